@@ -102,9 +102,10 @@ impl Redactor {
     pub(crate) fn new(own: Own<'_>) -> Self {
         let public = Public::of(own.plan.cloud, own.vantage.region.as_deref());
         let mut names = Names::new(public);
-        own.files.iter().for_each(|path| names.learn_file(path));
-        take_in(&mut names, own);
-        names.learns_own(false);
+        names.learn_own(|names| {
+            own.files.iter().for_each(|path| names.learn_file(path));
+            take_in(names, own);
+        });
         Self(Mutex::new(names))
     }
 
@@ -112,9 +113,7 @@ impl Redactor {
     pub(crate) fn renew(&self, own: Own<'_>) {
         let mut names = self.names();
         names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
-        names.learns_own(true);
-        take_in(&mut names, own);
-        names.learns_own(false);
+        names.learn_own(|names| take_in(names, own));
     }
 
     /// A notice without what is to be kept back: what it quotes of a document is the user's as well.
@@ -126,10 +125,7 @@ impl Redactor {
 
     /// A file that the user named.
     pub(crate) fn learn_file(&self, path: &Path) {
-        let mut names = self.names();
-        names.learns_own(true);
-        names.learn_file(path);
-        names.learns_own(false);
+        self.names().learn_own(|names| names.learn_file(path));
     }
 
     /// The id of an endpoint without what is to be kept back.
@@ -404,12 +400,13 @@ mod tests {
     #[test]
     fn what_answers_bring_is_bounded_and_what_is_the_users_own_stays() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
-        names.learn_host("db.corp.internal");
-        names.learn_word("orders", "machine");
-        names.learn_address([10, 1, 0, 4].into());
+        names.learn_own(|names| {
+            names.learn_host("db.corp.internal");
+            names.learn_word("orders", "machine");
+            names.learn_address([10, 1, 0, 4].into());
+        });
         let own = "orders at 10.1.0.4 asks db.corp.internal";
         let turned = names.text(own);
-        names.learns_own(false);
         let mut given = BTreeSet::new();
         for n in 0..300_000_u32 {
             names.forget_beyond(1_000);
@@ -424,9 +421,7 @@ mod tests {
         assert_eq!(names.text(own), turned);
         // What an answer brought first, and is the user's own by a catalog that was read again.
         names.learn_word("stage", "issuer");
-        names.learns_own(true);
-        names.learn_word("stage", "machine");
-        names.learns_own(false);
+        names.learn_own(|names| names.learn_word("stage", "machine"));
         let turned = names.text("stage");
         names.forget_beyond(0);
         assert_eq!((names.text("stage"), names.passing()), (turned, 0));

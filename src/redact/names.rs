@@ -67,12 +67,12 @@ struct Phrase {
 }
 
 impl Names {
-    /// None yet; what is learnt is the user's own.
+    /// None yet.
     pub(super) fn new(public: Public) -> Self {
         Self {
             public,
             counts: Counts::new(),
-            is_own: true,
+            is_own: false,
             words: Table::default(),
             spelled: Table::default(),
             phrases: Vec::new(),
@@ -87,9 +87,11 @@ impl Names {
         self.public = public;
     }
 
-    /// Whether what is learnt from now on is the user's own, which is never forgotten, or an answer of the network.
-    pub(super) fn learns_own(&mut self, is_own: bool) {
-        self.is_own = is_own;
+    /// Learns what is the user's own, which is never forgotten; all else is an answer of the network.
+    pub(super) fn learn_own(&mut self, learn: impl FnOnce(&mut Self)) {
+        self.is_own = true;
+        learn(self);
+        self.is_own = false;
     }
 
     /// How many words answers of the network brought.
