@@ -127,7 +127,17 @@ mod tests {
         },
     };
 
-    use super::{Task, Weight, line, write_all};
+    use super::{Task, Weight, line};
+
+    /// Writes these lines, and whatever is said of lost ones.
+    fn write_all(texts: &[&str], to: &mut impl Write, lost: &AtomicU64) {
+        let (sender, tasks) = sync_channel(texts.len());
+        for text in texts {
+            sender.send(Task::Write((*text).into())).unwrap();
+        }
+        drop(sender);
+        super::write_all(&tasks, to, lost);
+    }
 
     #[test]
     fn a_line_has_its_weight_in_words_or_for_the_journal() {
@@ -138,13 +148,8 @@ mod tests {
 
     #[test]
     fn what_was_lost_is_said_once() {
-        let (tasks, lost) = (sync_channel(4), AtomicU64::new(3));
-        for text in ["one\n", "two\n"] {
-            tasks.0.send(Task::Write(text.into())).unwrap();
-        }
-        drop(tasks.0);
-        let mut written = Vec::new();
-        write_all(&tasks.1, &mut written, &lost);
+        let (mut written, lost) = (Vec::new(), AtomicU64::new(3));
+        write_all(&["one\n", "two\n"], &mut written, &lost);
         let written = String::from_utf8(written).unwrap();
         assert!(written.starts_with("one\n") && written.ends_with("two\n"), "{written}");
         assert_eq!(written.matches("dropped 3 lines for stderr").count(), 1, "{written}");
@@ -153,10 +158,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_counted() {
-        let (tasks, lost) = (sync_channel(4), AtomicU64::new(0));
-        tasks.0.send(Task::Write("one\n".into())).unwrap();
-        drop(tasks.0);
-        write_all(&tasks.1, &mut &mut [0; 2][..], &lost);
+        let lost = AtomicU64::new(0);
+        write_all(&["one\n"], &mut &mut [0; 2][..], &lost);
         assert_eq!(lost.load(Ordering::Relaxed), 1);
     }
 
@@ -179,13 +182,8 @@ mod tests {
 
     #[test]
     fn what_a_full_disk_refused_is_not_said_to_have_had_no_reader() {
-        let (tasks, lost) = (sync_channel(4), AtomicU64::new(0));
-        for text in ["one\n", "two\n"] {
-            tasks.0.send(Task::Write(text.into())).unwrap();
-        }
-        drop(tasks.0);
-        let mut disk = FullAtFirst::default();
-        write_all(&tasks.1, &mut disk, &lost);
+        let (mut disk, lost) = (FullAtFirst::default(), AtomicU64::new(0));
+        write_all(&["one\n", "two\n"], &mut disk, &lost);
         let written = String::from_utf8(disk.0).unwrap();
         assert!(
             written.contains("dropped 1 line for stderr, because it could not be written to"),
