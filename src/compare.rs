@@ -21,10 +21,10 @@ use crate::{
 };
 
 mod conclusion;
+mod display;
 pub mod html;
 pub mod markdown;
 mod notices;
-mod show;
 pub mod text;
 
 /// The `schema` of a comparison.

@@ -26,26 +26,26 @@ pub mod attempt;
 pub mod combine;
 pub mod context;
 mod dns;
-mod documented;
+mod documented_only;
 pub mod findings;
 mod fix;
 pub mod grounds;
 mod handover;
 mod hello;
 mod http;
-mod isolated;
+mod no_network;
 mod notices;
 pub mod outcome;
 mod pages;
 mod reconcile;
 mod refutation;
 pub mod rule;
-mod shared;
+mod shared_address;
 mod socket;
-mod stand_in;
+mod sql_substitute;
 mod tls;
+pub mod traceroute;
 pub mod view;
-pub mod way;
 
 use self::{
     context::Context,
@@ -117,11 +117,11 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
         (None, None) => unfinished(run.interrupted),
     };
     let mut judgements: Vec<Judgement> = plan.endpoints.iter().zip(&run.traces).map(judge).collect();
-    shared::reconsider(plan, &context, &mut judgements);
+    shared_address::reconsider(plan, &context, &mut judgements);
     pages::reconsider(plan, &run.traces, &mut judgements);
-    documented::reconsider(plan, &context, &mut judgements);
-    stand_in::reconsider(plan, &mut judgements);
-    isolated::reconsider(plan, run, addresses, &mut judgements);
+    documented_only::reconsider(plan, &context, &mut judgements);
+    sql_substitute::reconsider(plan, &mut judgements);
+    no_network::reconsider(plan, run, addresses, &mut judgements);
     judgements
 }
 

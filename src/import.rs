@@ -18,9 +18,9 @@ use crate::{
 };
 
 mod dependencies;
+mod host_name;
 pub mod instance;
 mod join;
-mod name;
 mod needs;
 mod network_status;
 mod service;

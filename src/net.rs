@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 pub mod dns;
 pub mod icmp;
-pub mod tap;
+pub mod recording_stream;
 pub mod tcp;
 pub mod tls;
 pub mod udp;

@@ -12,19 +12,19 @@
 use std::net::IpAddr;
 
 pub mod addresses;
+pub mod configured;
+mod conflicts;
 mod decision;
-pub mod declared;
 mod describe;
 pub mod evaluate;
 pub mod nsg;
-mod opening;
 mod predict;
 mod predictions;
 mod remote;
 pub mod routes;
 pub mod service_tags;
 
-pub use opening::Opening;
+pub use conflicts::Opening;
 pub use predictions::Predictions;
 
 use self::{

@@ -11,10 +11,10 @@ use thiserror::Error;
 
 use crate::{file, report::Format, text::nearest};
 
-pub(crate) mod place;
 pub(crate) mod stream;
+pub(crate) mod target;
 
-use place::OutputTarget;
+use target::OutputTarget;
 
 /// What a run writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

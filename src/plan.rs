@@ -12,17 +12,17 @@ use crate::{
     model::{Cause, Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
+mod deduplicate;
 pub mod document;
 mod expand;
-mod once;
 mod selection;
-mod stand_in;
+mod sql_substitute;
 pub mod text;
 
 pub use expand::Values;
 pub(crate) use expand::fill;
 pub use selection::Selection;
-pub use stand_in::StandIn;
+pub use sql_substitute::StandIn;
 
 /// The endpoints of one run, in the order of the report.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,7 +196,7 @@ impl Plan {
                 .filter(|endpoint| known.insert(endpoint.id.clone()));
             endpoints.extend(new);
         }
-        let endpoints = once::each(endpoints);
+        let endpoints = deduplicate::each(endpoints);
         if endpoints.is_empty() {
             let why = selection
                 .idle(catalog)

@@ -18,23 +18,23 @@ use tokio::{sync::Semaphore, task::JoinSet};
 pub mod clock;
 pub mod control;
 pub mod flows;
-mod line;
 pub mod lookup;
-mod rounds;
+mod queue;
 pub mod stages;
 pub mod threads;
 pub mod trace;
-pub mod way;
+pub mod traceroute;
+mod ttl_stream;
 
 use self::{
     control::{ControlReason, Controller, Controls},
     flows::{Flows, Reach, Showing},
     lookup::Lookups,
-    rounds::{Job, ProbeQueue},
+    queue::{Job, ProbeQueue},
     stages::ProbeContext,
     threads::Threads,
     trace::{Attempt, NameTrace, Trace},
-    way::{Call, Way, Ways},
+    traceroute::{Call, Way, Ways},
 };
 use crate::{
     net::tls::TlsClient,
@@ -237,13 +237,13 @@ pub async fn look_at_ways(
     calls: &[Call],
     interrupted: impl Future<Output = ()>,
 ) -> Vec<Way> {
-    let end = tokio::time::Instant::now() + limits.deadline.min(way::MOST_TIME);
+    let end = tokio::time::Instant::now() + limits.deadline.min(traceroute::MOST_TIME);
     let stages = stages(plan, tls, limits, policy, Instant::now(), end);
     tokio::select! {
         // Where a signal has come already, not even the first packet is sent.
         biased;
         () = interrupted => Vec::new(),
-        seen = way::look(&stages, plan, calls) => seen,
+        seen = traceroute::look(&stages, plan, calls) => seen,
         () = tokio::time::sleep_until(end + GRACE) => Vec::new(),
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 mod names;
 mod public;
 mod table;
-mod words;
+mod tokens;
 
 use self::{names::Names, public::Public};
 

@@ -1,10 +1,9 @@
 //! The formats of a report: one pure function each.
 
-pub mod blind;
+pub mod blind_spots;
 pub mod brief;
 pub mod csv;
 mod deciding;
-pub(crate) mod families;
 pub mod format;
 pub mod github;
 pub mod handover;
@@ -14,6 +13,7 @@ pub mod html;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;
+pub(crate) mod metric_families;
 pub mod nagios;
 pub mod openmetrics;
 pub(crate) mod path;

@@ -8,22 +8,22 @@
 //! The board is all that rounds and readers share. Readers take the last round from it and cannot start, delay or end
 //! one: the web has a thread of its own.
 
-pub(crate) mod board;
-pub(crate) mod door;
+pub(crate) mod access;
+pub(crate) mod clock;
 pub(crate) mod fault;
+pub mod fuzz;
 pub(crate) mod log;
-mod machine;
 pub(crate) mod metrics;
-pub(crate) mod moment;
 mod pages;
-pub mod read;
+mod process;
+pub(crate) mod state;
 pub(crate) mod stderr;
 pub(crate) mod web;
 
 pub(crate) use self::{
-    board::{Board, Part},
-    door::Door,
+    access::Door,
+    clock::Moment,
     fault::Fault,
-    moment::Moment,
     pages::status,
+    state::{Board, Part},
 };

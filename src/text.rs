@@ -17,5 +17,5 @@ pub use self::{
     excerpt::{excerpt, one_line},
     layout::{columns, prefix, shorten, wrap},
     nearest::nearest,
-    shell::{Shell, broken, quote},
+    shell::{Shell, quote, wrap_command},
 };

@@ -13,18 +13,18 @@ use crate::{
     text::words,
 };
 
+pub(crate) mod cutoff;
 pub(crate) mod descriptors;
+pub mod fuzz;
 pub(crate) mod hosts;
 mod http;
 pub(crate) mod management;
 pub(crate) mod metadata;
-pub mod read;
 pub(crate) mod resolvers;
 mod secret;
-pub(crate) mod until;
 
+use cutoff::Cutoff;
 use metadata::{Identity, VmMetadata};
-use until::Cutoff;
 
 /// Where the agent stands.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@
 //! and one timeout of its happening.
 //!
 //! **How many connections.** One to each address, except where something changes, in full rounds, and once per hour.
-//! Endpoints whose connections differ stay as several connections saw them ([`held`]).
+//! Endpoints whose connections differ stay as several connections saw them ([`debounce`]).
 //!
 //! **What a light round cannot see** is left as the last full round saw it: that name servers differ, and whether a name
 //! is unknown to all of them.
@@ -24,15 +24,15 @@ use crate::{
 };
 
 pub mod baseline;
+pub mod carry_over;
 pub mod change;
 pub mod confirm;
-pub mod held;
+pub mod debounce;
 pub mod schedule;
-pub mod standing;
 pub mod text;
 pub mod timeline;
 
-pub use self::{baseline::Baseline, change::Change, held::Held, timeline::Timeline};
+pub use self::{baseline::Baseline, change::Change, debounce::Held, timeline::Timeline};
 
 /// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
 #[derive(Debug)]

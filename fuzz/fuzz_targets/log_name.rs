@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use apim_probe::serve::read;
+use apim_probe::serve::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|names: (&str, &str)| {
     let (log, other) = names;
     // Nothing but a file of this log's own is ever deleted: its name is the log's, with a day instead of `{day}`.
-    if read::log_name(Path::new(log), other) == Ok(true) {
+    if fuzz::log_name(Path::new(log), other) == Ok(true) {
         let name = Path::new(log).file_name().and_then(|name| name.to_str()).unwrap();
         let (before, after) = name.split_once("{day}").unwrap();
         let day = other

@@ -9,15 +9,15 @@ use apim_probe::{
         subnets::{self, Card, EndpointPolicy, Subnet},
     },
     model::prediction::NsgAttachment,
-    network::{declared, nsg::SecurityRules, routes::Routes},
-    vantage::read,
+    network::{configured, nsg::SecurityRules, routes::Routes},
+    vantage::fuzz,
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let harmful = |said: &str| said.contains(char::is_control);
-    let (refusal, next) = read::management(text);
+    let (refusal, next) = fuzz::management(text);
     assert!(!harmful(&refusal), "{refusal:?}");
     // The token goes with whatever link is followed.
     assert!(
@@ -36,9 +36,9 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = (Card::read(text), Subnet::read(text), EndpointPolicy::read(text));
     // What is made of it is in the form that Azure's own rules have.
     let groups = [(NsgAttachment::Subnet, text.to_owned())];
-    let rules = SecurityRules::parse(&declared::security(&groups));
+    let rules = SecurityRules::parse(&configured::security(&groups));
     assert!(rules.as_ref().err().is_none_or(|said| !harmful(said)), "{rules:?}");
-    let routes = Routes::parse(&declared::routes(Some(text), Some(text)));
+    let routes = Routes::parse(&configured::routes(Some(text), Some(text)));
     assert!(routes.as_ref().err().is_none_or(|said| !harmful(said)), "{routes:?}");
 
     if let Ok(answer) = confirm::read(text, "TCP", "2026-11-26T00:00:00Z".parse().unwrap()) {

@@ -2,9 +2,9 @@
 
 #![no_main]
 
-use apim_probe::vantage::read;
+use apim_probe::vantage::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    read::metadata(bytes);
+    fuzz::metadata(bytes);
 });

@@ -2,11 +2,11 @@
 
 #![no_main]
 
-use apim_probe::vantage::read;
+use apim_probe::vantage::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for notice in read::resolv_conf(bytes) {
+    for notice in fuzz::resolv_conf(bytes) {
         assert!(!notice.contains(char::is_control), "{notice:?}");
     }
 });

@@ -19,16 +19,16 @@ use crate::{file, text::escape};
 
 mod entries;
 mod failure;
-mod form;
+mod format;
 mod kind;
 mod list;
 mod node;
-mod noise;
 mod table;
+mod terminal;
 mod yaml;
 
 pub use self::{
-    form::Form,
+    format::Form,
     kind::DocumentKind,
     node::{JsonNode, Object},
 };
@@ -84,7 +84,7 @@ pub fn parse<T>(
     if bytes.len() > MAX_SIZE {
         return Err(refusal(format!("is larger than {} MB", MAX_SIZE >> 20)));
     }
-    let text = file::decode(bytes).ok_or_else(|| refusal(form::binary(bytes).into()))?;
+    let text = file::decode(bytes).ok_or_else(|| refusal(format::binary(bytes).into()))?;
     parse_text(&text, wanted, make)
 }
 
@@ -94,10 +94,10 @@ pub fn parse_text<T>(
     wanted: DocumentKind,
     make: impl FnOnce(&AzureDocument<'_>) -> Result<T, String>,
 ) -> Result<T, Refusal> {
-    let powershell = form::is_of_powershell(text);
-    let result = form::json(text).and_then(|(json, form)| {
+    let powershell = format::is_of_powershell(text);
+    let result = format::json(text).and_then(|(json, form)| {
         // The code in policies looks like what PowerShell cut; the reader of an instance looks for that itself.
-        if powershell && wanted != DocumentKind::Instance && form::is_cut(json.get()) {
+        if powershell && wanted != DocumentKind::Instance && format::is_cut(json.get()) {
             return Err(
                 "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names".into(),
             );

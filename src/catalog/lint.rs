@@ -1,6 +1,6 @@
 //! The rules of the format: what was read from files to a checked [`Catalog`].
 
-mod distinct;
+mod duplicates;
 mod endpoint;
 mod host;
 
@@ -320,7 +320,7 @@ fn endpoints(
             places.push(at);
         }
     }
-    distinct::check(&checked, &places, scope, problems);
+    duplicates::check(&checked, &places, scope, problems);
     checked
 }
 

@@ -12,8 +12,8 @@ use crate::{
     text::words,
     vantage::{
         Vantage,
+        cutoff::Cutoff,
         management::{self, Checked, ManagementRequest, ResourceId},
-        until::Cutoff,
     },
 };
 

@@ -17,9 +17,9 @@ use crate::{
     },
     probe::{
         control::TEST_NET_1,
-        way::{FARTHEST, MOST},
+        traceroute::{FARTHEST, MOST},
     },
-    vantage::until::Cutoff,
+    vantage::cutoff::Cutoff,
 };
 
 /// Shows what would be probed, and why.

@@ -7,7 +7,7 @@ use crate::{
     azure::json::MAX_SIZE,
     cli::NetworkArgs,
     file,
-    network::{NetworkRules, declared, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
+    network::{NetworkRules, configured, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     vantage::management::{NetworkConfig, NsgDocuments, RouteDocuments},
 };
 
@@ -43,7 +43,7 @@ impl NetworkDocuments {
         if self.security.is_none() {
             let bytes = fetched.security.as_ref().map(|security| match security {
                 NsgDocuments::Effective(text) => text.clone().into_bytes(),
-                NsgDocuments::Configured(groups) => declared::security(groups),
+                NsgDocuments::Configured(groups) => configured::security(groups),
             });
             self.security = usable(
                 bytes,
@@ -55,7 +55,9 @@ impl NetworkDocuments {
         if self.routes.is_none() {
             let bytes = fetched.routes.as_ref().map(|ways| match ways {
                 RouteDocuments::Effective(text) => text.clone().into_bytes(),
-                RouteDocuments::Configured { table, network } => declared::routes(table.as_deref(), network.as_deref()),
+                RouteDocuments::Configured { table, network } => {
+                    configured::routes(table.as_deref(), network.as_deref())
+                }
             });
             self.routes = usable(
                 bytes,

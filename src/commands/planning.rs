@@ -22,9 +22,10 @@ use crate::{
     network::{NetworkRules, Origin},
     plan::{Plan, PlanScope, Selection, Values},
     vantage::{
-        Overrides, Vantage, descriptors, hosts,
+        Overrides, Vantage,
+        cutoff::Cutoff,
+        descriptors, hosts,
         management::{self, Fetched, ManagementRequest, ResourceId},
-        until::Cutoff,
     },
 };
 

@@ -14,7 +14,7 @@ use crate::{
         ANYWHERE, RenderedRules, Requirement, RuleBasis, RuleFamily, RuleFilter, RuleSet, Style, Syntax, is_forced,
         missing,
     },
-    vantage::until::Cutoff,
+    vantage::cutoff::Cutoff,
 };
 
 /// Prints rules; what they meet goes to stderr.

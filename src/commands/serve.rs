@@ -33,7 +33,7 @@ use crate::{
     },
     text::words,
     vantage::descriptors,
-    watch::{Change, standing},
+    watch::{Change, carry_over},
 };
 
 /// Connections to the server at once, where there are descriptors for them.
@@ -319,7 +319,7 @@ impl Service<'_> {
         let report = match (depth, &self.last, self.rounds.watch()) {
             (Depth::Light, Some(last), Some(watch)) => {
                 let changed: Vec<&str> = round.changes.iter().map(|change| change.id.as_str()).collect();
-                standing::after(round.report, last, watch, &changed)
+                carry_over::after(round.report, last, watch, &changed)
             }
             _ => round.report,
         };

@@ -29,7 +29,7 @@ use crate::{
     azure::{Cloud, PLATFORM_DNS, resources::KnownResources},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
-    diagnosis::{self, Diagnosis, view::Surroundings, way},
+    diagnosis::{self, Diagnosis, traceroute, view::Surroundings},
     diff::read,
     elsewhere::ReportElsewhere,
     file,
@@ -46,13 +46,13 @@ use crate::{
         flows::Reach,
         threads::Threads,
         trace::Trace,
-        way::{Call, LEAST_TIME, Ways},
+        traceroute::{Call, LEAST_TIME, Ways},
     },
     redact::{Own, Redactor},
     rules::{self, Requirement, RuleSet},
     serve::log::LoggedPlace,
     text::words,
-    vantage::{Vantage, descriptors, until::Cutoff},
+    vantage::{Vantage, cutoff::Cutoff, descriptors},
 };
 
 /// Cryptography for one peer must not keep all others waiting.
@@ -361,7 +361,7 @@ impl<'a> Session<'a> {
     /// Traces the path to every address that a run tried for the first endpoint of the plan, be it blocked or not, in
     /// what is left of the time.
     pub(super) fn follow(&self, run: &mut Run) {
-        let calls = way::calls::every(run);
+        let calls = traceroute::targets::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
         if !calls.is_empty() && !run.interrupted && left >= LEAST_TIME {
             run.ways = self.look_at_ways(&calls, left);
@@ -391,7 +391,7 @@ impl<'a> Session<'a> {
         let begun = Instant::now();
         let diagnosis = self.diagnosis(&run, started_at);
         let calls = if self.controls && !run.interrupted {
-            way::calls::calls(&self.plan, &run, &diagnosis)
+            traceroute::targets::calls(&self.plan, &run, &diagnosis)
         } else {
             Vec::new()
         };

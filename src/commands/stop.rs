@@ -25,7 +25,7 @@ pub(super) use self::signals::{hold, release};
 use super::CommandFailure;
 use crate::{
     file,
-    vantage::{descriptors, until::Cutoff},
+    vantage::{cutoff::Cutoff, descriptors},
 };
 
 /// How long what was begun may go on after a signal, because nothing can be reported without it.

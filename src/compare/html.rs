@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{
     ComparedEndpoint, Comparison,
-    show::{self, PlaceTone},
+    display::{self, PlaceTone},
 };
 use crate::{
     report::{
@@ -24,7 +24,7 @@ const CSS: &str = concat!(
 /// # Panics
 /// Never: the template writes to memory.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
-    let (tone, word, sentence) = show::headline(comparison);
+    let (tone, word, sentence) = display::headline(comparison);
     let page = ComparePage {
         css: CSS,
         css_hash: hash(CSS),
@@ -34,7 +34,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         places: comparison
             .vantages
             .iter()
-            .map(|place| (EscapedText(&place.name), escape(&show::place(place)).into_owned()))
+            .map(|place| (EscapedText(&place.name), escape(&display::place(place)).into_owned()))
             .collect(),
         notices: comparison.notices.iter().map(|notice| EscapedText(notice)).collect(),
         conclusions: comparison
@@ -109,13 +109,13 @@ fn groups(comparison: &Comparison) -> Vec<ComparedGroupView<'_>> {
 
 fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
     let cell = |state: &Option<_>| {
-        let (tone, word) = show::cell(*state);
+        let (tone, word) = display::cell(*state);
         (class(tone), word)
     };
     ComparedRowView {
-        target: EscapedText(show::target(row)),
+        target: EscapedText(display::target(row)),
         need: row.need.as_str(),
-        is_amiss: show::is_unhealthy(row),
+        is_amiss: display::is_unhealthy(row),
         cells: row.seen.iter().map(cell).collect(),
     }
 }

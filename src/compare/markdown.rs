@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ComparedEndpoint, Comparison, show};
+use super::{ComparedEndpoint, Comparison, display};
 use crate::{
     report::{
         Options,
@@ -18,10 +18,10 @@ const MOST_NAMED: usize = 12;
 
 /// The comparison in GitHub's Markdown. Names stand in code spans or are escaped.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
-    let (_, word, sentence) = show::headline(comparison);
+    let (_, word, sentence) = display::headline(comparison);
     let mut out = format!("## {word}: {}\n\n", text(&sentence));
     for place in &comparison.vantages {
-        let _ = writeln!(out, "- **{}** {}", text(&place.name), text(&show::place(place)));
+        let _ = writeln!(out, "- **{}** {}", text(&place.name), text(&display::place(place)));
     }
     for notice in &comparison.notices {
         let _ = write!(out, "\n> {}\n", text(notice));
@@ -41,7 +41,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         );
     }
     out += &matrix(comparison);
-    for line in show::rest(comparison) {
+    for line in display::rest(comparison) {
         let _ = write!(out, "\n{}\n", text(&line));
     }
     let _ = write!(out, "\n**{}**\n", text(&options.exit.to_string()));
@@ -52,7 +52,7 @@ fn matrix(comparison: &Comparison) -> String {
     let rows: Vec<&ComparedEndpoint> = comparison
         .endpoints
         .iter()
-        .filter(|row| show::is_unhealthy(row))
+        .filter(|row| display::is_unhealthy(row))
         .collect();
     if rows.is_empty() {
         return String::new();
@@ -67,8 +67,8 @@ fn matrix(comparison: &Comparison) -> String {
         let cells: Vec<String> = row
             .seen
             .iter()
-            .map(|state| match show::cell(*state) {
-                (show::PlaceTone::Bad, word) => format!("**{word}**"),
+            .map(|state| match display::cell(*state) {
+                (display::PlaceTone::Bad, word) => format!("**{word}**"),
                 (_, word) => word.to_owned(),
             })
             .collect();
@@ -76,7 +76,7 @@ fn matrix(comparison: &Comparison) -> String {
             out,
             "| {}: {} | {} |",
             text(&row.dependency.1),
-            text(show::target(row)),
+            text(display::target(row)),
             cells.join(" | ")
         );
     }

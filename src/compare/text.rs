@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::{
     ComparedEndpoint, Comparison,
-    show::{self, PlaceTone},
+    display::{self, PlaceTone},
 };
 use crate::{
     report::{
@@ -37,7 +37,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     let column = labels.iter().map(|label| columns(label)).max().unwrap_or(0) + 2;
     for ((place, name), label) in comparison.vantages.iter().zip(&names).zip(&labels) {
         let start = StyledLine::default().styled(style::HEADING, label);
-        let mut said = show::place(place);
+        let mut said = display::place(place);
         if label != name {
             said = format!("{name}: {said}");
         }
@@ -49,11 +49,11 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     }
     page.gap();
     matrix(&mut page, comparison, &labels);
-    for line in show::rest(comparison) {
+    for line in display::rest(comparison) {
         page.paragraph(StyledLine::default(), style::DIM, &line, None);
     }
     page.gap();
-    let (tone, word, sentence) = show::headline(comparison);
+    let (tone, word, sentence) = display::headline(comparison);
     let start = StyledLine::default().styled(style_of(tone), word).to(columns(word) + 2);
     page.paragraph(start, style::HEADING, &sentence, None);
     for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
@@ -82,13 +82,13 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
     let rows: Vec<&ComparedEndpoint> = comparison
         .endpoints
         .iter()
-        .filter(|row| show::is_unhealthy(row))
+        .filter(|row| display::is_unhealthy(row))
         .collect();
     let widths: Vec<usize> = names
         .iter()
         .enumerate()
         .map(|(place, name)| {
-            let cells = rows.iter().map(|row| show::cell(row.seen[place]).1.len());
+            let cells = rows.iter().map(|row| display::cell(row.seen[place]).1.len());
             cells.max().unwrap_or(0).max(columns(name))
         })
         .collect();
@@ -110,7 +110,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
             dependency = &row.dependency.0;
             page.line(StyledLine::default().styled(style::HEADING, &row.dependency.1));
         }
-        let target = show::target(row);
+        let target = display::target(row);
         if !fits {
             page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
             stacked(page, row, names);
@@ -125,7 +125,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
         };
         let mut column = start;
         for (state, width) in row.seen.iter().zip(&widths) {
-            let (tone, word) = show::cell(*state);
+            let (tone, word) = display::cell(*state);
             line = line.to(column).styled(style_of(tone), word);
             column += width + 2;
         }
@@ -138,7 +138,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
 fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
     let mut seen: Vec<((PlaceTone, &str), Vec<&str>)> = Vec::new();
     for (state, name) in row.seen.iter().zip(names) {
-        let cell = show::cell(*state);
+        let cell = display::cell(*state);
         match seen.iter_mut().find(|(known, _)| *known == cell) {
             Some((_, places)) => places.push(name),
             None => seen.push((cell, vec![name])),

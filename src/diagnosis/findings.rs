@@ -13,8 +13,8 @@ use super::{
     handover, reconcile,
     refutation::Refutation,
     rule::{Account, FindingGroup, FindingRule},
+    traceroute,
     view::{ProbedEndpoint, RunView},
-    way,
 };
 use crate::{
     import::OWN_HOSTNAMES,
@@ -33,19 +33,19 @@ mod icmp;
 mod inspection;
 pub(super) mod instance_view;
 mod kms;
-mod left;
 mod local;
 mod loss;
+mod must_be_blocked;
 mod name_servers;
 mod names;
 mod no_outbound;
-mod open;
 mod own_hostname;
 mod partial;
 mod phrases;
 mod platform;
 mod private_endpoint;
 mod private_zone;
+mod remaining;
 mod reset;
 mod retired;
 mod same_page;
@@ -56,8 +56,8 @@ mod unprobed;
 
 /// The widest cause first.
 pub static RULES: &[FindingRule] = &[
-    open::OPEN,
-    open::NEVER_TRIED,
+    must_be_blocked::OPEN,
+    must_be_blocked::NEVER_TRIED,
     local::FIREWALL,
     local::NO_ROUTE,
     local::STUB,
@@ -98,8 +98,8 @@ pub static RULES: &[FindingRule] = &[
     icmp::LEFT,
     names::LEFT,
     cut::LEFT,
-    left::WRONG_SERVICE,
-    left::EXPIRED,
+    remaining::WRONG_SERVICE,
+    remaining::EXPIRED,
     partial::SOME_ADDRESSES,
     partial::LATE_CUT,
     partial::DNS_DIFFERS,
@@ -161,7 +161,7 @@ impl<'a> FindingDraft<'a> {
             }
             doubt(view, &group.rows, &mut account);
         }
-        way::account::refine(view, &group.rows, &mut account);
+        traceroute::evidence::refine(view, &group.rows, &mut account);
         let confidence = account.grounds.confidence()?;
         let only_documented = !group.rows.is_empty() && need(&group.rows) == Some(Need::Documented);
         Some(Self {
@@ -215,7 +215,7 @@ impl<'a> FindingDraft<'a> {
             endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence: evidence.into_iter().map(phrases::capital).collect(),
             fix: fix::finish(fix, &account.suspects, view),
-            path: way::account::path(view, &rows),
+            path: traceroute::evidence::path(view, &rows),
             suspects: account.suspects,
             impact: account.impact.unwrap_or_else(|| phrases::impact(&rows)),
             handover: None,

@@ -9,13 +9,13 @@ use crate::{
 
 mod confirm;
 mod finish;
-mod look;
+mod inspect;
 mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
     finish::{APPLY, finish},
-    look::{SUBNET, dig, show_issuer},
+    inspect::{SUBNET, dig, show_issuer},
     rules::{allow, allow_at, allow_by_name, allow_in_firewall, by_name, let_in, lines, only_tag, traffic},
 };
 

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use super::view::{ProbedEndpoint, RunView};
 use crate::model::{Finding, Handover, Need};
 
-mod addressees;
 mod kql;
+mod observations;
 mod queries;
 mod reproduce;
-mod seen;
+mod teams;
 
 /// Connections and questions that are handed over, at most.
 const MOST_FLOWS: usize = 50;
@@ -21,8 +21,8 @@ pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &Ru
     if finding.need.is_none_or(|need| need == Need::Documented) {
         return None;
     }
-    let owners = addressees::requests(finding, rows, view);
-    let mut seen = seen::seen(rows, view);
+    let owners = teams::requests(finding, rows, view);
+    let mut seen = observations::seen(rows, view);
     let from = seen.iter().map(|seen| seen.flow.at).min()?;
     let to = seen.iter().map(|seen| seen.end).max()?;
     if owners.is_empty() {

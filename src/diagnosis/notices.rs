@@ -164,7 +164,7 @@ mod tests {
     use crate::{
         azure::Cloud,
         plan::Plan,
-        probe::{Run, control::Controls, way::Ways},
+        probe::{Run, control::Controls, traceroute::Ways},
     };
 
     #[test]

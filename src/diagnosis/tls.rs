@@ -1,6 +1,6 @@
 //! What a handshake means.
 
-mod of_instance;
+mod backend;
 
 use super::context::Context;
 use crate::{
@@ -123,7 +123,7 @@ fn is_accepted(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context
 /// Judges a chain by the roots of the instance, and what is the instance's own as it is configured.
 fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     if let Some(own) = &endpoint.of_instance
-        && let Some(judged) = of_instance::judge(&own.validation, chain)
+        && let Some(judged) = backend::judge(&own.validation, chain)
     {
         return judged;
     }

@@ -25,17 +25,17 @@ use crate::{
         clock::{self, Measured},
         control::Controls,
         trace::{NameTrace, ServerReply},
-        way::Way,
+        traceroute::Way,
     },
     rules::RuleSet,
 };
 
-mod line;
+mod link_quality;
 mod row;
 mod servers;
 
 pub use self::{
-    line::{LineQuality, same_class},
+    link_quality::{LineQuality, same_class},
     row::{ProbedEndpoint, is_needed, should_work},
     servers::{NameServerView, QueryCounts},
 };

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, name, service, some_of,
-    view::InstanceView,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, host_name, service,
+    some_of, view::InstanceView,
 };
 use crate::{
     address::is_impossible,
@@ -59,7 +59,7 @@ impl DependenciesReader {
     fn endpoint(&mut self, endpoint: &Object<'_>, kind: &str) -> Result<(), String> {
         let dependency = service::of_category(kind);
         let named = endpoint.filled("domainName");
-        let name = named.as_deref().map(name::parse);
+        let name = named.as_deref().map(host_name::parse);
         if let (Some(text), Some(None)) = (&named, &name) {
             self.no_hosts.push(format!("\"{text}\" ({kind})"));
             return Ok(());

@@ -9,13 +9,13 @@
 //! list of its answers, page by page. Only what leads to a host or explains one is read: credentials, passwords, keys and
 //! what stands behind the host of a URL are left where they are.
 
+mod classify;
 mod link;
 mod names;
 mod part;
 mod policy;
 mod records;
 mod service;
-mod sorted;
 
 use std::path::Path;
 
@@ -94,7 +94,7 @@ impl Instance {
     }
 
     fn sorted(document: &json::AzureDocument<'_>, from: &str) -> Result<Loaded, String> {
-        let sorted = sorted::sorted(document)?;
+        let sorted = classify::sorted(document)?;
         let mut loaded = Loaded::default();
         for (kind, text) in sorted.of_the_network {
             let of = |document: &json::AzureDocument<'_>| ImportedDocument::of(document, from, kind, None);

@@ -6,9 +6,9 @@
 //!    └ known ─▶ names for the braces of the catalog, and what the instance says of its vaults
 //! ```
 
+mod catalogued;
 mod gather;
 mod hosts;
-mod known;
 mod own_names;
 mod uses;
 
@@ -56,7 +56,7 @@ const MANY: usize = 500;
 /// What an instance needs in a cloud, seen from a region.
 pub(super) fn of(instance: &Instance, cloud: Cloud, region: Option<&str>) -> Needs {
     let mut needs = Needs::default();
-    known::add(instance, cloud, &mut needs);
+    catalogued::add(instance, cloud, &mut needs);
     let hosts = hosts::Hosts::new(&instance.records.named_values);
     let authorities = authorities(instance);
     let uses = uses::of(&instance.records, &mut needs.notices);

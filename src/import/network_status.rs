@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, name,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, host_name,
     service::{self, Meaning},
     some_of,
     view::{InstanceView, Location, ReportedStatus, StatusState, StatusSubject},
@@ -194,7 +194,7 @@ impl NetworkStatusReader {
     }
 
     fn subject(&mut self, name: &str, kind: &str, is_optional: Option<bool>) -> StatusSubject {
-        let (meaning, parsed) = (service::of_resource_type(kind), name::parse(name));
+        let (meaning, parsed) = (service::of_resource_type(kind), host_name::parse(name));
         let (dependency, usual_port) = match meaning {
             Some(Meaning::Inbound) => {
                 return StatusSubject::Inbound {

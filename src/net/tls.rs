@@ -19,18 +19,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub mod chain;
-mod completing;
-mod recorder;
+mod completing_verifier;
+mod recording_verifier;
 pub mod roots;
 mod signatures;
 
 use self::{
-    chain::{ChainFacts, shared::Chains},
-    completing::Completing,
-    recorder::Recorder,
+    chain::{ChainFacts, cache::Chains},
+    completing_verifier::Completing,
+    recording_verifier::Recorder,
     roots::Roots,
 };
-use super::{SocketFailure, is_reset, tap::RecordingStream};
+use super::{SocketFailure, is_reset, recording_stream::RecordingStream};
 
 /// What one handshake gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

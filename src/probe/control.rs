@@ -14,7 +14,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{flows::course::ConnectionProgress, stages::ProbeContext, trace::Attempt};
+use super::{flows::connection_progress::ConnectionProgress, stages::ProbeContext, trace::Attempt};
 use crate::{
     address,
     hello::{

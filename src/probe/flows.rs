@@ -26,12 +26,12 @@ use crate::{
     plan::PlannedEndpoint,
 };
 
-pub mod course;
-mod tally;
+mod address_tally;
+pub mod connection_progress;
 
 use self::{
-    course::{ConnectionProgress, StageClock},
-    tally::AddressTally,
+    address_tally::AddressTally,
+    connection_progress::{ConnectionProgress, StageClock},
 };
 
 /// The most connections to one address.

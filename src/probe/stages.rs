@@ -17,11 +17,11 @@ use super::{
     Limits, clock,
     flows::{
         Flows,
-        course::{ConnectionProgress, ConnectionStage},
+        connection_progress::{ConnectionProgress, ConnectionStage},
     },
-    line::TtlStream,
     lookup::Lookups,
     trace::{Attempt, Hello, NotDialled, Trace},
+    ttl_stream::TtlStream,
 };
 use crate::{
     address,

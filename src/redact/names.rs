@@ -9,7 +9,7 @@ use super::{
     Counts,
     public::Public,
     table::Table,
-    words::{self, Piece},
+    tokens::{self, Piece},
 };
 use crate::{address, file, text::slug};
 
@@ -185,15 +185,15 @@ impl Names {
             "id" => self.learn_id(name),
             "host" => self.learn_link(name),
             "rule" => self.learn_rule(name),
-            _ if name.contains('.') && words::is_host(&name.to_lowercase()) => self.learn_host(name),
-            _ if words::is_word(name) => self.learn_word(name, kind),
+            _ if name.contains('.') && tokens::is_host(&name.to_lowercase()) => self.learn_host(name),
+            _ if tokens::is_word(name) => self.learn_word(name, kind),
             _ => self.learn_phrase(name, kind),
         }
     }
 
     /// The names in the id of a resource.
     fn learn_id(&mut self, id: &str) {
-        for (kind, name) in words::resource_names(id) {
+        for (kind, name) in tokens::resource_names(id) {
             self.learn(&name, kind);
         }
     }
@@ -306,7 +306,7 @@ impl Names {
         if self.words.keeps(&word, self.is_own) {
             return;
         }
-        let stand_in = if words::is_guid(&word) {
+        let stand_in = if tokens::is_guid(&word) {
             format!("00000000-0000-0000-0000-{:012}", self.number("id"))
         } else {
             format!("{kind}-{}", self.number(kind))
@@ -360,7 +360,7 @@ impl Names {
         let parts = name.split(", ").filter_map(|part| part.split_once('='));
         for (_, value) in parts.filter(|(key, value)| *key != "C" && value.len() > 2) {
             let host = value.trim_start_matches("*.").to_lowercase();
-            if words::is_host(&host) {
+            if tokens::is_host(&host) {
                 self.learn_host(&host);
                 if let Some(stand_in) = self.words.get(&host).cloned() {
                     self.words.add(slug(&host), slug(&stand_in), self.is_own);
@@ -425,11 +425,11 @@ impl Names {
             return stand_in.clone();
         }
         let text = self.without_phrases(text);
-        for (kind, name) in words::resource_names(&text) {
+        for (kind, name) in tokens::resource_names(&text) {
             self.learn(&name, kind);
         }
         let text = self.without_phrases(&text);
-        let pieces = words::pieces(&text);
+        let pieces = tokens::pieces(&text);
         pieces.into_iter().map(|piece| self.piece(piece)).collect()
     }
 
@@ -477,7 +477,7 @@ impl Names {
         if self.public.has(&lower) {
             return word.to_owned();
         }
-        if words::is_guid(word) {
+        if tokens::is_guid(word) {
             self.learn_word(word, "id");
         } else if word.contains('.') {
             // The longest ending that is known, as of a host in a domain of the user's.
@@ -487,7 +487,7 @@ impl Names {
             if lower.split('.').any(|part| self.words.has(part)) {
                 return self.parts(word);
             }
-            if words::is_host(&lower) {
+            if tokens::is_host(&lower) {
                 self.learn_host(&lower);
                 if lower.split('.').any(|part| self.words.has(part)) {
                     return self.parts(word);
@@ -502,7 +502,7 @@ impl Names {
 
     /// A word with what it holds of names between its hyphens: `orders-api-backup`.
     fn within(&self, word: &str, lower: &str) -> String {
-        let parts = words::parts(lower);
+        let parts = tokens::parts(lower);
         if parts.len() < 2 || lower.len() != word.len() {
             return word.to_owned();
         }

@@ -5,14 +5,14 @@ use super::{
     text::page::{StyledLine, TextPage},
 };
 use crate::{
-    diagnosis::way::{Lead, WayReading, answer_text},
+    diagnosis::traceroute::{Lead, WayReading, answer_text},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
     plan::PlannedEndpoint,
     probe::{
         Run,
         trace::Attempt,
-        way::{FlowOverHop, Way, ran_out},
+        traceroute::{FlowOverHop, Way, ran_out},
     },
     text::{columns, style, words},
 };

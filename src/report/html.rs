@@ -16,9 +16,9 @@ use crate::{
     text::{escape, words},
 };
 
-mod way;
+mod path_diagram;
 
-use self::way::{DrawnHop, way};
+use self::path_diagram::{DrawnHop, draw_path};
 
 const CSS: &str = include_str!("../../templates/report.css");
 const JS: &str = include_str!("../../templates/report.js");
@@ -254,7 +254,7 @@ fn finding_view<'a>(
         is_required: finding.need == Some(Need::Required),
         cause: finding.cause,
         docs: finding.docs.as_deref().filter(|page| page.starts_with(DOCS)),
-        way: way(finding, standing),
+        way: draw_path(finding, standing),
         handover: finding.handover.as_ref().map(|handover| handover_view(handover, &name)),
         name,
         more: finding.endpoints.len() - endpoints.len(),

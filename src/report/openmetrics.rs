@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::{Options, families::Families};
+use super::{Options, metric_families::Families};
 use crate::model::{EndpointReport, Need, Report, Verdict};
 
 /// The run as metrics, ended by `# EOF`.

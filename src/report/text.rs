@@ -10,9 +10,9 @@ mod command;
 mod dependencies;
 mod endpoints;
 mod findings;
-mod opening;
+mod informational;
 pub(crate) mod page;
-mod rest;
+mod vantage;
 mod verdict;
 
 use page::{StyledLine, TextPage};
@@ -20,14 +20,14 @@ use page::{StyledLine, TextPage};
 /// The report as text of at most `options.width` columns.
 pub fn render(report: &Report, options: &Options) -> String {
     let mut page = TextPage::new(options);
-    opening::write(&mut page, report);
+    vantage::write(&mut page, report);
     if options.detail > Detail::Brief {
         findings::write(&mut page, report);
         endpoints::write(&mut page, report, options.detail);
     }
     dependencies::write(&mut page, report, options.detail);
-    rest::write_untested(&mut page, report, options.detail);
-    rest::write_noted(&mut page, report, options.detail);
+    informational::write_untested(&mut page, report, options.detail);
+    informational::write_noted(&mut page, report, options.detail);
     verdict::write(&mut page, report, options);
     page.line(StyledLine::default().text(&options.exit.to_string()));
     page.finish()

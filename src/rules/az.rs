@@ -8,7 +8,7 @@ use super::{
 use crate::{
     azure::resources::KnownResources,
     model::Transport,
-    text::{Shell, broken},
+    text::{Shell, wrap_command},
 };
 
 /// How lines for the Azure CLI are written.
@@ -55,7 +55,7 @@ pub(super) fn render(rules: &RenderedRules, style: &Style<'_>) -> String {
     }
     for (change, undo) in &changes {
         match style.width {
-            Some(width) => lines.extend(broken(change, 0, 4, width, style.shell)),
+            Some(width) => lines.extend(wrap_command(change, 0, 4, width, style.shell)),
             None => lines.push(change.clone()),
         }
         lines.extend(undo.as_ref().map(|undo| format!("# undo: {undo}")));

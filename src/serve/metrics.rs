@@ -10,10 +10,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, Part, board::BoardState, log::Log, machine, pages, stderr};
+use super::{Board, Fault, Part, log::Log, pages, process, state::BoardState, stderr};
 use crate::{
     model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
-    report::families::Families,
+    report::metric_families::Families,
 };
 
 /// The type of the page: the text format of Prometheus.
@@ -86,7 +86,7 @@ pub(crate) fn page(board: &Board) -> String {
         page.sample("process_start_time_seconds", &[], seconds(state.started_at()));
         (state.shown.clone(), page)
     };
-    machine::render(&mut page);
+    process::render(&mut page);
     page.gauge("apim_probe_build_info", "The program.");
     page.sample("apim_probe_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     page.into_text() + &shown.map_or_else(|| of_round(None), |shown| shown.metrics().to_owned())

@@ -34,7 +34,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::connections::{Connections, Room};
-use super::{Board, Door, Fault, door::Users};
+use super::{Board, Door, Fault, access::Users};
 use crate::net::tls::tls_error;
 
 /// What one connection may take, from its first byte to the last of the answer.

@@ -1,8 +1,8 @@
 //! Words and commands of a shell.
 
-mod broken;
+mod wrap;
 
-pub use self::broken::broken;
+pub use self::wrap::wrap_command;
 
 /// A shell that commands are written for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

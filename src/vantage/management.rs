@@ -26,7 +26,7 @@ use self::{
     network::CollectedNetwork,
     session::{ManagementSession, SessionError},
 };
-use super::{Vantage, block_on, secret::Undumpable, until::Cutoff};
+use super::{Vantage, block_on, cutoff::Cutoff, secret::Undumpable};
 use crate::{
     azure::{Cloud, json::DocumentKind},
     import::{

@@ -7,7 +7,7 @@ use apim_probe::{
     model::{Cause, Report, Verdict},
     probe::Depth,
     watch::{
-        Baseline, Watch, standing,
+        Baseline, Watch, carry_over,
         text::{Look, status},
         timeline::MOST_TURNS,
     },
@@ -173,7 +173,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
     assert!(light.findings.is_empty());
     let changes = watch.observe(&light, Depth::Light, at(5));
     assert!(changes.is_empty());
-    let stands = standing::after(light.clone(), &full, &watch, &[]);
+    let stands = carry_over::after(light.clone(), &full, &watch, &[]);
     let sql = |report: &Report| report.endpoints.iter().find(|e| e.id.contains("sql/")).unwrap().verdict;
     assert_eq!((sql(&stands), stands.summary.degraded), (Verdict::Degraded, 1));
     assert_eq!(stands.findings, full.findings);
@@ -195,7 +195,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
     let news = about("silence/new", &[blocked]);
     let still = about("silence/still", &["kms/a:1688"]);
     light.findings = vec![news.clone(), about("silence/less-sure", &["sql/a:1433"]), still.clone()];
-    let stands = standing::after(light, &before, &watch, &[blocked]);
+    let stands = carry_over::after(light, &before, &watch, &[blocked]);
     assert_eq!(stands.findings, [old, still, news]);
     assert_eq!((stands.summary.degraded, stands.summary.blocked), (1, 1));
 }

@@ -13,7 +13,7 @@ use apim_probe::{
     model::{Cause, Report, Tier, Verdict, Vnet},
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, PlanScope, Selection, Values},
-    probe::{Run, control::Controls, way::Ways},
+    probe::{Run, control::Controls, traceroute::Ways},
     rules::{
         FirewallRule, NsgRules, RenderedRules, Requirement, RuleBasis, RuleFamily, RuleFilter, RuleSet, Style, Syntax,
         missing,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::noise;
+use super::terminal;
 
 /// The objects of a list; `None` where the text is none.
 ///
@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
     let indent = text
         .lines()
         .filter(|line| !line.trim().is_empty())
-        .map(noise::indent_of)
+        .map(terminal::indent_of)
         .min()?;
     let mut objects: Vec<Vec<(&str, String)>> = vec![Vec::new()];
     for line in text.lines() {
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
         } else if line.starts_with(' ') {
             // What did not fit into the width of the console goes on in the next line; JSON needs no blank there.
             object.last_mut()?.1.push_str(line.trim_start());
-        } else if !noise::is_noise(line) {
+        } else if !terminal::is_noise(line) {
             return None;
         }
     }

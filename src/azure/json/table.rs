@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{list, noise};
+use super::{list, terminal};
 
 /// The rows of a table whose header stands above dashes; `None` where the text is none.
 ///
@@ -21,7 +21,7 @@ pub(super) fn columns(text: &str) -> Option<Result<Value, String>> {
 const MOST_COLUMNS: usize = 64;
 
 fn is_header(line: &str) -> bool {
-    line.contains(|c: char| c.is_ascii_alphabetic()) && !noise::is_noise(line)
+    line.contains(|c: char| c.is_ascii_alphabetic()) && !terminal::is_noise(line)
 }
 
 fn is_rule(line: &str) -> bool {
@@ -38,7 +38,7 @@ fn read(lines: &[&str], rule: usize) -> Result<Value, String> {
     if rest.iter().any(|line| is_rule(line)) {
         return Err("contains several tables: pass one".into());
     }
-    let rows: Vec<&str> = rows.into_iter().filter(|line| !noise::is_noise(line)).collect();
+    let rows: Vec<&str> = rows.into_iter().filter(|line| !terminal::is_noise(line)).collect();
     let cuts = cuts(lines[rule], &[&[lines[rule - 1]], &rows[..]].concat())
         .ok_or("is a table whose columns cannot be separated")?;
     let names: Vec<String> = cells(lines[rule - 1], &cuts).iter().map(|name| key(name)).collect();
@@ -101,7 +101,7 @@ fn cells<'a>(line: &'a str, cuts: &[usize]) -> Vec<&'a str> {
 /// # Errors
 /// What the table leaves out.
 pub(super) fn values(text: &str) -> Option<Result<Value, String>> {
-    let at = text.lines().position(|line| !noise::is_noise(line))?;
+    let at = text.lines().position(|line| !terminal::is_noise(line))?;
     let start: usize = text.split_inclusive('\n').take(at).map(str::len).sum();
     let text = &text[start..];
     let header = text.lines().next()?;

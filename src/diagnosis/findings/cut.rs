@@ -2,14 +2,14 @@
 
 use std::cmp::Reverse;
 
-use super::{left, phrases};
+use super::{phrases, remaining};
 use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        traceroute,
         view::{NameTest, ProbedEndpoint, RunView},
-        way,
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect},
     text::words::{self, count, distinct, list},
@@ -27,7 +27,7 @@ pub(super) const NAME_FILTER: FindingRule = FindingRule {
 /// What is left of cut connections: nothing shows whether the service does it or a device on the path.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Cut,
-    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Cut)),
+    claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Cut)),
     describe: cut,
 };
 
@@ -116,7 +116,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 
 fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
-    let account = left::describe(view, group, "is accepted, then cut");
+    let account = remaining::describe(view, group, "is accepted, then cut");
     let control = control(view, rows, false);
     let is_not_the_name = control.is_some();
     let mut grounds = Grounds::default()
@@ -138,7 +138,7 @@ fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         suspects.push(Suspect::Service);
     }
     suspects.dedup();
-    let is_on_the_way = way::account::reading(view, rows).is_some_and(|way| way.cut_on_the_way().is_some());
+    let is_on_the_way = traceroute::evidence::reading(view, rows).is_some_and(|way| way.cut_on_the_way().is_some());
     if !is_on_the_way {
         grounds = grounds.open("nothing shows whether the service or a device on the path cuts it");
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{left, phrases};
+use super::{phrases, remaining};
 use crate::{
     diagnosis::{
         fix,
@@ -39,8 +39,8 @@ pub(super) const UNREACHABLE: FindingRule = FindingRule {
 /// What is left of ICMP errors: the target's own, and those without a sender.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
-    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::IcmpRefusal)),
-    describe: |view, group| left::describe(view, group, "is refused with an ICMP error"),
+    claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::IcmpRefusal)),
+    describe: |view, group| remaining::describe(view, group, "is refused with an ICMP error"),
 };
 
 /// Network and host unreachable, and a loop: no policy forbids it. All else is a refusal.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{left, phrases, platform};
+use super::{phrases, platform, remaining};
 use crate::{
     address,
     azure::PLATFORM,
@@ -49,7 +49,7 @@ pub(super) const POLICY: FindingRule = FindingRule {
 /// What is left of names that do not exist or have no address.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::MissingName,
-    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::MissingName)),
+    claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::MissingName)),
     describe: missing,
 };
 
@@ -166,7 +166,7 @@ fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 }
 
 fn missing<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
-    let account = left::describe(view, group, "names do not resolve");
+    let account = remaining::describe(view, group, "names do not resolve");
     Account {
         grounds: platform::of_names(view, &group.rows, account.grounds),
         fix: account.fix.look(

@@ -1,6 +1,6 @@
 //! SYNs that are answered with a reset.
 
-use super::{left, phrases};
+use super::{phrases, remaining};
 use crate::{
     diagnosis::{
         fix,
@@ -28,9 +28,9 @@ pub(super) const RESETS: FindingRule = FindingRule {
 /// What is left of resets: the service itself is a suspect.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Reset,
-    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Reset)),
+    claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Reset)),
     describe: |view, group| {
-        let account = left::describe(view, group, "is refused with a reset");
+        let account = remaining::describe(view, group, "is refused with a reset");
         Account {
             grounds: account
                 .grounds

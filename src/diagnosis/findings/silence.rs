@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{left, phrases};
+use super::{phrases, remaining};
 use crate::{
     address,
     diagnosis::{
@@ -41,11 +41,11 @@ pub(super) const TAGS: FindingRule = FindingRule {
 /// What is left of silence, by dependency.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Silence,
-    claims: EndpointMatcher::Groups(|view, rows| left::of(view, rows, FindingKind::Silence)),
+    claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {
-        let account = left::describe(view, group, "gets no reply");
+        let account = remaining::describe(view, group, "gets no reply");
         // A lone silent host among many that answer may be the service's own trouble.
-        let lone = phrases::hosts(&group.rows).len() == 1 && left::working(view, &group.rows) > 0;
+        let lone = phrases::hosts(&group.rows).len() == 1 && remaining::working(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
         Account {
             grounds: if lone {

@@ -3,14 +3,14 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::look::SUBNET;
+use super::inspect::SUBNET;
 use crate::{
     address,
     azure::{ACTIVATION, NextHop},
     diagnosis::{
         refutation::Refutation,
+        traceroute::evidence::last_hop,
         view::{ProbedEndpoint, RunView},
-        way::account::last_hop,
     },
     model::{
         Direction, Fix, Prediction, Transport,

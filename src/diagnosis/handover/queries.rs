@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Window,
     kql::{between, literal, literals, numbers},
-    seen::Observation,
+    observations::Observation,
 };
 use crate::{
     azure::PLATFORM,

@@ -252,7 +252,7 @@ fn is_default(host: &str) -> bool {
 
 fn full_name(host: &str) -> Option<String> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    super::super::name::is_host(&host).then_some(host)
+    super::super::host_name::is_host(&host).then_some(host)
 }
 
 /// A CA certificate, as an entry of `certificates` tells of it.

@@ -5,9 +5,8 @@ use std::{collections::HashMap, net::IpAddr};
 use crate::{
     address::is_impossible,
     import::{
-        HostOrAddresses,
+        HostOrAddresses, host_name,
         instance::{Link, NamedValue},
-        name,
     },
     text::words,
 };
@@ -68,7 +67,7 @@ impl<'a> Hosts<'a> {
             return Err(Odd::Computed);
         }
         let (tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;
-        let Some((place, port)) = name::parse(host) else {
+        let Some((place, port)) = host_name::parse(host) else {
             return Err(Odd::NoHost(format!("{}{}", quoted(written), why_not(host))));
         };
         let usual = if tls { 443 } else { 80 };

@@ -12,8 +12,8 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+pub(super) mod cache;
 mod certificate;
-pub(super) mod shared;
 
 use self::certificate::{dates, dns_names, is_for, issuer_hosts};
 use super::roots::{Roots, is_its_own_issuer};

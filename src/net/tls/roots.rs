@@ -8,7 +8,7 @@
 //! front ends leave out and Windows then fetches. The agent fetches nothing, so these are compiled in as well, from
 //! `roots/intermediates.pem`: they may link a chain to a root, and are never its end.
 
-mod of_this_vm;
+mod system_store;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -208,7 +208,7 @@ impl Roots {
 
     /// The roots that this VM's own store adds; read at the first call, since most runs never ask.
     pub(super) fn of_this_vm(&self) -> &RootCertStore {
-        self.of_this_vm.get_or_init(of_this_vm::roots)
+        self.of_this_vm.get_or_init(system_store::roots)
     }
 
     /// The signature algorithms that are understood.

@@ -1,7 +1,7 @@
 //! A command on a page.
 
 use super::page::{StyledLine, TextPage};
-use crate::text::{Shell, broken, escape, style};
+use crate::text::{Shell, escape, style, wrap_command};
 
 /// What stands before a command.
 const PROMPT: &str = "$ ";
@@ -17,7 +17,7 @@ pub(super) fn write_undo(page: &mut TextPage, column: usize, command: &str) {
 }
 
 fn labelled(page: &mut TextPage, column: usize, label: &str, command: &str) {
-    let lines = broken(
+    let lines = wrap_command(
         &escape(command),
         column + label.len(),
         column + PROMPT.len() + 2,

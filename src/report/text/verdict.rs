@@ -9,7 +9,7 @@ use crate::{
     model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
     report::{
         Detail, Options,
-        blind::blind_spots,
+        blind_spots::blind_spots,
         headline::{Headline, Tone},
         view,
     },

@@ -9,7 +9,7 @@ use super::{
     API_VERSION, ManagementRequest,
     session::{ManagementSession, SessionError},
 };
-use crate::vantage::{Vantage, block_on, secret::Undumpable, until::Cutoff};
+use crate::vantage::{Vantage, block_on, cutoff::Cutoff, secret::Undumpable};
 
 /// The outcome of asking the instance itself.
 #[derive(Debug, Default)]

@@ -21,8 +21,8 @@ use crate::{
     text::{one_line, words},
     vantage::{
         Vantage,
+        cutoff::Cutoff,
         http::{ApiReply, Client, RequestFailure},
-        until::Cutoff,
     },
 };
 

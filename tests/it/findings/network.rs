@@ -24,7 +24,7 @@ use apim_probe::{
         clock::Measured,
         control::{Controls, LateControl, NameControl, TEST_NET_1},
         trace::{Attempt, NameTrace, Trace},
-        way::Ways,
+        traceroute::Ways,
     },
     rules::{Requirement, RuleBasis, RuleSet},
 };

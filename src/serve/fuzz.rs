@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{door, log::Pattern};
+use super::{access, log::Pattern};
 
 /// Reads the text of a web config, but none of the files that it names.
 ///
 /// # Errors
 /// What is wrong with it, in one sentence.
 pub fn web_config(text: &str) -> Result<(), String> {
-    door::check(text)
+    access::check(text)
 }
 
 /// Reads the name of a log; tells whether `other` is the name of a file of it that is old enough to be deleted on

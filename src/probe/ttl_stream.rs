@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::flows::course::ConnectionProgress;
+use super::flows::connection_progress::ConnectionProgress;
 use crate::net::tcp;
 
 /// Passes everything through; what is said from the stage on that its course names goes out with a small TTL.

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    flows::course::{ConnectionProgress, ConnectionStage},
+    flows::connection_progress::{ConnectionProgress, ConnectionStage},
     stages::ProbeContext,
     trace::Attempt,
 };

@@ -12,9 +12,9 @@ use crate::{
     plan::{Plan, PlannedEndpoint},
     probe::{
         Run,
-        flows::course::ConnectionStage,
+        flows::connection_progress::ConnectionStage,
         trace::Attempt,
-        way::{Call, FlowSelection, MOST},
+        traceroute::{Call, FlowSelection, MOST},
     },
 };
 

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::{
-    chain::{ChainFacts, shared::Chains},
+    chain::{ChainFacts, cache::Chains},
     roots::Roots,
 };
 

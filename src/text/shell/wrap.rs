@@ -25,7 +25,7 @@ enum PieceEnd {
 /// POSIX shell anywhere, with the rest at the very start of the next line so that the shell joins both. Nothing is left out.
 ///
 /// The lines hold their own indent, but not what stands in the first columns of the first.
-pub fn broken(command: &str, first: usize, indent: usize, width: usize, shell: Shell) -> Vec<String> {
+pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, shell: Shell) -> Vec<String> {
     // Room for the sign at the end, and for the quote that a break inside quotes needs.
     let width = width.saturating_sub(3).max(8);
     let mut lines = Vec::new();
@@ -133,7 +133,7 @@ fn fitting(text: &str, room: usize) -> usize {
 mod tests {
     use std::process::Command;
 
-    use super::{Shell, broken};
+    use super::{Shell, wrap_command};
     use crate::text::columns;
 
     /// What a shell makes of the written command: its arguments, one a line.
@@ -161,7 +161,7 @@ mod tests {
             &format!("show --body '{{\"id\":\"{id}\"}}' --last"),
         ] {
             for width in [40, 60, 80, 100] {
-                let lines = broken(command, 7, 9, width, Shell::Bash);
+                let lines = wrap_command(command, 7, 9, width, Shell::Bash);
                 let fits = |(at, line): (usize, &String)| columns(line) + if at == 0 { 7 } else { 0 } <= width;
                 assert!(lines.iter().enumerate().all(fits), "{lines:#?}");
                 // White space between JSON tokens is no difference.
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn lines_break_before_options() {
         for (shell, sign) in [(Shell::Bash, " \\"), (Shell::Powershell, " `")] {
-            let lines = broken(RULE, 0, 4, 60, shell);
+            let lines = wrap_command(RULE, 0, 4, 60, shell);
             let (last, others) = lines.split_last().unwrap();
             assert!(others.iter().all(|line| line.ends_with(sign)), "{lines:#?}");
             assert!(lines[1..].iter().all(|line| line.starts_with("    --")), "{lines:#?}");

@@ -4,7 +4,7 @@ use std::fs;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::report::families::Families;
+use crate::report::metric_families::Families;
 
 /// What a process takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]

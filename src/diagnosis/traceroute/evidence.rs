@@ -185,7 +185,7 @@ impl WayReading<'_> {
             Some(accepts) => format!("farther (a SYN needs a TTL of {accepts})"),
             None => format!(
                 "farther (no SYN with a TTL up to {} is accepted)",
-                crate::probe::way::FARTHEST
+                crate::probe::traceroute::FARTHEST
             ),
         };
         let weight = if self.is_cut_far_apart() {

@@ -23,7 +23,7 @@ use self::{
     config::{Read, Watched},
     users::Turn,
 };
-use super::{Board, Fault, board::Part};
+use super::{Board, Fault, state::Part};
 
 /// Whether a file has changed is looked at no more often.
 const PAUSE: Duration = Duration::from_secs(2);

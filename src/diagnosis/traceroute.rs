@@ -20,12 +20,12 @@ use crate::{
     plan::PlannedEndpoint,
     probe::{
         trace::Attempt,
-        way::{self, Way},
+        traceroute::{self, Way},
     },
 };
 
-pub mod account;
-pub mod calls;
+pub mod evidence;
+pub mod targets;
 
 /// So many connections over one hop must have the same outcome before the hop is the cause.
 const ENOUGH: usize = 3;
@@ -248,7 +248,7 @@ fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     let mut routers: Vec<Router> = Vec::new();
     for (hop, trace) in (1..).zip(&way.syns) {
         let Some(trace) = trace else { continue };
-        let Some((error, sender)) = way::ran_out(trace).and_then(|error| Some((error, error.sender?))) else {
+        let Some((error, sender)) = traceroute::ran_out(trace).and_then(|error| Some((error, error.sender?))) else {
             continue;
         };
         if error.own || sender == way.address.ip() {
@@ -468,7 +468,7 @@ mod tests {
         assert!(reading.says().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-        account::add_suspects(&reading, &OWN, &mut suspects);
+        evidence::add_suspects(&reading, &OWN, &mut suspects);
         assert_eq!(suspects, [Suspect::Nsg, Suspect::Udr]);
     }
 
@@ -482,7 +482,7 @@ mod tests {
         ] {
             let way = way(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-            account::add_suspects(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
+            evidence::add_suspects(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
             assert_eq!(suspects, left, "{to}");
         }
     }
@@ -498,7 +498,7 @@ mod tests {
         ] {
             let way = way("20.1.2.3", seen);
             let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
-            account::add_suspects(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
+            evidence::add_suspects(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
             let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
             assert_eq!(words.join(" "), left, "{seen} {lead:?}");
         }
@@ -509,7 +509,7 @@ mod tests {
         let (way, endpoint) = (way("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
-        account::add_suspects(
+        evidence::add_suspects(
             &WayReading::of(&way, &endpoint, Lead::Hops),
             &network_knows,
             &mut suspects,

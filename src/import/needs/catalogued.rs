@@ -6,9 +6,8 @@ use super::{Needs, SettingValue};
 use crate::{
     azure::Cloud,
     import::{
-        HostOrAddresses, InstanceTarget,
+        HostOrAddresses, InstanceTarget, host_name,
         instance::{Instance, Link, Vault},
-        name,
         view::Remark,
     },
     text::words,
@@ -171,7 +170,7 @@ fn target(host: String, port: Option<u16>, dependency: &'static str, kind: Strin
 }
 
 fn host_of(link: &Link) -> Option<String> {
-    match name::parse(link.as_str())? {
+    match host_name::parse(link.as_str())? {
         (HostOrAddresses::Host(host), _) => Some(host),
         (HostOrAddresses::Addresses(_), _) => None,
     }

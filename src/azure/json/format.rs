@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde_json::{Value, error::Category, value::RawValue};
 
-use super::{JsonNode, failure, list, noise, table, yaml};
+use super::{JsonNode, failure, list, table, terminal, yaml};
 
 /// The form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +61,15 @@ fn owned<'a>(json: String, form: Form) -> Result<(Cow<'a, RawValue>, Form), Stri
 }
 
 fn other(text: &str) -> Result<(String, Form), String> {
-    let text = noise::without_controls(text);
-    let clean = noise::without_spinner(&text);
-    if let Some(json) = noise::json_within(&clean) {
+    let text = terminal::without_controls(text);
+    let clean = terminal::without_spinner(&text);
+    if let Some(json) = terminal::json_within(&clean) {
         return Ok((json.to_owned(), Form::Json));
     }
     let first = text
         .lines()
         .map(str::trim)
-        .find(|line| !noise::is_noise(line))
+        .find(|line| !terminal::is_noise(line))
         .unwrap_or_default();
     if first.starts_with("<Objs ") {
         return Err("is XML from PowerShell's Export-Clixml".into());
@@ -105,7 +105,7 @@ fn other(text: &str) -> Result<(String, Form), String> {
 
 /// A text without the noise before it.
 fn body(text: &str) -> &str {
-    let noise = text.split_inclusive('\n').take_while(|line| noise::is_noise(line));
+    let noise = text.split_inclusive('\n').take_while(|line| terminal::is_noise(line));
     &text[noise.map(str::len).sum()..]
 }
 

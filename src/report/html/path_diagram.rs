@@ -40,7 +40,7 @@ const PLACES: [(&str, &[Suspect]); 5] = [
 /// The stations of a finding's way: the hops that were seen, where the path was traced; else the places that any packet
 /// passes. The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest
 /// suspect. Nothing, where it stops nowhere. Only a machine of Azure's has an NSG before it.
-pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<DrawnHop> {
+pub(super) fn draw_path(finding: &Finding, standing: Option<Standing>) -> Vec<DrawnHop> {
     let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
     let is_service_suspected = finding.suspects.contains(&Suspect::Service);
     if let Some(seen) = &finding.path {
@@ -91,7 +91,7 @@ pub(super) fn way(finding: &Finding, standing: Option<Standing>) -> Vec<DrawnHop
 
 #[cfg(test)]
 mod tests {
-    use super::{DrawnHop, way};
+    use super::{DrawnHop, draw_path};
     use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
 
     /// The stations in words: `*` where it stops, `?` where it may, `>` where it may as well behind.
@@ -105,7 +105,7 @@ mod tests {
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             format!("{}{marks}", station.label)
         };
-        way(finding, standing)
+        draw_path(finding, standing)
             .into_iter()
             .map(station)
             .collect::<Vec<_>>()
