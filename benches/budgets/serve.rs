@@ -14,6 +14,7 @@ use apim_probe_lab::{Lab, Network, whole_catalog};
 
 use crate::{
     row::Row,
+    runs::{largest, median},
     stage::{INSTANCE, agent},
 };
 
@@ -24,13 +25,15 @@ pub(crate) const NAMES: [&str; 4] = ["serve-cpu", "serve-rounds", "serve-endpoin
 const MAX_CPU: f64 = 0.1;
 /// The most memory of an agent, in megabytes.
 const MAX_MEMORY: f64 = 20.0;
-/// What memory may grow by between the tenth part of the rounds and the last, in megabytes.
-const MAX_GROWTH: f64 = 1.0;
+/// What memory may grow by between the first third of the rounds and the last, in megabytes.
+const MAX_GROWTH: f64 = 0.5;
 /// The longest scrape, in milliseconds.
 const MAX_SCRAPE: f64 = 5.0;
 /// The most series of an agent with the built-in catalog.
 const MAX_SERIES: f64 = 800.0;
 const ROUNDS: f64 = 10_000.0;
+/// How often memory is read during these rounds.
+const SAMPLES: u32 = 100;
 const ENDPOINTS: u16 = 2_000;
 const AGENTS: u32 = 100;
 /// Nothing that grows stays the same for so long.
@@ -97,29 +100,36 @@ fn rounds() -> Result<bool> {
 }
 
 /// Whether memory stays as it is over ten thousand rounds.
+///
+/// What is resident swings by half a megabyte, as the allocator returns pages in its own time, and a page that was read
+/// leaves more behind for a while. So the first third of the rounds is compared with the last by their medians.
 fn flat(what: &str, stage: &Stage, flags: &[&str]) -> Result<bool> {
     let agent = stage.serve(&[&["--interval", "1ms"], flags].concat())?;
     let (began, mut resident) = (Instant::now(), Vec::new());
     println!("  {what}, resident after rounds:");
-    for part in 1..=10 {
-        let rounds = ROUNDS * f64::from(part) / 10.0;
+    for part in 1..=SAMPLES {
+        let rounds = ROUNDS * f64::from(part) / f64::from(SAMPLES);
         agent.until("apim_probe_rounds_total", rounds)?;
-        for path in ["/", "/report.json"] {
-            agent.get(path)?;
-        }
         let now = agent.number("process_resident_memory_bytes")? / 1e6;
-        println!(
-            "    {rounds:.0}: {now:.2} MB, after {:.0} s",
-            began.elapsed().as_secs_f64()
-        );
         resident.push(now);
+        if part % (SAMPLES / 10) == 0 {
+            println!(
+                "    {rounds:.0}: {now:.2} MB, after {:.0} s",
+                began.elapsed().as_secs_f64()
+            );
+            for path in ["/", "/report.json"] {
+                agent.get(path)?;
+            }
+        }
     }
-    let (first, last) = (resident[0], resident[resident.len() - 1]);
-    let growth = Row::new("serve, growth of memory over nine tenths of them", last - first, "MB").at_most(MAX_GROWTH);
-    Ok(growth.print()
-        & Row::new("  its memory at the end", last, "MB")
-            .at_most(MAX_MEMORY)
-            .print())
+    let third = resident.len() / 3;
+    let (first, last) = (
+        median(resident[..third].to_vec()),
+        median(resident[resident.len() - third..].to_vec()),
+    );
+    let growth = Row::new("serve, growth of memory, first third to last", last - first, "MB").at_most(MAX_GROWTH);
+    let most = Row::new("  the most that was resident", largest(resident), "MB").at_most(MAX_MEMORY);
+    Ok(growth.print() & most.print())
 }
 
 /// Two thousand endpoints each 30 s.
