@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses among texts; what is none is left out.
+/// The addresses among texts; texts that are not addresses are left out.
 pub fn parsed(texts: &[String]) -> Vec<IpAddr> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Whether no service of Azure can live there: unspecified, loopback, link-local, multicast, broadcast, reserved and
-/// documentation addresses (IANA special-purpose registries, RFC 6890, RFC 5737, RFC 3849).
+/// Whether no service of Azure can have the address: unspecified, loopback, link-local, multicast, broadcast, reserved
+/// and documentation addresses (IANA special-purpose registries, RFC 6890, RFC 5737, RFC 3849).
 ///
-/// A name that resolves to one has been sunk, so the address is not tried.
+/// A name that resolves to one is sinkholed, so no connection is tried.
 pub fn is_impossible(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -35,16 +35,16 @@ pub fn is_impossible(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a name that resolves to the address has been sunk: the address is unusable, or it belongs to a DNS filter.
+/// Whether a name that resolves to the address is sinkholed: the address is unusable, or belongs to a DNS filter.
 pub fn is_sinkhole(address: IpAddr) -> bool {
     is_impossible(address) || filter_at(address).is_some()
 }
 
-/// The DNS filter that answers with this address for what it blocks, where it is one of the well-known.
+/// The well-known DNS filter that answers with this address for what it blocks, if any.
 ///
-/// The block portal of `FortiGate`, the block pages of Cisco Umbrella (once `OpenDNS`), the sinkholes of
-/// Palo Alto Networks (`sinkhole.paloaltonetworks.com` and the IPv6 bogon of its profiles), the bogus address of Check
-/// Point's DNS trap: all of them defaults, which their owners may change.
+/// The block portal of `FortiGate`, the block pages of Cisco Umbrella (once `OpenDNS`), the sinkholes of Palo Alto
+/// Networks (`sinkhole.paloaltonetworks.com` and the IPv6 bogon of its profiles), the bogus address of Check Point's
+/// DNS trap. All are defaults that an administrator may change.
 pub fn filter_at(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => match address.octets() {
@@ -63,8 +63,8 @@ pub fn filter_at(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Whether the address belongs to a private network (RFC 1918, RFC 6598, RFC 4193), or to a benchmark network that
-/// proxies hand out as stand-ins (RFC 2544).
+/// Whether the address belongs to a private network (RFC 1918, RFC 6598, RFC 4193), or to the benchmark network whose
+/// addresses proxies use as placeholders (RFC 2544).
 pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || is_shared(address) || is_benchmark(address),
@@ -75,7 +75,7 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a connection to the address takes a port of the NAT that it leaves through: those to public IPv4 addresses.
+/// Whether a connection to the address uses a port of the NAT on the path, as connections to public IPv4 addresses do.
 pub fn takes_nat_port(address: IpAddr) -> bool {
     address.is_ipv4() && !is_private(address)
 }

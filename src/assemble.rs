@@ -23,10 +23,10 @@ use crate::{
     vantage,
 };
 
-/// What a run was, apart from what it saw of each endpoint.
+/// Facts about a run that do not concern a single endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunCourse {
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
     /// How long it took.
     pub duration: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct RunCourse {
 }
 
 impl RunCourse {
-    /// That of a run.
+    /// The facts of a run.
     pub(crate) fn of(run: &Run, started_at: Timestamp) -> Self {
         Self {
             started_at,
@@ -45,10 +45,10 @@ impl RunCourse {
     }
 }
 
-/// Puts everything that a run has to say into one value: it only copies.
+/// Puts everything about a run into one value; it only copies.
 ///
-/// `traces` are the run's, one for each endpoint of the plan. Where they are handed over, and not lent, each is freed with
-/// its row, so that those of a large plan are not in memory beside the report.
+/// `traces` has one entry for each endpoint of the plan. If the caller passes ownership, each trace is freed once its
+/// row is made, so that a large plan does not keep traces and report in memory together.
 pub(crate) fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
@@ -72,7 +72,7 @@ pub(crate) fn assemble(
     if standing == Some(Standing::NoNetwork) {
         summary.verdict = Overall::Incomplete;
     }
-    // Half a run passes nothing.
+    // An incomplete run never counts as a pass.
     if course.interrupted && summary.verdict == Overall::Reachable {
         summary.verdict = Overall::Incomplete;
     }
@@ -104,7 +104,7 @@ pub(crate) fn assemble(
     }
 }
 
-/// Who has no route to anything has nothing to ask others for.
+/// A machine without any route has nothing to ask another team for.
 fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Finding> {
     if standing == Some(Standing::NoNetwork) {
         for finding in &mut findings {
@@ -114,8 +114,8 @@ fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Fi
     findings
 }
 
-/// What the place says of the instance's network, given what came of the run: a machine that has no route to any service says
-/// nothing, whatever it is.
+/// What this place shows about the instance's network, given the run's results. A machine without a route to any
+/// service shows nothing.
 fn standing(vantage: &vantage::Vantage, endpoints: &[EndpointReport]) -> Option<Standing> {
     let is_service = |endpoint: &&EndpointReport| endpoint.duration_ms.is_some() && endpoint.protocol != Protocol::Dns;
     let mut services = endpoints.iter().filter(is_service).peekable();
@@ -123,7 +123,7 @@ fn standing(vantage: &vantage::Vantage, endpoints: &[EndpointReport]) -> Option<
     let without_route = services.all(|endpoint| {
         let nowhere = |stage: &TcpStage| stage.outcome == StageOutcome::Failed(Cause::TcpNoRoute);
         match endpoint.cause {
-            // A name with nothing but IPv6 addresses shows nothing about a machine that only has IPv4.
+            // A name with only IPv6 addresses shows nothing about a machine that only has IPv4.
             Some(Cause::TcpNoRoute) => {
                 let tcp = &endpoint.stages.tcp;
                 tcp.iter().all(nowhere) && tcp.iter().any(|stage| stage.address.is_ipv4())
@@ -204,7 +204,8 @@ fn row(
 
 fn stages(trace: &Trace, judgement: &Judgement) -> StageReports {
     let attempts = || trace.attempts.iter().zip(&judgement.outcomes);
-    // The stages of the address that decided; where none did, as for a run cut short, of the first that got that far.
+    // The stages of the address that decided the verdict. If none did, as in an interrupted run, those of the first
+    // address that got furthest.
     let decisive = judgement.decisive.and_then(|index| attempts().nth(index));
     let pick = |reached: fn(&Outcome) -> bool| {
         decisive
@@ -240,7 +241,7 @@ fn dns(trace: &Trace, judgement: &Judgement) -> Option<DnsStage> {
     })
 }
 
-/// Every connection, in the order of their start.
+/// Every connection, in order of start.
 fn connections(trace: &Trace, judgement: &Judgement) -> Vec<TcpStage> {
     let mut attempts: Vec<(&Attempt, &Outcome)> = trace.attempts.iter().zip(&judgement.outcomes).collect();
     attempts.sort_by_key(|(attempt, _)| attempt.started);

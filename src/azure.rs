@@ -1,4 +1,4 @@
-//! What is the same everywhere in Azure: its clouds and their hosts, the platform's addresses, how regions are spelled.
+//! Facts that hold everywhere in Azure: its clouds and their hosts, the platform's addresses, how regions are spelled.
 
 use std::{
     borrow::Cow,
@@ -24,11 +24,11 @@ pub const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 /// The platform as a name server.
 pub const PLATFORM_DNS: SocketAddr = SocketAddr::new(PLATFORM, 53);
 
-/// The tag of the platform's Windows activation. It only works in rules that deny: the platform lets activation through by
-/// itself (<https://learn.microsoft.com/azure/virtual-network/service-tags-overview>).
+/// The service tag for the platform's Windows activation. Only rules that deny it have an effect: the platform allows
+/// activation by itself (<https://learn.microsoft.com/azure/virtual-network/service-tags-overview>).
 pub const ACTIVATION: &str = "AzurePlatformLKM";
 
-/// Where every VM finds its metadata service
+/// The address of the metadata service, the same for every VM
 /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>).
 pub const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
@@ -39,7 +39,7 @@ pub const STORAGE_ZONES: &str = "storage.azure.net";
 /// The suffix of all other storage accounts in Azure public.
 pub const STORAGE: &str = "core.windows.net";
 
-/// A word of Azure's as the API, PowerShell and the portal all write it, but for case and blanks.
+/// Reduces one of Azure's words to letters and digits: the API, PowerShell and the portal write it differently.
 pub(crate) fn letters(word: &str) -> String {
     let letters = word.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|c| c.to_ascii_lowercase()).collect()
@@ -72,10 +72,10 @@ pub enum Cloud {
 pub struct CloudName([u8; Self::LONGEST]);
 
 impl CloudName {
-    /// The most bytes that a name has.
+    /// The maximum length of a name, in bytes.
     pub const LONGEST: usize = 24;
 
-    /// A name of small letters, digits and inner dashes, a letter first; `None` for anything else.
+    /// A name of lowercase letters, digits and hyphens (not last) that starts with a letter; `None` for anything else.
     pub fn new(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -114,8 +114,8 @@ impl Cloud {
         }
     }
 
-    /// One of [`Self::ALL`], by our word or Azure's own environment name, in any case
-    /// (the metadata service has been seen to answer `AZUREPUBLICCLOUD`).
+    /// One of [`Self::ALL`], by our word or Azure's own environment name, in any case (the metadata service has been
+    /// seen to return `AZUREPUBLICCLOUD`).
     pub fn known(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "public" | "azurecloud" | "azurepubliccloud" => Some(Self::Public),
@@ -125,8 +125,8 @@ impl Cloud {
         }
     }
 
-    /// The host of the management endpoint (Azure SDK, environment tables); a word to fill in for a cloud of which nothing
-    /// is known.
+    /// The host of the management endpoint (Azure SDK, environment tables); a placeholder for a cloud whose host is not
+    /// known.
     pub fn management_host(self) -> &'static str {
         match self {
             Self::Public => "management.azure.com",
@@ -136,7 +136,7 @@ impl Cloud {
         }
     }
 
-    /// The host where Entra ID signs in; of a cloud that a catalog adds, the catalog knows it.
+    /// The host where Entra ID signs in; for a cloud that a catalog adds, the catalog has it.
     pub fn login_host(self) -> &'static str {
         match self {
             Self::Public => "login.microsoftonline.com",
@@ -153,7 +153,7 @@ impl fmt::Display for Cloud {
     }
 }
 
-/// Takes our words, Azure's own environment names in any case, and the name of a cloud that a catalog may add.
+/// Accepts our words, Azure's own environment names in any case, and the name of a cloud that a catalog may add.
 impl FromStr for Cloud {
     type Err = String;
 
@@ -162,7 +162,7 @@ impl FromStr for Cloud {
             .or_else(|| CloudName::new(text).map(Self::Other))
             .ok_or_else(|| {
                 "expected public (AzureCloud), usgov (AzureUSGovernment), china (AzureChinaCloud) or the name of a cloud that \
-                 --probes adds: small letters, digits and inner dashes"
+                 --probes adds: lowercase letters, digits and hyphens (not first or last)"
                     .into()
             })
     }

@@ -35,26 +35,26 @@ use problem::{ByteRange, Problem, SourceText};
 
 use crate::{azure::Cloud, file, model::Tier, text::nearest};
 
-/// The built-in catalog of the classic tiers, as it stands in the repository.
+/// The built-in catalog of the classic tiers, as in the repository.
 pub const BUILTIN: &str = include_str!("../probes.yaml");
 
-/// A larger file is refused, in bytes: the built-in catalog has a hundredth of it.
+/// Maximum size of a file, in bytes: the built-in catalog has a hundredth of it.
 pub const MAX_SIZE: usize = 4 << 20;
 
-/// More problems than this are not kept: they only fill memory.
+/// Maximum number of problems that are kept: more would only fill memory.
 const MAX_PROBLEMS: usize = 1_000;
 
 /// A catalog file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogFile {
-    /// What errors call it: its path as it was given.
+    /// The name that errors use for it: its path as given.
     pub name: String,
-    /// Its content, text or not.
+    /// Its content, which may not be text.
     pub bytes: Vec<u8>,
 }
 
 impl CatalogFile {
-    /// Reads a file of [`MAX_SIZE`] at most.
+    /// Reads a file of at most [`MAX_SIZE`].
     pub fn read(path: &Path) -> Result<Self, file::FileReadError> {
         Ok(Self {
             name: path.display().to_string(),
@@ -104,10 +104,11 @@ impl Catalog {
         load(tier, true, &[]).expect("the built-in catalogs are checked by a test")
     }
 
-    /// Whether hosts can be made in a cloud.
+    /// Whether hosts can be formed in a cloud.
     ///
     /// # Errors
-    /// What an overlay would have to give, where they cannot.
+    ///
+    /// What an overlay must define, if they cannot.
     pub fn knows(&self, cloud: Cloud) -> Result<(), String> {
         if self.clouds.contains_key(&cloud) || Cloud::ALL.contains(&cloud) {
             return Ok(());
@@ -131,7 +132,7 @@ impl Catalog {
         ))
     }
 
-    /// The addresses to which routes of their own lead, in every cloud: those of Windows activation.
+    /// The addresses that need a route of their own, in every cloud: those of Windows activation.
     pub fn route_addresses(&self) -> impl Iterator<Item = IpAddr> {
         let clouds = self
             .dependencies
@@ -141,13 +142,14 @@ impl Catalog {
     }
 }
 
-/// Reads the built-in catalog of a tier, where wanted, and lays the other files over it in order.
+/// Reads the built-in catalog of a tier, if wanted, and lays the other files over it in order.
 ///
-/// An entry of a later file with a known id takes the earlier one's place; one without `endpoints` changes only the
-/// keys that it names; one with a new id is added. `clouds` and `sql_gateways` add to what is there, name by name and
-/// region by region; a `source` replaces. Where no file names a source, its parts are empty.
+/// An entry of a later file with a known id replaces the earlier one; without `endpoints` it changes only the keys that
+/// it contains; an entry with a new id is added. `clouds` and `sql_gateways` are merged, name by name and region by
+/// region; a `source` replaces the earlier one. If no file has a source, its parts are empty.
 ///
 /// # Errors
+///
 /// Every mistake in every file.
 pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catalog, Errors> {
     let files: Vec<CatalogFile> = builtin
@@ -178,7 +180,7 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catal
         });
     }
     let sha256 = hexadecimal(digest.finish().as_ref());
-    // A file that could not be read may hold what the others refer to.
+    // A file that could not be read may define what the others refer to.
     let catalog = readable.then(|| lint::check(merged.unwrap_or_default(), tier, sha256, &mut errors.problems));
     match catalog {
         Some(catalog) if errors.problems.is_empty() => Ok(catalog),
@@ -199,7 +201,7 @@ pub fn json_schema() -> schemars::Schema {
     schema
 }
 
-/// The text of a file, which is kept for its snippets as far as it is text.
+/// The text of a file, kept for its snippets up to the first byte that is not text.
 fn text(index: usize, file: &CatalogFile, errors: &mut Errors) -> Option<String> {
     let mut keep = |text: &str| {
         errors.files.push(SourceText {

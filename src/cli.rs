@@ -1,4 +1,4 @@
-//! What can be typed: types and their help, no behaviour.
+//! The command line: types and their help, no behaviour.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -35,7 +35,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// The help of `--set`, which names what can be set.
+/// The help of `--set`, which lists the names.
 const SET_HELP: &str = "Name of one of the instance's resources, repeatable: storage_account, sql_server, key_vault, \
     event_hub_namespace, redis_host …";
 
@@ -359,10 +359,10 @@ pub struct WatchArgs {
     pub color: ColorChoice,
 }
 
-/// The heading of flags about reports.
+/// The heading of the flags about reports.
 const REPORTING: &str = "How to report";
 
-/// The flags of `watch` alone.
+/// The flags that only `watch` has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule")]
 pub struct ScheduleArgs {
@@ -394,7 +394,7 @@ pub struct ServeArgs {
     pub probe: ProbeArgs,
 }
 
-/// The flags of `serve` alone.
+/// The flags that only `serve` has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule and listener")]
 pub struct ServiceArgs {
@@ -477,7 +477,7 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// The flags of whatever plans.
+/// The flags of every command that plans.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What to probe")]
 pub struct PlanArgs {
@@ -559,7 +559,7 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// The files that its flags name.
+    /// The files that its flags take.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let network = &self.network;
         let single = [
@@ -574,7 +574,7 @@ impl PlanArgs {
     }
 }
 
-/// The flags of whatever probes.
+/// The flags of every command that probes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct ProbeArgs {
@@ -604,7 +604,7 @@ pub struct ProbeArgs {
     pub elsewhere: Option<PathBuf>,
 }
 
-/// The flags of whatever connects.
+/// The flags of every command that connects.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
 pub struct DialArgs {
@@ -623,13 +623,13 @@ pub struct DialArgs {
 }
 
 impl ProbeArgs {
-    /// The files that its flags name.
+    /// The files that its flags take.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.dial.ca_file.iter().chain(&self.elsewhere)
     }
 }
 
-/// The flags of whatever reports.
+/// The flags of every command that reports.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to report")]
 pub struct ReportArgs {
@@ -787,7 +787,7 @@ fn region(text: &str) -> Result<String, String> {
     catalog::region_name(text).ok_or_else(|| "expected a region name, such as westeurope".into())
 }
 
-/// The longest time that makes sense to wait for one thing.
+/// The longest time that it makes sense to wait for one thing.
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -44,9 +44,9 @@ mod stop;
 mod terminal;
 mod watch;
 
-/// Parses the arguments, does what they say, and gives the exit status.
+/// Parses the arguments, runs the command, and returns the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Before anything takes time: a signal is kept for those commands that have a report to save.
+    // Before anything takes time: a signal is held for those commands that have a report to save.
     stop::hold();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let typed = typed(&arguments);
@@ -118,13 +118,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Whether no command is named: flags alone are those of `run`, but for the ones that every command has.
+/// Whether there is no command: flags alone are those of `run`, except those that every command has.
 fn needs_no_word(arguments: &[OsString]) -> bool {
     let first = arguments.get(1).map(|first| first.to_string_lossy());
     first.is_none_or(|first| first.starts_with('-') && !matches!(&*first, "-h" | "--help" | "-V" | "--version"))
 }
 
-/// The command line as one could type it.
+/// The command line, as it would be typed.
 fn typed(arguments: &[OsString]) -> String {
     let words = arguments.iter().skip(1).map(|word| {
         let word = word.to_string_lossy();
@@ -141,7 +141,8 @@ fn typed(arguments: &[OsString]) -> String {
         .join(" ")
 }
 
-/// Says what clap says of arguments, with those made harmless: a script's author and the terminal's reader may differ.
+/// Clap's message about the arguments, with the arguments escaped: the author of a script and the reader of the
+/// terminal may be different people.
 fn print_error(mut error: clap::Error) {
     let safe = |text: &String| escape(text).into_owned();
     let said: Vec<(ContextKind, ContextValue)> = error
@@ -156,7 +157,7 @@ fn print_error(mut error: clap::Error) {
         error.insert(kind, value);
     }
     suggest(&mut error);
-    // What a parser of ours says may quote the argument as well.
+    // The messages of our own parsers may quote the argument as well.
     match error
         .source()
         .map(ToString::to_string)
@@ -171,7 +172,7 @@ fn print_error(mut error: clap::Error) {
     }
 }
 
-/// Adds the command that was meant to one that there is not: clap only suggests close matches.
+/// Adds a suggestion for an unknown command: clap only suggests close matches.
 fn suggest(error: &mut clap::Error) {
     let program = Cli::command();
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
@@ -187,22 +188,22 @@ fn suggest(error: &mut clap::Error) {
     }
 }
 
-/// A command that could not be carried out.
+/// A command that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommandFailure {
     /// The exit status.
     pub status: u8,
     text: FailureText,
-    /// What was remarkable until then, which may be why.
+    /// Notices so far, which may explain the failure.
     notices: Vec<String>,
 }
 
 /// What happened, to what, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum FailureText {
-    /// A sentence, which may hold whatever files, flags and peers said: it is made harmless where it is told.
+    /// A sentence that may quote files, flags and peers: it is escaped when it is shown.
     Line(String),
-    /// Lines for a terminal, made harmless by who made them.
+    /// Lines for a terminal, already escaped.
     Page(String),
 }
 
@@ -215,7 +216,7 @@ impl CommandFailure {
         }
     }
 
-    /// Something that the user typed or gave is wrong; nothing was probed.
+    /// A flag or file of the user's is wrong; nothing was probed.
     pub(crate) fn usage(text: impl std::fmt::Display) -> Self {
         Self::new(ExitStatus::USAGE, FailureText::Line(text.to_string()))
     }
@@ -241,28 +242,28 @@ impl CommandFailure {
         Self::new(ExitStatus::FAILED, FailureText::Line(text.to_string()))
     }
 
-    /// The same, with what is to be told before it.
+    /// The same, with notices to show first.
     fn after(self, notices: Vec<String>) -> Self {
         Self { notices, ..self }
     }
 }
 
-/// Says something beside the report, as one line on stderr that does nothing to a terminal.
+/// Writes a notice to stderr: one escaped line.
 fn print_line(kind: &str, text: &str) {
     let _ = writeln!(io::stderr(), "{kind}: {}", escape(text));
 }
 
-/// Writes to stdout. A reader that went away (`| head`) is no failure.
+/// Writes to stdout. It is not a failure if the reader has gone (`| head`).
 fn print(text: &str) -> Result<(), CommandFailure> {
     print_within(text, None).map(drop)
 }
 
-/// Writes to stdout; gives false where its reader went away, or took nothing for as long as `patience`.
+/// Writes to stdout; returns false if its reader has gone, or read nothing for as long as `patience`.
 fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, CommandFailure> {
     print_with(|to| to.write_all(text.as_bytes()), patience)
 }
 
-/// The same, of what `content` writes.
+/// The same, for what `content` writes.
 fn print_with(
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     patience: Option<Duration>,

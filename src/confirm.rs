@@ -17,12 +17,12 @@ use crate::{
     text::{one_line, quote, words},
 };
 
-/// More is not asked of an instance: each check takes seconds, and one at a time runs.
+/// Maximum number of checks: each takes seconds, and only one runs at a time.
 pub(crate) const MOST: usize = 20;
-/// More issues are counted and not named, and more characters of them are not shown.
+/// Maximum number of issues that are named, and of characters of each that are shown.
 const MOST_ISSUES: usize = 3;
 const LONGEST: usize = 200;
-/// Every status of HTTP shows that the instance got through.
+/// Any HTTP status shows that the instance got through.
 const STATUSES: [u16; 20] = [
     200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 415, 426,
 ];
@@ -30,7 +30,7 @@ const STATUSES: [u16; 20] = [
 /// One check.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Check {
-    /// The endpoint's place in the report.
+    /// The endpoint's index in the report.
     pub index: usize,
     /// The body of the request.
     pub body: Value,
@@ -39,8 +39,8 @@ pub(crate) struct Check {
 /// The outcome of a check.
 pub(crate) type CheckResult = Result<FromInstance, String>;
 
-/// Everything that is blocked or unproven here and that `connectivityCheck` can try, in the order in which it is asked: one
-/// endpoint of each finding first, then what is required, then what features need.
+/// Everything that is blocked or unproven here and that `connectivityCheck` can test, in the order in which it is
+/// requested: one endpoint of each finding first, then what is required, then what features need.
 pub(crate) fn checks(report: &Report, region: &str) -> Vec<Check> {
     let index = |id: &String| report.endpoints.iter().position(|endpoint| endpoint.id == *id);
     let is_asked = |index: &usize| is_in_question(&report.endpoints[*index]);
@@ -65,7 +65,7 @@ pub(crate) fn checks(report: &Report, region: &str) -> Vec<Check> {
         .collect()
 }
 
-/// Whether this run leaves it open how the instance fares, and the instance can be asked: it tries TCP alone.
+/// Whether this run leaves open how the instance fares, and the instance can test it: only TCP.
 fn is_in_question(endpoint: &EndpointReport) -> bool {
     matches!(endpoint.verdict, Verdict::Blocked | Verdict::Unproven)
         && endpoint.need != Need::Documented
@@ -73,7 +73,7 @@ fn is_in_question(endpoint: &EndpointReport) -> bool {
         && endpoint.direction == Direction::Outbound
 }
 
-/// The request for one endpoint. Where TLS or HTTP is spoken the instance has to speak it too: a firewall accepts
+/// The request for one endpoint. If TLS or HTTP is spoken, the instance must speak it too: a firewall accepts
 /// connections for any address.
 fn body(endpoint: &EndpointReport, region: &str) -> Value {
     let host = address(endpoint);
@@ -95,7 +95,7 @@ fn body(endpoint: &EndpointReport, region: &str) -> Value {
     body
 }
 
-/// What the instance is to connect to: the name, or the first address where a group stands for several.
+/// The target of the instance's connection: the name, or the first address if several stand for one endpoint.
 fn address(endpoint: &EndpointReport) -> String {
     let first = endpoint.stages.tcp.first().map(|stage| stage.address.to_string());
     match first {
@@ -104,8 +104,9 @@ fn address(endpoint: &EndpointReport) -> String {
     }
 }
 
-/// Adds what the instance answered: to each endpoint, and to each finding in whose name it was asked. `answers` stand in the
-/// order of `checks`; there are fewer where something came first, which `why` says. `line` is what an operator runs instead.
+/// Adds the instance's results: to each endpoint, and to each finding for which it was asked. `answers` are in the
+/// order of `checks`; there are fewer if the run ended early, for the reason in `why`. `line` is the command for an
+/// operator.
 pub(crate) fn added(
     mut report: Report,
     checks: &[Check],
@@ -150,7 +151,7 @@ pub(crate) fn added(
     report
 }
 
-/// The endpoints in question that are the same to the instance: several dependencies may need one host and port.
+/// The endpoints that are the same target for the instance: several dependencies may need one host and port.
 fn same_group(report: &Report, index: usize) -> Vec<usize> {
     let one = &report.endpoints[index];
     let is_same_group = |index: &usize| {
@@ -160,7 +161,7 @@ fn same_group(report: &Report, index: usize) -> Vec<usize> {
     (0..report.endpoints.len()).filter(is_same_group).collect()
 }
 
-/// What an answer means beside what was seen from here.
+/// What an answer means compared with what was seen from here.
 fn says(endpoint: &EndpointReport, answer: &FromInstance) -> String {
     let target = endpoint.target();
     let status = &answer.status;
@@ -199,7 +200,7 @@ fn says(endpoint: &EndpointReport, answer: &FromInstance) -> String {
     }
 }
 
-/// Whether a connection was accepted here, so that one more from the instance tells nothing new.
+/// Whether a connection was accepted here, so that one more from the instance shows nothing new.
 fn opens_here_too(endpoint: &EndpointReport) -> bool {
     let later = endpoint
         .cause
@@ -208,7 +209,7 @@ fn opens_here_too(endpoint: &EndpointReport) -> bool {
     later || endpoint.verdict == Verdict::Unproven
 }
 
-/// The command with which a user who has the right asks the instance.
+/// The command with which a user who has the permission asks the instance.
 pub(crate) fn line(management: &str, service: &str, body: &Value) -> String {
     format!(
         "az rest --method post --url \"https://{management}{service}/connectivityCheck?api-version=2024-05-01\" --body {}",

@@ -1,7 +1,7 @@
 //! From traces to verdicts, causes and findings: pure functions, no socket, no clock.
 //!
-//! Each attempt is judged on its own first ([`attempt`]), then those of an endpoint together ([`combine`]), and last the
-//! endpoint in the light of the whole run ([`context`]): what a cut means can depend on what else was proved.
+//! Each attempt is first judged on its own ([`attempt`]), then together with the others of its endpoint ([`combine`]),
+//! and finally in the context of the whole run ([`context`]): what a cut means can depend on what else was verified.
 
 use std::net::IpAddr;
 
@@ -58,19 +58,19 @@ use self::{
 pub struct Diagnosis {
     /// One judgement for each endpoint of the plan, in its order.
     pub judgements: Vec<Judgement>,
-    /// The root causes, the weightiest first.
+    /// The root causes, the most important first.
     pub findings: Vec<Finding>,
-    /// What the network's own rules say of each endpoint; empty where none were given.
+    /// What the network's own rules predict for each endpoint; empty if none were given.
     pub predictions: Vec<Option<Prediction>>,
-    /// What shows that the network's own rules are not the ones in force, as a sentence: before every other notice.
+    /// A sentence if the given rules are not the ones in force; it comes before every other notice.
     pub refutation: Option<String>,
-    /// What the reader should know of the run as a whole, one sentence each.
+    /// Notices about the run as a whole, one sentence each.
     pub notices: Vec<String>,
-    /// How far this machine's clock is off, where peers that proved who they are say so.
+    /// How far this machine's clock is off, according to verified peers.
     pub clock_skew: Option<SignedDuration>,
 }
 
-/// Judges a whole run, made at `place`; `predictions` are what the network's own rules say of the plan.
+/// Judges a whole run, made at `place`; `predictions` are what the network's own rules predict for the plan.
 pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place: Surroundings<'_>) -> Diagnosis {
     let mut judgements = judgements(plan, run, place.addresses);
     let view = RunView::new(plan, run, &judgements, predictions, place);
@@ -94,14 +94,14 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
     }
 }
 
-/// What the run says of every endpoint.
+/// What the run shows about every endpoint.
 fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     let context = Context::gather(plan, run);
     let judge = |(endpoint, trace): (&PlannedEndpoint, &Option<Trace>)| match (&endpoint.untested, trace) {
         (Some(untested), _) => Judgement::untested(untested),
         (None, Some(trace)) => {
             let mut judgement = judge(endpoint, trace, &context);
-            // Where it is the size of packets, another name tells nothing.
+            // If packet size is the cause, another name shows nothing.
             if run.controls.is_empty() || judgement.cause == Some(Cause::PathMtu) {
                 return judgement;
             }
@@ -125,7 +125,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     judgements
 }
 
-/// What others say of an endpoint: the instance, and the network's own rules.
+/// What others say about an endpoint: the instance, and the network's own rules.
 fn remarks(view: &RunView<'_>, row: &ProbedEndpoint<'_>, is_refuted: bool) -> Vec<String> {
     let outside = view
         .predictions
@@ -138,12 +138,12 @@ fn remarks(view: &RunView<'_>, row: &ProbedEndpoint<'_>, is_refuted: bool) -> Ve
         .collect()
 }
 
-/// Judges one endpoint by its own trace, as far as that goes while others are still being probed.
+/// Judges one endpoint by its own trace, as far as possible while others are still being probed.
 pub fn preview(endpoint: &PlannedEndpoint, trace: &Trace) -> Verdict {
     judge(endpoint, trace, &Context::default()).verdict
 }
 
-/// What a finished attempt calls for.
+/// What a finished attempt requires next.
 pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
     let accepted = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
@@ -158,9 +158,9 @@ pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
             ControlReason::Cut
         }
         (_, Some(Cause::TlsReset | Cause::TlsClosed | Cause::TlsTimeout | Cause::TlsAlert)) => ControlReason::Cut,
-        // A public certificate, although another's, shows that the network let us through.
+        // A public certificate, even for another name, shows that the network let us through.
         (_, Some(Cause::TlsWrongName)) => ControlReason::None,
-        // Many services are documented on ports that they hardly offer: no run should wait for a control of those.
+        // Many services are documented on ports that they hardly offer: a run should not wait for a control of those.
         (AttemptVerdict::Unproven(_), _) if endpoint.need == Need::Documented => ControlReason::None,
         (AttemptVerdict::Unproven(_), _)
         | (
@@ -177,14 +177,14 @@ pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
     }
 }
 
-/// What a finished connection showed, as far as that goes while others are still being made.
+/// What a finished connection showed, as far as that is known while others are still open.
 pub fn showing(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Showing {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
         standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
         AttemptVerdict::Proved | AttemptVerdict::Degraded(_) => Showing::Proved,
         standing if standing.fell_silent() => Showing::FellSilent,
-        // No packet is sent without a route, whatever the port.
+        // Without a route no packet is sent, on any port.
         AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::NotTried(_) => {
             Showing::NotTried
         }
@@ -234,7 +234,7 @@ fn judge(endpoint: &PlannedEndpoint, trace: &Trace, context: &Context) -> Judgem
     let private_link = name.as_ref().is_some_and(|name| name.private_link);
     let judge = |attempt| attempt::judge(endpoint, attempt, context);
     let mut outcomes: Vec<Outcome> = trace.attempts.iter().map(judge).collect();
-    // What is the instance's own may well be in its own network.
+    // The instance's own hosts may be in its own network.
     if name.is_some() && !private_link && endpoint.of_instance.is_none() {
         let proved = combine::proved_at(&outcomes);
         let suspect_name = |outcome: Outcome| {

@@ -32,9 +32,9 @@ pub struct Diff {
     pub before: DiffSide,
     /// The later report.
     pub after: DiffSide,
-    /// How many endpoints got worse in a way that counts.
+    /// How many endpoints got worse in a way that counts: the exit status depends on it.
     pub regressions: usize,
-    /// How many endpoints got better in a way that counts: the regressions of the way back.
+    /// How many endpoints got better in a way that counts: these are the regressions of the reverse comparison.
     pub fixes: usize,
     /// Every change, in the order of the later report; then what was removed, in the order of the earlier one.
     pub changes: Vec<EndpointDifference>,
@@ -65,12 +65,12 @@ pub struct EndpointDifference {
     /// Whether it is worse, better, or neither.
     #[serde(skip)]
     pub weight: ChangeWeight,
-    /// What changed, where the states do not say it.
+    /// A description, if the states do not show the change.
     #[serde(skip)]
     pub detail: Option<String>,
 }
 
-/// What an endpoint was.
+/// The state of an endpoint in a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "State")]
 pub struct EndpointState {
@@ -85,13 +85,13 @@ pub struct EndpointState {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Kind")]
 pub enum ChangeKind {
-    /// It worked, and is blocked.
+    /// It worked, and is now blocked.
     NewlyBlocked,
-    /// It was blocked, and works.
+    /// It was blocked, and now works.
     Fixed,
     /// Its verdict changed in another way.
     VerdictChanged,
-    /// The same verdict for another cause.
+    /// The same verdict with another cause.
     CauseChanged,
     /// Its name resolves to other addresses.
     AddressesChanged,
@@ -106,9 +106,9 @@ pub enum ChangeKind {
 /// Whether a change counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ChangeWeight {
-    /// What worked for the instance does not any more.
+    /// Something that worked for the instance no longer works.
     Regression,
-    /// What did not work for the instance does now.
+    /// Something that did not work for the instance now works.
     Fix,
     /// Neither.
     #[default]
@@ -164,7 +164,7 @@ impl Diff {
         })
     }
 
-    /// 0 without regressions, 1 with.
+    /// 0 without regressions, 1 with regressions.
     pub fn status(&self) -> ExitStatus {
         match self.regressions {
             0 => ExitStatus::new(0, "no regression"),
@@ -203,15 +203,15 @@ impl EndpointState {
     }
 }
 
-/// The ids under which two reports cannot be compared, because one of the reports has stand-ins: those of all hosts of the user's,
-/// unless both reports have the same stand-ins, as those of one plan do.
+/// The ids that two reports cannot be compared by, because one of the reports has stand-ins: those of all of the user's
+/// hosts, unless both reports have the same stand-ins, as those of one plan do.
 pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'r str> {
     if !before.redacted && !after.redacted {
         return HashSet::new();
     }
     let own = |report: &'r Report| -> HashSet<&'r str> {
         let is_public = redact::public(report);
-        // What stands for many hosts, or for one that is not known, is written alike in every report.
+        // An id that stands for many hosts, or for one that is not known, is the same in every report.
         let is_name = |endpoint: &&EndpointReport| !endpoint.host.contains(['{', '*']);
         let own = report.endpoints.iter().filter(is_name);
         own.filter(|endpoint| !is_public(endpoint))
@@ -225,7 +225,7 @@ pub(crate) fn unmatched<'r>(before: &'r Report, after: &'r Report) -> HashSet<&'
     old.union(&new).copied().collect()
 }
 
-/// What changed of an endpoint; nothing of addresses and issuers that may be stand-ins.
+/// What changed about an endpoint; addresses and issuers that may be stand-ins are not compared.
 fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bool) -> Vec<EndpointDifference> {
     let mut changes = Vec::new();
     let kind = match (before.verdict, after.verdict) {
@@ -259,13 +259,13 @@ fn changes_of(before: &EndpointReport, after: &EndpointReport, has_stand_ins: bo
     changes
 }
 
-/// Worse or better for the instance. The needs of the later report decide whether it got worse, those of the earlier
-/// one whether it got better, so that the reverse comparison gives the opposite.
+/// Worse or better for the instance. The needs in the later report decide whether it got worse, those in the earlier
+/// one whether it got better, so the reverse comparison gives the opposite.
 fn weight(before: &EndpointReport, after: &EndpointReport) -> ChangeWeight {
     match (is_worse(before, after), is_worse(after, before)) {
         (true, false) => ChangeWeight::Regression,
         (false, true) => ChangeWeight::Fix,
-        // Both: the catalog changed its mind about what should be.
+        // Both: the expectation in the catalog has changed.
         _ => ChangeWeight::Neutral,
     }
 }
@@ -285,7 +285,7 @@ fn is_worse(from: &EndpointReport, to: &EndpointReport) -> bool {
     }
 }
 
-/// Which addresses a name has lost and won, where both lookups gave any.
+/// Which addresses of a name were added and removed, if both lookups returned any.
 fn other_addresses(before: &EndpointReport, after: &EndpointReport) -> Option<String> {
     let (old, new) = (addresses(before)?, addresses(after)?);
     let gone: Vec<&IpAddr> = old.iter().filter(|address| !new.contains(address)).collect();

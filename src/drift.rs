@@ -30,7 +30,7 @@ pub mod text;
 /// The `schema` of a drift document.
 pub const SCHEMA: &str = "apim-probe/drift/v1";
 
-/// A larger page is refused, in bytes: the page has a sixtieth of it.
+/// Maximum size of a page, in bytes: the page has a sixtieth of it.
 pub const MAX_SIZE: usize = 1 << 20;
 
 /// How a page differs from the catalog.
@@ -40,48 +40,48 @@ pub struct Drift {
     pub schema: String,
     /// The page.
     pub page: PageInfo,
-    /// What the page names and the catalog does not, in the page's order.
+    /// What the page lists and the catalog lacks, in the page's order.
     pub added: Vec<PageRow>,
-    /// What the catalog has from the page and the page names no more, in the catalog's order.
+    /// What the catalog has from the page and the page no longer lists, in the catalog's order.
     pub dropped: Vec<PageRow>,
-    /// What both name, with another port, transport or direction.
+    /// What both list, with a different port, transport or direction.
     pub changed: Vec<RowChange>,
-    /// What could not be read, or not be compared, with its line.
+    /// What could not be read or compared, with its line.
     pub unread: Vec<String>,
 }
 
-/// What was read.
+/// The page or document that was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Page")]
 pub struct PageInfo {
-    /// Its title; null where it has none.
+    /// Its title; null if it has none.
     pub title: Option<String>,
-    /// Its own date, `YYYY-MM-DD`; null where it has none.
+    /// Its own date, `YYYY-MM-DD`; null if it has none.
     pub documented: Option<String>,
 }
 
-/// One thing that a page asks for; what it leaves open is null.
+/// One thing that a page requires; what it leaves open is null.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Row")]
 pub struct PageRow {
-    /// The host, with what a reader has to fill in in braces; null where a service tag or a port stands alone.
+    /// The host, with placeholders in braces; null if only a service tag or a port is given.
     pub host: Option<String>,
     /// The port.
     pub port: Option<u16>,
     /// TCP or UDP.
     pub transport: Option<Transport>,
-    /// Which way the traffic flows; `peer` stands for both ways.
+    /// Which way the traffic flows; `peer` means both ways.
     pub direction: Option<Direction>,
     /// The service tag at the other end.
     pub tag: Option<String>,
     /// The cloud.
     pub cloud: Option<Cloud>,
-    /// Where the page says so, counted from 1.
+    /// The line on the page, from 1.
     #[serde(skip)]
     pub line: Option<usize>,
 }
 
-/// Something that both name, differently.
+/// Something that both list, differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Change")]
 pub struct RowChange {
@@ -91,25 +91,26 @@ pub struct RowChange {
     pub after: PageRow,
 }
 
-/// What a page or a document says.
+/// The content of a page or a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageReading {
     /// What was read.
     pub page: PageInfo,
-    /// All that it asks for, in its order.
+    /// Everything that it requires, in its order.
     pub rows: Vec<PageRow>,
     /// What could not be read.
     pub unread: Vec<String>,
-    /// The anchors of its sections; `None` for a document that is no page, in whose silence nothing is dropped.
+    /// The anchors of its sections; `None` for a document that is not a page, which cannot drop anything.
     pub sections: Option<Vec<String>>,
 }
 
 impl PageReading {
-    /// Reads the Markdown of a page, or an instance's `outboundNetworkDependenciesEndpoints` as JSON; `from` is what
-    /// messages call it.
+    /// Reads the Markdown of a page, or an instance's `outboundNetworkDependenciesEndpoints` as JSON; `from` is its
+    /// name in messages.
     ///
     /// # Errors
-    /// A sentence that says what it is instead, or which of its tables has headings that are not known, and where.
+    ///
+    /// A sentence that says what it is instead, or which of its tables has unknown headings, and where.
     pub fn of(text: &str, from: &str) -> Result<Self, String> {
         let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
         if start.starts_with(['{', '[']) && !start.starts_with("[!") {
@@ -141,12 +142,12 @@ impl PageReading {
 }
 
 impl Drift {
-    /// Holds what was read against the catalog.
+    /// Compares what was read with the catalog.
     pub fn between(catalog: &Catalog, reading: PageReading) -> Self {
         compare::compare(catalog, reading)
     }
 
-    /// 1 where anything differs or could not be read, 0 elsewhere.
+    /// 1 if anything differs or could not be read, else 0.
     pub fn status(&self) -> ExitStatus {
         let parts: Vec<String> = [
             (self.added.len(), "added"),

@@ -1,7 +1,8 @@
 //! What a report from another place adds to a report: it is shown with each endpoint, and is evidence in each finding.
 //!
-//! No verdict and no confidence changes by it: a report says what was seen from here. What works from another place at the same
-//! time and address clears the service, and what does not puts what both places share first.
+//! No verdict or confidence changes because of it: a report shows what was seen from here. If something works from
+//! another place at the same time and address, the service is not at fault; if it does not, what both places share is
+//! the first suspect.
 
 use std::collections::HashMap;
 
@@ -15,32 +16,34 @@ use crate::{
     text::words,
 };
 
-/// Rules change while people look for a fault: a report further away in time than this may be of another network.
+/// Rules change while people look for a fault: a report made further apart in time may show another state of the
+/// network.
 pub(crate) const APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// A report from another place.
 #[derive(Debug, Clone)]
 pub(crate) struct ReportElsewhere {
     name: String,
-    /// The report, without endpoints under stand-ins.
+    /// The report, excluding endpoints under stand-ins.
     report: Report,
 }
 
-/// What the other place says of one endpoint of a finding.
+/// The other place's result for one endpoint of a finding.
 enum There {
-    /// The service that was tried from here answers.
+    /// The service that was tried from here answers there.
     Answers,
-    /// It works there, and why that need not be the service that was tried from here, or not now.
+    /// Something works there, and why it may not be the service that was tried from here, or not at this time.
     Works(&'static str),
     Fails(Option<Cause>),
     Unknown,
 }
 
 impl ReportElsewhere {
-    /// A report by the name of its file, beside a run in `cloud`.
+    /// A report, labelled with its file name, for a run in `cloud`.
     ///
     /// # Errors
-    /// A sentence, where it is of another cloud.
+    ///
+    /// A sentence, if it is from another cloud.
     pub(crate) fn of(name: String, mut report: Report, cloud: Cloud) -> Result<Self, String> {
         let other = report.vantage.cloud;
         if other == cloud {
@@ -54,7 +57,7 @@ impl ReportElsewhere {
         }
     }
 
-    /// The report of this run with what the other place says.
+    /// The report of this run, with the other place's results.
     pub(crate) fn beside(&self, mut report: Report) -> Report {
         if let Some(why) = self.worthless(&report) {
             report.vantage.notices.push(why);
@@ -103,7 +106,7 @@ impl ReportElsewhere {
         report.started_at.duration_since(self.report.started_at)
     }
 
-    /// Why the report shows nothing about another place, where it does not.
+    /// Why the report shows nothing about another place, if so.
     fn worthless(&self, report: &Report) -> Option<String> {
         let name = &self.name;
         let machine = |report: &Report| (report.vantage.host.clone(), report.vantage.addresses.clone());
@@ -130,7 +133,7 @@ impl ReportElsewhere {
         })
     }
 
-    /// What to know of the other report.
+    /// Notices about the other report.
     fn notices(&self, report: &Report) -> Vec<String> {
         let (name, there) = (&self.name, &self.report);
         let mut notices = Vec::new();
@@ -165,7 +168,7 @@ impl ReportElsewhere {
         notices
     }
 
-    /// What the other place says of an endpoint that was tried from here.
+    /// The other place's result for an endpoint that was tried from here.
     fn says_of(&self, here: &EndpointReport, there: Option<&EndpointReport>, is_lately: bool) -> There {
         let Some(there) = there else { return There::Unknown };
         match there.verdict {
@@ -177,13 +180,13 @@ impl ReportElsewhere {
             Verdict::Reachable if !here.shares_address_with(there) => {
                 There::Works("at an address that was not tried from here")
             }
-            // A backend's own firewall may know the other place and not this one.
+            // A backend's own firewall may allow the other place and not this one.
             Verdict::Reachable if is_own(&here.dependency) => There::Works("and may allow some clients and not others"),
             Verdict::Reachable => There::Answers,
         }
     }
 
-    /// Adds to a finding what the other place says of its endpoints, right behind what was seen first.
+    /// Adds the other place's results to a finding, right after the first observation.
     fn add(&self, finding: &mut Finding, said: &[There], is_other_subnet: bool) {
         let Some(sentence) = says(&self.name, said) else { return };
         finding.evidence.insert(finding.evidence.len().min(1), sentence);
@@ -193,13 +196,13 @@ impl ReportElsewhere {
                 finding.suspects.retain(|suspect| !is_cleared(suspect));
             }
         } else if is_other_subnet && said.iter().all(|it| matches!(it, There::Fails(_))) {
-            // Two subnets with the same fault of their own are less likely than one that both meet.
+            // Two subnets with the same fault each are less likely than one fault that both share.
             finding.suspects.sort_by_key(|suspect| suspect.is_local());
         }
     }
 }
 
-/// What a place says of the endpoints of a finding, in one sentence; `None` where there is nothing to say.
+/// A place's results for the endpoints of a finding, in one sentence; `None` if there are none.
 fn says(name: &str, said: &[There]) -> Option<String> {
     let works = said
         .iter()

@@ -6,7 +6,8 @@ use crate::{
     text::words,
 };
 
-/// Judges a run. `fault` is what the agent itself failed at ("cannot write report.json: …"), which beats all else.
+/// Computes the exit status of a run. `fault` is the agent's own failure ("cannot write report.json: …"), which takes
+/// precedence.
 pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus {
     if let Some(fault) = fault {
         return ExitStatus::new(ExitStatus::FAILED, fault);
@@ -38,7 +39,7 @@ pub fn judge(report: &Report, policy: Policy, fault: Option<&str>) -> ExitStatus
     status
 }
 
-/// What the endpoints that decide come to, in words.
+/// The results of the endpoints that decide, in words.
 fn status(decision: &DecidingEndpoints<'_>) -> ExitStatus {
     match decision.overall() {
         Overall::Blocked => ExitStatus::new(ExitStatus::BLOCKED, why_blocked(decision)),
@@ -52,7 +53,10 @@ fn why_reachable(decision: &DecidingEndpoints<'_>) -> String {
     match (decision.deciding, decision.allowed) {
         (0, _) => "nothing that decides the exit status was selected".into(),
         (_, 0) => format!("every {scope} endpoint is reachable or degraded"),
-        (_, n) => format!("nothing {scope} is blocked, {} not proved", words::count(n, "endpoint")),
+        (_, n) => format!(
+            "nothing {scope} is blocked, {} not verified",
+            words::count(n, "endpoint")
+        ),
     }
 }
 
@@ -85,7 +89,7 @@ fn why_blocked(decision: &DecidingEndpoints<'_>) -> String {
     reasons.join("; ")
 }
 
-/// How many names a reason spells out: it stands in one line.
+/// Maximum number of names in a reason, which is one line.
 const NAMED: usize = 3;
 
 fn targets(endpoints: &[&EndpointReport]) -> String {
@@ -130,7 +134,7 @@ fn why_incomplete(unsettled: &[&EndpointReport]) -> String {
     if !unproven.is_empty() {
         let titles = words::distinct(unproven.iter().map(|e| e.title.as_str()));
         let verb = if titles.len() == 1 { "is" } else { "are" };
-        reasons.push(format!("{} {verb} not proved", words::list(&titles, NAMED)));
+        reasons.push(format!("{} {verb} not verified", words::list(&titles, NAMED)));
     }
     let rest = unsettled.len() - late.len() - faulty.len() - nameless.len() - unproven.len();
     if rest > 0 {
@@ -139,7 +143,7 @@ fn why_incomplete(unsettled: &[&EndpointReport]) -> String {
     reasons.join("; ")
 }
 
-/// Why the agent never got to try anything, where that is so.
+/// Why the agent could not try anything, if so.
 fn nothing_could_be_tried(endpoints: &[EndpointReport]) -> Option<String> {
     let is_fault = |e: &&EndpointReport| e.verdict == Verdict::NotTested && e.cause == Some(Cause::LocalFault);
     let was_tried = |e: &EndpointReport| e.verdict != Verdict::NotTested || e.cause == Some(Cause::Deadline);

@@ -13,11 +13,12 @@ mod host;
 mod page;
 mod words;
 
-/// Explains a word, in any case: the id of a dependency or of an endpoint, a cause, a kind of finding or a finding's id, a
-/// tier, a pattern of `compare`, a host or an address.
+/// Explains a word, in any case: the id of a dependency or of an endpoint, a cause, a kind of finding or a finding's
+/// id, a tier, a pattern of `compare`, a host or an address.
 ///
 /// # Errors
-/// A sentence that suggests the nearest words, where nothing of that name is known.
+///
+/// A sentence that suggests the nearest words, if the word is not known.
 pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, String> {
     let asked = word.to_ascii_lowercase();
     if let Some(dependency) = dependency_of(&asked, catalog) {
@@ -38,14 +39,14 @@ pub fn explain(word: &str, catalog: &Catalog, cloud: Cloud) -> Result<String, St
     if let Ok(kind) = kind.parse() {
         return Ok(words::kind(kind, scope));
     }
-    // `sql/name.database.windows.net:1433`: what stands behind the dependency is a host.
+    // `sql/name.database.windows.net:1433`: the part after the dependency is a host.
     let target = scope
         .filter(|_| dependency_of(kind, catalog).is_some())
         .unwrap_or(&asked);
     host::page(target, catalog, cloud).ok_or_else(|| unknown(word, catalog))
 }
 
-/// Every word that [`explain`] knows beside hosts: what the catalog names, and the closed lists.
+/// Every word that [`explain`] accepts apart from hosts: ids in the catalog, and the closed lists.
 pub fn words(catalog: &Catalog) -> impl Iterator<Item = &str> {
     let ids = catalog.dependencies.iter().map(|dependency| dependency.id.as_str());
     ids.chain(closed())

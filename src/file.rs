@@ -1,7 +1,7 @@
-//! Files that are read: as a whole, up to a bound, whatever they turn out to be.
+//! Reads files completely, up to a limit, whatever they turn out to be.
 //!
-//! Files are read here only: a device without an end, a sparse file of a terabyte or a page in UTF-16 gets the same
-//! sentence wherever it is named.
+//! Files are read only here, so that a device without an end, a sparse file of a terabyte or a page in UTF-16 gives the
+//! same error for every flag.
 
 use std::{
     borrow::Cow,
@@ -25,18 +25,18 @@ use thiserror::Error;
 
 use crate::text::escape;
 
-/// How much is read at a time, in bytes.
+/// Size of one read, in bytes.
 const PIECE: usize = 1 << 20;
-/// How much is read of a device, in bytes: a terminal has less, and all others have no end.
+/// How much of a device is read, in bytes: a terminal provides less, and others have no end.
 const DEVICE: usize = 1 << 20;
 
-/// How long a named pipe may have no writer.
+/// How long to wait for a named pipe's first writer.
 const WITHOUT_WRITER: Duration = Duration::from_secs(1);
 
-/// Why a file could not be read: one sentence, harmless for a terminal.
+/// Why a file could not be read: one sentence, escaped for a terminal.
 #[derive(Debug, Error)]
 pub enum FileReadError {
-    /// The system says why.
+    /// The system reported an error.
     #[error("cannot read {}: {source}", shown(path))]
     System {
         /// The file.
@@ -44,12 +44,12 @@ pub enum FileReadError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It goes on beyond the bound.
+    /// It is larger than the limit.
     #[error("{} is larger than {} MB, more than such a file ever is", shown(path), most >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The bound, in bytes.
+        /// The limit, in bytes.
         most: usize,
     },
     /// It is neither UTF-8 nor UTF-16.
@@ -60,23 +60,23 @@ pub enum FileReadError {
     },
 }
 
-/// What to say of bytes that are no text; it follows the file's name.
+/// The sentence about bytes that are not text; it follows the file's name.
 pub(crate) const NOT_TEXT: &str = "is not text: save it as UTF-8";
 
-/// A path as messages show it, harmless for a terminal.
+/// A path as shown in messages, escaped for a terminal.
 pub(crate) fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
-/// Reads a file, and no more of it than it takes to see that it is longer than `most` bytes.
+/// Reads a file, stopping once it is longer than `most` bytes.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, FileReadError> {
     read_dated(path, most).map(|(bytes, _)| bytes)
 }
 
-/// Reads a file as [`read`] does, and says when it was last written.
+/// Reads a file like [`read`], and returns when it was last modified.
 pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<SystemTime>), FileReadError> {
     let whole = || -> io::Result<_> {
-        // Opened otherwise, opening a named pipe would block until a writer opens it.
+        // Without this flag, opening a named pipe would block until a writer opens it.
         let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
         let metadata = file.metadata()?;
         let kind = metadata.file_type();
@@ -89,7 +89,7 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
         } else if kind.is_char_device() || kind.is_block_device() {
             up_to(file, 0, most.min(DEVICE))?
         } else {
-            // More than `most` is refused above; what is no file says nothing that is to be believed.
+            // A size of more than `most` is refused above; the size of anything else than a file means nothing.
             let said = if kind.is_file() { metadata.len() } else { 0 };
             up_to(file, usize::try_from(said).unwrap_or_default(), most)?
         };
@@ -110,12 +110,12 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
 /// A file that waits for what is written to it.
 struct PatientFile {
     file: fs::File,
-    /// A pipe of which it is not known yet whether it has a writer.
+    /// A pipe that may not have had a writer yet.
     is_unread_pipe: bool,
 }
 
 impl PatientFile {
-    /// Waits until there is something to read, or nothing more to come; says whether that was in time.
+    /// Waits until there is something to read, or the end is reached; returns whether that was in time.
     fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
         match poll(&mut [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)], timeout) {
             Ok(ready) => Ok(ready > 0),
@@ -131,7 +131,7 @@ impl io::Read for PatientFile {
         let has_no_writer = std::mem::take(&mut self.is_unread_pipe) && !self.wait(timeout)?;
         loop {
             match self.file.read(buffer) {
-                // The end of a pipe that has had no writer yet.
+                // An end of file, from a pipe that has had no writer yet.
                 Ok(0) if has_no_writer => return Err(io::Error::other("it is a pipe without a writer")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollTimeout::NONE).map(drop)?,
                 read => return read,
@@ -140,13 +140,13 @@ impl io::Read for PatientFile {
     }
 }
 
-/// Everything that there is to read, or `None` where that is more than `most` bytes.
+/// All of the content, or `None` if it is more than `most` bytes.
 ///
-/// A vector that grows holds twice and three times as much for a moment, and what has no end grows it as far as it may:
-/// so it is read in pieces, the first of them as long as all of it is `said` to be, if that is known.
+/// A growing vector needs two or three times its size for a moment, and content without an end would grow it to its
+/// limit. So it is read in pieces; the first one is as long as the size that the system reports, if any.
 fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
     let (mut pieces, mut length) = (Vec::new(), 0);
-    // One more byte, or it would grow in search of the end.
+    // One byte more, or it would grow while looking for the end.
     let mut room = if said == 0 { PIECE } else { said + 1 };
     loop {
         let mut piece = Vec::with_capacity(room);
@@ -166,19 +166,19 @@ fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Opti
     }
 }
 
-/// The file that is being read. Reading a pipe without a writer blocks, and only other threads can tell.
+/// The file that is being read. Reading a pipe without a writer blocks, so other threads must be able to report it.
 static BEING_READ: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 fn note(path: Option<PathBuf>) {
     *BEING_READ.lock().unwrap_or_else(PoisonError::into_inner) = path;
 }
 
-/// The file that another thread is reading, for a caller that gives up waiting for it.
+/// The file that another thread is reading, for a caller that stops waiting for it.
 pub(crate) fn being_read() -> Option<PathBuf> {
     BEING_READ.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Reads a file of text as [`read`] does.
+/// Reads a text file like [`read`].
 pub(crate) fn read_text(path: &Path, most: usize) -> Result<String, FileReadError> {
     let bytes = read(path, most)?;
     decode(&bytes)
@@ -186,15 +186,15 @@ pub(crate) fn read_text(path: &Path, most: usize) -> Result<String, FileReadErro
         .ok_or_else(|| FileReadError::NotText { path: path.to_owned() })
 }
 
-/// The bytes of a file as text, without a byte order mark: UTF-8, or UTF-16 as Windows PowerShell's `>` and many editors
-/// write it. `None` for anything else, which is no UTF-8 either.
+/// The bytes of a file as text, without a byte order mark: UTF-8, or UTF-16 as Windows PowerShell's `>` and many
+/// editors write it. `None` for anything else, which is then not UTF-8 either.
 pub fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let narrow = |bytes| std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
     match bytes {
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => narrow(rest),
-        // Without the mark: nothing that we read begins with a letter and a NUL.
+        // Without the mark: no file that we read begins with a letter and a NUL.
         [first, 0, ..] if *first != 0 => wide(bytes, u16::from_le_bytes).or_else(|| narrow(bytes)),
         [0, second, ..] if *second != 0 => wide(bytes, u16::from_be_bytes).or_else(|| narrow(bytes)),
         _ => narrow(bytes),
@@ -296,7 +296,7 @@ mod tests {
                     let mut pipe = OpenOptions::new().write(true).open(pipe).unwrap();
                     let (first, second) = text.split_at(text.len() / 2);
                     pipe.write_all(first.as_bytes()).unwrap();
-                    // As often as not the reader waits for the rest by then.
+                    // Half of the time, the reader is already waiting for the rest by then.
                     thread::yield_now();
                     pipe.write_all(second.as_bytes()).unwrap();
                 })

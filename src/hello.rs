@@ -1,8 +1,8 @@
 //! Hellos: the few bytes that verify that the expected service answers on a port.
 //!
-//! Each protocol is a pure `request` and a pure `parse`, and a `greet` that carries both over a connection that is
-//! already open (UDP's exchange is made where the socket is). A hello never logs in, never asks for anything that
-//! changes the peer, and never judges: a [`Greeting`] is evidence, the diagnosis says what it means.
+//! Each protocol has a pure `request`, a pure `parse`, and a `greet` that exchanges both over an open connection (for
+//! UDP, the exchange is where the socket is). A hello never logs in, never requests anything that changes the peer, and
+//! never judges: a [`Greeting`] is evidence, which the diagnosis interprets.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -20,7 +20,7 @@ pub mod tds;
 
 mod exchange;
 
-/// How one hello ended, and what the peer said first.
+/// How one hello ended, and the first bytes that the peer sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
     /// How the exchange ended.
@@ -34,22 +34,22 @@ pub struct Greeting {
 pub enum ExchangeEnd {
     /// A well-formed reply of the protocol came.
     Replied(ProtocolReply),
-    /// Something answered that is not this protocol, or not what the protocol must answer here.
+    /// Something answered that is not this protocol, or that this service must not answer.
     Foreign {
         /// What is wrong with the answer, as a fragment: "packet type 72, a reply has 4".
         why: String,
     },
-    /// The connection was reset, before a whole reply came.
+    /// The connection was reset before a complete reply came.
     Reset,
-    /// The peer closed the connection, before a whole reply came.
+    /// The peer closed the connection before a complete reply came.
     Closed,
-    /// The deadline came before a whole reply did.
+    /// The deadline passed before a complete reply came.
     TimedOut,
-    /// A fatal TLS alert came; its name as rustls writes it, such as `CertificateRequired`.
+    /// A fatal TLS alert came; its name is as in rustls, such as `CertificateRequired`.
     Alert(String),
     /// The exchange failed in another way.
     Failed {
-        /// The system's error number, where it was the system.
+        /// The system's error number, if it was a system error.
         errno: Option<i32>,
         /// The error in words.
         text: String,
@@ -61,24 +61,24 @@ pub enum ExchangeEnd {
 pub enum ProtocolReply {
     /// The peer speaks the protocol.
     Spoke {
-        /// What it said, in one sentence without a full stop.
+        /// What its reply contains, in one sentence without a full stop.
         proof: String,
     },
     /// The peer speaks the protocol and now waits for a TLS handshake on the same connection.
     Upgrade {
-        /// What it said, in one sentence without a full stop.
+        /// What its reply contains, in one sentence without a full stop.
         proof: String,
     },
     /// An HTTP response, whatever its status.
     Http(HttpReply),
 }
 
-/// What the bytes received so far amount to.
+/// The state of the bytes received so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed<T> {
     /// They are the beginning of a well-formed reply.
     More,
-    /// They hold a whole reply.
+    /// They contain a complete reply.
     Done(T),
     /// They cannot become the reply that is expected; why, as a fragment.
     Foreign(String),
@@ -87,10 +87,11 @@ pub enum Parsed<T> {
 /// How many of the first bytes received a [`Greeting`] keeps.
 pub const KEPT: usize = 512;
 
-/// Random bytes for the identifiers by which a reply is told from a forgery.
+/// Random bytes for identifiers that distinguish a reply from a forgery.
 ///
 /// # Panics
-/// If the operating system has no random numbers, which it does not survive for long anyway.
+///
+/// If the operating system provides no random numbers, without which it hardly works at all.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new()
@@ -99,7 +100,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Reads fields of a reply from its front; nothing is read past the end.
+/// Reads fields of a reply from the front, never past the end.
 #[derive(Debug, Clone, Copy)]
 struct FieldReader<'a>(&'a [u8]);
 
@@ -121,7 +122,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// Tests that every parser must pass, whatever its protocol.
+/// Tests that every parser must pass, for any protocol.
 #[cfg(test)]
 mod contract {
     use super::{Parsed, ProtocolReply};
@@ -129,7 +130,7 @@ mod contract {
     /// A protocol's parser.
     pub(super) type Parse = fn(&[u8]) -> Parsed<ProtocolReply>;
 
-    /// A whole reply is recognised, and every shorter beginning of it is not yet judged.
+    /// A complete reply is recognised, and every shorter beginning of it is incomplete.
     pub(super) fn every_prefix_is_more(parse: Parse, reply: &[u8]) {
         for length in 0..reply.len() {
             assert_eq!(parse(&reply[..length]), Parsed::More, "after {length} bytes");

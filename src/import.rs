@@ -31,45 +31,45 @@ pub use crate::azure::json::DocumentKind;
 use instance::Instance;
 use view::InstanceView;
 
-/// The id of the dependency that an internal instance's own host names are.
+/// The id of the dependency for an internal instance's own host names.
 pub const OWN_HOSTNAMES: &str = "own-hostnames";
 
-/// Whether a dependency is made of what the instance itself names.
+/// Whether a dependency consists of what the instance itself lists.
 pub fn is_own(dependency: &str) -> bool {
     OF_DOCUMENTS.contains(&dependency) && dependency != join::OTHER
 }
 
-/// A document with more entries is refused: the largest instances have a hundred.
+/// Maximum number of entries in a document: the largest instances have a hundred.
 const MOST_ENTRIES: usize = 5_000;
 const TOO_MANY: &str = "has more than 5000 entries, more than any instance has";
 
 /// One document, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedDocument {
-    /// Where it came from, what it is, and how old.
+    /// Where it is from, what it is, and how old.
     pub imported: Imported,
-    /// What the instance talks to.
+    /// The targets that the instance connects to.
     pub targets: Vec<InstanceTarget>,
-    /// What the instance says of it; only a network status says anything.
+    /// The instance's own status of them; only a network status contains any.
     pub view: InstanceView,
     /// Where the next page of the document is, if this is not all of it.
     pub next: Option<String>,
-    /// What is remarkable about it.
+    /// Notices about it.
     pub notices: Vec<String>,
 }
 
-/// Something that the instance talks to.
+/// Something that the instance connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceTarget {
     /// Where it is.
     pub place: HostOrAddresses,
-    /// The port, where the document or the kind of resource tells.
+    /// The port, if the document or the kind of resource gives it.
     pub port: Option<u16>,
-    /// The id of the dependency that it belongs to, where the kind is known.
+    /// The id of its dependency, if the kind is known.
     pub dependency: Option<&'static str>,
     /// The document's word for what it is: a resource type or a category.
     pub kind: String,
-    /// How much it counts, where the document tells.
+    /// How much it counts, if the document says so.
     pub need: Option<Need>,
 }
 
@@ -82,31 +82,31 @@ pub enum HostOrAddresses {
     Addresses(Vec<IpAddr>),
 }
 
-/// What all documents say together.
+/// The content of all documents together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Imports {
-    /// Where it comes from, document by document.
+    /// Where it is from, document by document.
     pub documents: Vec<Imported>,
-    /// What the instance talks to, each target once.
+    /// The targets that the instance connects to, each once.
     pub targets: Vec<InstanceTarget>,
-    /// What the instance says of its own network.
+    /// The instance's own status of its network.
     pub view: InstanceView,
-    /// What is remarkable about the documents.
+    /// Notices about the documents.
     pub notices: Vec<String>,
-    /// What the instance shows.
+    /// What `--instance` or `--service` provided.
     pub instance: Instance,
 }
 
-/// A catalog and names, completed by what documents say.
+/// A catalog and names, completed from documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
     /// The catalog.
     pub catalog: Catalog,
     /// The names of the instance.
     pub values: Values,
-    /// What the instance says of single hosts.
+    /// The instance's own results for single hosts.
     pub remarks: Vec<view::Remark>,
-    /// What is remarkable about the documents.
+    /// Notices about the documents.
     pub notices: Vec<String>,
 }
 
@@ -114,7 +114,8 @@ impl ImportedDocument {
     /// Reads a file that a flag names; `wanted` is what the flag takes.
     ///
     /// # Errors
-    /// One sentence: the file cannot be read or is something else, and the command that gives the right one.
+    ///
+    /// One sentence: the file cannot be read or is something else, and the command that creates the right one.
     pub fn load(path: &Path, wanted: DocumentKind) -> Result<Self, String> {
         let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
         let from = file::shown(path);
@@ -125,10 +126,11 @@ impl ImportedDocument {
         Ok(document)
     }
 
-    /// Reads the text of a document. `from` is what messages call it; with `fetched`, the time of a live answer, ages are
-    /// compared with the clock.
+    /// Reads the text of a document. `from` is its name in messages; with `fetched`, the time of a live reply, ages are
+    /// measured from that clock.
     ///
     /// # Errors
+    ///
     /// As for [`Self::load`].
     pub fn read(text: &str, from: &str, wanted: DocumentKind, fetched: Option<Timestamp>) -> Result<Self, String> {
         let refused = |refusal: json::Refusal| match fetched {
@@ -153,7 +155,7 @@ impl ImportedDocument {
 }
 
 impl Imports {
-    /// Puts documents together; a target that several of them name is there once.
+    /// Combines documents; a target that several of them list is included once.
     pub fn gather(documents: Vec<ImportedDocument>) -> Self {
         let mut imports = Self::default();
         let pages = documents
@@ -162,7 +164,7 @@ impl Imports {
         let (pages, unfinished) = pages.fold((0, 0), |(pages, unfinished), page| {
             (pages + 1, unfinished + usize::from(page.next.is_some()))
         });
-        // All pages but the last point to the next.
+        // All pages but the last have a link to the next.
         if pages > 0 && unfinished == pages {
             imports.notices.push(
                 "the dependencies have another page (nextLink): fetch it and pass it with another --dependencies"
@@ -180,10 +182,11 @@ impl Imports {
         imports
     }
 
-    /// Lets the targets join the catalog and the names of the instance: what they fit takes the place of braces.
+    /// Adds the targets to the catalog and the names of the instance: matching ones replace placeholders.
     ///
     /// # Errors
-    /// One sentence where the instance lives in another cloud than `cloud`.
+    ///
+    /// One sentence if the instance is in another cloud than `cloud`.
     pub fn join(
         &self,
         catalog: &Catalog,
@@ -230,7 +233,7 @@ impl Imports {
         })
     }
 
-    /// With what the instance shows.
+    /// With what `--instance` or `--service` provided.
     #[must_use]
     pub fn of(self, instance: Instance) -> Self {
         let mut documents = self.documents;
@@ -242,14 +245,14 @@ impl Imports {
         }
     }
 
-    /// The one region of which the instance tells how it stands there; `None` for several.
+    /// The only region with a status; `None` for several.
     pub fn only_region(&self) -> Option<&str> {
         let mut regions = self.view.locations.iter().map(|location| location.region.as_deref());
         let first = regions.next()??;
         regions.all(|other| other == Some(first)).then_some(first)
     }
 
-    /// What the instance's regions say of the run's.
+    /// A notice if the instance's regions differ from the run's.
     fn place(&self, region: Option<&str>) -> Option<String> {
         let theirs: Vec<&str> = self
             .view
@@ -270,7 +273,7 @@ impl Imports {
     }
 }
 
-/// Adds a target, unless the same place and port is there.
+/// Adds a target, unless it already exists with this place and port.
 fn add(targets: &mut Vec<InstanceTarget>, target: InstanceTarget) {
     let same = |known: &&mut InstanceTarget| known.place == target.place && known.port == target.port;
     match targets.iter_mut().find(same) {

@@ -1,8 +1,8 @@
-//! What a run says, as plain data: the closed lists, and the records that the JSON schema is made from.
+//! The data of a run, without logic: the closed lists, and the records that the JSON schema is made from.
 //!
 //! Nothing here knows where the data comes from or how it is shown.
 
-/// Shows the values of a closed list by their words, and reads them by those.
+/// Displays the values of a closed list as their words, and parses these.
 macro_rules! by_word {
     ($list:ident, $what:literal) => {
         impl std::fmt::Display for $list {

@@ -33,31 +33,31 @@ pub use self::{
     node::{JsonNode, Object},
 };
 
-/// A larger file is refused, in bytes: eight times the full list of service tags.
+/// Maximum size of a file, in bytes: eight times the full list of service tags.
 pub const MAX_SIZE: usize = 32 << 20;
 
-/// A document whose JSON stands, and of which nothing has been looked into yet.
+/// A document that was read as JSON, but whose content has not been parsed yet.
 #[derive(Debug)]
 pub struct AzureDocument<'a> {
-    /// The whole of it.
+    /// The whole document.
     json: Cow<'a, RawValue>,
-    /// The form in which it came.
+    /// The form of the file.
     form: Form,
-    /// What the flag takes.
+    /// The kind that the flag takes.
     wanted: DocumentKind,
 }
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong with it or what it looks like, as the rest of a sentence that begins with its name.
+    /// What is wrong with it or what it looks like, worded to follow the file's name.
     pub problem: String,
     wanted: DocumentKind,
-    /// Whether it comes from PowerShell.
+    /// Whether PowerShell wrote it.
     powershell: bool,
 }
 
-/// The problem, and the command that gives the right file.
+/// The problem, and the command that creates the right file.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -70,7 +70,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Reads a file that is to be of one kind.
+/// Reads a file that should contain one kind of document.
 pub fn parse<T>(
     bytes: &[u8],
     wanted: DocumentKind,
@@ -96,7 +96,7 @@ pub fn parse_text<T>(
 ) -> Result<T, Refusal> {
     let powershell = format::is_of_powershell(text);
     let result = format::json(text).and_then(|(json, form)| {
-        // The code in policies looks like what PowerShell cut; the reader of an instance looks for that itself.
+        // The code in policies can look like PowerShell's truncation; the reader of an instance checks for that itself.
         if powershell && wanted != DocumentKind::Instance && format::is_cut(json.get()) {
             return Err(
                 "was truncated by PowerShell, which replaces anything nested deeper than -Depth with type names".into(),
@@ -111,7 +111,7 @@ pub fn parse_text<T>(
     })
 }
 
-/// A problem without the values that it quotes, where they may be secrets.
+/// A problem without the values that it quotes, which may be secrets.
 fn unquoted(problem: &str, wanted: DocumentKind) -> &str {
     match problem.split_once(": \"") {
         Some((before, _)) if wanted == DocumentKind::Instance && before.starts_with("shows only part of") => before,
@@ -120,20 +120,21 @@ fn unquoted(problem: &str, wanted: DocumentKind) -> &str {
 }
 
 impl AzureDocument<'_> {
-    /// Its entries, below whatever wraps them: all of the wanted kind.
+    /// Its entries, below any wrapper: all must be of the wanted kind.
     ///
     /// # Errors
+    ///
     /// What it looks like instead.
     pub fn entries(&self) -> Result<Vec<Object<'_>>, String> {
         entries::of(JsonNode::of(&self.json), self.wanted, self.form)
     }
 
-    /// The whole of it, for callers that look for several kinds at once.
+    /// The whole document, for callers that look for several kinds at once.
     pub fn root(&self) -> JsonNode<'_> {
         JsonNode::of(&self.json)
     }
 
-    /// Whether its form may leave things out.
+    /// Whether its form may omit values.
     pub fn is_lossy(&self) -> bool {
         self.form.is_lossy()
     }
@@ -143,12 +144,12 @@ impl AzureDocument<'_> {
         entries::of(self.root(), kind, self.form).is_ok_and(|entries| !entries.is_empty())
     }
 
-    /// What it looks like, for what is of no kind that is wanted.
+    /// What it looks like, if it is of no wanted kind.
     pub fn unlike(&self) -> String {
         entries::unlike(self.root(), self.form)
     }
 
-    /// Where the next page is, if this is one of several.
+    /// The link to the next page, if this is one of several.
     pub fn next_link(&self) -> Option<String> {
         let root = JsonNode::of(&self.json).object()?;
         let link = root.text("nextLink").or_else(|| root.text("@odata.nextLink"))?;

@@ -1,4 +1,4 @@
-//! Where a route leads.
+//! The type of a route's next hop.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::letters;
 
-/// Where a route leads. Azure adds kinds from time to time, so the list is open.
+/// The type of a route's next hop. Azure adds types from time to time, so the list is open.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
 pub enum NextHop {
-    /// Within the virtual network, peered ones and private endpoints included.
+    /// Within the virtual network, including peered ones and private endpoints.
     Network(String),
     /// To the internet, or along Azure's backbone to a service.
     Internet,
-    /// To a service through a service endpoint: past every firewall.
+    /// To a service through a service endpoint, bypassing every firewall.
     ServiceEndpoint,
-    /// To an appliance, `VirtualApplianceEcmp` included.
+    /// To an appliance, including `VirtualApplianceEcmp`.
     Appliance(String),
     /// To a virtual network gateway.
     Gateway,
-    /// Nowhere.
+    /// Nowhere: the traffic is dropped.
     None,
-    /// Something newer than this program.
+    /// A type that this program does not know.
     Other(String),
 }
 
@@ -40,7 +40,7 @@ impl NextHop {
     }
 
     /// Reads the words of the API and those of the portal (virtual-networks-udr-overview, "Next hop types across Azure
-    /// tools"). A connected group of a network manager and an `ExpressRoute` gateway are the virtual network.
+    /// tools"). A connected group of a network manager and an `ExpressRoute` gateway count as the virtual network.
     pub fn of(word: &str) -> Self {
         const NETWORKS: [(&str, &str); 9] = [
             ("vnetlocal", "VnetLocal"),

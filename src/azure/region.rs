@@ -1,11 +1,11 @@
-//! Regions: which there are, and their service tags.
+//! The regions, and their service tags.
 
 use crate::text::nearest;
 
-/// Tags of which the documentation says that the part of the instance's region is enough.
+/// Tags for which the documentation says that the part for the instance's region is enough.
 const REGIONAL: [&str; 3] = ["Storage", "Sql", "EventHub"];
 
-/// The words that names of regions are made of; of two that fit, the longer one is meant.
+/// The words of which regions' names consist; if two match, the longer one counts.
 const WORDS: [&str; 64] = [
     "Africa",
     "Arizona",
@@ -155,30 +155,29 @@ const KNOWN: &[&str] = &[
     "westus3",
 ];
 
-/// The regions that are known: `westeurope`.
+/// The known regions, such as `westeurope`.
 pub fn known() -> &'static [&'static str] {
     KNOWN
 }
 
-/// For a region that is not known, the one that a slip of the finger would make of it, if there is one. `None` for one that
-/// is known.
+/// For an unknown region, the known one that a typing mistake may have meant, if any. `None` for a known region.
 pub fn unknown(region: &str) -> Option<Option<&'static str>> {
     (!KNOWN.contains(&region)).then(|| nearest(region, KNOWN))
 }
 
-/// Whether the documentation lets the region's part of a tag be enough.
+/// Whether the documentation says that the region's part of a tag is enough.
 pub fn is_regional(tag: &str) -> bool {
     REGIONAL.iter().any(|known| known.eq_ignore_ascii_case(tag))
 }
 
-/// The region's part of a tag: `Sql` and `westeurope` give `Sql.WestEurope`. `None` where the documentation does not let
-/// it be enough, or where the region is not known: the whole tag allows more than needed, but never less.
+/// The region's part of a tag: `Sql` and `westeurope` give `Sql.WestEurope`. `None` if the documentation does not say
+/// that it is enough, or if the region is unknown: the whole tag then allows more than needed, but never less.
 pub fn regional(tag: &str, region: Option<&str>) -> Option<String> {
     let region = region.filter(|_| is_regional(tag))?;
     Some(format!("{tag}.{}", tag_suffix(region)?))
 }
 
-/// `WestEurope` for `westeurope`; `None` where a word of it is not known.
+/// `WestEurope` for `westeurope`; `None` if one of its words is unknown.
 fn tag_suffix(region: &str) -> Option<String> {
     let mut spelled = String::new();
     let mut rest = region;

@@ -1,7 +1,8 @@
-//! The user's own resources: their ids, and the words that stand for them in commands.
+//! The user's own resources: their ids, and the placeholders for them in commands.
 //!
-//! A command names what only the reader knows by a word in capitals: `"${NSG:?}"` where it changes something, so that a
-//! shell stops where it is unset, and plain `NSG` where it only looks. [`KnownResources`] puts names in their place.
+//! Where only the reader knows a name, a command has a word in capitals: `"${NSG:?}"` if it changes something, so that
+//! the shell stops if it is not set, and plain `NSG` if it only reads. [`KnownResources`] replaces such words with
+//! names.
 
 use std::ops::Range;
 
@@ -17,15 +18,15 @@ pub struct Resource {
     pub subscription: String,
     /// The resource group.
     pub group: String,
-    /// Its name; of a part the name of the whole.
+    /// Its name; for a part, the name of the resource that contains it.
     pub name: String,
-    /// The name of the part, as of a subnet in its network.
+    /// The name of the part, such as a subnet in its network.
     pub part: Option<String>,
 }
 
 impl Resource {
-    /// Reads `/subscriptions/S/resourceGroups/G/providers/P/TYPE/NAME`, with `/TYPE/PART` behind it or not. `None` for
-    /// anything else, and for names that Azure would not give: they go into commands.
+    /// Reads `/subscriptions/S/resourceGroups/G/providers/P/TYPE/NAME`, with or without a following `/TYPE/PART`.
+    /// `None` for anything else, and for names that Azure would not accept, since names go into commands.
     pub fn of_id(id: &str) -> Option<Self> {
         let parts: Vec<&str> = id.trim().trim_end_matches('/').split('/').collect();
         let [
@@ -62,7 +63,7 @@ impl Resource {
 }
 
 impl Resource {
-    /// The names in its id, each with the word for what it names; `kind` is the word for the resource itself.
+    /// The names in its id, each with the word for its type; `kind` is the word for the resource itself.
     pub(crate) fn own_names(&self, kind: &'static str) -> impl Iterator<Item = (&'static str, String)> {
         let names = [
             ("subscription", &self.subscription),
@@ -75,7 +76,7 @@ impl Resource {
     }
 }
 
-/// Whether a word is a name that Azure gives to a resource or a group: letters of any script, digits, `-_.()`.
+/// Whether a word is a valid name of an Azure resource or group: letters of any script, digits, `-_.()`.
 pub fn is_name(word: &str) -> bool {
     !matches!(word, "" | "." | "..")
         && !word.starts_with('-')
@@ -84,7 +85,7 @@ pub fn is_name(word: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')'))
 }
 
-/// The user's resources, as far as anything tells them.
+/// The user's resources, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownResources {
     /// The subscription of this VM or of the instance.
@@ -117,7 +118,7 @@ enum CommandSubject {
     Other,
 }
 
-/// The words that stand for names, each with what it stands for; `RG` and `NAME` depend on the rest of the command.
+/// The placeholders, each with its meaning; `RG` and `NAME` depend on the rest of the command.
 const WORDS: [(&str, &str); 16] = [
     ("SUBSCRIPTION", "the subscription of the instance"),
     ("RG", ""),
@@ -141,7 +142,7 @@ const WORDS: [(&str, &str); 16] = [
 const OF_A_SUBSCRIPTION: [&str; 2] = ["az network ", "az apim "];
 
 impl KnownResources {
-    /// A command with the names that are known in it.
+    /// A command in which placeholders are replaced with the known names.
     pub fn fill(&self, command: &str, shell: Shell) -> String {
         let subject = CommandSubject::of(command);
         let resource = self.of(subject);
@@ -162,7 +163,7 @@ impl KnownResources {
             let range = token.range(command, shell);
             filled.push_str(&command[done..range.start]);
             match value(token.word) {
-                // Inside quotes it is a part of a word, and no name holds anything that ends it.
+                // Inside quotes the placeholder is part of a word, and no name contains anything that ends it.
                 Some(value) if is_within(command, &range) => filled.push_str(value),
                 Some(value) => filled.push_str(&shell.quote(value)),
                 None => filled.push_str(&command[range.clone()]),
@@ -179,20 +180,23 @@ impl KnownResources {
         }
     }
 
-    /// The words that still stand for names in these commands, each with what it stands for.
+    /// The placeholders that remain in these commands, each with its meaning.
     pub fn open<'c>(&self, commands: impl IntoIterator<Item = &'c str>) -> Vec<(String, String)> {
-        let mut open: Vec<(String, String)> = Vec::new();
+        let mut open: Vec<(&str, Vec<String>)> = Vec::new();
         for command in commands {
             let subject = CommandSubject::of(command);
             for word in words(command) {
                 let meaning = self.meaning(word, subject);
-                match open.iter_mut().find(|(known, _)| known == word) {
-                    Some((_, known)) => add_meaning(known, &meaning),
-                    None => open.push((word.to_owned(), meaning)),
+                match open.iter_mut().find(|(known, _)| *known == word) {
+                    Some((_, known)) if known.contains(&meaning) => {}
+                    Some((_, known)) => known.push(meaning),
+                    None => open.push((word, vec![meaning])),
                 }
             }
         }
-        open
+        let open = open.into_iter();
+        open.map(|(word, meanings)| (word.to_owned(), combined(&meanings)))
+            .collect()
     }
 
     fn meaning(&self, word: &str, subject: CommandSubject) -> String {
@@ -230,13 +234,14 @@ impl KnownResources {
     }
 }
 
-/// A command that changes something, with variables for the words that still stand for names: a shell stops where one is not set.
+/// A command that changes something, with shell variables for the remaining placeholders: the shell stops if one is not
+/// set.
 pub fn guarded(command: &str, shell: Shell) -> String {
     let mut guarded = String::new();
     let mut done = 0;
     for token in tokens(command) {
         let range = token.range(command, shell);
-        // A word in quotes or in a URL is left: it may stand where a shell puts nothing in its place.
+        // A placeholder in quotes or in a URL stays: the shell may not expand a variable there.
         if range.len() == token.word.len() && !is_within(command, &range) {
             guarded.push_str(&command[done..range.start]);
             guarded.push_str(&shell.variable(token.word));
@@ -247,16 +252,18 @@ pub fn guarded(command: &str, shell: Shell) -> String {
     guarded
 }
 
-/// A word that stands for several things: each once, what they are called by once.
-fn add_meaning(known: &mut String, meaning: &str) {
-    let own = meaning.strip_prefix(GROUP_OF).unwrap_or(meaning);
-    let is_known = known
-        .strip_prefix(GROUP_OF)
-        .unwrap_or(known)
-        .split(" or of ")
-        .any(|part| part == own);
-    if !is_known {
-        *known = format!("{known} or of {own}");
+/// The meanings of a word as one text. Only `RG` can have several, as each command may name another resource.
+fn combined(meanings: &[String]) -> String {
+    let (other, named): (Vec<&str>, Vec<&str>) = meanings
+        .iter()
+        .map(|meaning| meaning.strip_prefix(GROUP_OF).unwrap_or(meaning))
+        .partition(|owner| *owner == CommandSubject::Other.words());
+    match (named.as_slice(), other.first(), meanings) {
+        (_, _, [meaning]) => meaning.clone(),
+        ([rest @ .., last], None, _) => {
+            format!("{GROUP_OF}{} or {last}, depending on the command", rest.join(", "))
+        }
+        (named, other, _) => format!("{GROUP_OF}{}, or of {}", named.join(", "), other.unwrap_or(&"")),
     }
 }
 
@@ -289,14 +296,14 @@ impl CommandSubject {
     }
 }
 
-/// A word that stands for a name, by where it begins.
+/// A placeholder, with its position.
 struct NamePlaceholder {
     at: usize,
     word: &'static str,
 }
 
 impl NamePlaceholder {
-    /// Where it stands, with the signs of a variable around it.
+    /// Its range, including the signs of a variable around it.
     fn range(&self, text: &str, shell: Shell) -> Range<usize> {
         let variable = shell.variable(self.word);
         let lead = variable.find(self.word).unwrap_or_default();
@@ -309,7 +316,7 @@ impl NamePlaceholder {
     }
 }
 
-/// Every word in a text that stands for a name: a whole word of a command, a segment of a URL, a JSON string.
+/// Every placeholder in a text: a whole word of a command, a segment of a URL, a JSON string.
 fn tokens(text: &str) -> impl Iterator<Item = NamePlaceholder> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut end = 0;
@@ -330,7 +337,7 @@ fn words(command: &str) -> impl Iterator<Item = &'static str> {
     tokens(command).map(|token| token.word)
 }
 
-/// Whether what comes next stands inside a word, not alone.
+/// Whether the following text is inside a word.
 fn is_within(text: &str, range: &Range<usize>) -> bool {
     let is_end = |c: Option<char>| c.is_none_or(char::is_whitespace);
     !(is_end(text[..range.start].chars().next_back()) && is_end(text[range.end..].chars().next()))
@@ -389,7 +396,7 @@ mod tests {
                 "az network nsg rule create --resource-group $RG --nsg-name $NSG",
                 "az network nsg rule create --resource-group rg-net --nsg-name nsg-apim --subscription s-1",
             ),
-            // In a group of its own.
+            // In a separate group.
             (
                 Shell::Bash,
                 "az network route-table route create --resource-group \"${RG:?}\" --route-table-name \"${TABLE:?}\"",
@@ -436,7 +443,20 @@ mod tests {
         let open = known().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
         let words: Vec<&str> = open.iter().map(|(word, _)| word.as_str()).collect();
         assert_eq!(words, ["RG", "NIC", "LB"]);
-        assert!(open[0].1.contains("of this VM or of the resource"), "{}", open[0].1);
+        assert_eq!(
+            open[0].1,
+            "the resource group of this VM, or of the resource that the command names"
+        );
         assert!(open[1].1.contains("az vm nic list"), "{}", open[1].1);
+        let open = known().open([
+            "az network nsg show -g RG -n NSG",
+            "az network nic show -g RG -n NIC",
+            "az network route-table show -g RG -n TABLE",
+            "az network nsg rule list -g RG --nsg-name NSG",
+        ]);
+        assert_eq!(
+            open[0].1,
+            "the resource group of the NSG, this VM or the route table, depending on the command"
+        );
     }
 }

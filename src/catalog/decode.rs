@@ -1,6 +1,6 @@
 //! Nodes to typed values, collecting every mistake.
 //!
-//! Nodes are used up, so that a long list of endpoints is never in memory twice.
+//! Nodes are consumed, so that a long list of endpoints is never in memory twice.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -18,32 +18,32 @@ use crate::{
 
 /// A type that can be read from a node.
 pub(super) trait Decode: Sized {
-    /// Whether a list can do without one that could not be read. Where lists pair up by position it cannot.
+    /// Whether a list may omit an item that could not be read. Lists that pair up by position may not.
     const DISPENSABLE: bool = false;
 
     /// Reads the value of `key`. `None` means that a problem was reported.
     fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
 }
 
-/// A record that can be laid over another of its kind.
+/// A record that can be merged with an overlay of its kind.
 pub(super) trait Overlay {
-    /// Takes over every key that the other one names.
+    /// Takes over every key that the overlay contains.
     fn overlay(&mut self, other: Self);
 }
 
-/// A mapping with keys of the user's own choice, in file order.
+/// A mapping with keys that the user chooses, in file order.
 #[derive(Debug, Clone)]
 pub(super) struct OpenMap<T>(pub Vec<(Located<String>, T)>);
 
 /// The entries of a mapping whose keys are known.
 pub(super) struct RecordFields {
     entries: Vec<(&'static str, YamlNode)>,
-    /// Whether anything in here could not be read, so that complaints about what is missing would be noise.
+    /// Whether anything in here could not be read: then complaints about missing keys would be noise.
     pub broken: bool,
 }
 
 impl RecordFields {
-    /// Opens a mapping and reports the keys that it should not have.
+    /// Opens a mapping and reports unknown keys.
     pub(super) fn open(node: YamlNode, key: &str, known: &[&'static str], problems: &mut Vec<Problem>) -> Option<Self> {
         let map = match node.value {
             NodeValue::Map(map) => map,
@@ -73,7 +73,7 @@ impl RecordFields {
         Some(fields)
     }
 
-    /// Reads one entry, whose name stands between backticks in messages; a key without a value counts as absent.
+    /// Reads one entry, whose name is between backticks in messages; a key without a value counts as absent.
     pub(super) fn take<T: Decode>(&mut self, name: &str, shown: &str, problems: &mut Vec<Problem>) -> Option<T> {
         let position = self.entries.iter().position(|(known, _)| *known == name)?;
         let (_, node) = self.entries.swap_remove(position);
@@ -86,8 +86,8 @@ impl RecordFields {
     }
 }
 
-/// Declares what a mapping in the file may hold: a struct of options, its decoder, its schema, and how one lies over
-/// another.
+/// Declares what a mapping in the file may contain: a struct of options, its decoder, its schema, and how an overlay
+/// changes it.
 macro_rules! record {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$meta])*
@@ -134,7 +134,7 @@ impl Decode for Located<String> {
         let YamlNode { at, value } = node;
         let help = match value {
             NodeValue::Text(value) => return Some(Self { value, at }),
-            NodeValue::List(_) | NodeValue::Map(_) => "write a single text here",
+            NodeValue::List(_) | NodeValue::Map(_) => "write a single string here",
             _ => "put it in quotes",
         };
         problems.push(unexpected(at, &value, key, "text", help));
@@ -153,7 +153,7 @@ impl Decode for Located<bool> {
     }
 }
 
-/// The number of the format: whether it is a known one is for the linter.
+/// The number of the format; the linter checks whether it is known.
 impl Decode for Located<i64> {
     fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         if let NodeValue::Integer(value) = node.value {
@@ -227,7 +227,7 @@ words!(
     SourceMention
 );
 
-/// A cloud by its word; whether one of another name exists is for the linter, who has seen every file.
+/// A cloud by its word; the linter, which has seen every file, checks whether a cloud of another name exists.
 impl Decode for Located<Cloud> {
     fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
         let words = || Cloud::ALL.iter().map(Cloud::as_str);
@@ -248,12 +248,12 @@ impl Decode for Located<Cloud> {
     }
 }
 
-/// What has become of a host.
+/// Whether a host still exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 #[schemars(rename = "Status")]
 pub(super) enum HostStatus {
-    /// It is gone: its name no longer resolves, or nothing answers there.
+    /// The host is retired: its name no longer resolves, or nothing answers there.
     Retired,
 }
 
@@ -324,7 +324,7 @@ fn unexpected(at: ByteRange, found: &NodeValue, key: &str, expected: &str, help:
     Problem::new(at, message, help)
 }
 
-/// Positions are no part of the format.
+/// Positions are not part of the format.
 impl<T: JsonSchema> JsonSchema for Located<T> {
     fn inline_schema() -> bool {
         T::inline_schema()

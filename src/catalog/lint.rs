@@ -1,4 +1,4 @@
-//! The rules of the format: what was read from files to a checked [`Catalog`].
+//! The rules of the format: turns what was read from files into a checked [`Catalog`].
 
 mod duplicates;
 mod endpoint;
@@ -23,12 +23,12 @@ use crate::{
 };
 use host::{CloudSuffixes, address, plain_host, range};
 
-/// After so many problems the rest of a file is not looked at: more would not help.
+/// After this many problems the rest of a file is not checked: more would not help.
 const ENOUGH: usize = 200;
 
-/// Checks everything and reports every problem. The result is only good where none was reported.
+/// Checks everything and reports every problem. The result may be used only if none was reported.
 ///
-/// What was read is used up, so that a long list of endpoints is never in memory twice.
+/// What was read is consumed, so that a long list of endpoints is never in memory twice.
 pub(super) fn check(raw: raw::Catalog, tier: Tier, sha256: String, problems: &mut Vec<Problem>) -> Catalog {
     let clouds = suffixes(raw.clouds.as_ref(), problems);
     let mut dependencies = Vec::new();
@@ -98,7 +98,7 @@ fn source(raw: Option<&raw::Source>, problems: &mut Vec<Problem>) -> SourcePage 
 
 fn web_address(url: &Located<String>, problems: &mut Vec<Problem>) {
     if !url.value.starts_with("https://") && !url.value.starts_with("http://") {
-        let message = format!("`{}` is not the address of a page", url.value);
+        let message = format!("`{}` is not the URL of a web page", url.value);
         problems.push(Problem::new(url.at, message, "write it with https://"));
     }
 }
@@ -134,7 +134,7 @@ fn suffixes(raw: Option<&RawClouds>, problems: &mut Vec<Problem>) -> CloudSuffix
     clouds
 }
 
-/// The cloud of a key. A slip of the finger makes no new cloud.
+/// The cloud of a key. A typing mistake must not create a new cloud.
 fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud> {
     let words = Cloud::ALL.each_ref().map(Cloud::as_str);
     if let Some(cloud) = Cloud::ALL.into_iter().find(|cloud| cloud.as_str() == name.value) {
@@ -145,7 +145,7 @@ fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud
         None => match CloudName::new(&name.value) {
             Some(own) => return Some(Cloud::Other(own)),
             None => format!(
-                "write {}, or a name of small letters, digits and inner dashes, {} at most",
+                "write {}, or a name of at most {} lowercase letters, digits and hyphens (not first or last)",
                 words.join(", "),
                 CloudName::LONGEST
             ),
@@ -155,7 +155,7 @@ fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud
     None
 }
 
-/// A cloud that a catalog adds has to give every name that another gives: hosts are made of them.
+/// A cloud that a catalog adds must define every name that another cloud defines: hosts are formed from them.
 fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut CloudSuffixes, problems: &mut Vec<Problem>) {
     let all: BTreeSet<String> = clouds.values().flat_map(|table| table.keys().cloned()).collect();
     let own = clouds.entry(cloud).or_default();
@@ -167,7 +167,7 @@ fn complete(name: &Located<String>, cloud: Cloud, clouds: &mut CloudSuffixes, pr
             "give the suffix of each in this cloud: host names are built from them",
         ));
     }
-    // Said once, and not of every host that is made of it.
+    // Reported once, and not for every host that is formed from it.
     own.extend(missing.into_iter().map(|suffix| (suffix, "missing.invalid".to_owned())));
 }
 
@@ -244,7 +244,7 @@ fn dependency(
     if let Some(id) = &raw.id {
         check_id(id, problems);
         if raw.endpoints.is_none() && !raw.broken {
-            // What keeps this entry from being a change may be the spelling of its id: other keys are no news.
+            // If the id is misspelt, this entry was meant to change another one, so its other keys are not reported.
             problems.push(without_endpoints(id, ids));
             return None;
         }
@@ -344,12 +344,12 @@ fn check_id(id: &Located<String>, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(
             id.at,
             message,
-            "use lowercase letters, digits and inner dashes, like key-vault",
+            "use lowercase letters, digits and hyphens (not first or last), as in key-vault",
         ));
     }
 }
 
-/// Service tags are words and regions: `Sql`, `Storage.WestEurope`, `AzureFrontDoor.FirstParty`.
+/// Service tags consist of words and regions: `Sql`, `Storage.WestEurope`, `AzureFrontDoor.FirstParty`.
 fn check_tag(tag: &Located<String>, problems: &mut Vec<Problem>) {
     if tag.value.is_empty() || tag.value.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.') {
         let message = format!("`{}` is not a service tag", tag.value);
@@ -415,7 +415,7 @@ fn addresses(list: &Located<Vec<Located<String>>>, problems: &mut Vec<Problem>) 
     list.value.iter().filter_map(|text| address(text, problems)).collect()
 }
 
-/// Reports the keys that must be there and are not. Of an entry that could not be read in whole nothing is missed.
+/// Reports required keys that are missing. If an entry could not be read completely, nothing is reported as missing.
 fn check_given(given: &[(&str, bool)], at: ByteRange, broken: bool, problems: &mut Vec<Problem>) {
     let missing: Vec<String> = given
         .iter()
@@ -431,7 +431,7 @@ fn check_given(given: &[(&str, bool)], at: ByteRange, broken: bool, problems: &m
     }
 }
 
-/// Text for people: one line, nothing that moves a cursor.
+/// Text for people: one line without control characters.
 fn prose(text: &Located<String>, problems: &mut Vec<Problem>) -> Option<String> {
     let line = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {

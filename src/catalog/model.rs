@@ -13,7 +13,7 @@ use crate::{
     model::{Direction, Expect, Need, Protocol, Tier, Transport, Vnet},
 };
 
-/// The ids of dependencies that are in no file: they are made of what the instance's own documents name.
+/// The ids of dependencies that are in no file: they are created from the instance's own documents.
 pub const OF_DOCUMENTS: [&str; 5] = [
     "backends",
     "identity-providers",
@@ -48,12 +48,12 @@ pub struct SourcePage {
     pub url: String,
     /// The page's own date, `YYYY-MM-DD`.
     pub documented: String,
-    /// When the catalog was last held against the page, `YYYY-MM-DD`, where that was later.
+    /// When the catalog was last compared with the page, `YYYY-MM-DD`, if that was later.
     pub checked: Option<String>,
 }
 
 impl SourcePage {
-    /// What to know of a catalog that was last held against its page more than a year before `today`.
+    /// A notice if the catalog was last compared with its page more than a year before `today`.
     pub fn age(&self, today: Date) -> Option<String> {
         let date = |text: &str| text.parse::<Date>().ok();
         let documented = date(&self.documented)?;
@@ -81,7 +81,7 @@ pub struct Dependency {
     pub title: String,
     /// How much its endpoints count, unless an endpoint says otherwise.
     pub need: Need,
-    /// Whether a network status of the instance that calls it optional is right, whatever `need` says.
+    /// Whether an instance's network status can make it optional, whatever `need` says.
     pub instance_decides: bool,
     /// Who needs it, where `need` is [`Need::Feature`].
     pub feature: Option<String>,
@@ -97,7 +97,7 @@ pub struct Dependency {
     pub clouds: Vec<Cloud>,
     /// The kind of virtual network it applies to; `None` means both.
     pub vnet: Option<Vnet>,
-    /// What the source page names of its endpoints, where that is not the usual.
+    /// What the source page lists for its endpoints, if that is not the default.
     pub on_page: Option<SourceMention>,
     /// Literal addresses for routes and rules where no service tag covers the service; not probed.
     pub route_addresses: BTreeMap<Cloud, Vec<IpAddr>>,
@@ -110,10 +110,10 @@ pub struct Dependency {
 pub struct EndpointSpec {
     /// What to reach.
     pub target: Target,
-    /// The ports and what is spoken on each, paired. Nothing is spoken to inbound and peer rows: `tcp` stands there.
+    /// The ports and the protocol on each, paired. Inbound and peer rows have no protocol: for them it is `tcp`.
     pub ports: Vec<(u16, Protocol)>,
-    /// As written where the protocol has both (dns, UDP by default) and for inbound and peer rows; the protocol's own
-    /// transport otherwise.
+    /// As written if the protocol has both (dns, UDP by default) and for inbound and peer rows; otherwise the
+    /// protocol's own transport.
     pub transport: Transport,
     /// Other names that count as the host's own, in a certificate or as target of a redirect; `*.` matches one label.
     pub names: Vec<String>,
@@ -133,19 +133,19 @@ pub struct EndpointSpec {
     pub note: Option<String>,
     /// Whether it should be reachable or must be blocked.
     pub expect: Expect,
-    /// Set where the host is gone.
+    /// Set if the host is retired.
     pub retired: Option<Retired>,
-    /// The host that took its place, or will: a host may still answer after it was replaced.
+    /// The host that replaces it, now or later: a host may still answer after it was replaced.
     pub replaced_by: Option<String>,
-    /// Whether to test it only when an import or `--only` names it.
+    /// Whether to test it only if an import or `--only` lists it.
     pub only_when_named: bool,
-    /// What the source page names of it, where that is neither the usual nor the dependency's.
+    /// What the source page lists for it, if that is neither the default nor the dependency's.
     pub on_page: Option<SourceMention>,
-    /// What the instance's documents say of it, where it is the instance's own and no page names it.
+    /// What the instance's documents say about it, if it is the instance's own and no page lists it.
     pub of_instance: Option<Arc<OfInstance>>,
 }
 
-/// What the source page names of an endpoint: what a newer copy of it is held against.
+/// What the source page lists for an endpoint: `drift` compares a newer copy of the page with this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 #[schemars(rename = "Named")]
@@ -156,7 +156,7 @@ pub enum SourceMention {
     Tag,
     /// Its port alone.
     Port,
-    /// Nothing: it comes from elsewhere.
+    /// Nothing: it comes from another source.
     Nothing,
 }
 
@@ -175,10 +175,10 @@ impl SourceMention {
     }
 }
 
-/// What the instance's documents say of something that is its own: a backend, an identity provider, a host name.
+/// What the instance's documents say about something of its own: a backend, an identity provider, a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfInstance {
-    /// What it is, in the user's words, instead of the dependency's title.
+    /// Its title, in the user's words, instead of the dependency's.
     pub title: String,
     /// Who needs it, instead of the dependency's.
     pub feature: String,
@@ -186,9 +186,9 @@ pub struct OfInstance {
     pub impact: String,
     /// How the instance judges its certificate.
     pub validation: Validation,
-    /// Why its host is not known, where it is not.
+    /// Why its host is not known, if it is not.
     pub unknown: Option<String>,
-    /// The addresses that its name must lead to, the first one before all others; empty where any will do.
+    /// The addresses that its name must resolve to, the preferred one first; empty if any will do.
     pub leads_to: Vec<IpAddr>,
 }
 
@@ -199,10 +199,10 @@ pub struct Validation {
     pub chain: bool,
     /// Whether the certificate must be for the host.
     pub name: bool,
-    /// The SHA-1 thumbprints that the certificate may have, in upper-case hexadecimal; where there are some, nothing else
+    /// The SHA-1 thumbprints that the certificate may have, in upper-case hexadecimal; if there are any, nothing else
     /// counts.
     pub thumbprints: Vec<String>,
-    /// The names that it may have, with their issuers; where there are some, nothing else counts either.
+    /// The names that it may have, with their issuers; if there are any, nothing else counts either.
     pub issued: Vec<Issued>,
     /// The CA certificates that were uploaded to the instance.
     pub authorities: Arc<[TrustedAuthority]>,
@@ -225,7 +225,7 @@ impl Default for Validation {
 pub struct Issued {
     /// Its common name or one of its other names.
     pub name: String,
-    /// The SHA-1 thumbprint of its issuer's certificate, in upper-case hexadecimal; empty where none is demanded.
+    /// The SHA-1 thumbprint of its issuer's certificate, in upper-case hexadecimal; empty if none is required.
     pub issuer: String,
 }
 
@@ -234,13 +234,13 @@ pub struct Issued {
 pub struct TrustedAuthority {
     /// Its subject, as Azure writes it: `CN=Contoso Root, O=Contoso`.
     pub subject: String,
-    /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty where it is not told.
+    /// Its SHA-1 thumbprint, in upper-case hexadecimal; empty if it is not known.
     pub thumbprint: String,
-    /// Whether it is the end of chains (store `Root`) and not a link (store `CertificateAuthority`).
+    /// Whether it ends chains (store `Root`) or is a link in them (store `CertificateAuthority`).
     pub is_root: bool,
 }
 
-/// What an [`EndpointSpec`] reaches.
+/// The target of an [`EndpointSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A host name, possibly with `{name}` placeholders.
@@ -249,10 +249,10 @@ pub enum Target {
     Wildcard {
         /// The wildcard as documented.
         pattern: String,
-        /// Hosts known to live under it; none means that it cannot be tested.
+        /// Known hosts under it; without any, it cannot be tested.
         members: Vec<String>,
     },
-    /// Addresses in place of a name: one endpoint.
+    /// Addresses instead of a name: one endpoint.
     Addresses {
         /// At least one.
         addresses: Vec<IpAddr>,
@@ -265,21 +265,21 @@ pub enum Target {
     Anything,
 }
 
-/// A host that the documentation once listed and that is gone.
+/// A host that the documentation once listed and that is retired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retired {
-    /// The host that took its place, if any did.
+    /// The host that replaced it, if any.
     pub replaced_by: Option<String>,
 }
 
-/// The gateway addresses of Azure SQL, which stand in for a server whose name is not known.
+/// The gateway addresses of Azure SQL, tested instead of a server whose name is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlGateways {
     /// Where the addresses come from.
     pub source: String,
     /// Addresses by region, named as the VM's metadata names regions (`westeurope`).
     pub regions: BTreeMap<String, Vec<IpAddr>>,
-    /// Ranges by region, for regions of which no address is documented that listens.
+    /// Ranges by region, for regions without documented addresses that listen.
     pub ranges: BTreeMap<String, Vec<IpNet>>,
 }
 

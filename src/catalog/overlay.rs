@@ -60,7 +60,7 @@ fn extend<T>(base: &mut Option<OpenMap<T>>, over: Option<OpenMap<T>>) {
     merge(base.get_or_insert_with(|| OpenMap(Vec::new())), over);
 }
 
-/// A later name takes the place of the earlier one.
+/// A later name replaces the earlier one.
 fn merge<T>(OpenMap(base): &mut OpenMap<T>, OpenMap(over): OpenMap<T>) {
     let replaced: HashSet<&str> = over.iter().map(|(name, _)| name.value.as_str()).collect();
     base.retain(|(name, _)| !replaced.contains(name.value.as_str()));

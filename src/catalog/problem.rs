@@ -48,7 +48,7 @@ pub struct ProblemSummary<'a> {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// One sentence without full stop. May quote the file: escape it before showing it.
+    /// One sentence without a full stop. May quote the file: escape it before showing it.
     pub message: &'a str,
 }
 
@@ -70,7 +70,7 @@ impl SourceText {
         )
     }
 
-    /// The nearest offset at or before this one where a character begins.
+    /// The nearest offset at or before this one at which a character begins.
     pub(super) fn boundary(&self, offset: usize) -> usize {
         (0..=offset.min(self.text.len()))
             .rev()
@@ -79,7 +79,7 @@ impl SourceText {
     }
 }
 
-/// A stretch of bytes in one of the files.
+/// A range in one of the files.
 ///
 /// Every value of a catalog has one, so it is small: no file is larger than 4 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,19 +90,19 @@ pub(super) struct ByteRange {
 }
 
 impl ByteRange {
-    /// A stretch of the file at this index of [`Errors::files`].
+    /// A range in the file at this index of [`Errors::files`].
     pub(super) fn new(file: usize, stretch: Range<usize>) -> Self {
         let [file, start, end] =
             [file, stretch.start, stretch.end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         Self { file, start, end }
     }
 
-    /// The place where a file begins, for what concerns the whole of it.
+    /// The beginning of a file, for problems that concern all of it.
     pub(super) fn top_of(file: usize) -> Self {
         Self::new(file, 0..0)
     }
 
-    /// The same stretch, of another file.
+    /// The same range, in another file.
     pub(super) fn of_file(self, file: usize) -> Self {
         Self::new(file, self.stretch())
     }
@@ -121,10 +121,10 @@ impl ByteRange {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// What is wrong, one sentence without full stop.
+    /// What is wrong, one sentence without a full stop.
     pub message: String,
     pub at: ByteRange,
-    /// What stands beside the caret; may be empty.
+    /// The label next to the caret; may be empty.
     pub label: String,
     /// A second place that explains the first.
     pub related: Option<(ByteRange, String)>,
@@ -161,7 +161,7 @@ pub(super) struct Located<T> {
     pub at: ByteRange,
 }
 
-/// What to write in place of a word that should have been one of `known`.
+/// What to write instead of a word that should have been one of `known`.
 pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, &known) {

@@ -10,12 +10,12 @@ use crate::text::is_harmful;
 /// More problems than this are counted, not shown.
 const SHOWN: usize = 25;
 
-/// How much of a line is handed to the renderer before, at and after the place in question, in characters. The renderer
-/// cuts it further, to the width of a screen.
+/// How much of a line is passed to the renderer before, at and after the place in question, in characters. The renderer
+/// truncates it further, to the width of the screen.
 const AROUND: usize = 500;
 
-/// The problems as text, with a snippet of the source for each. Whatever a file holds, nothing of it reaches the
-/// terminal as a control sequence, and no line of it is shown at full length beyond a screen's.
+/// The problems as text, with a snippet of the source for each. No byte of a file reaches the terminal as a control
+/// sequence, and no line is shown beyond the width of a screen.
 pub fn render(errors: &Errors, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
@@ -47,7 +47,7 @@ fn report<'a>(problem: &'a Problem, files: &[SourceText]) -> Group<'a> {
     group.element(Level::HELP.message(visible(&problem.help, AROUND)))
 }
 
-/// The line of a place. A very long one is cut to what surrounds the place.
+/// The line of a place. A very long one is reduced to the part around the place.
 fn snippet<'a>(file: &SourceText, at: ByteRange, label: &'a str, kind: AnnotationKind) -> Vec<Element<'a>> {
     let text = &file.text;
     let stretch = at.stretch();
@@ -69,7 +69,7 @@ fn snippet<'a>(file: &SourceText, at: ByteRange, label: &'a str, kind: Annotatio
     let snippet = Snippet::source(format!("{before}{marked}{after}"))
         .line_start(line)
         .annotation(annotation(kind, label, span));
-    // The renderer counts columns in what it is shown, which is wrong for a line that was cut in front.
+    // The renderer counts columns in what it is shown, which is wrong if the beginning of the line was removed.
     if column > AROUND {
         vec![origin.into(), snippet.into()]
     } else {
@@ -100,7 +100,7 @@ fn visible(text: &str, max: usize) -> String {
     text.chars().take(max).map(picture).chain(cut).collect()
 }
 
-/// Something to see in place of a character that would act on a terminal or reorder the text around it.
+/// A visible character instead of one that would control the terminal or reorder the text around it.
 fn picture(c: char) -> char {
     match c {
         '\t' => ' ',

@@ -70,7 +70,7 @@ pub const SETTINGS: [SettingDefinition; 8] = [
 /// `{region}`: filled by `--region` or by the VM's metadata.
 pub const REGION: &str = "region";
 
-/// A region as the VM's metadata service names it: `westeurope`; `West Europe` is understood. `None` for what cannot be
+/// A region as the VM's metadata names it: `westeurope`; `West Europe` is accepted. `None` for anything that cannot be
 /// a region's name, since it becomes part of host names.
 pub fn region_name(text: &str) -> Option<String> {
     let name: String = text
@@ -82,7 +82,7 @@ pub fn region_name(text: &str) -> Option<String> {
     valid.then_some(name)
 }
 
-/// `{name_server}`: stands for each name server, as a whole host only.
+/// `{name_server}`: stands for each name server; it must be the whole host.
 pub const NAME_SERVER: &str = "name_server";
 
 /// The names between braces, in order: of `{a}.{b}.net`, `a` and `b`.
@@ -94,7 +94,7 @@ pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
         .map(|(name, _)| name)
 }
 
-/// The names in a host that a flag can fill; none where the instance's own `{{named values}}` hide it.
+/// The names in a host that a flag can fill; none if the instance's own `{{named values}}` hide the host.
 pub fn missing(host: &str) -> impl Iterator<Item = &str> {
     placeholders(host).filter(|_| !is_hidden(host))
 }
@@ -119,7 +119,7 @@ pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<St
     Ok(filled)
 }
 
-/// Whether a host is what a template stands for: `{name}` for one label, or a part of one, and a leading `*.` for any.
+/// Whether a host matches a template: `{name}` stands for one label, or part of one, and a leading `*.` for any.
 pub(crate) fn stands_for(template: &str, host: &str) -> bool {
     if let Some(domain) = template.strip_prefix("*.") {
         let labels = host.len().checked_sub(domain.len() + 1);

@@ -1,7 +1,7 @@
 //! YAML text to a tree of nodes that know their position.
 //!
-//! A tree, and not serde's derived types, so that one pass over a file finds every mistake in it: a derived type stops
-//! at the first.
+//! A tree instead of serde's derived types, so that one pass over a file finds every mistake in it: a derived type
+//! stops at the first.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -49,11 +49,11 @@ impl NodeValue {
     }
 }
 
-/// Parses the text of one file. Keys that stand twice in one mapping are reported, and the first one counts. `None` means
-/// that the text is no YAML, or none of a reasonable size and depth, and that this was reported.
+/// Parses the text of one file. Keys that appear twice in one mapping are reported, and the first one counts. `None`
+/// means that the text is not YAML, or is too large or too deep, and that this was reported.
 pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Option<YamlNode> {
     let options = serde_yaml::options! {
-        // A catalog nests six levels deep. The limits keep a hostile file from costing memory, time or stack.
+        // A catalog nests six levels deep. The limits prevent a hostile file from costing memory, time or stack.
         budget: serde_yaml::budget! {
             max_depth: 24,
             flow_nesting_limit: 24,
@@ -79,7 +79,7 @@ pub(super) fn parse(file: usize, text: &str, problems: &mut Vec<Problem>) -> Opt
     }
 }
 
-/// Puts the file into every place, and reports keys that are no text or stand twice.
+/// Adds the file to every position, and reports keys that are not text or appear twice.
 fn convert(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> YamlNode {
     let at = parsed.at.of_file(file);
     let value = match parsed.value {
@@ -130,7 +130,7 @@ fn convert(parsed: ParsedNode, file: usize, problems: &mut Vec<Problem>) -> Yaml
     YamlNode { at, value }
 }
 
-/// Our words for what the parser complains about, at the place where it does.
+/// Our own wording for the parser's complaint, at the place that it reports.
 fn syntax(file: usize, text: &str, error: &Error) -> Problem {
     let mut cause = error.without_snippet();
     while let Error::AliasError { error, .. } = cause {
@@ -194,7 +194,7 @@ fn syntax_help(message: &str, rest: &str) -> &'static str {
     }
 }
 
-/// The byte offset of a location. Parse errors carry lines and columns only.
+/// The byte offset of a location. Parse errors contain lines and columns only.
 fn offset(text: &str, location: serde_yaml::Location) -> usize {
     let line = usize::try_from(location.line()).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(location.column()).unwrap_or(1).saturating_sub(1);
@@ -234,7 +234,7 @@ impl<'de> Deserialize<'de> for ParsedValue {
     }
 }
 
-/// A number. What is beyond any that a catalog knows has to stay out of range, and nothing more.
+/// A number. A value beyond the range of any key in a catalog must stay out of range.
 fn integer<T: Copy + TryInto<i64> + Default + PartialOrd>(value: T) -> ParsedValue {
     let furthest = if value < T::default() { i64::MIN } else { i64::MAX };
     ParsedValue::Scalar(NodeValue::Integer(value.try_into().unwrap_or(furthest)))

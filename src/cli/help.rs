@@ -1,6 +1,6 @@
-//! What the help of a command adds to its flags: examples and exit statuses.
+//! What a command's help adds to its flags: examples and exit statuses.
 
-/// What one would type first.
+/// The first things to type.
 const FIRST: &str = "\
 Examples:
   apim-probe                                   probe everything once
@@ -16,7 +16,7 @@ Every flag can also be set in the environment; the command line takes precedence
 
 ";
 
-/// What one would type to probe.
+/// What to type to probe.
 const RUNNING: &str = "\
 Examples:
   apim-probe run                               on a VM in the instance's subnet
@@ -40,17 +40,17 @@ Exit status of run:
   130  interrupted; the partial report was still written
 With --fail-on any, a feature's endpoints count like required ones.";
 
-/// Behind the flags of the program.
+/// After the flags of the program.
 pub(super) fn program() -> String {
     format!("{FIRST}{EXIT_STATUSES}")
 }
 
-/// Behind those of `run`.
+/// After those of `run`.
 pub(super) fn run() -> String {
     format!("{RUNNING}{EXIT_STATUSES}")
 }
 
-/// Behind those of `watch`.
+/// After those of `watch`.
 pub(super) const WATCHING: &str = "\
 Examples:
   apim-probe watch --region westeurope --until green --for 30m
@@ -73,7 +73,7 @@ out before the --until condition was met
   4    the agent itself failed
   130  ended by Ctrl-C; the summary was still written";
 
-/// Behind those of `serve`.
+/// After those of `serve`.
 pub(super) const SERVING: &str = "\
 Examples:
   apim-probe serve --region westeurope
@@ -99,7 +99,7 @@ Exit status of serve:
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed";
 
-/// Behind those of `path`.
+/// After those of `path`.
 pub(super) const PATH: &str = "\
 Examples:
   apim-probe path sql/apirpsqlx.database.windows.net:1433

@@ -1,4 +1,4 @@
-//! Values that a shell can complete, where others are taken as well.
+//! Values that a shell can complete although other values are accepted too.
 
 use std::ffi::OsStr;
 
@@ -13,14 +13,14 @@ use crate::{
     explain,
 };
 
-/// A parser of any value, with the words that a shell completes.
+/// A parser for any value, with the words that a shell completes.
 #[derive(Clone)]
 pub(super) struct Suggesting<P> {
     parser: P,
     words: fn() -> Vec<String>,
 }
 
-/// Takes what `parser` takes, and lets a shell complete `words`.
+/// Accepts what `parser` accepts, and lets a shell complete `words`.
 pub(super) fn suggesting<P>(parser: P, words: fn() -> Vec<String>) -> Suggesting<P> {
     Suggesting { parser, words }
 }

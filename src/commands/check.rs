@@ -5,7 +5,7 @@ use std::io;
 use super::{CommandFailure, print, terminal};
 use crate::{catalog, cli::CheckArgs, file, model::Tier, text::words};
 
-/// Checks a catalog file and says what is in it.
+/// Checks a catalog file and prints what it contains.
 pub(super) fn check(arguments: &CheckArgs) -> Result<u8, CommandFailure> {
     let path = file::shown(&arguments.file);
     let given = catalog::CatalogFile::read(&arguments.file).map_err(CommandFailure::usage)?;

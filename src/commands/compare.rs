@@ -30,8 +30,8 @@ pub(super) fn compare(arguments: &CompareArgs) -> Result<u8, CommandFailure> {
     Ok(status.code)
 }
 
-/// What each place is called: as the user says, else by its file without the ending, else, where two files share that, by
-/// its path.
+/// The name of each place: the one that the user gives, else its file without the extension, else, if two files share
+/// that, its path.
 fn names(given: &[NamedPath]) -> Vec<String> {
     let short = |given: &NamedPath| match (&given.name, given.path.file_stem()) {
         (Some(name), _) => name.clone(),

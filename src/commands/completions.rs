@@ -36,7 +36,7 @@ fn with_positionals(script: &str, program: &Command) -> String {
                 .map(|value| value.get_name().to_owned())
                 .collect();
             if !values.is_empty() {
-                // A String cannot fail to be written to.
+                // Writing to a String cannot fail.
                 let _ = writeln!(
                     script,
                     "complete -c apim-probe -n \"__fish_apim_probe_using_subcommand {}\" -f -a \"{}\"",
@@ -49,8 +49,8 @@ fn with_positionals(script: &str, program: &Command) -> String {
     script
 }
 
-/// In the script for bash `clap_complete` 4.6 spells a name with a dash in two ways, so that nothing is completed behind
-/// a command (<https://github.com/clap-rs/clap/issues/6421>).
+/// In its script for bash, `clap_complete` 4.6 spells a name with a hyphen in two ways, so nothing is completed after a
+/// command (<https://github.com/clap-rs/clap/issues/6421>).
 fn with_canonical_names(script: &str) -> String {
     script.replace("apim__subcmd__probe", "apim__probe")
 }

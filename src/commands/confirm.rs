@@ -1,4 +1,4 @@
-//! `--confirm`: the instance itself is asked about what a run leaves open.
+//! `--confirm`: the instance itself tests what a run leaves open.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How the instance is asked.
+/// How the instance is asked to test.
 #[derive(Debug, Clone)]
 pub(super) struct Confirmation {
     service: ResourceId,
@@ -26,7 +26,7 @@ pub(super) struct Confirmation {
 }
 
 impl Confirmation {
-    /// `None` where it was not requested.
+    /// `None` if it was not requested.
     pub(super) fn of(plan: &PlanArgs, probe: &ProbeArgs) -> Option<Self> {
         Some(Self {
             service: plan.service.clone().filter(|_| probe.confirm)?,
@@ -35,8 +35,8 @@ impl Confirmation {
         })
     }
 
-    /// Lets the instance try what `report` leaves open, until `end` at the latest, and adds what it says. With `aloud`
-    /// it is announced first, as it takes long.
+    /// Has the instance test what `report` leaves open, until `end` at the latest, and adds the results. With `aloud`,
+    /// a notice announces it first, because it takes long.
     pub(super) fn carry_out(
         &self,
         report: Report,

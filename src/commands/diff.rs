@@ -50,7 +50,7 @@ pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandFailure> {
     Ok(status.code)
 }
 
-/// What a later report does not cover that an earlier one did: what is not there cannot have got worse.
+/// What a later report does not cover that an earlier one did: a missing endpoint cannot be seen to fail.
 fn smaller(before: &Report, after: &Report) -> Option<String> {
     let known: HashSet<&str> = after
         .endpoints

@@ -7,13 +7,14 @@ use clap::{Arg, ArgAction, Command};
 /// What every variable begins with.
 const PREFIX: &str = "APIM_PROBE_";
 
-/// Flags of which one variable may hold several, with blanks between them.
+/// Flags for which one variable may contain several values, separated by spaces.
 const LISTS: [&str; 2] = ["set", "dns-server"];
 
-/// The command line with the flags that the environment gives, and the names of the variables that gave them.
+/// The command line with the flags from the environment, and the names of the variables that set them.
 ///
 /// # Errors
-/// A sentence, for a variable of a flag without value that says neither yes nor no.
+///
+/// A sentence, if the variable of a flag without a value is not a boolean.
 pub(super) fn with_flags(
     mut arguments: Vec<OsString>,
     program: &Command,
@@ -42,14 +43,14 @@ fn is_typed(argument: &OsStr, flag: &Arg, long: &str) -> bool {
     let Some(text) = argument.to_str() else { return false };
     match text.strip_prefix("--") {
         Some(rest) => rest == long || rest.strip_prefix(long).is_some_and(|value| value.starts_with('=')),
-        // `-qo FILE`: short ones stand together, up to the first that takes a value.
+        // `-qo FILE`: short flags may be combined, up to the first one that takes a value.
         None => text
             .strip_prefix('-')
             .is_some_and(|shorts| flag.get_short().is_some_and(|short| shorts.contains(short))),
     }
 }
 
-/// What one would type for a value of the environment.
+/// A value from the environment, as it would be typed.
 fn given(flag: &Arg, long: &str, value: &OsStr) -> Result<Vec<OsString>, String> {
     let with = |value: &OsStr| {
         let mut typed = OsString::from(format!("--{long}="));

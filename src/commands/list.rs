@@ -48,7 +48,7 @@ pub(super) fn list(arguments: &ListArgs) -> Result<u8, CommandFailure> {
     Ok(0)
 }
 
-/// The controls that a run may use, as people read them.
+/// The controls that a run may use, in words.
 fn controls(off: bool, planned: &Planned) -> Vec<String> {
     if off {
         return Vec::new();
@@ -58,7 +58,7 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
         format!("DNS queries to {PLATFORM_DNS} for planned names that the configured name servers do not resolve");
     let connections = [
         format!("TCP connections to {TEST_NET_1}, a documentation address, on ports that were cut or are unproven"),
-        "TLS handshakes or requests with the name of a proved endpoint, to an address that cut another name".into(),
+        "TLS handshakes or requests with the name of a verified endpoint, to an address that cut another name".into(),
         "one more connection to an endpoint that answered, if another endpoint does not".into(),
         format!(
             "TCP SYNs, and data that was cut, with a TTL from 1 to {FARTHEST}, to at most {MOST} addresses, if \
@@ -68,7 +68,7 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
     platform.then_some(dns).into_iter().chain(connections).collect()
 }
 
-/// What the network's own rules say of each row, where some were given.
+/// What the network's own rules predict for each row, if rules were given.
 fn predictions(planned: &Planned) -> Vec<Option<Prediction>> {
     let Some(rules) = &planned.network else {
         return Vec::new();

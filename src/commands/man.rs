@@ -9,7 +9,7 @@ use crate::{
     text::{escape, nearest},
 };
 
-/// Prints a man page in roff: of one command, or of the program, then each command with its flags.
+/// Prints a man page in roff: for one command, or for the program and then each command with its flags.
 pub(super) fn man(arguments: &ManArgs) -> Result<u8, CommandFailure> {
     let page = match &arguments.command {
         Some(name) => of_command(name)?,
@@ -20,7 +20,7 @@ pub(super) fn man(arguments: &ManArgs) -> Result<u8, CommandFailure> {
     Ok(0)
 }
 
-/// The page of one command, `apim-probe-run(1)`.
+/// The man page of one command, `apim-probe-run(1)`.
 fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, CommandFailure> {
     let mut program = Cli::command();
     program.build();
@@ -45,7 +45,7 @@ fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, CommandFailure> {
 
 fn page() -> std::io::Result<Vec<u8>> {
     let mut command = Cli::command();
-    // Names the commands in full, `apim-probe run`.
+    // Gives the commands their full names, `apim-probe run`.
     command.build();
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
@@ -60,7 +60,7 @@ fn page() -> std::io::Result<Vec<u8>> {
         }
         let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
         page.extend(format!(".SH \"{}\"\n", name.to_uppercase()).into_bytes());
-        // Sections of a page of its own are parts of a section here.
+        // A page's sections become subsections here.
         let part = String::from_utf8_lossy(&part)
             .replace("\n.SH ", "\n.SS ")
             .replacen(".SH ", ".SS ", 1);

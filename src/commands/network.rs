@@ -11,7 +11,7 @@ use crate::{
     vantage::management::{NetworkConfig, NsgDocuments, RouteDocuments},
 };
 
-/// What is known of the network's rules.
+/// What is known about the network's rules.
 #[derive(Debug, Default)]
 pub(super) struct NetworkDocuments {
     security: Option<SecurityRules>,
@@ -20,7 +20,7 @@ pub(super) struct NetworkDocuments {
 }
 
 impl NetworkDocuments {
-    /// Reads the files that were named.
+    /// Reads the files that flags name.
     pub(super) fn from_files(arguments: &NetworkArgs) -> Result<Self, CommandFailure> {
         Ok(Self {
             security: parsed(
@@ -37,7 +37,7 @@ impl NetworkDocuments {
         })
     }
 
-    /// Takes what was fetched, where no file was given; gives what cannot be used of it, one sentence each.
+    /// Uses what was fetched for each file that was not given; returns one sentence for each part that cannot be used.
     pub(super) fn complete(&mut self, fetched: &NetworkConfig) -> Vec<String> {
         let mut notices = Vec::new();
         if self.security.is_none() {
@@ -66,7 +66,7 @@ impl NetworkDocuments {
                 &mut notices,
             );
         }
-        // The list is of a whole cloud: without rules it is of no use.
+        // The list covers a whole cloud: without rules it is of no use.
         if self.tags.is_none() && (self.security.is_some() || self.routes.is_some()) {
             let bytes = fetched.tags.as_ref().map(|text| text.clone().into_bytes());
             self.tags = usable(bytes, "the service tags", ServiceTags::parse, &mut notices);
@@ -81,7 +81,7 @@ impl NetworkDocuments {
     }
 }
 
-/// What an answer says, where it can be read.
+/// The content of a reply, if it can be read.
 fn usable<T>(
     bytes: Option<Vec<u8>>,
     what: &str,

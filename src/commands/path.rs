@@ -20,10 +20,10 @@ use crate::{
     text::{host, nearest},
 };
 
-/// The port of what is given without one.
+/// The default port of a target.
 const USUAL_PORT: u16 = 443;
 
-/// Connects to one endpoint, and looks at the way there.
+/// Connects to one endpoint, and traces the path to it.
 pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     let PathArgs {
         target,
@@ -68,7 +68,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     told.map_or(Ok(ExitStatus::INTERRUPTED), |told| told.map(|_| status.code))
 }
 
-/// Where nothing left this machine, nothing is known about the network, whatever the kind of address.
+/// If nothing left this machine, nothing is known about the network, whatever the kind of address.
 fn status(report: &Report) -> ExitStatus {
     let is_without_route = |row: &&model::EndpointReport| row.cause == Some(Cause::TcpNoRoute);
     match report.endpoints.first().filter(is_without_route) {
@@ -80,8 +80,8 @@ fn status(report: &Report) -> ExitStatus {
     }
 }
 
-/// What is meant: an endpoint of the plan, by its id, its host and port, its host or one of its addresses; or else any other
-/// host or address.
+/// The target: an endpoint of the plan, by its id, its host and port, its host or one of its addresses; otherwise any
+/// other host or address.
 fn endpoint(plan: &Plan, target: &str) -> Result<PlannedEndpoint, CommandFailure> {
     let is_meant = |endpoint: &&PlannedEndpoint| endpoint.id == target || endpoint.target() == target;
     let exact = plan.endpoints.iter().find(is_meant);
@@ -102,7 +102,7 @@ fn endpoint(plan: &Plan, target: &str) -> Result<PlannedEndpoint, CommandFailure
     Ok(counted(endpoint.clone()))
 }
 
-/// The endpoints of a transport at a host, or at an address, on the port where one is given.
+/// The endpoints of a transport at a host or an address, on the port if one is given.
 fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Iterator<Item = &'a PlannedEndpoint> {
     let (host, port) = split(target);
     plan.endpoints.iter().filter(move |endpoint| {
@@ -113,7 +113,7 @@ fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Itera
     })
 }
 
-/// What else is planned at a host of which no port was given.
+/// The other planned endpoints at a host that was given without a port.
 fn others(plan: &Plan, target: &str, chosen: &PlannedEndpoint) -> Option<String> {
     let ports: Vec<String> = at_host(plan, target, Transport::Tcp)
         .filter(|other| other.id != chosen.id && other.port != chosen.port)
@@ -134,7 +134,8 @@ fn are(ports: &[String]) -> String {
     format!("{} {verb}", ports.join(" and "))
 }
 
-/// Host and port: `host`, `host:443`, `10.0.0.4`, `2001:db8::1`, `[2001:db8::1]:443`. The dot behind a whole name is left out.
+/// Host and port: `host`, `host:443`, `10.0.0.4`, `2001:db8::1`, `[2001:db8::1]:443`. The dot at the end of an absolute
+/// name is dropped.
 fn split(target: &str) -> (&str, Option<Result<u16, ()>>) {
     if target.parse::<IpAddr>().is_ok() {
         return (target, None);
@@ -173,7 +174,7 @@ fn other(plan: &Plan, target: &str) -> Result<PlannedEndpoint, CommandFailure> {
     ))
 }
 
-/// Why a target is none, and what may be meant.
+/// Why this is not a target, and what may have been meant.
 fn unknown(plan: &Plan, target: &str) -> String {
     let of_dependency = plan.endpoints.iter().find(|endpoint| endpoint.dependency == target);
     let ids: Vec<&str> = plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
@@ -193,7 +194,7 @@ fn unknown(plan: &Plan, target: &str) -> String {
         .to_owned()
 }
 
-/// The endpoint as what counts: the exit status is about nothing else.
+/// The endpoint as a required one, so that it alone decides the exit status.
 fn counted(endpoint: PlannedEndpoint) -> PlannedEndpoint {
     PlannedEndpoint {
         need: Need::Required,
@@ -203,8 +204,8 @@ fn counted(endpoint: PlannedEndpoint) -> PlannedEndpoint {
     }
 }
 
-/// What is spoken on a port, as far as the protocol allows without a name. A bare address has no name to verify, so
-/// protocols that need one are left out.
+/// The protocol of a port, if it can be tested without a name. A bare address has no name to verify, so protocols that
+/// need one are not used.
 fn protocol(port: u16, is_address: bool) -> Protocol {
     match port {
         80 => Protocol::Http,

@@ -1,4 +1,4 @@
-//! From flags to catalog, vantage and plan: what every command that plans does first.
+//! From flags to catalog, vantage and plan: the first step of every command that plans.
 
 use std::{path::Path, time::Duration};
 
@@ -31,7 +31,7 @@ use crate::{
 
 use super::{CommandFailure, network};
 
-/// How long the platform may take where no deadline says so.
+/// How long the platform may take if no deadline applies.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that is known before the first packet.
@@ -39,33 +39,33 @@ pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Planned {
     /// The catalog, overlays included.
     pub catalog: Catalog,
-    /// Where the agent stands.
+    /// Where the agent runs.
     pub vantage: Vantage,
     /// What to probe.
     pub plan: Plan,
-    /// The network's own rules, where some were given.
+    /// The network's own rules, if any were given.
     pub network: Option<NetworkRules>,
-    /// The user's own resources, as far as anything tells them.
+    /// The user's own resources, as far as they are known.
     pub known: KnownResources,
-    /// What of the catalog was selected.
+    /// Which part of the catalog was selected.
     pub selection: model::SelectionReport,
-    /// The names in the documents that are the user's own, each with the word for what it names.
+    /// The names in the documents that belong to the user, each with the word for what it names.
     pub own_names: Vec<(&'static str, String)>,
-    /// What is remarkable about the instance's documents, which decide what is planned. It stands among the notices, too.
+    /// Notices about the instance's documents, which decide what is planned. They are among the other notices, too.
     pub said: Vec<String>,
 }
 
-/// What files say, before anything is queried.
+/// What files contain, before anything is queried.
 struct Given {
     network: network::NetworkDocuments,
     documents: Vec<ImportedDocument>,
     instance: Instance,
 }
 
-/// Makes a plan from flags; `added` is what to know about the roots that judge the probes, and `colour` is for the
-/// errors of a catalog. The platform is asked `until` then.
+/// Makes a plan from flags. `added` describes the roots that verify the probes, and `colour` is for the errors of a
+/// catalog. The platform is queried until `until` at most.
 ///
-/// Whatever is wrong with a flag or a file is said before the first packet.
+/// Any mistake in a flag or a file is reported before the first packet.
 pub(super) fn plan(
     arguments: &PlanArgs,
     added: Option<String>,
@@ -89,7 +89,7 @@ pub(super) fn plan(
     } = files(arguments)?;
     let (roots, trusted) = management_roots(arguments.management_ca_file.as_deref())?;
     if !arguments.no_metadata {
-        // Asking takes a runtime, which takes descriptors.
+        // A query needs a runtime, which needs descriptors.
         descriptors::prepare().map_err(CommandFailure::agent)?;
     }
     let place = Vantage::look(&claims(arguments), until);
@@ -175,7 +175,7 @@ pub(super) fn plan(
     })
 }
 
-/// The names of the user's in the instance's documents and in the network's rules.
+/// The user's names in the instance's documents and in the network's rules.
 fn own_names(instance: &Instance, network: Option<&NetworkRules>) -> Vec<(&'static str, String)> {
     let rules = network.into_iter().flat_map(NetworkRules::own_names);
     instance.own_names().into_iter().chain(rules).collect()
@@ -200,7 +200,7 @@ fn files(arguments: &PlanArgs) -> Result<Given, CommandFailure> {
     })
 }
 
-/// What of the catalog flags select, as reports say it.
+/// Which part of the catalog the flags select, as reports show it.
 pub(super) fn selected(arguments: &PlanArgs) -> model::SelectionReport {
     let patterns = |ids: &Option<Ids>| ids.as_ref().map(|ids| ids.0.clone());
     model::SelectionReport {
@@ -242,7 +242,7 @@ fn known(
     }
 }
 
-/// Refuses a cloud that no catalog has, and to query a management endpoint that is not known.
+/// Refuses a cloud that is in no catalog, and a query to a management endpoint that is not known.
 fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), CommandFailure> {
     let Some(cloud) = arguments.cloud else { return Ok(()) };
     catalog.knows(cloud).map_err(CommandFailure::usage)?;
@@ -254,12 +254,12 @@ fn check_cloud(arguments: &PlanArgs, catalog: &Catalog) -> Result<(), CommandFai
     Ok(())
 }
 
-/// The tier whose catalog is planned with: what the flag says, else what the instance shows.
+/// The tier whose catalog is used: that of the flag, else the instance's.
 fn tier(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Tier {
     arguments.tier.or_else(|| service?.tier()).unwrap_or_default()
 }
 
-/// Which catalog is used, where it is not the usual one or not the instance's, and where the agent has to stand for it.
+/// A notice about the catalog, if it is not the default or not the instance's, and where to run the agent for it.
 fn tier_notice(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Option<String> {
     let theirs = service.and_then(|service| Some((service.tier()?, service.tier_name()?)));
     let stand = |tier: Tier| format!("run this {}", tier.standpoint());
@@ -286,11 +286,12 @@ fn tier_notice(arguments: &PlanArgs, service: Option<&ServiceResource>) -> Optio
     }
 }
 
-/// The place, with the kind of network and the region that the instance itself tells where no flag does. A VM may stand in a
-/// region in which the instance is not.
+/// The place, with the network mode and the region from the instance's own documents unless a flag gives them. The VM
+/// may be in a region in which the instance does not run.
 fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage, Option<String>) {
     let Some(service) = imports.instance.service.as_ref() else {
-        // A network status tells where it was looked at from; of several regions it is unknown which is meant.
+        // A network status contains the region that it was checked from; if it has several, it is not known which one
+        // is meant.
         let region = place
             .region
             .clone()
@@ -314,14 +315,14 @@ fn located(place: Vantage, arguments: &PlanArgs, imports: &Imports) -> (Vantage,
     (Vantage { region, vnet, ..place }, moved)
 }
 
-/// The notice about an unknown region. It counts all the same: regions are younger than the catalog.
+/// The notice about an unknown region. The region is used anyway: the catalog may be older than the region.
 pub(super) fn unknown_region(region: &str) -> Option<String> {
     let meant = region::unknown(region)?;
     let or = meant.map_or_else(String::new, |known| format!(": did you mean {known}?"));
     Some(format!("the region {region} is not known to this version{or}"))
 }
 
-/// Where the network's rules are looked at from.
+/// Whose point of view the network's rules are evaluated from.
 pub(super) fn origin(place: &Vantage) -> Origin<'_> {
     Origin {
         region: place.region.as_deref(),
@@ -329,7 +330,7 @@ pub(super) fn origin(place: &Vantage) -> Origin<'_> {
     }
 }
 
-/// The names of the instance that flags give.
+/// The instance's names that flags give.
 fn values(arguments: &PlanArgs) -> Values {
     let mut values = Values::default();
     for setting in &arguments.set {
@@ -338,7 +339,7 @@ fn values(arguments: &PlanArgs) -> Values {
     values
 }
 
-/// What the flags say of the place.
+/// What the flags give about the place.
 pub(super) fn claims(arguments: &PlanArgs) -> Overrides {
     Overrides {
         cloud: arguments.cloud,
@@ -349,8 +350,8 @@ pub(super) fn claims(arguments: &PlanArgs) -> Overrides {
     }
 }
 
-/// The roots that the token is entrusted to: the built-in ones, whatever `--ca-file` adds for the probes, and those of
-/// `--management-ca-file`, with the notice that they call for.
+/// The roots that are trusted with the token: the built-in ones, regardless of what `--ca-file` adds for the probes,
+/// and those of `--management-ca-file`, with a notice about them.
 pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<String>), CommandFailure> {
     let mut roots = Roots::builtin();
     let Some(path) = path else {
@@ -367,7 +368,7 @@ pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<Str
     Ok((roots, Some(notice)))
 }
 
-/// The documents of the instance that flags name.
+/// The instance's documents that flags name.
 fn documents(arguments: &PlanArgs) -> Result<Vec<ImportedDocument>, CommandFailure> {
     let status = arguments
         .network_status

@@ -20,35 +20,35 @@ use crate::{
     watch::{Baseline, Change, Held, Watch, confirm, schedule},
 };
 
-/// So often a round makes several connections although nothing changed.
+/// How often a round makes several connections although nothing changed.
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// What is known after some rounds, and what the next one has to look at.
+/// What is known after some rounds, and what the next one has to probe again.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
-    /// Until the first round has been taken in; then the watch has it.
+    /// Until the first round is complete; then the watch holds it.
     baseline: Option<Baseline>,
     watch: Option<Watch>,
-    /// What was known of another plan, until the first round of this one has been taken in.
+    /// What was known about another plan, until the first round of this one is complete.
     before: Option<Watch>,
     /// Endpoints whose connections differ.
     held: Held,
-    /// When several connections to an address were made last, wherever it took them.
+    /// When several connections to an address were last made, and where they were made.
     several: Option<Instant>,
 }
 
-/// A round that is over.
+/// A finished round.
 pub(super) struct Round {
     /// What was seen.
     pub report: Report,
-    /// What it changed; nothing in the first one, in which everything is news.
+    /// What it changed; nothing in the first one, in which everything is new.
     pub changes: Vec<Change>,
-    /// Whether it was seen to its end. Half a round shows nothing about the other half, and is not used.
+    /// Whether it is complete. An interrupted round shows nothing about the rest, and is not used.
     pub is_whole: bool,
 }
 
 impl Rounds {
-    /// None yet; they are compared with a baseline, where there is one.
+    /// No rounds yet; they are compared with a baseline, if there is one.
     pub(super) fn new(baseline: Option<Baseline>) -> Self {
         Self {
             baseline,
@@ -56,30 +56,31 @@ impl Rounds {
         }
     }
 
-    /// What is known; nothing before the first whole round.
+    /// What is known; nothing before the first complete round.
     pub(super) fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
     }
 
-    /// How many whole rounds there were, of this plan and of those before it.
+    /// How many rounds were complete, of this plan and of those before it.
     pub(super) fn count(&self) -> u64 {
         let watch = self.watch.as_ref().or(self.before.as_ref());
         watch.map_or(0, Watch::rounds)
     }
 
-    /// Goes on with another plan. What is known of endpoints that both have stays; the next round must be a full one.
+    /// Continues with another plan. What is known about endpoints in both plans stays; the next round must be a full
+    /// one.
     pub(super) fn replan(&mut self) {
         self.before = self.watch.take().or(self.before.take());
         self.held = Held::default();
         self.several = None;
     }
 
-    /// What is known in the end.
+    /// What is known at the end.
     pub(super) fn into_watch(self) -> Option<Watch> {
         self.watch
     }
 
-    /// Probes everything once, and takes in what changed.
+    /// Probes everything once, and records what changed.
     pub(super) fn run_round(&mut self, session: &Session<'_>, depth: Depth) -> Round {
         let (began, started_at) = (Instant::now(), Timestamp::now());
         let reach = self.reach(depth);
@@ -127,8 +128,8 @@ impl Rounds {
         changes
     }
 
-    /// How many connections a round makes: as many as it takes in a full one, once per hour, and where single ones went
-    /// the same way for long although they used to differ; else only where something changes.
+    /// How many connections a round makes: all of them in a full one, once per hour, and if single connections have
+    /// agreed for long although they used to differ; otherwise only where something changes.
     fn reach(&mut self, depth: Depth) -> Reach {
         let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
         let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();
@@ -155,7 +156,7 @@ impl Rounds {
         }
     }
 
-    /// Where nothing called for several connections, what they showed before takes the place of what one shows now.
+    /// If nothing required several connections, what they showed before replaces what one shows now.
     fn hold(&mut self, report: &Report, run: &mut Run) {
         let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
         for index in self.held.indices().into_iter().filter(made_one) {

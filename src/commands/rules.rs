@@ -1,4 +1,4 @@
-//! `apim-probe rules`: what the plan needs, or a report misses, as rules to apply.
+//! `apim-probe rules`: the rules that a plan needs, or that a report shows are missing.
 
 use std::{io, path::Path};
 
@@ -17,11 +17,11 @@ use crate::{
     vantage::cutoff::Cutoff,
 };
 
-/// Prints rules; what they meet goes to stderr.
+/// Prints rules; remarks about them go to stderr.
 pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
     let report = arguments.report.as_deref().map(read_report).transpose()?;
     if let Some(report) = &report {
-        // The report was made at the place in question, which this machine need not be.
+        // The report was made at the place in question, which may not be this machine's.
         let plan = &mut arguments.plan;
         plan.cloud.get_or_insert(report.vantage.cloud);
         plan.region = plan.region.take().or_else(|| report.vantage.region.clone());
@@ -97,7 +97,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
     Ok(0)
 }
 
-/// What is said where this machine need not be in the network.
+/// The notice if this machine may not be in the network.
 const OWN_SERVERS: &str = "no rules are made for this machine's own name servers, because it is not known to be an \
                            Azure VM: pass the network's name servers with --dns-server";
 

@@ -54,7 +54,7 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
         return Ok(ExitStatus::INTERRUPTED);
     };
     let patience = stop.patience(probe.deadline);
-    // What was typed names the user's own.
+    // What was typed contains names of the user's own.
     let typed = Some(typed).filter(|_| !probe.redact);
     let shown = stop.apart(None, move || {
         show(made, &sinks, &report, typed.as_deref(), fault, patience)
@@ -96,13 +96,13 @@ fn policy(arguments: &ReportArgs) -> Policy {
     }
 }
 
-/// Writes the report to every file that is wanted; gives the first failure.
+/// Writes the report to every requested file; returns the first failure.
 fn save(report: &mut Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
     let detail = Detail::from_count(arguments.verbose);
     write_files(report, sinks, policy(arguments), detail, patience)
 }
 
-/// Writes the report to stdout, with what came of its files; gives the exit status.
+/// Writes the report to stdout, after its files; returns the exit status.
 fn show(
     mut report: Report,
     sinks: &Sinks,
@@ -123,14 +123,14 @@ fn show(
     {
         print_line("error", &fault);
     }
-    // A monitoring system reads the status of its plugins in its own way.
+    // A monitoring system reads its plugins' status in its own way.
     Ok(match sinks.stdout {
         Format::Nagios => ServiceState::of(&report, &status) as u8,
         _ => status.code,
     })
 }
 
-/// Judges the report and writes it to every file that is wanted; gives the first failure.
+/// Computes the exit status and writes the report to every requested file; returns the first failure.
 pub(super) fn write_files(
     report: &mut Report,
     sinks: &mut Sinks,
@@ -151,7 +151,7 @@ pub(super) fn write_files(
         failed = failed.or(written.err());
     }
     failed.map(|error| {
-        // Its path names the user.
+        // Its path may contain the user's name.
         if report.redacted {
             format!("cannot write a report: {}", error.source)
         } else {

@@ -36,11 +36,11 @@ use crate::{
     watch::{Change, carry_over},
 };
 
-/// Connections to the server at once, where there are descriptors for them.
+/// Maximum number of connections to the server, if there are descriptors for them.
 const MOST_CONNECTIONS: usize = 64;
-/// This share of all descriptors may be those of connections to the server.
+/// The share of all descriptors that connections to the server may use.
 const SHARE: usize = 4;
-/// How long the end waits for the log: SIGTERM ends everything within a second.
+/// How long shutdown waits for the log: SIGTERM ends everything within a second.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the reader of stderr.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -141,15 +141,15 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     Ok(0)
 }
 
-/// Says what the reader should know of the plan.
+/// Notices about the plan.
 fn say_notices(session: &Session<'_>) {
     for notice in session.notices() {
         say(Weight::Notice, &notice);
     }
 }
 
-/// How long may pass from the end of one round to that of the next: a pause, a round, the full one that a change calls for,
-/// and what a slow machine adds.
+/// How long may pass from the end of one round to the end of the next: a pause, a round, the full one that a change
+/// requires, and a margin for a slow machine.
 fn patience(arguments: &ServeArgs) -> Duration {
     arguments.service.interval + arguments.probe.deadline * 2 + Duration::from_secs(30)
 }
@@ -176,23 +176,23 @@ fn greeting(address: SocketAddr, door: &Door, session: &Session<'_>, service: &S
     format!("listening on {scheme}://{address}, probing {endpoints} every {interval}")
 }
 
-/// A service under way.
+/// A running service.
 struct Service<'a> {
     reload: Reload<'a>,
     board: Arc<Board>,
     session: Session<'a>,
     arguments: ServeArgs,
     rounds: Rounds,
-    /// What stands after the last round.
+    /// The findings of the last full round.
     last: Option<Arc<Report>>,
     /// When the last full round began.
     full_at: Option<Instant>,
-    /// The last moment at which this machine's clock was looked at.
+    /// When this machine's clock was last compared.
     clock: Moment,
 }
 
 impl Service<'_> {
-    /// Goes on until a signal comes.
+    /// Continues until a signal arrives.
     fn run_loop(&mut self) {
         let interval = self.arguments.service.interval;
         loop {
@@ -219,7 +219,7 @@ impl Service<'_> {
                 match self.reload.wait_until(next) {
                     WakeReason::Interrupted => return,
                     WakeReason::InTime => break,
-                    // What is probed now is news.
+                    // Everything that is probed now is new.
                     WakeReason::Read(read) => {
                         if self.adopt(*read) {
                             break;
@@ -230,7 +230,7 @@ impl Service<'_> {
         }
     }
 
-    /// Goes on with what was read again, or with the old where that is broken; says which.
+    /// Continues with what was reloaded, or with the previous configuration if that is invalid; reports which.
     fn adopt(&mut self, read: Result<Prepared, Broken>) -> bool {
         let adopted = read.and_then(|prepared| {
             let untold = |why| Broken {
@@ -271,8 +271,7 @@ impl Service<'_> {
         adopted.is_ok()
     }
 
-    /// Probes everything once, and where something changed once more with all there is to know; says whether it came to its
-    /// end.
+    /// Probes everything once, and again as a full round if something changed; returns whether it was complete.
     fn look(&mut self) -> bool {
         let is_due = self.full_at.is_none_or(|at| at.elapsed() >= HOUR);
         let depth = if is_due { Depth::Full } else { Depth::Light };
@@ -281,7 +280,8 @@ impl Service<'_> {
         };
         let mut is_whole = true;
         if depth == Depth::Light && !changes.is_empty() {
-            // Only a full round can name the cause behind a change; where a signal ends it, the change is told all the same.
+            // Only a full round can name the cause behind a change; if a signal ends it, the change is reported
+            // without.
             match self.round(Depth::Full) {
                 Some(further) => changes.extend(further),
                 None => is_whole = false,
@@ -306,7 +306,7 @@ impl Service<'_> {
         is_whole
     }
 
-    /// One round; gives what it changed, and nothing where a signal ended it.
+    /// One round; returns what it changed, or nothing if a signal ended it.
     fn round(&mut self, depth: Depth) -> Option<Vec<Change>> {
         let began = Instant::now();
         if depth == Depth::Full {
@@ -346,9 +346,9 @@ fn in_words(change: &Change) -> String {
     format!("{}: {} -> {}", change.id, state(change.from), state(change.to))
 }
 
-/// What to say of how far this machine's clock went ahead, or back, within a round and the pause before it.
+/// A notice about how far this machine's clock jumped ahead or back within a round and the pause before it.
 ///
-/// Where the machine was paused, as hosts do for maintenance, its clock is only put right afterwards.
+/// If the machine was paused, as hosts do for maintenance, its clock is corrected only afterwards.
 fn leap(strayed: SignedDuration) -> Option<String> {
     let seconds = strayed.abs().as_secs_f64();
     let times = "times of earlier changes are not comparable";

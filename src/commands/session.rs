@@ -1,4 +1,4 @@
-//! One plan, probed as often as a command wants: with one TLS client, on the same threads.
+//! One plan, probed as often as a command needs: with one TLS client, on the same threads.
 
 use std::{
     borrow::{Borrow, Cow},
@@ -55,11 +55,11 @@ use crate::{
     vantage::{Vantage, cutoff::Cutoff, descriptors},
 };
 
-/// Cryptography for one peer must not keep all others waiting.
+/// Cryptography for one peer must not delay all others.
 const THREADS: usize = 2;
-/// With fewer there is little to compute at once, and each thread would take four of them for itself.
+/// A smaller plan has little to compute at once, and each thread would take four of them.
 const MANY_SOCKETS: usize = 64;
-/// What judging, writing and printing one endpoint of sixteen addresses takes, at most, on a slow machine.
+/// Upper limit for judging, writing and printing one endpoint with sixteen addresses, on a slow machine.
 const TIME_FOR_A_ROW: Duration = Duration::from_micros(100);
 
 /// Everything that probing needs, ready for the first packet.
@@ -82,7 +82,7 @@ pub(super) struct Session<'a> {
 
 /// Why there is no session.
 pub(super) enum Unopened {
-    /// It cannot be had.
+    /// It cannot be created.
     Failed(CommandFailure),
     /// A signal came before there was a plan.
     Interrupted,
@@ -94,7 +94,7 @@ impl From<CommandFailure> for Unopened {
     }
 }
 
-/// What is read and asked before there is a session.
+/// What is read and queried before a session exists.
 pub(super) struct Prepared {
     planned: Planned,
     roots: Arc<Roots>,
@@ -102,7 +102,8 @@ pub(super) struct Prepared {
 }
 
 impl<'a> Session<'a> {
-    /// Plans, and gets ready to probe; nothing but the metadata and management services has been asked by then.
+    /// Plans and prepares to probe; until then, only the metadata service and the management endpoint have been
+    /// queried.
     pub(super) fn open(
         stop: &'a Stop,
         plan: &PlanArgs,
@@ -174,23 +175,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Leaves so many sockets to others.
+    /// Leaves this many sockets to others.
     pub(super) fn spare(&mut self, sockets: usize) {
         self.limits.sockets = self.limits.sockets.saturating_sub(sockets).max(1);
     }
 
-    /// Goes on with what was read and asked again ([`prepare`]), on the same threads. Returns what the platform now
-    /// tells less about. `is_asked` says whether the management endpoint was to tell of the instance.
+    /// Continues with what was reloaded ([`prepare`]), on the same threads. Returns what the platform no longer
+    /// provides. `is_asked` says whether the management endpoint was queried about the instance.
     ///
     /// # Errors
-    /// Something that was known is not told any more: what is probed stays as it is.
+    ///
+    /// Something that was known is no longer provided: the plan stays as it is.
     pub(super) fn adopt(&mut self, prepared: Prepared, is_asked: bool) -> Result<Vec<String>, String> {
         let Prepared {
             planned,
             roots,
             elsewhere,
         } = prepared;
-        // First, as it names who told less: a metadata service that gives no token leaves the other silent as well.
+        // First, because it shows which source is missing: if the metadata service gives no token, the management
+        // endpoint gives nothing either.
         self.vantage.check_complete(&planned.vantage)?;
         if is_asked && planned.vantage.imports.is_empty() {
             return Err("the management endpoint provided nothing about the instance".into());
@@ -214,24 +217,24 @@ impl<'a> Session<'a> {
                 vantage: &self.vantage,
                 names: &planned.own_names,
                 selection: &self.selection,
-                // The flags are those of before.
+                // The flags have not changed.
                 files: &[],
             });
         }
         Ok(less)
     }
 
-    /// The cloud whose names are probed.
+    /// The cloud whose hosts are probed.
     pub(super) fn cloud(&self) -> Cloud {
         self.plan.cloud
     }
 
-    /// What is probed.
+    /// The plan.
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// When all of it began.
+    /// When everything began.
     pub(super) fn began(&self) -> Instant {
         self.stop.began()
     }
@@ -241,19 +244,19 @@ impl<'a> Session<'a> {
         self.limits.timeout
     }
 
-    /// What the reader should know before the results.
+    /// Notices before the results.
     pub(super) fn notices(&self) -> impl Iterator<Item = String> {
         self.vantage.notices.iter().map(|notice| self.text(notice))
     }
 
-    /// Says it on stderr.
+    /// Writes them to stderr.
     pub(super) fn print_notices(&self) {
         for notice in self.notices() {
             print_line("notice", &notice);
         }
     }
 
-    /// What turns texts with `--redact`.
+    /// Replaces names in texts, with `--redact`.
     pub(super) fn redactor(&self) -> Option<Arc<Redactor>> {
         self.redactor.clone()
     }
@@ -266,7 +269,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A text as it may be shown: with `--redact`, without what is the user's.
+    /// A text as it may be shown: with `--redact`, without the user's own names.
     pub(super) fn text(&self, text: &str) -> String {
         match &self.redactor {
             Some(redactor) => redactor.notice(text),
@@ -274,7 +277,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Where the agent stands, as it may be shown.
+    /// Where the agent runs, as it may be shown.
     pub(super) fn place(&self) -> LoggedPlace {
         let vantage = &self.vantage;
         LoggedPlace {
@@ -290,7 +293,7 @@ impl<'a> Session<'a> {
         !self.vantage.imports.is_empty()
     }
 
-    /// The report as it may be shown: with `--redact`, without what is the user's.
+    /// The report as it may be shown: with `--redact`, without the user's own names.
     pub(super) fn shown(&self, report: Report) -> Report {
         match &self.redactor {
             Some(redactor) => redactor.report(&report),
@@ -298,8 +301,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Probes the whole plan once, until it is done, `began` is the deadline ago, or a signal comes. `beside` is run
-    /// meanwhile.
+    /// Probes the whole plan once, until it is complete, the deadline has passed since `began`, or a signal arrives.
+    /// `beside` runs at the same time.
     pub(super) fn probe(
         &self,
         depth: Depth,
@@ -318,7 +321,7 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// The limits of what begins now, in what is left of the time since `began`. The report takes time as well.
+    /// The limits for what begins now, within the time left since `began`. The report needs time as well.
     fn limits_from(&self, began: Instant) -> Limits {
         let rows = u32::try_from(self.plan.endpoints.len()).unwrap_or(u32::MAX);
         let report = (TIME_FOR_A_ROW * rows).min(self.limits.deadline / 4);
@@ -328,8 +331,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks a second time at some endpoints, by their indices in the plan, over as many connections as it takes, in what is
-    /// left of the time since `began`. What is seen now takes the place of what `run` saw of them.
+    /// Probes some endpoints again, by their indices in the plan, with as many connections as needed, in the time left
+    /// since `began`. The new results replace those in `run`.
     pub(super) fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
@@ -358,8 +361,8 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Traces the path to every address that a run tried for the first endpoint of the plan, be it blocked or not, in
-    /// what is left of the time.
+    /// Traces the path to every address that a run tried for the first endpoint of the plan, blocked or not, in the
+    /// time left.
     pub(super) fn follow(&self, run: &mut Run) {
         let calls = traceroute::targets::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
@@ -369,7 +372,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for a time; returns early on a signal, and says whether one came.
+    /// Waits for some time; returns early on a signal, and returns whether one arrived.
     pub(super) fn wait_until(&self, time: Instant) -> bool {
         self.stop.block_on(async {
             tokio::select! {
@@ -379,14 +382,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Judges what was seen.
+    /// Judges the results.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let diagnosis = self.diagnosis(run, started_at);
         self.report_of(RunCourse::of(run, started_at), &run.traces, diagnosis)
     }
 
-    /// The same, once the way to what is blocked has been looked at, where that is allowed and there is time for it and for
-    /// judging all of it once more.
+    /// The same, after tracing the path to what is blocked, if that is allowed and there is time for it and for judging
+    /// everything once more.
     pub(super) fn report_with_ways(&self, mut run: Run, started_at: Timestamp) -> Report {
         let begun = Instant::now();
         let diagnosis = self.diagnosis(&run, started_at);
@@ -410,7 +413,7 @@ impl<'a> Session<'a> {
         self.final_report(run, diagnosis, started_at)
     }
 
-    /// What small TTLs show of the way to some addresses, in so much time.
+    /// What SYNs with a low TTL show about the path to some addresses, within this time.
     fn look_at_ways(&self, calls: &[Call], deadline: Duration) -> Ways {
         if !icmp::names_senders() {
             return Ways {
@@ -466,7 +469,7 @@ impl<'a> Session<'a> {
         diagnosis::diagnose(&self.plan, run, predictions.as_ref(), place)
     }
 
-    /// The report of a run that is not followed by another.
+    /// The report of a run that is not repeated.
     fn final_report(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
         let course = RunCourse::of(&run, started_at);
         let Run { traces, names, .. } = run;
@@ -495,8 +498,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The report with what the instance itself says of it, where it is to be asked and there is time; `aloud` as
-    /// [`Confirmation::carry_out`] has it.
+    /// The report with the instance's own results, if it is asked to test and there is time; `aloud` as in
+    /// [`Confirmation::carry_out`].
     pub(super) fn confirmed(&self, report: Report, aloud: bool) -> Report {
         let Some(confirmation) = &self.confirmation else {
             return report;
@@ -551,7 +554,7 @@ fn files(plan: &PlanArgs, probe: &ProbeArgs) -> Vec<PathBuf> {
     plan.files().chain(probe.files()).cloned().collect()
 }
 
-/// How many threads probe, where there may be so many sockets: no more than there are cores to run them.
+/// How many threads probe, for this many sockets: at most one per core.
 fn threads(sockets: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if sockets < MANY_SOCKETS { 0 } else { cores.min(THREADS) }
@@ -577,7 +580,7 @@ pub(super) fn prepare(
     })
 }
 
-/// The report of another place, by the name of its file.
+/// The report of another place, labelled with the name of its file.
 fn other_place(path: &Path) -> Result<(String, Report), CommandFailure> {
     let report = read::load(path).map_err(|error| CommandFailure::usage(format!("--elsewhere: {error}")))?;
     let name = path
@@ -586,12 +589,12 @@ fn other_place(path: &Path) -> Result<(String, Report), CommandFailure> {
     Ok((name.into_owned(), report))
 }
 
-/// The deadline came before there was a first plan.
+/// The deadline passed before there was a first plan.
 pub(super) fn late(file: Option<&Path>, deadline: Duration) -> CommandFailure {
     late_so(file, deadline, ", so nothing was probed")
 }
 
-/// The deadline came before there was a plan; `so` says what follows from that.
+/// The deadline passed before there was a plan; `so` names the consequence.
 pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> CommandFailure {
     let deadline = words::duration(deadline);
     match file {
@@ -605,8 +608,8 @@ pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> Comm
     }
 }
 
-/// The report of a run that a signal ended before there was a plan: it names the place, as far as flags do, and nothing
-/// else. `is_redacted` keeps back what is the user's, as in any other.
+/// The report of a run that a signal ended before there was a plan: it contains the place, as far as flags give it, and
+/// nothing else. `is_redacted` hides the user's own names, as in any other report.
 pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started_at: Timestamp) -> Report {
     let vantage = Vantage::without_metadata(&planning::claims(plan));
     let empty = Plan {
@@ -659,7 +662,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
     }
 }
 
-/// The roots that judge chains, and a notice about those that the user added.
+/// The roots that verify chains, and a notice about those that the user added.
 fn roots(ca_file: Option<&Path>, tier: Tier) -> Result<(Arc<Roots>, Option<String>), CommandFailure> {
     let mut roots = match tier {
         Tier::SelfHostedGateway => Roots::of_a_container(),

@@ -1,8 +1,8 @@
 //! What ends a run early: its deadline, Ctrl-C, SIGTERM, a lost terminal.
 //!
-//! The thread that a command begins on watches over it, and does nothing that could wait in a system call: what reads
-//! files, asks the platform or writes to a reader that may block happens on a separate thread ([`Stop::apart`]), and
-//! probes have threads of their own. So a signal is handled at any moment, and nothing delays the deadline.
+//! The thread on which a command begins watches for these, and never makes a system call that could block. Whatever
+//! reads files, queries the platform or writes to a reader that may block runs on a separate thread ([`Stop::apart`]),
+//! and probes have their own threads. So a signal is handled at any time, and nothing delays the deadline.
 
 mod signals;
 
@@ -28,28 +28,28 @@ use crate::{
     vantage::{cutoff::Cutoff, descriptors},
 };
 
-/// How long what was begun may go on after a signal, because nothing can be reported without it.
+/// How long unfinished work may continue after a signal, because nothing can be reported without it.
 const GRACE: Duration = Duration::from_millis(70);
 
-/// Why something was not waited for.
+/// Why the wait ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stopped {
-    /// A signal came.
+    /// A signal arrived.
     Interrupted,
-    /// The deadline came, and this file was still being read.
+    /// The deadline passed while this file was still being read.
     Late(Option<PathBuf>),
 }
 
-/// How long a reader may take nothing before it is given up, with time left and without.
+/// How long a reader may read nothing before writing stops: while the deadline has not passed, and after it.
 const LONG_PATIENCE: Duration = Duration::from_secs(1);
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long writing may wait for a reader that takes nothing.
+/// How long writing may wait for a reader that reads nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// Where files go that are pipes.
+    /// For files that are pipes.
     pub files: Duration,
-    /// Stdout; `None` waits for as long as its reader does. Only an interrupt is not kept waiting.
+    /// For stdout; `None` waits as long as its reader does. Only after an interrupt is the wait limited.
     pub stdout: Option<Duration>,
 }
 
@@ -66,7 +66,8 @@ impl Stop {
     /// once.
     ///
     /// # Errors
-    /// The system has too few descriptors for us.
+    ///
+    /// Too few descriptors.
     pub(super) fn begin() -> Result<Self, CommandFailure> {
         Self::listen(HangUp::Ends)
     }
@@ -74,14 +75,15 @@ impl Stop {
     /// The same for a service, which SIGHUP does not end ([`Self::hung_up`]).
     ///
     /// # Errors
-    /// The system has too few descriptors for us.
+    ///
+    /// Too few descriptors.
     pub(super) fn begin_service() -> Result<Self, CommandFailure> {
         Self::listen(HangUp::IsTold)
     }
 
     fn listen(meaning: HangUp) -> Result<Self, CommandFailure> {
         let began = Instant::now();
-        // First of all: without descriptors not even a file can be read, and tokio's signals panic.
+        // Checked first: without descriptors not even a file can be read, and tokio's signal handling panics.
         descriptors::prepare().map_err(CommandFailure::agent)?;
         let cannot_start = |error| CommandFailure::agent(format!("cannot start: {error}"));
         let runtime = Builder::new_current_thread()
@@ -114,7 +116,7 @@ impl Stop {
         *self.interrupted.borrow()
     }
 
-    /// What code on other threads has to observe: signals, and the deadline.
+    /// What code on other threads must observe: signals and the deadline.
     pub(super) fn until(&self, end: Instant) -> Cutoff {
         Cutoff::new(end, self.interrupted.clone())
     }
@@ -129,12 +131,12 @@ impl Stop {
         }
     }
 
-    /// Completes once a signal has come.
+    /// Completes once a signal arrives.
     pub(super) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
         Cutoff::new(self.began, self.interrupted.clone()).interrupted()
     }
 
-    /// How often SIGHUP came to a service.
+    /// How many times a service received SIGHUP.
     pub(super) fn hung_up(&self) -> watch::Receiver<u32> {
         self.hung_up.clone()
     }
@@ -149,10 +151,10 @@ impl Stop {
         self.runtime.block_on(future)
     }
 
-    /// Does `work` on a thread beside this one, and waits for it until `end` or until a signal comes. What is given up
-    /// ends with the process. Where the system has no thread for us, it is done on this one.
+    /// Runs `work` on another thread, and waits for it until `end` or until a signal arrives. Unfinished work ends with
+    /// the process. If the system cannot start a thread, it runs on this one.
     ///
-    /// A signal that came before is no reason to give up: then this is the way to the report.
+    /// A signal that arrived earlier is no reason to stop: this may be how the report is saved.
     pub(super) fn apart<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,
@@ -161,8 +163,8 @@ impl Stop {
         self.within(GRACE, end, work)
     }
 
-    /// Does what saves the report as [`Self::apart`] does, but gives it more time: a signal that comes by then must not cost
-    /// what it is for. Files take a moment, and pipes what [`Patience::files`] allows.
+    /// Runs what saves the report, like [`Self::apart`], but with more time: a signal that arrives meanwhile must not
+    /// lose the report. Files take a moment, and pipes as long as [`Patience::files`] allows.
     pub(super) fn saved<T, W>(&self, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,

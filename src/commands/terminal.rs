@@ -1,4 +1,4 @@
-//! What the terminal can show.
+//! What the terminal supports.
 
 use std::io::{self, IsTerminal};
 
@@ -40,7 +40,8 @@ pub(super) fn file_options(exit: &ExitStatus, detail: Detail) -> Options<'_> {
     }
 }
 
-/// Whether a stream gets colour: as the flag says, and by itself only on a terminal that wants it (<https://no-color.org>).
+/// Whether a stream gets colour: as the flag says, and otherwise only on a terminal that allows it
+/// (<https://no-color.org>).
 pub(super) fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match choice {
@@ -52,18 +53,18 @@ pub(super) fn colour(choice: ColorChoice, stream: &impl IsTerminal) -> bool {
     }
 }
 
-/// The columns of the terminal; 80 where there is none.
+/// The columns of the terminal; 80 if there is none.
 fn width() -> usize {
     columns().unwrap_or(80)
 }
 
-/// The columns of the terminal that stdout is; `None` for a file or a pipe.
+/// The columns of the terminal on stdout; `None` for a file or a pipe.
 pub(super) fn columns() -> Option<usize> {
     let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns))
 }
 
-/// Whether the locale can show more than ASCII (setlocale(3): the first of these that is set counts).
+/// Whether the locale supports more than ASCII (setlocale(3): the first of these that is set counts).
 fn is_unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()

@@ -35,7 +35,7 @@ mod status_line;
 
 use self::status_line::StatusLine;
 
-/// Watches until there is a reason to stop, and sums up.
+/// Watches until there is a reason to stop, then prints a summary.
 pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
     if arguments.probe.confirm {
         return Err(CommandFailure::usage(
@@ -70,7 +70,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
              watch with --redact as well",
         ));
     }
-    // What is compared with stand-ins has to have the same.
+    // A report with stand-ins can only be compared with one that has the same.
     let baseline = baseline.map(|report| {
         if report.redacted {
             Baseline::of(&report)
@@ -113,9 +113,9 @@ fn read(path: &Path) -> Result<Report, CommandFailure> {
 /// Why a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WatchEnd {
-    /// What `--until` waits for came.
+    /// The `--until` condition was met.
     Came(Until),
-    /// The time of `--for` is over.
+    /// The time of `--for` ran out.
     TimeUp,
     /// Ctrl-C.
     Interrupted,
@@ -123,13 +123,13 @@ enum WatchEnd {
     Unread,
 }
 
-/// A watch under way.
+/// A running watch.
 struct Watcher<'a> {
     stop: &'a Stop,
     session: Session<'a>,
     arguments: WatchArgs,
     rounds: Rounds,
-    /// The report of the last round that was whole, or of a first one that was not.
+    /// The report of the last complete round, or of a first one that was not complete.
     last: Option<Report>,
     look: Look,
     line: StatusLine,
@@ -146,7 +146,7 @@ impl Watcher<'_> {
                 return Ok(ending);
             }
             if let Some(until) = self.came() {
-                // What ends a watch is seen by a full round, which is asked to confirm what a light one saw.
+                // A full round decides whether a watch ends: it must confirm what a light one saw.
                 if depth == Depth::Full {
                     return Ok(WatchEnd::Came(until));
                 }
@@ -170,7 +170,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Probes everything once and says what changed; gives an ending where it was not heard to the end.
+    /// Probes everything once and prints what changed; returns an ending if the round was not complete.
     fn round(&mut self, depth: Depth) -> Result<Option<WatchEnd>, CommandFailure> {
         let round = self.rounds.run_round(&self.session, depth);
         if !round.is_whole {
@@ -193,7 +193,7 @@ impl Watcher<'_> {
         Ok((!is_read).then_some(WatchEnd::Unread))
     }
 
-    /// What a round has to say on stdout.
+    /// What a round prints on stdout.
     fn news(&self, round: &Round) -> String {
         let (format, look) = (self.arguments.format, self.look);
         let Some(watch) = self.rounds.watch() else {
@@ -209,7 +209,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// What `--until` waits for, where the last round brought it.
+    /// The `--until` condition, if the last round met it.
     fn came(&self) -> Option<Until> {
         self.arguments.schedule.until.filter(|until| match until {
             Until::Green => self.verdict().is_some_and(|exit| exit.code == ExitStatus::REACHABLE),
@@ -217,19 +217,19 @@ impl Watcher<'_> {
         })
     }
 
-    /// What `run` would have ended with in place of the last round.
+    /// The exit status of `run` for the last round.
     fn verdict(&self) -> Option<ExitStatus> {
         self.last.as_ref().map(|report| verdict(report, &self.arguments))
     }
 
-    /// Sums up, writes the files, and gives the exit status.
+    /// Prints the summary, writes the files, and returns the exit status.
     fn close(self, ending: WatchEnd, sinks: Sinks) -> Result<u8, CommandFailure> {
         self.line.clear();
         Closing::new(self.rounds.into_watch(), self.last, ending, self.arguments).publish(self.stop, sinks)
     }
 }
 
-/// What is left to say in the end.
+/// The text at the end.
 struct Closing {
     watch: Option<Watch>,
     last: Option<Report>,
@@ -247,7 +247,7 @@ impl Closing {
         }
     }
 
-    /// Says it, and gives the exit status.
+    /// Prints it, and returns the exit status.
     fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, CommandFailure> {
         let deadline = self.arguments.probe.deadline;
         let patience = stop.patience(deadline);
@@ -264,7 +264,7 @@ impl Closing {
         said.unwrap_or(Ok(ExitStatus::INTERRUPTED))
     }
 
-    /// Writes the last report to every file that is wanted; gives the first failure.
+    /// Writes the last report to every requested file; returns the first failure.
     fn save(&mut self, mut sinks: Sinks, patience: Patience) -> Option<String> {
         let policy = policy(&self.arguments);
         write_files(self.last.as_mut()?, &mut sinks, policy, Detail::Brief, patience.files)
@@ -300,7 +300,7 @@ impl Closing {
     }
 }
 
-/// What `run` would have ended with in place of this round.
+/// The exit status of `run` for this round.
 fn verdict(report: &Report, arguments: &WatchArgs) -> ExitStatus {
     exit::judge(report, policy(arguments), None)
 }
@@ -312,7 +312,7 @@ fn policy(arguments: &WatchArgs) -> Policy {
     }
 }
 
-/// The exit status of a watch; `verdict` is what the last round came to.
+/// The exit status of a watch; `verdict` is the result of the last round.
 fn status(ending: WatchEnd, arguments: &WatchArgs, last: Option<&Report>, verdict: Option<ExitStatus>) -> ExitStatus {
     let after = arguments
         .schedule
@@ -333,7 +333,7 @@ fn status(ending: WatchEnd, arguments: &WatchArgs, last: Option<&Report>, verdic
     }
 }
 
-/// A time as one types it: `6 s`.
+/// A time as it would be typed: `6 s`.
 fn whole(time: Duration) -> String {
     match (time.as_secs(), time.subsec_nanos()) {
         (seconds @ 1..60, 0) => format!("{seconds} s"),
@@ -341,7 +341,7 @@ fn whole(time: Duration) -> String {
     }
 }
 
-/// The dependencies that keep a round from being green because something of them is blocked.
+/// The dependencies that keep a round from being green because some of their endpoints are blocked.
 fn still_blocked(report: &Report, arguments: &WatchArgs) -> String {
     let decision = DecidingEndpoints::of(&report.endpoints, policy(arguments));
     let titles = words::distinct(decision.blocked.iter().map(|endpoint| endpoint.title.as_str()));

@@ -11,41 +11,41 @@ use crate::{
 /// Names that a sentence spells out.
 const NAMED: usize = 4;
 
-/// What one endpoint shows. Endpoints of one pattern share a conclusion.
+/// What one endpoint shows. Endpoints with the same pattern share a conclusion.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct OutcomePattern {
     kind: DifferenceKind,
     /// Where it fails, by the index of the place.
     failing: Vec<usize>,
-    /// Why, in the same order.
+    /// The causes, in the same order.
     causes: Vec<Option<Cause>>,
     /// Where it works.
     working: Vec<usize>,
-    /// Where something answers that proves nothing.
+    /// Where something answers without proving the service.
     unproven: Vec<usize>,
-    /// Where it was not measured.
+    /// Where it was not tested.
     unmeasured: Vec<usize>,
     what: FailedLayer,
 }
 
-/// How an endpoint fails, as far as that tells where to look.
+/// How an endpoint fails, as far as that shows where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum FailedLayer {
     /// Its name cannot be looked up, or resolves to the wrong address.
     Name,
-    /// No connection comes about.
+    /// No connection is established.
     Connection,
-    /// It is accepted, and goes wrong later.
+    /// The connection is accepted and fails later.
     Conversation,
-    /// In another way at one place than at another.
+    /// Differently at different places.
     Several,
-    /// It works, or answers, but not equally well.
+    /// It works or answers everywhere, but not equally well.
     Quality,
     /// It must be blocked, and gets out.
     Open,
 }
 
-/// Every conclusion, what is required first.
+/// Every conclusion, required ones first.
 pub(super) fn conclusions(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec<Conclusion> {
     let mut groups: Vec<(OutcomePattern, Vec<&ComparedEndpoint>)> = Vec::new();
     let mut position: HashMap<OutcomePattern, usize> = HashMap::new();
@@ -68,7 +68,7 @@ pub(super) fn conclusions(reports: &[NamedReport], rows: &[ComparedEndpoint]) ->
 }
 
 impl OutcomePattern {
-    /// `None` where places do not differ and nothing is blocked, or one place alone looked.
+    /// `None` if places do not differ and nothing is blocked, or if only one place tested it.
     fn of(row: &ComparedEndpoint) -> Option<Self> {
         if row.measured().count() < 2 {
             return None;
@@ -113,7 +113,7 @@ impl OutcomePattern {
             _ => DifferenceKind::Differs,
         };
         Some(Self {
-            // Something that answers without proof is neither blocked nor well.
+            // An answer that does not prove the service is neither blocked nor working.
             kind: if unproven.is_empty() {
                 kind
             } else {
@@ -129,13 +129,13 @@ impl OutcomePattern {
     }
 }
 
-/// Why a row fails at some places, in their order.
+/// Why an endpoint fails at some places, in their order.
 fn causes(row: &ComparedEndpoint, places: &[usize]) -> Vec<Option<Cause>> {
     let cause = |place: &usize| row.seen[*place].and_then(|state| state.cause);
     places.iter().map(cause).collect()
 }
 
-/// How something fails that is blocked for these causes.
+/// The layer at which something fails that is blocked for these causes.
 fn failure(causes: &[Option<Cause>]) -> FailedLayer {
     let mut ways = causes.iter().map(|cause| match cause.and_then(Cause::stage) {
         Some(Stage::Dns) => FailedLayer::Name,
@@ -150,7 +150,7 @@ fn failure(causes: &[Option<Cause>]) -> FailedLayer {
     }
 }
 
-/// The endpoints of one pattern.
+/// The endpoints with one pattern.
 struct PatternGroup<'a> {
     reports: &'a [NamedReport],
     pattern: &'a OutcomePattern,
@@ -175,7 +175,7 @@ impl PatternGroup<'_> {
         }
     }
 
-    /// Where to look: of what the reports themselves suspect, what fits the pattern.
+    /// Where to look: the reports' own suspects that fit the pattern.
     fn suspects(&self) -> Vec<Suspect> {
         let pattern = self.pattern;
         if self.is_outside_alone() {
@@ -185,7 +185,7 @@ impl PatternGroup<'_> {
         let of = |is_so: fn(Suspect) -> bool| reported.iter().copied().filter(move |suspect| is_so(*suspect));
         let suspects: Vec<Suspect> = match (pattern.kind, pattern.what) {
             (_, FailedLayer::Open) => vec![Suspect::Nsg, Suspect::Udr, Suspect::FirewallNetworkRule],
-            // The subnet's own rules are those of the other VM too.
+            // The other VM is subject to the same subnet rules.
             (DifferenceKind::OnlyHere, FailedLayer::Connection) if self.is_next_to_a_working_one() => {
                 vec![Suspect::VmNicNsg, Suspect::LocalHost]
             }
@@ -195,7 +195,7 @@ impl PatternGroup<'_> {
                 .collect(),
             (DifferenceKind::OnlyHere, FailedLayer::Name) => of(|_| true).chain([Suspect::DnsServer]).collect(),
             (DifferenceKind::OnlyHere, _) => [Suspect::Udr].into_iter().chain(of(|_| true)).collect(),
-            // A machine outside Azure passes none of its network: what it shares with one VM is the service.
+            // A machine outside Azure does not use its network: what it shares with one VM is the service.
             (DifferenceKind::Everywhere, _) if self.is_one_next_to_the_outside() => {
                 self.service().into_iter().chain(of(|_| true)).collect()
             }
@@ -236,7 +236,7 @@ impl PatternGroup<'_> {
         suspects.into_iter().filter(|suspect| known.insert(*suspect)).collect()
     }
 
-    /// What the places' own reports suspect: their findings, else the causes alone.
+    /// What the places' own reports suspect: from their findings, or else from the causes.
     fn reported(&self) -> Vec<Suspect> {
         let ids: HashSet<&str> = self.rows.iter().map(|row| row.id.as_str()).collect();
         let mut suspects = Vec::new();
@@ -253,7 +253,7 @@ impl PatternGroup<'_> {
         suspects
     }
 
-    /// What a place has to itself that lets no connection come about.
+    /// What is specific to a place and can prevent connections.
     fn own(&self) -> &'static [Suspect] {
         match self.pattern.causes.first().copied().flatten().map(Cause::ending) {
             // Azure's own rules drop, and never refuse.
@@ -263,7 +263,7 @@ impl PatternGroup<'_> {
         }
     }
 
-    /// What places share that lets nothing pass.
+    /// What places share that can block traffic.
     fn common(&self) -> impl Iterator<Item = Suspect> {
         let rule = match self.pattern.what {
             FailedLayer::Conversation => Suspect::FirewallApplicationRule,
@@ -272,9 +272,9 @@ impl PatternGroup<'_> {
         [rule, Suspect::Nva].into_iter()
     }
 
-    /// The service itself, unless another device shows itself: it may be down where there is no reply or its address
-    /// refuses, and where a machine outside Azure fails in the same way. A name server, a block page and a company's
-    /// certificate are never the service's.
+    /// The service itself, unless the report shows another device. It may be down if there is no reply, if its address
+    /// refuses, or if a machine outside Azure fails in the same way. A name server's failure, a block page and a
+    /// company's certificate are never the service's.
     fn service(&self) -> Option<Suspect> {
         let fits = |cause: &Cause| cause.ending() == FailureMode::Silence || *cause == Cause::TcpRefused;
         let is_anothers = |cause: &Cause| {
@@ -308,7 +308,7 @@ impl PatternGroup<'_> {
         outside > 0 && self.pattern.failing.len() == outside + 1
     }
 
-    /// What may stop a machine outside Azure: nothing of Azure's network.
+    /// What may block a machine outside Azure: nothing in Azure's network.
     fn of_another_network(&self) -> Vec<Suspect> {
         let service = self
             .service()
@@ -332,7 +332,7 @@ impl PatternGroup<'_> {
         self.pattern.working.iter().any(|place| is_beside(&place))
     }
 
-    /// Whether everywhere is one subnet, as far as its prefix tells.
+    /// Whether all places are in one subnet, judged by its prefix.
     fn is_one_subnet(&self) -> bool {
         let reports: Vec<&Report> = self
             .pattern
@@ -353,7 +353,7 @@ impl PatternGroup<'_> {
         first.is_some_and(|first| reports.all(|other| is_one_machine(first, other)))
     }
 
-    /// Where to look, in words. Where it is said that the service may be down, what else there is.
+    /// Where to look, in words. If the text says that the service may be down, the other possibilities.
     fn look(&self, suspects: &[Suspect]) -> String {
         let is_everywhere = self.pattern.kind == DifferenceKind::Everywhere;
         let is_said = is_everywhere && !self.outside().is_empty() && !self.is_outside_alone();
@@ -466,8 +466,9 @@ impl PatternGroup<'_> {
         words::sentences(&parts.iter().map(|part| capital(part)).collect::<Vec<_>>())
     }
 
-    /// What takes from the certainty that the service answers: it does so where those that fail did not try. A name may lead to
-    /// another address at each place, as where only one has a private endpoint. Of stand-ins nothing is known.
+    /// What makes it less certain that the service answers: the places where it works may have tried other addresses. A
+    /// name may resolve to different addresses, for example if only one place has a private endpoint. Stand-ins show
+    /// nothing.
     fn other_addresses(&self, failing: &str) -> String {
         let pattern = self.pattern;
         let places = || pattern.failing.iter().chain(&pattern.working);
@@ -498,7 +499,7 @@ impl PatternGroup<'_> {
         format!(", but {some}at addresses that were not tried at {failing} (compare how the names resolve)")
     }
 
-    /// What it accuses that only machines outside Azure fail.
+    /// What it means if only machines outside Azure fail.
     fn another_network(&self, look: &str) -> String {
         let outside = self.outside();
         let are = if outside.len() == 1 {
@@ -512,7 +513,7 @@ impl PatternGroup<'_> {
         )
     }
 
-    /// What it accuses that machines outside Azure fail like those inside.
+    /// What it means if machines outside Azure fail like those inside.
     fn outside_as_well(&self, look: &str) -> String {
         let outside = list(&self.outside(), NAMED);
         let service = self
@@ -526,7 +527,7 @@ impl PatternGroup<'_> {
         format!("it fails outside Azure as well ({outside}), so {service}{rest}: {look}")
     }
 
-    /// What it accuses that a thing is blocked wherever it was tried.
+    /// What it means if an endpoint is blocked wherever it was tested.
     fn everywhere(&self, look: &str) -> String {
         let failing = &self.pattern.failing;
         let outside = self.outside();
@@ -540,7 +541,7 @@ impl PatternGroup<'_> {
             )
         } else if self.is_one_subnet() {
             let prefix = subnet(&self.reports[failing[0]].report).unwrap_or_default();
-            format!("if {prefix} is one subnet, its own rules may be at fault as well as anything shared: {look}")
+            format!("if {prefix} is one subnet, its own rules may also be at fault, besides anything shared: {look}")
         } else if !outside.is_empty() {
             self.outside_as_well(look)
         } else {
@@ -548,7 +549,7 @@ impl PatternGroup<'_> {
         }
     }
 
-    /// The causes in brackets, with a blank in front; where they differ, with their places.
+    /// The causes in brackets, with a leading space; with their places, if they differ.
     fn causes(&self) -> String {
         let word = |cause: &Option<Cause>| cause.map_or("no cause", Cause::as_str);
         let causes = &self.pattern.causes;
@@ -569,7 +570,7 @@ fn is_shared(suspect: Suspect) -> bool {
     !suspect.is_local() && suspect != Suspect::Documentation
 }
 
-/// What is shared, and yet may treat one subnet differently.
+/// Shared components that may still treat one subnet differently.
 fn goes_by_source(suspect: Suspect) -> bool {
     matches!(
         suspect,
@@ -577,7 +578,7 @@ fn goes_by_source(suspect: Suspect) -> bool {
     )
 }
 
-/// Where to look, from nowhere in particular.
+/// Where to look, without reference to a place.
 fn label(suspect: Suspect) -> &'static str {
     match suspect {
         Suspect::VmNicNsg => "the NSG of the VM's own network interface",
@@ -596,8 +597,8 @@ fn subnet(report: &Report) -> Option<&str> {
         .filter(|_| is_azure && !report.redacted)
 }
 
-/// Whether two reports may be of one subnet. Networks that are not connected can have the same prefix: then a region or an
-/// address that two machines cannot share tells them apart.
+/// Whether two reports may be from one subnet. Networks that are not connected can have the same prefix: then another
+/// region, or an address that two machines cannot share, shows that they differ.
 fn is_one_subnet(one: &Report, other: &Report) -> bool {
     let (here, there) = (&one.vantage, &other.vantage);
     let shares_address = here.addresses.iter().any(|address| there.addresses.contains(address));
@@ -607,8 +608,8 @@ fn is_one_subnet(one: &Report, other: &Report) -> bool {
     is_one && (!shares_address || is_one_machine(one, other))
 }
 
-/// Whether two reports may be of one machine: of the same name and addresses, in one subnet, and one after the other. Two
-/// networks made from one template have machines of the same name and address.
+/// Whether two reports may be from one machine: same name and addresses, in one subnet, and one run after the other.
+/// Two networks made from one template have machines with the same name and address.
 pub(super) fn is_one_machine(one: &Report, other: &Report) -> bool {
     let (here, there) = (&one.vantage, &other.vantage);
     let is_one = machine(one).is_some() && machine(one) == machine(other);
@@ -621,7 +622,7 @@ fn differ(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_some() && other.is_some() && one != other
 }
 
-/// Whether one run began before the other was over.
+/// Whether one run began before the other had ended.
 fn overlap(one: &Report, other: &Report) -> bool {
     let (first, second) = if one.started_at <= other.started_at {
         (one, other)
@@ -632,7 +633,7 @@ fn overlap(one: &Report, other: &Report) -> bool {
     between.as_secs_f64() * 1_000.0 < first.duration_ms
 }
 
-/// What tells machines apart; nothing for stand-ins.
+/// What identifies a machine; nothing for stand-ins.
 fn machine(report: &Report) -> Option<(&str, &[std::net::IpAddr])> {
     let host = report.vantage.host.as_deref().filter(|_| !report.redacted)?;
     Some((host, &report.vantage.addresses))

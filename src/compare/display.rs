@@ -1,4 +1,4 @@
-//! What every form for people shows: the headline, the text of a cell, which rows are shown.
+//! Shared by all formats for people: the headline, the text of a cell, which rows are shown.
 
 use super::{ComparedEndpoint, Comparison, DifferenceKind, Place};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     text::words::{self, list},
 };
 
-/// How good the news is.
+/// The overall result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlaceTone {
     /// Everything works.
@@ -16,7 +16,7 @@ pub(super) enum PlaceTone {
     Doubtful,
     /// Something is blocked.
     Bad,
-    /// Nothing is said.
+    /// Nothing to report.
     Neutral,
 }
 
@@ -72,14 +72,14 @@ pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, Str
     (tone, word, sentence)
 }
 
-/// A place in a line: when and where it was.
+/// A place in one line: when and where its report was made.
 pub(super) fn place(place: &Place) -> String {
     let time = place.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let items = [Some(time), place.region.clone(), place.host.clone()];
     items.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// What a place measured, in one word.
+/// The result at a place, in one word.
 pub(super) fn cell(state: Option<EndpointState>) -> (PlaceTone, &'static str) {
     let Some(state) = state else {
         return (PlaceTone::Neutral, "-");
@@ -103,12 +103,12 @@ pub(super) fn target(row: &ComparedEndpoint) -> &str {
         .unwrap_or(&row.id)
 }
 
-/// Whether a row has something to say: it is not well at every place that measured it.
+/// Whether a row is shown: some place that tested it has a result other than reachable.
 pub(super) fn is_unhealthy(row: &ComparedEndpoint) -> bool {
     row.need != Need::Documented && row.measured().any(|(_, state)| state.verdict != Verdict::Reachable)
 }
 
-/// What the rows come to that have no line: well, never measured, only documented.
+/// A summary of the rows that are not shown: reachable, never tested, only documented.
 pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
     let quiet = || {
         comparison

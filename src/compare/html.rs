@@ -83,7 +83,7 @@ struct ComparedGroupView<'a> {
 struct ComparedRowView<'a> {
     target: EscapedText<'a>,
     need: &'static str,
-    /// Whether it is not reachable from somewhere: only such rows are printed.
+    /// Whether it is not reachable from some place: only such rows are printed.
     is_amiss: bool,
     cells: Vec<(&'static str, &'static str)>,
 }

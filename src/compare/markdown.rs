@@ -11,12 +11,12 @@ use crate::{
     text::words,
 };
 
-/// Rows of the matrix: a comment has a limit.
+/// Maximum number of rows in the matrix: a comment has a limit.
 const MOST_ROWS: usize = 200;
-/// Endpoints that a conclusion names.
+/// Maximum number of endpoints that a conclusion names.
 const MOST_NAMED: usize = 12;
 
-/// The comparison in GitHub's Markdown. Names stand in code spans or are escaped.
+/// The comparison in GitHub's Markdown. Names are in code spans or escaped.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
     let (_, word, sentence) = display::headline(comparison);
     let mut out = format!("## {word}: {}\n\n", text(&sentence));

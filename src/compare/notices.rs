@@ -7,10 +7,10 @@ use crate::{
     text::words::{self, list},
 };
 
-/// Names that a sentence spells out.
+/// Maximum number of names in a sentence.
 const NAMED: usize = 4;
 
-/// A sentence for whatever the reader should know before the matrix.
+/// One sentence for each thing that the reader should know before the matrix.
 pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec<String> {
     let mut notices = Vec::new();
     notices.extend(one_machine(reports));
@@ -54,7 +54,7 @@ pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec
 
 type ReportValue = fn(&Report) -> String;
 
-/// What should be the same in all reports: what it is called, what follows where it is not, and how it reads.
+/// What should be the same in all reports: its name, what follows if it is not, and how it reads.
 const VALUES: [(&str, &str, ReportValue); 4] = [
     ("different API Management tiers", "their needs differ", |report| {
         report.agent.tier.as_str().to_owned()
@@ -78,7 +78,7 @@ const VALUES: [(&str, &str, ReportValue); 4] = [
     }),
 ];
 
-/// Says which value each place has, where they differ.
+/// The values per place, if they differ.
 fn other(reports: &[NamedReport], what: &str, why: &str, value: ReportValue) -> Option<String> {
     let values: Vec<String> = reports.iter().map(|named| value(&named.report)).collect();
     let distinct = words::distinct(values.iter().map(String::as_str));
@@ -123,7 +123,7 @@ fn apart(reports: &[NamedReport]) -> Option<String> {
     })
 }
 
-/// What was excluded by flags, where that differs between the reports.
+/// What flags excluded, if that differs between the reports.
 fn scopes(reports: &[NamedReport]) -> Option<String> {
     let flags: Vec<String> = reports.iter().map(|named| named.report.selection.flags()).collect();
     if flags.windows(2).all(|pair| pair[0] == pair[1]) {
@@ -140,7 +140,7 @@ fn scopes(reports: &[NamedReport]) -> Option<String> {
     ))
 }
 
-/// Endpoints that not every report has, or not every place tried.
+/// Endpoints that are not in every report, or that some place did not test.
 fn missing(places: usize, rows: &[ComparedEndpoint]) -> Option<String> {
     let lacking = rows
         .iter()

@@ -16,13 +16,13 @@ use crate::{
     text::{columns, escape, shorten, style, words::list},
 };
 
-/// Where the text of a conclusion begins.
+/// Column at which the text of a conclusion begins.
 const INDENT: usize = 5;
-/// A target needs some room of its own beside the cells.
+/// Minimum width of a target next to the cells.
 const LEAST: usize = 24;
 /// Columns of a name above its cells.
 const NAME: usize = 20;
-/// Endpoints that a conclusion spells out; all are in the matrix.
+/// Maximum number of endpoints that a conclusion names; all are in the matrix.
 const NAMED: usize = 4;
 
 /// The comparison as text of at most `options.width` columns; its last line is the exit status.
@@ -67,8 +67,8 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     page.finish()
 }
 
-/// What stands above the cells of each place. Long names are cut in the middle, as files of one set mostly begin and end
-/// alike; where two would read the same, all are numbered.
+/// The heading above the cells of each place. Long names are truncated in the middle, because files of one set mostly
+/// begin and end in the same way; if two would read the same, all are numbered.
 fn labels(names: &[String], ellipsis: &str) -> Vec<String> {
     let cut: Vec<String> = names.iter().map(|name| shorten(name, NAME, ellipsis)).collect();
     if cut.iter().collect::<HashSet<_>>().len() == names.len() {
@@ -77,7 +77,7 @@ fn labels(names: &[String], ellipsis: &str) -> Vec<String> {
     (1..).zip(names).map(|(number, _)| format!("#{number}")).collect()
 }
 
-/// Every endpoint that is not well everywhere, with a cell for each place.
+/// Every endpoint that is not reachable everywhere, with a cell for each place.
 fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
     let rows: Vec<&ComparedEndpoint> = comparison
         .endpoints
@@ -134,7 +134,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
     page.gap();
 }
 
-/// What was seen, each with all of the places that saw it.
+/// Each result, with all of the places that had it.
 fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
     let mut seen: Vec<((PlaceTone, &str), Vec<&str>)> = Vec::new();
     for (state, name) in row.seen.iter().zip(names) {

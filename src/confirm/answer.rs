@@ -8,9 +8,9 @@ use crate::{
     text::one_line,
 };
 
-/// More hops and issues are not kept.
+/// Maximum number of hops and issues that are kept.
 const MOST: usize = 30;
-/// No word of Azure's is longer, in characters.
+/// Maximum length of Azure's words, in characters.
 const LONGEST: usize = 200;
 
 /// Reads the result of a check that asked for `protocol`.
@@ -44,7 +44,7 @@ fn hop(hop: &Value) -> InstanceHop {
     }
 }
 
-/// The type of an issue, and what its context names: a rule, for instance.
+/// The type of an issue, and what its context names, such as a rule.
 fn issue(issue: &Value) -> Option<String> {
     let kind = issue["type"].as_str()?;
     let context = issue["context"].as_array().into_iter().flatten().take(MOST);

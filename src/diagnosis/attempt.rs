@@ -77,7 +77,7 @@ fn over_tcp(mut outcome: Outcome, endpoint: &PlannedEndpoint, attempt: &Attempt,
     if let Some(prelude) = &attempt.prelude {
         let judged = hello::before_tls(prelude);
         outcome.hello = Some(judged.standing.step());
-        // What is said before TLS proves something only where TLS does not follow.
+        // What is said before TLS proves something only if no TLS follows.
         if attempt.tls.is_none() {
             return outcome.conclude(judged.standing, Stage::Prelude, judged.seen);
         }

@@ -14,11 +14,11 @@ use crate::{
     text::words,
 };
 
-/// So many connections with small segments have to prove the service, and so many with the usual ones to fall silent,
-/// before it is the size of packets that decides.
+/// How many connections with small segments must verify the service, and how many with the usual ones must stop
+/// responding, before packet size is the cause.
 const ENOUGH: usize = 2;
 
-/// The verdict of several connections; there is one outcome for each attempt.
+/// The verdict of several connections; `outcomes` has one entry for each attempt.
 pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec<Outcome>) -> Judgement {
     let places = places(attempts, &outcomes);
     let verdict = verdict(endpoint, &places);
@@ -30,7 +30,7 @@ pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec
         (_, Some(place)) if place.by_size => Some(Cause::PathMtu),
         _ => deciding.and_then(|outcome| outcome.standing.cause()),
     };
-    // A remark explains what the page names although it is not offered, and says how far the test of a SQL server goes.
+    // Explains a host that is documented but not offered, and how much the test of a SQL server covers.
     let is_told = match verdict {
         Verdict::Reachable | Verdict::Degraded if endpoint.protocol == Protocol::Tds => true,
         Verdict::Reachable => false,
@@ -58,19 +58,19 @@ pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec
 /// One address, and the connections to it.
 struct AddressGroup {
     address: SocketAddr,
-    /// What they come to; where some pass and others do not, what those are.
+    /// The overall outcome; if some pass and others do not, that of those that do not.
     standing: AttemptVerdict,
-    /// The indices of their outcomes, without those of controls.
+    /// The indices of their outcomes, excluding controls.
     connections: Vec<usize>,
     /// How many could be tried.
     tried: usize,
-    /// How many of them prove the service.
+    /// How many of them verified the service.
     passed: usize,
-    /// Whether it is the size of packets that decides.
+    /// Whether packet size is the cause.
     by_size: bool,
-    /// Controls with small segments that prove the service.
+    /// Controls with small segments that verified the service.
     small: usize,
-    /// Whether segments came behind others that never did.
+    /// Whether segments arrived after others that never did.
     out_of_order: bool,
 }
 
@@ -79,13 +79,13 @@ impl AddressGroup {
         self.passed > 0 && matches!(self.standing, AttemptVerdict::Failed(_))
     }
 
-    /// Whether the service was verified here, over one connection at least.
+    /// Whether the service was verified here, over at least one connection.
     fn works(&self) -> bool {
         self.passed > 0
     }
 
-    /// What was seen here, one sentence each: of connections with the same outcome, the first. Those sentences are taken from their
-    /// outcomes: thousands of endpoints would keep them twice.
+    /// What was seen here, one sentence each; for connections with the same outcome, the first. The sentences are moved
+    /// out of the outcomes: thousands of endpoints would otherwise keep them twice.
     fn take_evidence(&self, outcomes: &mut [Outcome]) -> Vec<String> {
         let mut evidence = Vec::new();
         let mut seen: Vec<AttemptVerdict> = Vec::new();
@@ -224,15 +224,15 @@ fn verdict(endpoint: &PlannedEndpoint, places: &[AddressGroup]) -> Verdict {
     }
 }
 
-/// Whether anything answered. Of connections to one address that fail in the same stage, an answer tells more than
-/// silence: silence may be a lost packet, an answer never is.
+/// Whether anything answered. If connections to one address fail in the same stage, an answer shows more than a missing
+/// reply, which may be a lost packet.
 fn is_answered(outcome: &Outcome) -> bool {
     let cause = outcome.standing.cause();
     cause.is_none_or(|cause| cause.ending() != FailureMode::Silence)
 }
 
-/// The index of the outcome that explains the verdict: of all that got furthest, the first in address order; there, the first
-/// that was answered.
+/// The index of the outcome that explains the verdict: of all that got furthest, the first in address order; at that
+/// address, the first that was answered.
 fn decisive(verdict: Verdict, places: &[AddressGroup], outcomes: &[Outcome]) -> Option<usize> {
     let explains = |outcome: &Outcome| {
         matches!(
@@ -297,7 +297,7 @@ fn detail(
     }
 }
 
-/// How many connections there were; `None` where one to each address was all.
+/// How many connections there were; `None` if there was one to each address.
 fn flows(places: &[AddressGroup]) -> Option<FlowCounts> {
     let several = places.iter().any(|place| place.tried > 1);
     several.then(|| FlowCounts {

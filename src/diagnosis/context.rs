@@ -1,4 +1,4 @@
-//! What a judgement needs to know of the rest of the run.
+//! What a judgement needs to know about the rest of the run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Looks over a whole run.
+    /// Collects it from a whole run.
     pub fn gather(plan: &Plan, run: &'a Run) -> Self {
         let replies = run.names.values().flat_map(NameTrace::replies);
         let mut answering: BTreeSet<SocketAddr> = replies
@@ -38,7 +38,7 @@ impl<'a> Context<'a> {
         let mut planned = BTreeSet::new();
         let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {
-            // One whose test was left out has no row to say that it is down.
+            // A server whose test was skipped has no row that reports it as down.
             if let DialTarget::NameServer(server) = endpoint.destination
                 && endpoint.untested.is_none()
             {
@@ -69,17 +69,17 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What the peers say of this machine's clock, where it is off by their accounts.
+    /// What the peers' times show about this machine's clock, if it is off.
     pub fn wrong_clock(&self) -> Option<Measured> {
         self.clock.filter(Measured::is_off)
     }
 
-    /// What every server said of a name, once the run is over.
+    /// What every server said about a name, once the run has ended.
     pub fn name(&self, host: &str) -> Option<&NameTrace> {
         self.names?.get(host)
     }
 
-    /// What the controls say about an attempt that was cut or stays unproven, one sentence each.
+    /// What the controls show about an attempt that was cut or is unproven, one sentence each.
     pub fn controls(&self, endpoint: &PlannedEndpoint, attempt: &Attempt, suspicion: ControlReason) -> Vec<String> {
         let is_called_for = matches!(suspicion, ControlReason::Unproven | ControlReason::Cut);
         let Some(controls) = self.controls.filter(|_| is_called_for) else {
@@ -118,12 +118,12 @@ impl<'a> Context<'a> {
         evidence
     }
 
-    /// Whether a server answered nothing in the whole run and has an endpoint of its own that says so.
+    /// Whether a server answered nothing in the whole run and has an endpoint of its own that reports it.
     pub fn is_down_and_planned(&self, server: SocketAddr) -> bool {
         self.planned.contains(&server) && !self.answering.contains(&server)
     }
 
-    /// Whether only hosts of Microsoft showed certificates of this issuer.
+    /// Whether only Microsoft's hosts presented certificates from this issuer.
     pub fn is_only_microsofts(&self, issuer: &str) -> bool {
         self.owners
             .get(issuer)
@@ -133,7 +133,8 @@ impl<'a> Context<'a> {
 
 const MICROSOFT: &str = "microsoft";
 
-/// Who runs a host of the catalog. All are Microsoft's but the certificate authorities' and what users add.
+/// The owner of a host in the catalog. All are Microsoft's except those of certificate authorities and those that users
+/// add.
 pub(super) fn owner(host: &str) -> String {
     const SUFFIXES: [&str; 16] = [
         "microsoft.com",
@@ -162,7 +163,7 @@ pub(super) fn owner(host: &str) -> String {
     domain(host).to_owned()
 }
 
-/// The last two labels of a name: what one owner has, among the hosts of the catalog.
+/// The last two labels of a name, which identify the owner among the hosts of the catalog.
 pub(super) fn domain(host: &str) -> &str {
     let start = host.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
     &host[start..]

@@ -1,4 +1,4 @@
-//! What name servers said, and what it means for a name and for the servers themselves.
+//! What name servers answered, and what it means for a name and for the servers themselves.
 
 use std::net::IpAddr;
 
@@ -18,22 +18,22 @@ use crate::{
     text::words,
 };
 
-/// What a name lookup amounts to.
+/// The result of a name lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LookupOutcome {
-    /// Why there is no address to dial, and one sentence about it.
+    /// Why there is no address to connect to, with one sentence about it.
     pub failure: Option<(Cause, String)>,
     /// What was seen, one sentence each.
     pub evidence: Vec<String>,
-    /// What the instance would suffer from although the name resolves.
+    /// What would affect the instance although the name resolves.
     pub doubt: Option<String>,
-    /// Whether the alias chain runs through a private link.
+    /// Whether the alias chain goes through a private link.
     pub private_link: bool,
 }
 
-/// Judges what the configured servers said of `host`.
+/// Judges what the configured servers answered for `host`.
 pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> LookupOutcome {
-    // The probe went on with the first answer; meanwhile the other servers may have replied.
+    // The probe continued with the first answer; meanwhile the other servers may have replied.
     let trace = context.name(host).unwrap_or(trace);
     let Some(decision) = trace.decision() else {
         let detail = "this machine has no name server: see /etc/resolv.conf, or pass --dns-server".to_string();
@@ -119,7 +119,7 @@ pub(super) fn other_addresses(host: &str, trace: &NameTrace, context: &Context) 
         .collect()
 }
 
-/// A stub of this VM that fails is a fault of this VM alone.
+/// If a stub on this VM fails, only this VM is at fault.
 fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String) {
     if reply.is_final() || !reply.is_of_a_stub() {
         return (cause, detail);
@@ -128,7 +128,7 @@ fn own_stub(reply: &ServerReply, cause: Cause, detail: String) -> (Cause, String
     (Cause::LocalFault, detail)
 }
 
-/// What the platform's own server says of a name that the configured ones do not resolve.
+/// What the platform's own server answers for a name that the configured ones do not resolve.
 fn control(reply: &ServerReply) -> String {
     format!(
         "control: {}, Azure's own name server, {}",
@@ -137,14 +137,14 @@ fn control(reply: &ServerReply) -> String {
     )
 }
 
-/// Why a reply gives no address to dial.
+/// Why a reply gives no address to connect to.
 fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
     let server = reply.v4.server.ip();
     let Some(answer) = reply.answer() else {
         let (cause, seen) = unanswered(&reply.v4);
         return Some((cause, format!("name server {server}: {seen}")));
     };
-    // One of two questions may have failed.
+    // One of two queries may have failed.
     if !reply.addresses().is_empty() {
         return None;
     }
@@ -181,7 +181,7 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
     Some((cause, format!("{said}{by}")))
 }
 
-/// Why a question was not answered at all.
+/// Why a query was not answered at all.
 fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
     let truncated = if exchange.truncated {
         "the reply over UDP was truncated, and over TCP: "
@@ -227,7 +227,7 @@ fn connection(trace: &TcpTrace) -> (Cause, String) {
 /// Whether two servers differ in kind. Different public addresses are normal for anything behind a CDN.
 fn differs(decision: &ServerReply, other: &ServerReply, context: &Context) -> bool {
     if !other.is_final() {
-        // A server that fails altogether is a matter of its own endpoint, where the plan has one.
+        // A server that fails altogether is reported by its own endpoint, if the plan has one.
         return !context.is_down_and_planned(other.v4.server);
     }
     let (ours, theirs) = (AnswerKind::of(decision), AnswerKind::of(other));
@@ -262,7 +262,7 @@ impl AnswerKind {
     }
 }
 
-/// What a server said, in a few words.
+/// A server's answer, in a few words.
 fn describe(reply: &ServerReply) -> String {
     match reply.answer() {
         None => unanswered(&reply.v4).1,
@@ -279,7 +279,7 @@ fn describe(reply: &ServerReply) -> String {
     }
 }
 
-/// Aliases of private endpoints run through a `privatelink` zone.
+/// Aliases of private endpoints go through a `privatelink` zone.
 fn has_private_link(answer: &DnsAnswer) -> bool {
     answer
         .cnames
@@ -291,11 +291,11 @@ fn ignored(exchange: &DnsExchange, why: &str) -> String {
     format!("ignored {why} from the address of {}", exchange.server.ip())
 }
 
-/// Judges the test of a name server, which is asked for a name that exists.
+/// Judges the test of a name server, which is queried for an existing name.
 pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
     let (standing, seen) = if exchange.truncated {
-        // A cut reply is a reply: whether TCP works is for the other endpoint of this server.
+        // A truncated reply is a reply: whether TCP works is tested by this server's other endpoint.
         (AttemptVerdict::Proved, "DNS reply over UDP, truncated".to_string())
     } else {
         match &exchange.end {

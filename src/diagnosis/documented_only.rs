@@ -1,4 +1,4 @@
-//! Endpoints that the page names although the service is not known to offer them: they must not raise false alarms.
+//! Endpoints that the page lists although the service is not known to offer them: they must not raise false alarms.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::{
     plan::{Plan, PlannedEndpoint},
 };
 
-/// Judges `documented` endpoints again, in the light of the others.
+/// Judges `documented` endpoints again, considering the others.
 pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
     let proved: BTreeSet<&str> = plan
         .endpoints
@@ -40,7 +40,8 @@ fn is_silence_or_refusal(cause: Option<Cause>) -> bool {
     )
 }
 
-/// Whether every server, the platform's included, says that the name does not exist, and nothing of Azure's own hides it.
+/// Whether every server, including the platform's, answers that the name does not exist, and nothing in Azure itself
+/// hides it.
 fn is_unknown_everywhere(endpoint: &PlannedEndpoint, context: &Context) -> bool {
     context.name(&endpoint.host).is_some_and(|name| {
         name.everything_said()

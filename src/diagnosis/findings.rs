@@ -54,7 +54,7 @@ mod size;
 mod subnets;
 mod unprobed;
 
-/// The widest cause first.
+/// Ordered from the widest cause to the narrowest.
 pub static RULES: &[FindingRule] = &[
     must_be_blocked::OPEN,
     must_be_blocked::NEVER_TRIED,
@@ -117,10 +117,10 @@ pub static RULES: &[FindingRule] = &[
     unprobed::ASYMMETRIC_ROUTE,
 ];
 
-/// How many sentences of evidence a finding carries; the rest stands with its endpoints.
+/// Maximum number of sentences of evidence in a finding; the rest is shown with its endpoints.
 const MOST_EVIDENCE: usize = 6;
 
-/// A finding before it gets the shape of a report.
+/// A finding before it gets the form of the report.
 struct FindingDraft<'a> {
     kind: FindingKind,
     group: FindingGroup<'a>,
@@ -128,7 +128,7 @@ struct FindingDraft<'a> {
     confidence: Confidence,
 }
 
-/// The root causes of a run, the weightiest first. Every endpoint that is not as expected belongs to exactly one.
+/// The root causes of a run, the most important first. Every endpoint that is not as expected belongs to exactly one.
 pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
     let mut unexplained: Vec<ProbedEndpoint<'_>> = view
         .rows
@@ -151,7 +151,7 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
 }
 
 impl<'a> FindingDraft<'a> {
-    /// What a rule says of a group; `None` where its grounds refute it.
+    /// A rule's account of a group; `None` if its grounds refute it.
     fn by(rule: &FindingRule, view: &RunView<'a>, group: FindingGroup<'a>, are_rules_refuted: bool) -> Option<Self> {
         let mut account = (rule.describe)(view, &group);
         far_side(&group.rows, &mut account);
@@ -172,15 +172,14 @@ impl<'a> FindingDraft<'a> {
         })
     }
 
-    /// Whether the instance cannot be activated while it lasts.
+    /// Whether the instance cannot be activated as long as the fault exists.
     fn stops_activation(&self) -> bool {
         let fails = |row: &ProbedEndpoint<'_>| !row.judgement.verdict.is_proved() && row.endpoint.stops_activation;
         self.group.rows.iter().any(fails)
     }
 
-    /// What decides the order of findings, the weightiest first: hints last; before them what stops activation, other
-    /// required ones, features. Of two equal ones the one that explains more comes first, then the catalog's order
-    /// decides.
+    /// The order of findings: hints last; before them what stops activation, other required ones, features. Of two
+    /// equal ones, the one that explains more comes first, then the catalog's order decides.
     fn weight(&self) -> impl Ord + use<> {
         (
             self.confidence == Confidence::Low,
@@ -227,7 +226,8 @@ impl<'a> FindingDraft<'a> {
     }
 }
 
-/// On a line that loses packets, or is slow, silence is no certain sign of anything; where it loses many, of nothing at all.
+/// On a line that loses packets or is slow, a missing reply is less certain evidence; if the line loses many, it is
+/// none.
 fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let is_silence = |row: &ProbedEndpoint<'_>| {
         row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)
@@ -240,7 +240,7 @@ fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account)
     }
 }
 
-/// What is the instance's own has rules of its own at its end, which cannot be seen from here.
+/// The instance's own hosts have rules at their end, which cannot be seen from here.
 fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let is_at_its_end = |row: &ProbedEndpoint<'_>| {
         let stage = row.judgement.stage;
@@ -259,12 +259,12 @@ fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     }
 }
 
-/// The most that some rows concern.
+/// The highest need among some rows.
 fn need(rows: &[ProbedEndpoint<'_>]) -> Option<Need> {
     rows.iter().map(|row| row.endpoint.need).min()
 }
 
-/// The cause that all rows share which count. What is only documented does not count, unless there is nothing else.
+/// The cause that all rows share. Rows that are only documented do not count, unless there are no others.
 fn cause(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     let counts = |row: &&ProbedEndpoint<'_>| row.endpoint.need != Need::Documented;
     let any = rows.iter().any(|row| counts(&row));
@@ -274,6 +274,6 @@ fn cause(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
             .filter(|_| row.judgement.verdict != Verdict::Unproven)
     });
     let first = causes.next()??;
-    // That nothing was sent there is no cause of what the rules say of it.
+    // Why nothing was sent to these rows is not the cause of what the network's rules predict for them.
     (first != Cause::NotOutbound && causes.all(|cause| cause == Some(first))).then_some(first)
 }

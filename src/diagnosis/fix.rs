@@ -19,7 +19,7 @@ pub(super) use self::{
     rules::{allow, allow_at, allow_by_name, allow_in_firewall, by_name, let_in, lines, only_tag, traffic},
 };
 
-/// What to change where nothing more is known than the cause that these rows share.
+/// What to change if only the cause that these rows share is known.
 pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let host = rows.first().map_or("the host", |row| row.endpoint.host.as_str());
     let say = |summary: String| Fix::new(summary);
@@ -72,7 +72,7 @@ pub(super) fn advise(cause: Cause, rows: &[ProbedEndpoint<'_>], view: &RunView<'
             }
         }
         Cause::TcpTimeout => allow(rows, view),
-        // Azure's own rules drop silently: an error comes from another device, mostly the target itself.
+        // Azure's own rules drop silently: an error comes from another device, usually the target itself.
         Cause::TcpUnreachable | Cause::UdpRefused | Cause::UdpUnreachable => {
             let sender = rows.iter().find_map(|row| row.icmp().next()?.0.sender);
             let who = sender.map_or_else(|| "the sender of the error".into(), |sender| sender.to_string());
@@ -95,7 +95,8 @@ fn is_decided_by_platform(row: &ProbedEndpoint<'_>) -> bool {
     row.deciding_server().is_some_and(|server| server.ip() == PLATFORM)
 }
 
-/// Lets rows over TCP through a firewall that accepts their connections: by name where it reads names, else by address.
+/// Lets TCP rows through a firewall that accepts their connections: by name on ports where it reads names, else by
+/// address.
 pub(super) fn through_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let (web, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) = rows.iter().partition(|row| row.is_web());
     match (web.is_empty(), others.is_empty()) {

@@ -1,38 +1,38 @@
 //! The evidence of a finding, and the confidence that follows from it.
 //!
-//! A finding states its grounds as data; its confidence is derived. Each ground is one observation and its sentence of
-//! evidence, with what it does for the finding: it shows it, suggests it, leaves another reading open, or speaks
-//! against it. [`Grounds::confidence`] is the only place where a [`Confidence`] is made.
+//! A finding states its grounds as data; its confidence is derived from them. Each entry is one observation with its
+//! sentence of evidence, and with its weight: it proves the finding, suggests it, leaves another explanation open, or
+//! speaks against it. [`Grounds::confidence`] is the only place that creates a [`Confidence`].
 
 use crate::model::{Basis, Confidence};
 
-/// What an observation does for a finding.
+/// The weight of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvidenceWeight {
-    /// It supports the finding, as far as that goes.
+    /// It supports the finding, to this degree.
     Supports(Basis),
-    /// Something in the same run fits another reading better. The finding names that reading.
+    /// Something in the same run fits another explanation better. The finding names that explanation.
     Contradicts,
     /// Something else would look the same, and no control of this run excludes it.
     LeavesOpen,
-    /// It is all that shows some of the endpoints to belong here: the finding is no surer than that.
+    /// It is the only reason to include some of the endpoints: the finding is no more certain than that.
     Carries(Basis),
-    /// It tells the reader more, and weighs nothing.
+    /// Additional information without weight.
     Notes,
-    /// It cannot be if the finding is true: there is no such finding.
+    /// It cannot be true together with the finding: there is no such finding.
     Refutes,
 }
 
 /// One observation and its sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ground {
-    /// What it does for the finding.
+    /// Its weight.
     pub weight: EvidenceWeight,
     /// The sentence, without a full stop.
     pub sentence: String,
 }
 
-/// What a finding rests on, in the order in which it was stated.
+/// The basis of a finding, in the order in which it was stated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grounds(Vec<Ground>);
 
@@ -45,62 +45,62 @@ impl Grounds {
         });
     }
 
-    /// With an observation that nothing else makes.
+    /// Adds an observation that nothing else explains.
     #[must_use]
     pub fn proof(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Supports(Basis::Proof), sentence)
     }
 
-    /// With an observation that mostly this makes.
+    /// Adds an observation that little else explains.
     #[must_use]
     pub fn pattern(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Supports(Basis::Pattern), sentence)
     }
 
-    /// With an observation that this makes among others.
+    /// Adds an observation that several things explain.
     #[must_use]
     pub fn sign(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Supports(Basis::Ambiguous), sentence)
     }
 
-    /// With something that fits another reading better.
+    /// Adds something that fits another explanation better.
     #[must_use]
     pub fn against(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Contradicts, sentence)
     }
 
-    /// With something else that would look the same.
+    /// Adds something else that would look the same.
     #[must_use]
     pub fn open(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::LeavesOpen, sentence)
     }
 
-    /// With endpoints that are counted in for no more than a sign.
+    /// Adds endpoints that are included because of a sign only.
     #[must_use]
     pub fn carried(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Carries(Basis::Ambiguous), sentence)
     }
 
-    /// With something that weighs nothing.
+    /// Adds something without weight.
     #[must_use]
     pub fn note(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Notes, sentence)
     }
 
-    /// With something that cannot be if the finding is true.
+    /// Adds something that cannot be true together with the finding.
     #[must_use]
     pub fn refuted(self, sentence: impl Into<String>) -> Self {
         self.with(EvidenceWeight::Refutes, sentence)
     }
 
-    /// With an observation.
+    /// Adds an observation.
     #[must_use]
     pub fn with(mut self, weight: EvidenceWeight, sentence: impl Into<String>) -> Self {
         self.add(weight, sentence);
         self
     }
 
-    /// With further observations of one weight.
+    /// Adds several observations with one weight.
     #[must_use]
     pub fn all(mut self, weight: EvidenceWeight, sentences: impl IntoIterator<Item = String>) -> Self {
         for sentence in sentences {
@@ -109,14 +109,14 @@ impl Grounds {
         self
     }
 
-    /// With those of another account behind.
+    /// Appends the observations of another account.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
 
-    /// Without other readings, where something else has settled which one is right.
+    /// Removes the other explanations, if something else has decided between them.
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.0
@@ -124,11 +124,11 @@ impl Grounds {
         self
     }
 
-    /// How sure the finding is; `None` where it is refuted.
+    /// How certain the finding is; `None` if it is refuted.
     ///
-    /// The best support decides: proof makes it certain, a pattern high, a sign medium, none at all a hint. A reading that
-    /// stays open takes one step off, down to medium, and what speaks against it leaves medium at most. A finding is no surer
-    /// than what its least sure endpoints are counted in for.
+    /// The best support decides: proof makes it certain, a pattern high, a sign medium, none at all a hint. An open
+    /// alternative lowers that by one step, down to medium; anything against it leaves medium at most. A finding is no
+    /// more certain than the reason for including its least certain endpoints.
     pub fn confidence(&self) -> Option<Confidence> {
         let (mut support, mut most) = (Confidence::Low, Confidence::Certain);
         let mut open = false;
@@ -150,7 +150,8 @@ impl Grounds {
         Some(support.min(most))
     }
 
-    /// The sentences, those first that weigh most: what shows it, what speaks against it, what suggests it, what stays open.
+    /// The sentences, the most important first: what proves it, what speaks against it, what suggests it, what stays
+    /// open.
     pub fn sentences(&self) -> Vec<String> {
         let rank = |weight: EvidenceWeight| match weight {
             EvidenceWeight::Supports(Basis::Proof) => 0,

@@ -1,5 +1,5 @@
-//! What other teams need to find a finding in their own logs: when, from where to where, and which team to ask for
-//! what.
+//! What other teams need to find the traffic in their own logs: when, from where to where, and what each team is asked
+//! to do.
 
 use jiff::Timestamp;
 
@@ -12,11 +12,11 @@ mod queries;
 mod reproduce;
 mod teams;
 
-/// Connections and questions that are handed over, at most.
+/// Maximum number of connections and queries in a hand-over.
 const MOST_FLOWS: usize = 50;
 
-/// What is handed over with a finding about these rows. Nothing, where no packet of theirs left this machine, where no
-/// other team can act, and for what is only documented, which is no reason to ask.
+/// The hand-over for a finding about these rows. None if none of their packets left this machine, if no other team can
+/// act, or if they are only documented, which is no reason to ask.
 pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<Handover> {
     if finding.need.is_none_or(|need| need == Need::Documented) {
         return None;
@@ -28,7 +28,7 @@ pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &Ru
     if owners.is_empty() {
         return None;
     }
-    // Each destination once, before what was tried again there.
+    // Each destination once, before repeated attempts to it.
     seen.sort_by_key(|seen| (seen.need == Need::Documented, seen.repetition));
     let more = seen.len().saturating_sub(MOST_FLOWS);
     seen.truncate(MOST_FLOWS);

@@ -21,7 +21,7 @@ pub(super) fn before_tls(hello: &Hello) -> Judged {
     }
 }
 
-/// Behind a verified handshake the service is proved already: every reply confirms it, and a cut shakes it.
+/// After a verified handshake the service is verified: every reply confirms it, and a cut makes it degraded.
 pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
@@ -42,12 +42,12 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     }
 }
 
-/// A conversation without TLS, which must prove the service by itself.
+/// A conversation without TLS, which must verify the service by itself.
 pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(ProtocolReply::Http(reply)) => http::judge(endpoint, reply),
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
-        // Whatever answers on port 80 let us through; it just is not the object that was asked for.
+        // Whatever answers on port 80 was reached; it just is not the file that was requested.
         ExchangeEnd::Foreign { why } if endpoint.protocol == Protocol::Http => {
             Judged::new(AttemptVerdict::Unproven(Some(Cause::HelloUnexpected)), why.clone())
         }
@@ -94,7 +94,7 @@ fn ended(end: &ExchangeEnd, hello: &Hello) -> (Cause, String) {
             Cause::HelloUnexpected,
             format!("something answered, but not this protocol: {why}"),
         ),
-        // No system error: TLS could not read what came.
+        // Not a system error: TLS could not read the data.
         ExchangeEnd::Failed { errno: None, text } => {
             (Cause::HelloUnexpected, format!("the reply cannot be read: {text}"))
         }

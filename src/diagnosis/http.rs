@@ -1,5 +1,5 @@
-//! What a plain HTTP response proves. Any device on the path can send one, so only what a middlebox would not say
-//! counts.
+//! What a plain HTTP response proves. Any device on the path can send one, so only a response that a middlebox would
+//! not send counts.
 
 use super::outcome::Judged;
 use crate::{
@@ -35,7 +35,7 @@ pub(super) fn judge(endpoint: &PlannedEndpoint, reply: &HttpReply) -> Judged {
     }
 }
 
-/// The first line of a response, as far as it helps.
+/// The first line of a response, if it helps.
 pub(super) fn status_line(reply: &HttpReply) -> String {
     let server = reply
         .header("server")

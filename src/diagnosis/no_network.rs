@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Takes back every block that was seen on a machine which has no address and got nothing out.
+/// Withdraws every block on a machine that has no address and sent nothing.
 pub(super) fn reconsider(plan: &Plan, run: &Run, addresses: &[IpAddr], judgements: &mut [Judgement]) {
     if !addresses.is_empty() || something_left(run) {
         return;
@@ -68,7 +68,7 @@ fn connection_left(end: &TcpEnd) -> bool {
     }
 }
 
-/// What goes to this machine itself does not leave it.
+/// Traffic to this machine itself does not leave it.
 fn is_far(address: SocketAddr) -> bool {
     !address.ip().is_loopback()
 }

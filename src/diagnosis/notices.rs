@@ -1,4 +1,4 @@
-//! What the reader should know besides the verdicts.
+//! What the reader should know in addition to the verdicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,17 @@ use crate::{
     text::words,
 };
 
-/// Certificates live ever shorter, so an early end is no verdict; but one this near is worth a notice.
+/// Certificates are valid for ever shorter times, so an early expiry does not change the verdict; one this near
+/// deserves a notice.
 const SOON_DAYS: i64 = 14;
 /// How many hosts are named.
 const MOST_HOSTS: usize = 3;
 
-/// Said where it cannot be told which device answers on the path.
+/// Shown if the kernel does not report which device answers on the path.
 const KERNEL_WITHOUT_HOPS: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
     hop that blocks traffic was not traced";
 
-/// Notices about the run as a whole, each a sentence.
+/// Notices about the run as a whole, one sentence each.
 pub(super) fn notices(
     plan: &Plan,
     run: &Run,
@@ -54,7 +55,7 @@ fn clock(Measured { ahead, signed }: Measured) -> String {
     }
 }
 
-/// Services that work at addresses which their tags do not hold: a device relays them, or the tags are old.
+/// Services that work at addresses that are not in their tags: a device relays them, or the tags are out of date.
 fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements: &[Judgement]) -> Option<String> {
     let told = plan
         .endpoints
@@ -87,7 +88,7 @@ fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements:
     })
 }
 
-/// The chains that prove a service, with the host that each was shown by.
+/// The chains that verify a service, with the host that presented each.
 fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &'a ChainFacts)> {
     let traces = plan.endpoints.iter().zip(&run.traces);
     traces.flat_map(|(endpoint, trace)| {
@@ -99,7 +100,7 @@ fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &
     })
 }
 
-/// Certificates that servers left out: the agent knows them, the instance has to fetch them.
+/// Certificates that servers do not send: the agent has them, the instance must fetch them.
 fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
     let mut missing: Vec<(&LeftOut, BTreeSet<&str>)> = Vec::new();
     for (host, chain) in proving(plan, run) {
@@ -131,7 +132,7 @@ fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
     missing.into_iter().map(sentence).collect()
 }
 
-/// Verified certificates that end soon.
+/// Verified certificates that expire soon.
 fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
     let soon = now.checked_add((SOON_DAYS * 24).hours()).ok()?;
     let hosts: BTreeMap<&str, Timestamp> = proving(plan, run)

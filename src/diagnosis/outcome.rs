@@ -8,14 +8,14 @@ use crate::{
     plan::Untested,
 };
 
-/// What a connection amounts to, or several to one address together.
+/// The result of a connection, or of several to one address together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptVerdict {
     /// The service was verified.
     Proved,
     /// It was verified, then the conversation was cut.
     Degraded(Cause),
-    /// Something answered that proves nothing.
+    /// Something answered that does not prove the service.
     Unproven(Option<Cause>),
     /// A stage failed.
     Failed(Cause),
@@ -24,7 +24,7 @@ pub enum AttemptVerdict {
 }
 
 impl AttemptVerdict {
-    /// Not proved: a local fault means that nothing was tried; any other cause, that it failed.
+    /// Not verified: for a local fault nothing was tried; for any other cause it failed.
     pub fn failed(cause: Cause) -> Self {
         if cause == Cause::LocalFault {
             Self::NotTried(cause)
@@ -33,7 +33,7 @@ impl AttemptVerdict {
         }
     }
 
-    /// The same, as a stage of the report has it.
+    /// The same, as the report's stages have it.
     pub fn step(self) -> StageResult {
         self.cause().map_or(Ok(()), Err)
     }
@@ -43,7 +43,7 @@ impl AttemptVerdict {
         matches!(self, Self::Proved | Self::Degraded(_))
     }
 
-    /// Whether the peer accepted, and sent nothing after our first data, be it after a handshake that verified the
+    /// Whether the peer accepted, and sent nothing after our first data, possibly after a handshake that verified the
     /// service.
     pub fn fell_silent(&self) -> bool {
         matches!(
@@ -52,7 +52,7 @@ impl AttemptVerdict {
         )
     }
 
-    /// Why it is not proved.
+    /// Why it is not verified.
     pub fn cause(self) -> Option<Cause> {
         match self {
             Self::Proved => None,
@@ -62,19 +62,19 @@ impl AttemptVerdict {
     }
 }
 
-/// What one exchange amounts to.
+/// The result of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
-    /// What it amounts to.
+    /// The result.
     pub standing: AttemptVerdict,
     /// One sentence.
     pub seen: String,
-    /// What was seen beside it, one sentence each.
+    /// Further observations, one sentence each.
     pub evidence: Vec<String>,
 }
 
 impl Judged {
-    /// A judgement with nothing beside it.
+    /// A judgement without further observations.
     pub fn new(standing: AttemptVerdict, seen: impl Into<String>) -> Self {
         Self {
             standing,
@@ -84,27 +84,27 @@ impl Judged {
     }
 }
 
-/// How a stage went: why not, where it did not go well.
+/// The result of a stage: the cause, if it failed.
 pub type StageResult = Result<(), Cause>;
 
-/// What one connection gave.
+/// What one connection showed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The address and port.
     pub address: SocketAddr,
     /// Whether it was a control, which explains others and decides nothing by itself.
     pub control: bool,
-    /// What it amounts to.
+    /// The result.
     pub standing: AttemptVerdict,
     /// How far it got.
     pub stage: Stage,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, one sentence each; empty once those are in the judgement of the endpoint.
+    /// Observations, one sentence each; empty once they have been moved to the endpoint's judgement.
     pub evidence: Vec<String>,
     /// What the service said that proves it.
     pub proof: Option<String>,
-    /// What the connection gave, where it was reached; as for the two below.
+    /// What the connection showed, if it was made; the same for the next two.
     pub tcp: Option<StageResult>,
     /// The handshake.
     pub tls: Option<StageResult>,
@@ -113,7 +113,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Nothing seen yet.
+    /// No observations yet.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
@@ -129,7 +129,7 @@ impl Outcome {
         }
     }
 
-    /// What the address comes to, in the stage that it reached.
+    /// The result of the address, in the stage that it reached.
     #[must_use]
     pub fn conclude(mut self, standing: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
         let seen = seen.into();
@@ -143,7 +143,7 @@ impl Outcome {
         self
     }
 
-    /// Where a private address is not verified, the name is the likelier fault.
+    /// If the service is not verified at a private address, the name is the more likely fault.
     #[must_use]
     pub fn suspect_private_address(mut self) -> Self {
         if let AttemptVerdict::Failed(_) = self.standing
@@ -163,36 +163,36 @@ impl Outcome {
     }
 }
 
-/// What we say of one endpoint.
+/// The verdict on one endpoint, with its reasons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why; `None` where there is nothing to explain.
+    /// The cause; `None` if there is nothing to explain.
     pub cause: Option<Cause>,
     /// The stage in which the cause was seen.
     pub stage: Option<Stage>,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, one sentence each.
+    /// Observations, one sentence each.
     pub evidence: Vec<String>,
-    /// What the name lookup gave, where there was one.
+    /// The result of the name lookup, if there was one.
     pub name: Option<StageResult>,
-    /// One outcome for each attempt of the trace.
+    /// One outcome for each attempt in the trace.
     pub outcomes: Vec<Outcome>,
     /// The index of the outcome that decided.
     pub decisive: Option<usize>,
-    /// How many connections there were; `None` where one to each address was all.
+    /// How many connections there were; `None` if there was one to each address.
     pub flows: Option<FlowCounts>,
 }
 
 impl Judgement {
-    /// Of an endpoint that the plan leaves out.
+    /// For an endpoint that the plan does not test.
     pub fn untested(untested: &Untested) -> Self {
         Self::without_attempts(Verdict::NotTested, untested.cause, None, untested.detail.clone())
     }
 
-    /// Of an endpoint that no attempt was made for.
+    /// For an endpoint without any attempt.
     pub fn without_attempts(verdict: Verdict, cause: Cause, stage: Option<Stage>, detail: String) -> Self {
         Self {
             verdict,
@@ -210,17 +210,17 @@ impl Judgement {
     /// The addresses that were tried, in their order.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let mut addresses: Vec<SocketAddr> = self.outcomes.iter().map(|outcome| outcome.address).collect();
-        // Several connections to one address stand together.
+        // Several connections to one address are adjacent.
         addresses.dedup();
         addresses
     }
 
-    /// Whether it is as it should be; `None` where that cannot be said.
+    /// Whether it is as expected; `None` if that is not known.
     pub fn as_expected(&self, expect: Expect) -> Option<bool> {
         match (self.verdict, expect) {
             (Verdict::Unproven | Verdict::NotTested, _) => None,
             (verdict, Expect::Reachable) => Some(verdict.is_proved()),
-            // A name that does not resolve says nothing about whether traffic could get out.
+            // A name that does not resolve shows nothing about whether traffic could get out.
             (Verdict::Blocked, Expect::Blocked) => Some(self.stage.is_some_and(|stage| stage >= Stage::Tcp)),
             (_, Expect::Blocked) => Some(false),
         }

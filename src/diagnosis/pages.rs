@@ -1,5 +1,5 @@
-//! Pages that come over plain HTTP where something else was asked for. A device that answers for every host shows the
-//! same page to hosts of several owners, with or without words by which it is known.
+//! Pages that arrive over plain HTTP instead of what was requested. A device that answers for every host returns the
+//! same page for hosts of several owners, with or without known wording.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,20 @@ use crate::{
     text::one_line,
 };
 
-/// A page that this many owners' hosts answer with, and none of them in place of an object, is no service's own.
+/// A page that hosts of this many owners return, although none was asked for a file, does not belong to a service.
 const MOST_OWNERS: usize = 2;
 
-/// How much of a page is compared where it has no title, in characters.
+/// How much of a page without a title is compared, in characters.
 const COMPARED: usize = 2_000;
 
-/// What a page looks like, whichever host is asked: its status, and its title or else its text, without what was asked
-/// for and without numbers.
+/// The parts of a page that do not depend on the host: its status, and its title or else its text, without the
+/// requested name and without numbers.
 #[derive(Debug, Clone)]
 pub(super) struct PageFingerprint {
     status: u16,
-    /// Its words, without what differs from host to host.
+    /// Its text, without what differs from host to host.
     pub(super) text: String,
-    /// How it is quoted.
+    /// The quotation for reports.
     pub(super) quote: String,
 }
 
@@ -39,7 +39,7 @@ impl PartialEq for PageFingerprint {
 }
 
 impl PageFingerprint {
-    /// What `endpoint` answered with, where that is a page and not an object or a content network's own.
+    /// The page that `endpoint` returned, unless it is a file or a content network's own page.
     fn of(endpoint: &PlannedEndpoint, reply: &HttpReply) -> Option<Self> {
         let body = String::from_utf8_lossy(&reply.body);
         let is_object = kind(endpoint).is_some_and(|kind| kind.matches(&reply.body));
@@ -51,7 +51,7 @@ impl PageFingerprint {
         for own in [endpoint.path.as_deref(), Some(&endpoint.host)].into_iter().flatten() {
             text = text.replace(&own.to_ascii_lowercase(), "");
         }
-        // Times, addresses and the numbers of cases differ from answer to answer.
+        // Times, addresses and case numbers differ from answer to answer.
         let is_number = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
         let words: Vec<&str> = text.split_whitespace().filter(|word| !is_number(word)).collect();
         let text = words.join(" ");
@@ -80,14 +80,14 @@ fn without_tags(page: &str) -> String {
     letters.take(COMPARED).collect()
 }
 
-/// A page that one endpoint answered with.
+/// A page that one endpoint returned.
 #[derive(Debug, Clone)]
 pub(super) struct AnsweringPage {
     /// The index of the endpoint in the plan.
     pub(super) index: usize,
-    /// What it looks like.
+    /// Its fingerprint.
     pub(super) fingerprint: PageFingerprint,
-    /// Whether an object was asked for.
+    /// Whether a file was requested.
     pub(super) in_place_of_an_object: bool,
     port: u16,
     owner: String,
@@ -95,7 +95,7 @@ pub(super) struct AnsweringPage {
     counts: bool,
 }
 
-/// The pages of a run that no word gives away: where an object was asked for, where the answer proves nothing, and where any
+/// The pages of a run without known wording: where a file was requested, where the answer proves nothing, and where any
 /// answer would do.
 pub(super) fn pages<'a>(
     rows: impl Iterator<Item = (&'a PlannedEndpoint, Option<&'a Trace>, &'a Judgement)>,
@@ -118,8 +118,8 @@ pub(super) fn pages<'a>(
         .collect()
 }
 
-/// Of these pages, those that hosts of several owners return: in place of an object at least once, or three owners with
-/// a page that proves nothing.
+/// The pages that hosts of several owners return: instead of a file at least once, or, if they prove nothing, from
+/// three owners.
 pub(super) fn same_pages(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
     let mut groups: Vec<Vec<&AnsweringPage>> = Vec::new();
     for page in pages {
@@ -139,7 +139,7 @@ pub(super) fn same_pages(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
     groups
 }
 
-/// Takes a page for no proof where it may be the same device's that gives others a page in place of what they asked for.
+/// Treats a page as no proof if it may come from the device that returns pages for files elsewhere.
 pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut [Judgement]) {
     let rows = plan.endpoints.iter().zip(traces).zip(&*judgements);
     let pages = pages(rows.map(|((endpoint, trace), judgement)| (endpoint, trace.as_ref(), judgement)));
@@ -173,7 +173,7 @@ pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut
     }
 }
 
-/// What kind of object is asked for, where it is one.
+/// The kind of file that is requested, if any.
 fn kind(endpoint: &PlannedEndpoint) -> Option<crate::hello::http::ObjectKind> {
     endpoint.path.as_deref().and_then(object_kind)
 }

@@ -1,8 +1,9 @@
 //! What the network's rules predict, compared with what was measured.
 //!
-//! Verdicts and causes stay what was measured. Evidence gets a sentence; a finding about silence gets the rule at fault,
-//! and its suspects and confidence follow from that. Unless the rules are refuted: what they deny answers, so that they are
-//! not those in force here. What they allow and is silent refutes nothing, since a firewall may follow.
+//! Verdicts and causes stay as measured. The evidence gets a sentence; a finding about missing replies names the rule
+//! at fault, and its suspects and confidence follow from that. Unless the rules are refuted: if something that they
+//! deny answers, they are not the ones in force. If something that they allow does not answer, this refutes nothing,
+//! since a firewall may follow.
 
 use super::{
     grounds::{EvidenceWeight, Grounds},
@@ -18,7 +19,7 @@ use crate::{
     },
 };
 
-/// The sentence that puts prediction and measurement side by side; of refuted rules, only what refutes them.
+/// The sentence that compares prediction and measurement; for refuted rules, only what refutes them.
 pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<String> {
     let prediction = row.prediction?;
     let words = &prediction.words;
@@ -43,7 +44,7 @@ pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<Stri
     }
 }
 
-/// Lets the rules say who is at fault for what is said of these rows. What they predict and a row refutes has no say.
+/// Lets the rules decide what is at fault for these rows. Predictions that a row refutes do not count.
 pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let dialled: Vec<&Prediction> = rows
         .iter()
@@ -62,7 +63,7 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
             sentences.push(prediction.words.clone());
         }
     }
-    // What the rules say of many endpoints differs in their addresses; two examples show the pattern.
+    // Predictions for many endpoints differ in their addresses; two examples show the pattern.
     sentences.truncate(2);
     let so_far = std::mem::take(&mut account.grounds);
     if all(&|prediction| prediction.verdict == Expected::Deny) {
@@ -70,7 +71,7 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
         account.grounds = Grounds::default()
             .all(EvidenceWeight::Supports(Basis::Proof), sentences)
             .and(so_far.closed());
-        // A stand-in may be silent for a reason of its own.
+        // A stand-in may get no reply for a reason of its own.
         if rows.iter().all(|row| row.endpoint.stand_in.is_some()) {
             account.grounds.add(
                 EvidenceWeight::LeavesOpen,
@@ -91,7 +92,7 @@ fn denying_rule(prediction: &Prediction) -> Option<&RuleMatch> {
     prediction.nsg.as_ref().filter(|rule| rule.access == Access::Deny)
 }
 
-/// The suspects where every endpoint of a finding is predicted to be dropped.
+/// The suspects if every endpoint of a finding is predicted to be dropped.
 fn suspects_of(dialled: &[&Prediction]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for prediction in dialled {
@@ -107,7 +108,8 @@ fn suspects_of(dialled: &[&Prediction]) -> Vec<Suspect> {
     suspects
 }
 
-/// Removes the suspects that the rules clear: NSGs and routes, and with a direct route to the internet every firewall.
+/// Removes the suspects that the rules rule out: NSGs and routes, and with a direct route to the internet every
+/// firewall.
 fn clear_suspects(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way: bool) {
     let mut clear = |cleared: &[Suspect]| suspects.retain(|suspect| !cleared.contains(suspect));
     let knows_security = prediction.nsg.is_some();
@@ -120,7 +122,7 @@ fn clear_suspects(suspects: &mut Vec<Suspect>, prediction: &Prediction, one_way:
             Suspect::Nva,
         ]);
         if knows_security {
-            // What is left of it is a security admin rule; missing outbound access comes first.
+            // What remains is a security admin rule; missing outbound access comes first.
             suspects.sort_by_key(|suspect| *suspect == Suspect::Nsg);
         }
     } else if one_way && prediction.route.as_ref().is_some_and(has_hop) {

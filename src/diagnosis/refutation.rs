@@ -1,11 +1,11 @@
-//! Whether the network's own rules are the ones in force: what they deny must not answer.
+//! Whether the given rules are the ones in force: what they deny must not answer.
 
 use std::fmt;
 
 use super::view::{ProbedEndpoint, RunView};
 use crate::model::{Cause, Direction, Prediction, Stage, Verdict, prediction::Expected};
 
-/// That what the rules deny answers.
+/// Something that the rules deny answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refutation {
     /// How many endpoints do.

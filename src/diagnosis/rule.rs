@@ -1,4 +1,4 @@
-//! What a rule of findings is made of.
+//! The parts of a rule for findings.
 
 use super::{
     grounds::Grounds,
@@ -6,25 +6,25 @@ use super::{
 };
 use crate::model::{FindingKind, Fix, Suspect};
 
-/// One root cause that can be recognised: which endpoints it is about, and what is to be said of them.
+/// One root cause that can be recognised: which endpoints it is about, and what is reported about them.
 #[derive(Debug, Clone, Copy)]
 pub struct FindingRule {
-    /// What it finds.
+    /// The kind of finding.
     pub kind: FindingKind,
     /// Which endpoints it is about.
     pub claims: EndpointMatcher,
-    /// What is said of them, and on what grounds. Grounds that refute it leave the endpoints to later rules.
+    /// The account of them, with its grounds. If the grounds refute it, the endpoints are left to later rules.
     pub describe: for<'a> fn(&RunView<'a>, &FindingGroup<'a>) -> Account,
 }
 
-/// How a rule chooses endpoints. What an earlier rule explains is never claimed again.
+/// How a rule selects endpoints. It never gets what an earlier rule explains.
 #[derive(Debug, Clone, Copy)]
 pub enum EndpointMatcher {
-    /// Each that is not as it should be, by the scope of the finding that it belongs to; `None` for those that it is not
-    /// about.
+    /// Called for each endpoint that is not as expected; returns the scope of its finding, or `None` if the rule is not
+    /// about it.
     Each(for<'a> fn(&RunView<'a>, &ProbedEndpoint<'a>) -> Option<String>),
-    /// Groups, where one endpoint alone does not show it: of those that are not as they should be and that nothing
-    /// explains yet, and of any others of the run.
+    /// Returns groups, if one endpoint alone does not show the cause: of those that are not as expected and
+    /// unexplained, and of any others in the run.
     Groups(for<'a> fn(&RunView<'a>, &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>>),
 }
 
@@ -37,16 +37,16 @@ pub struct FindingGroup<'a> {
     pub rows: Vec<ProbedEndpoint<'a>>,
 }
 
-/// What is said of a group.
+/// What is reported about a group.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
-    /// The finding in one line.
+    /// The finding's title.
     pub title: String,
-    /// What it rests on: its evidence, and how sure it is.
+    /// Its grounds: the evidence and its weight.
     pub grounds: Grounds,
     /// Where to look, the likeliest first.
     pub suspects: Vec<Suspect>,
-    /// What the instance cannot do meanwhile; `None` for what its dependencies say of themselves.
+    /// What the instance cannot do meanwhile; `None` to use what its dependencies say.
     pub impact: Option<String>,
     /// What to change.
     pub fix: Fix,
@@ -61,7 +61,7 @@ impl<'a> FindingGroup<'a> {
         }
     }
 
-    /// The rows that a scope can be found for, by that scope, in the order in which scopes first appear.
+    /// The rows that have a scope, grouped by it, in the order in which scopes first appear.
     pub fn by(rows: &[ProbedEndpoint<'a>], scope: impl Fn(&ProbedEndpoint<'a>) -> Option<String>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for row in rows {

@@ -1,5 +1,5 @@
-//! One address for names that have nothing in common: the answering server, a DNS filter for the most part, points them
-//! all to an address of its own.
+//! One address for names that have nothing in common: the answering server, usually a DNS filter, returns its own
+//! address for all of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,12 +15,13 @@ use crate::{
     text::words,
 };
 
-/// From so many unrelated names on, no service can be all of them.
+/// No single service has this many unrelated names.
 const FEWEST_DOMAINS: usize = 3;
 
-/// Gives the rows of such an address their true cause, where no service is verified there.
+/// Gives the rows of such an address their true cause, if no service is verified there.
 ///
-/// Content networks answer for many names at one address; theirs lead there by aliases in one domain, and so count as one.
+/// Content networks answer for many names at one address; their names resolve through aliases in one domain, and so
+/// count as one.
 pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judgement]) {
     let mut places: BTreeMap<IpAddr, AddressUsage> = BTreeMap::new();
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements.iter()) {
@@ -52,7 +53,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
     }
 }
 
-/// What is seen of one address.
+/// What was observed at one address.
 #[derive(Debug, Default)]
 struct AddressUsage {
     domains: BTreeSet<String>,
@@ -60,7 +61,7 @@ struct AddressUsage {
     is_verified: bool,
 }
 
-/// The public address that was tried for a name, where it is the only one.
+/// The public address that was tried for a name, if there is only one.
 fn only_address(endpoint: &PlannedEndpoint, judgement: &Judgement) -> Option<IpAddr> {
     let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let address = addresses.next()?;
@@ -72,13 +73,13 @@ fn only_address(endpoint: &PlannedEndpoint, judgement: &Judgement) -> Option<IpA
     counts.then_some(address)
 }
 
-/// Whether the service was verified by more than clear text, which a block page has too.
+/// Whether the service was verified by more than plain text, which a block page has too.
 fn is_proved_beyond_doubt(endpoint: &PlannedEndpoint, judgement: &Judgement) -> bool {
     let is_any_answer = endpoint.protocol == Protocol::Http && endpoint.path.is_none();
     judgement.verdict.is_proved() && !is_any_answer
 }
 
-/// The name that the address belongs to: the end of the aliases, where there are any.
+/// The name of the address: the last alias, if there are any.
 fn last_name<'a>(endpoint: &'a PlannedEndpoint, context: &'a Context) -> &'a str {
     let answer = context
         .name(&endpoint.host)

@@ -11,9 +11,9 @@ use crate::{
     text::words,
 };
 
-/// From here on, "host unreachable" from this machine itself means that the next hop did not answer ARP or, over IPv6,
-/// neighbour discovery. The kernel gives up after three tries, a second apart, which an earlier connection may have begun; a
-/// firewall says no at once.
+/// From this time on, "host unreachable" from this machine itself means that the next hop did not answer ARP or, over
+/// IPv6, neighbour discovery. The kernel gives up after three requests, a second apart, which an earlier connection may
+/// have started; a firewall refuses at once.
 const DEAD_NEXT_HOP: Duration = Duration::from_millis(100);
 
 /// The cause of a failed connection attempt, and what was seen.
@@ -64,7 +64,7 @@ pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, S
     }
 }
 
-/// Whether an ICMP error of this machine itself, `after` so long, says that the next hop answers no neighbour lookup.
+/// Whether an ICMP error from this machine itself, after the time `after`, means that the next hop did not answer.
 pub(super) fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool {
     matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
 }

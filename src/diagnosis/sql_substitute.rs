@@ -1,4 +1,5 @@
-//! The substitute for a SQL server whose name is not known. Its silence shows less than that of the server itself.
+//! The stand-in for a SQL server whose name is not known. A missing reply from it shows less than one from the server
+//! itself.
 
 use crate::{
     diagnosis::outcome::Judgement,
@@ -6,7 +7,7 @@ use crate::{
     plan::{Plan, StandIn},
 };
 
-/// Judges stand-ins again, as far as there was no answer at all.
+/// Judges stand-ins again, if they did not answer at all.
 pub(super) fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
         let Some(stand_in) = endpoint.stand_in.filter(|_| is_silent(judgement)) else {

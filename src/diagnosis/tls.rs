@@ -21,7 +21,7 @@ pub(super) fn judge(endpoint: &PlannedEndpoint, trace: &TlsTrace, context: &Cont
     let (standing, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (AttemptVerdict::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
-        // A chain that the instance would not trust is what is wrong, wherever the conversation ended after it.
+        // If the instance would not trust the chain, that is the cause, whatever ended the conversation later.
         (Some(chain), _) if trace.key_proved && !is_accepted(endpoint, chain, context) => {
             presented(endpoint, chain, context)
         }
@@ -45,7 +45,8 @@ pub(super) fn judge(endpoint: &PlannedEndpoint, trace: &TlsTrace, context: &Cont
     }
 }
 
-/// The server is proved, and then wants a client certificate: how it ends after that says nothing about the network.
+/// The server is verified and then requests a client certificate: how it ends after that shows nothing about the
+/// network.
 fn asked(end: &TlsEnd) -> (AttemptVerdict, String) {
     match end {
         TlsEnd::Silent => (
@@ -59,8 +60,7 @@ fn asked(end: &TlsEnd) -> (AttemptVerdict, String) {
     }
 }
 
-/// What came last in a handshake that was not completed: a peer that showed a certificate had answered the
-/// `ClientHello`.
+/// The last message of an incomplete handshake: a peer that presented a certificate had answered the `ClientHello`.
 fn last(trace: &TlsTrace) -> &'static str {
     match (&trace.chain, trace.version) {
         (Some(_), _) if trace.key_proved => "a verified certificate, before the handshake was complete",
@@ -112,7 +112,7 @@ fn cut(end: &TlsEnd, trace: &TlsTrace) -> (AttemptVerdict, String) {
     (AttemptVerdict::Failed(cause), seen)
 }
 
-/// Whether the instance would go on with this chain.
+/// Whether the instance would continue with this chain.
 fn is_accepted(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) -> bool {
     match &endpoint.of_instance {
         None => chain.is_the_service(),
@@ -120,7 +120,7 @@ fn is_accepted(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context
     }
 }
 
-/// Judges a chain by the roots of the instance, and what is the instance's own as it is configured.
+/// Judges a chain by the instance's roots, and that of the instance's own hosts as they are configured.
 fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     if let Some(own) = &endpoint.of_instance
         && let Some(judged) = backend::judge(&own.validation, chain)
@@ -138,7 +138,8 @@ fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) 
             ),
         ),
         _ if !chain.right_name => {
-            // A public certificate for another name: the network let us through, to a server that does not serve this.
+            // A public certificate for another name: the network let us through, to a server that does not serve this
+            // name.
             let standing = if endpoint.need == Need::Documented && chain.trust == Trust::Trusted {
                 AttemptVerdict::Unproven(Some(Cause::TlsWrongName))
             } else {
@@ -179,7 +180,7 @@ fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) 
     }
 }
 
-/// Judges a chain that leads to no root of the instance: private, incomplete, newer than our lists, or a stranger's.
+/// Judges a chain that does not lead to a root of the instance: private, incomplete, newer than our lists, or unknown.
 fn unknown_issuer(chain: &ChainFacts, context: &Context) -> (AttemptVerdict, String) {
     let issuer = &chain.issuer;
     if is_private_ca_of_microsoft(chain, context) {
@@ -237,7 +238,7 @@ fn clock(context: &Context) -> String {
     }
 }
 
-/// Microsoft's private CA (AME) serves some internal names. It is believed only where nothing suggests inspection.
+/// Microsoft's private CA (AME) serves some internal names. It counts only if nothing suggests inspection.
 fn is_private_ca_of_microsoft(chain: &ChainFacts, context: &Context) -> bool {
     claims_to_be_ame(chain)
         && chain.right_name
@@ -252,9 +253,9 @@ fn claims_to_be_ame(chain: &ChainFacts) -> bool {
     })
 }
 
-/// The chain ends in the middle, and says where Windows would fetch the rest: at Microsoft or `DigiCert`. This VM may well
-/// know the authority, whose root has been in some stores for longer than in others; a stranger that this VM trusts is an
-/// inspecting device that copies what it sees.
+/// The chain is incomplete, and names the URL where Windows would fetch the rest: at Microsoft or `DigiCert`. This VM
+/// may trust the issuer, because some stores have had its root for longer than others. An unknown issuer that this VM
+/// trusts is a device that inspects TLS and copies what it sees.
 fn is_missing_intermediate(chain: &ChainFacts) -> bool {
     const OWNERS: [&str; 4] = ["microsoft.com", "digicert.com", "digicert.cn", "geotrust.com"];
     let of_an_owner = |host: &String| {
@@ -270,7 +271,7 @@ fn is_missing_intermediate(chain: &ChainFacts) -> bool {
         && chain.issuer_hosts.iter().any(of_an_owner)
 }
 
-/// No device that inspects signs in the name of a public authority: this one's root is newer than the agent.
+/// No device that inspects signs in the name of a public CA: this one's root is newer than the agent.
 fn is_newer_than_our_lists(chain: &ChainFacts) -> bool {
     chain.right_name && chain.public_issuer && chain.trusted_by_vm == Some(true)
 }

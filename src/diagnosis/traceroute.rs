@@ -1,9 +1,9 @@
-//! What small TTLs show about where packets stop: which hops answer on the path, and what accepts or cuts within so
-//! many hops.
+//! What low TTLs show about where packets stop: which hops answer on the path, and what accepts or cuts within a number
+//! of hops.
 //!
-//! A hop that answers has seen the packet; one that does not answer says nothing. Who accepts, resets or cuts although the
-//! packet cannot have come farther stands within that distance, whatever any router says. Behind a NAT only this second kind is
-//! believed.
+//! A hop that answers has seen the packet; one that does not answer shows nothing. A device that accepts, resets or
+//! cuts although the packet cannot have travelled farther is within that distance, whatever routers report. Behind a
+//! NAT only this second kind of result counts.
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
@@ -27,22 +27,22 @@ use crate::{
 pub mod evidence;
 pub mod targets;
 
-/// So many connections over one hop must have the same outcome before the hop is the cause.
+/// This many connections over one hop must have the same outcome before the hop is the cause.
 const ENOUGH: usize = 3;
 
-/// What is known of the route to an address.
+/// What is known about the route to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lead {
     /// No route was given.
     Unidentified,
     /// It leads over hops.
     Hops,
-    /// It leads through the fabric alone: within the network, or through a service endpoint.
+    /// It leads only through Azure's fabric: within the network, or through a service endpoint.
     PastEveryHop,
 }
 
 impl Lead {
-    /// What the route says that decides, where one was given.
+    /// Details of the deciding route, if one was given.
     pub fn of(route: Option<&RouteMatch>) -> Self {
         match route.map(|route| &route.next_hop_type) {
             None => Self::Unidentified,
@@ -52,58 +52,58 @@ impl Lead {
     }
 }
 
-/// What was seen of one way, and how far it reaches.
+/// The results for one path, and how far it was traced.
 #[derive(Debug, Clone)]
 pub struct WayReading<'a> {
     way: &'a Way,
     endpoint: &'a PlannedEndpoint,
     source: Option<IpAddr>,
     lead: Lead,
-    /// Whether the address may well be at the first hop: inside a network Azure's fabric takes nothing off a TTL.
+    /// Whether the address may be at the first hop: inside a network, Azure's fabric does not decrement the TTL.
     is_near: bool,
-    /// The hops before any NAT that said that a SYN ran out there.
+    /// The hops before any NAT that reported that a SYN's TTL expired there.
     pub hops: Vec<Router>,
-    /// The least TTL at which something answers through a NAT, which identifies no hop.
+    /// The lowest TTL at which something answers through a NAT, which identifies no hop.
     pub nat: Option<u8>,
-    /// From which TTL on every SYN is accepted.
+    /// The lowest TTL from which every SYN is accepted.
     pub accepts: Option<u8>,
-    /// From which one on every SYN is reset.
+    /// The lowest TTL from which every SYN is reset.
     pub refuses: Option<u8>,
-    /// From which one on everything that we say is cut, and how.
+    /// The lowest TTL from which all our data is cut, and how.
     pub cuts: Option<(u8, Cause)>,
-    /// The largest TTL of words that ran out, where larger ones were met with silence, and the hop at that distance is
-    /// known: on an open connection the kernel does not tell who says so.
+    /// The largest TTL at which data expired, if data with larger ones got no reply, and the hop at that distance is
+    /// known: on an open connection the kernel does not report the sender.
     pub reaches: Option<u8>,
-    /// Connections by the first hop that they go over.
+    /// Connections, grouped by their first hop.
     pub shares: Vec<Share>,
 }
 
 /// A router on the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Router {
-    /// The TTL that ran out there.
+    /// The TTL that expired there.
     pub hop: u8,
     /// What it answered.
     pub error: IcmpError,
     /// Its address.
     pub address: IpAddr,
-    /// How long that took.
+    /// The round-trip time.
     pub after: Duration,
 }
 
-/// What the connections over one first hop came to.
+/// The results of the connections over one first hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     /// The hop.
     pub hop: IpAddr,
-    /// How many proved the service.
+    /// How many verified the service.
     pub passed: usize,
     /// How many failed.
     pub failed: usize,
 }
 
 impl<'a> WayReading<'a> {
-    /// What was seen on the path to an endpoint.
+    /// The observations on the path to an endpoint.
     pub fn of(way: &'a Way, endpoint: &'a PlannedEndpoint, lead: Lead) -> Self {
         let address = way.address.ip();
         let flows = way.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
@@ -129,41 +129,42 @@ impl<'a> WayReading<'a> {
         }
     }
 
-    /// The port and the name of what is tried, as a picture has room for them.
+    /// The port and name of the target, short enough for a diagram.
     fn label(&self) -> String {
         let name = self.endpoint.service_tag.as_deref().unwrap_or(&self.endpoint.host);
         format!("{name} {}", self.endpoint.port)
     }
 
-    /// Whether a device accepts for an address that cannot be so near: on this machine, or at the first hop.
+    /// Whether a device accepts for an address that cannot be this near: on this machine, or at the first hop.
     pub fn is_proxied(&self) -> bool {
         !self.is_near && self.accepts == Some(1)
     }
 
-    /// Whether a device resets for an address that cannot be so near.
+    /// Whether a device resets for an address that cannot be this near.
     pub fn is_refused_nearby(&self) -> bool {
         !self.is_near && self.refuses == Some(1)
     }
 
-    /// From which TTL on it is cut, and how, where that is nearer than the device that accepts. Where some SYNs are
-    /// accepted and larger ones are not, nothing tells from where on they are.
+    /// The lowest TTL from which it is cut, and how, if that is nearer than the device that accepts. If some SYNs are
+    /// accepted and SYNs with larger TTLs are not, the distance of that device is not known.
     pub fn cut_on_the_way(&self) -> Option<(u8, Cause)> {
         let (cut, cause) = self.cuts?;
         let is_nearer = match self.accepts {
             Some(accepts) => cut < accepts,
-            // One that was never sent might have been accepted.
+            // A SYN that was never sent might have been accepted.
             None => (self.way.syns.iter()).all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
         };
         is_nearer.then_some((cut, cause))
     }
 
-    /// Whether it is cut so much nearer that two ways of different length do not explain it.
+    /// Whether it is cut so much nearer that two paths of different lengths do not explain it.
     pub fn is_cut_far_apart(&self) -> bool {
         let cut = self.cut_on_the_way();
         cut.is_some_and(|(cut, _)| self.accepts.is_none_or(|accepts| accepts > cut + 1))
     }
 
-    /// Whether some SYNs reached a device that answers and larger ones did not, so that nothing tells where it stops.
+    /// Whether some SYNs reached a device that answers and those with larger TTLs did not, so that it is not known
+    /// where they stop.
     pub fn is_uneven(&self) -> bool {
         let is_answered = self
             .way
@@ -183,7 +184,7 @@ impl<'a> WayReading<'a> {
         (!is_mixed).then_some((*bad, *good))
     }
 
-    /// The way to where it stops, where anything of it is known.
+    /// The path to where it stops, if anything about it is known.
     pub fn path(&self) -> Option<Path> {
         let silent_hop = |does| Hop {
             hop: 1,
@@ -208,7 +209,7 @@ impl<'a> WayReading<'a> {
         } else if let Some(reaches) = self.reaches {
             before(reaches + 1).collect()
         } else if self.is_uneven() || !self.way.words.is_empty() {
-            // A connection was opened, and nothing tells where what is said on it stops.
+            // A connection was opened, and it is not known where the data on it stops.
             Vec::new()
         } else {
             before(self.accepts.or(self.refuses).unwrap_or(u8::MAX)).collect()
@@ -236,9 +237,9 @@ impl Router {
     }
 }
 
-/// The routers that answered, up to the first NAT: behind it another's address may stand for any of them. A public
-/// router on the path of a private source is behind one, and so is an address that has answered before. The second is
-/// the TTL of the first answer from there.
+/// The routers that answered, up to the first NAT: after it, another device's address may appear for any of them. A
+/// public router on the path of a private source is behind one, and so is an address that has answered before. The
+/// second value is the TTL of the first answer from there.
 fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     let is_translated = |sender: IpAddr| {
         source.is_some_and(address::is_private)
@@ -267,8 +268,8 @@ fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     (routers, None)
 }
 
-/// The least TTL from which on something holds of everything that was tried; `None` where a larger one fails it, or was
-/// not tried, since packets of different ports may go different ways.
+/// The lowest TTL from which something is true of everything that was tried; `None` if a larger one contradicts it or
+/// was not tried, since packets with different ports may take different paths.
 fn from_on<T>(tried: &[Option<T>], holds: impl Fn(&T) -> bool) -> Option<u8> {
     let holds = |one: &Option<T>| one.as_ref().is_some_and(&holds);
     let first = tried.iter().position(&holds)?;
@@ -288,7 +289,7 @@ pub fn answer_text(endpoint: &PlannedEndpoint, attempt: &Attempt) -> String {
     attempt::judge(endpoint, attempt, &Context::default()).detail
 }
 
-/// Why what was said on an open connection failed.
+/// Why the data on an open connection failed.
 fn failure(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Option<Cause> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     match attempt::judge(endpoint, attempt, &Context::default()).standing {
@@ -304,7 +305,8 @@ fn cuts(way: &Way, endpoint: &PlannedEndpoint) -> Option<(u8, Cause)> {
     Some((from, cause))
 }
 
-/// Whatever else ends in "no route to host", such as a firewall's no, does so at every larger TTL as well.
+/// Anything else that ends in "no route to host", such as a firewall's rejection, has the same result at every larger
+/// TTL.
 fn reaches(way: &Way, endpoint: &PlannedEndpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
         |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == FailureMode::Silence);
@@ -347,8 +349,8 @@ mod tests {
         probe::trace::Hello,
     };
 
-    /// What became of the SYNs: `.` silence, `+` accepted, `-` reset, `?` not sent, anything else the host of a router in 10.0.0.0/24,
-    /// or in 20.0.0.0/24 where it is a capital letter.
+    /// The results of the SYNs: `.` no reply, `+` accepted, `-` reset, `?` not sent; any other character is the last
+    /// octet of a router in 10.0.0.0/24, or in 20.0.0.0/24 for a capital letter.
     fn way(to: &str, seen: &str) -> Way {
         let trace = |(at, seen): (usize, char)| {
             let ended = |errno, icmp| {
@@ -415,7 +417,7 @@ mod tests {
             ("........", vec![], false),
             // A public router answers a private source only through a NAT.
             ("aAb.....", vec![1], true),
-            // A NAT puts its own address instead of those behind it.
+            // A NAT replaces the addresses behind it with its own.
             ("aaa.....", vec![1], true),
             ("abab....", vec![1, 2], true),
         ] {
@@ -443,7 +445,7 @@ mod tests {
             ("10.2.0.4", "++++++++", Lead::Hops, false),
             ("168.63.129.16", "++++++++", Lead::Hops, false),
             ("20.1.2.3", "a+++++++", Lead::Hops, false),
-            // Packets of different ports may go different ways.
+            // Packets with different ports may take different paths.
             ("20.1.2.3", "+.++++++", Lead::Hops, false),
             ("20.1.2.3", "+?++++++", Lead::Hops, false),
         ] {
@@ -477,7 +479,7 @@ mod tests {
         let endpoint = endpoint();
         for (to, left) in [
             ("20.1.2.3", vec![Suspect::Nva, Suspect::Udr]),
-            // At the far end of a private address another NSG may stand.
+            // Another NSG may apply at the far end of a private address.
             ("10.2.0.4", vec![Suspect::Nsg, Suspect::Udr, Suspect::Nva]),
         ] {
             let way = way(to, "a.......");
@@ -517,7 +519,7 @@ mod tests {
         assert_eq!(suspects, [Suspect::Nva, Suspect::Nsg, Suspect::Udr]);
     }
 
-    /// Words met with silence: `x` where a hop says that they ran out.
+    /// Data without a reply: `x` where a hop reports that its TTL expired.
     fn words(way: &mut Way, seen: &str) {
         let said = |seen: char| {
             let greeting = Greeting {
@@ -550,7 +552,7 @@ mod tests {
         for (syns, seen, reaches) in [
             ("ab.+++++", "xx......", Some(2)),
             ("ab.+++++", "x.......", Some(1)),
-            // Behind a NAT, and where a firewall says no to whatever comes as far as it.
+            // Behind a NAT, and with a firewall that rejects whatever reaches it.
             ("aAA+++++", "xxx.....", None),
             ("ab.+++++", "xxxxxxxx", None),
             ("abcdefgh", "xxxxxxxx", None),
@@ -563,7 +565,7 @@ mod tests {
             let path = reading.path().map(|path| path.hops.len());
             assert_eq!(path, reaches.map(usize::from), "{syns} {seen}");
         }
-        // The connection was opened, so it is not the SYNs that are dropped.
+        // The connection was opened, so SYNs are not what is dropped.
         let mut way = way("20.1.2.3", "aA......");
         words(&mut way, "xx......");
         let reading = WayReading::of(&way, &endpoint, Lead::Hops);
@@ -600,10 +602,10 @@ mod tests {
             reading.cuts = reset;
             (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
         };
-        // Accepted as near as it is cut, with one SYN lost behind: the service's own reset.
+        // Accepted as near as it is cut, with one later SYN lost: the service's own reset.
         assert_eq!(read("..+.++++"), (false, false));
         assert_eq!(read("..++++++"), (false, false));
-        // One was never sent, so that none is accepted says nothing.
+        // One SYN was never sent, so it shows nothing that none was accepted.
         assert_eq!(read("..?....."), (false, false));
         assert_eq!(read("...+++++"), (true, false));
         assert_eq!(read(".....+++"), (true, true));

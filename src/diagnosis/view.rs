@@ -1,5 +1,4 @@
-//! The whole run as findings are drawn from it: every endpoint with its measurements and verdict, and what is left to
-//! explain.
+//! The whole run as findings see it: every endpoint with its measurements and verdict, and what is left to explain.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,24 +39,24 @@ pub use self::{
     servers::{NameServerView, QueryCounts},
 };
 
-/// What is known of the place and the time that a run was made at.
+/// What is known about the place and the time of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The region, as the VM's metadata names it: it makes service tags regional.
     pub region: Option<&'a str>,
-    /// The kind of virtual network; `None` where nothing tells.
+    /// The kind of virtual network; `None` if it is not known.
     pub vnet: Option<Vnet>,
     /// This machine's addresses: an ICMP error from one of them is its own.
     pub addresses: &'a [IpAddr],
     /// When the run started.
     pub started_at: Timestamp,
-    /// What the instance says of its own network, where it was asked.
+    /// The instance's status of its own network, if it was queried.
     pub instance: Option<&'a InstanceView>,
-    /// What guards this VM and the instance, where the management endpoint told.
+    /// The NSGs and routes of this VM and of the instance, if the management endpoint returned them.
     pub subnets: Option<&'a Subnets>,
-    /// The rules that the plan needs: those that mend something stand in its fix.
+    /// The rules that the plan needs: a finding's fix uses these.
     pub rules: Option<&'a RuleSet<'a>>,
-    /// The user's own resources, whose names stand in commands; `None` where nothing tells.
+    /// The user's own resources, whose names are used in commands; `None` if none are known.
     pub known: Option<&'a KnownResources>,
 }
 
@@ -68,21 +67,21 @@ pub struct RunView<'a> {
     pub plan: &'a Plan,
     /// When it began, by this machine's clock.
     pub began: Timestamp,
-    /// What every name server said of each name.
+    /// What every name server answered for each name.
     pub names: &'a BTreeMap<String, NameTrace>,
     /// What the controls showed.
     pub controls: &'a Controls,
-    /// What small TTLs showed of where it stops.
+    /// What SYNs with a low TTL showed about where packets stop.
     pub ways: &'a [Way],
-    /// What the network's own rules say, where they were given.
+    /// What the given rules and routes predict, if there are any.
     pub predictions: Option<&'a Predictions>,
     /// Where it was made from.
     pub place: Surroundings<'a>,
-    /// Whether the platform's name server (168.63.129.16) answered as a control; `None` where it was not asked.
+    /// Whether the platform's name server (168.63.129.16) answered as a control; `None` if it was not queried.
     pub platform_dns: Option<bool>,
-    /// What the peers say of this machine's clock; `None` where none said anything.
+    /// What the peers' times show about this machine's clock; `None` if there are none.
     pub clock: Option<Measured>,
-    /// What the line itself is like.
+    /// The quality of the line.
     pub line: LineQuality,
     /// The addresses and ports at which a connection was accepted.
     pub open: BTreeSet<SocketAddr>,
@@ -124,13 +123,13 @@ impl<'a> RunView<'a> {
         }
     }
 
-    /// Rows of which the service was verified.
+    /// Rows whose service was verified.
     pub fn proved(&self) -> impl Iterator<Item = &ProbedEndpoint<'a>> {
         self.rows.iter().filter(|row| row.judgement.verdict.is_proved())
     }
 
-    /// What was said of a row's name in the end: by the server that decided, and by the platform's own, as far as it was
-    /// asked.
+    /// The final answer for a row's name: from the server that decided, and from the platform's own, if they were
+    /// queried.
     pub fn answers(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a ServerReply> + use<'a> {
         let name = self.names.get(&row.endpoint.host);
         let name = name.or_else(|| row.trace?.name.as_ref());
@@ -144,26 +143,27 @@ impl<'a> RunView<'a> {
         error.own || error.sender.is_some_and(is_own)
     }
 
-    /// Whether an ICMP error is this machine's own word for a next hop that did not answer, `after` so long.
+    /// Whether an ICMP error is this machine's own report of a next hop that did not answer, after the time `after`.
     pub fn is_dead_next_hop(&self, error: &IcmpError, after: Duration) -> bool {
         self.is_own(error) && socket::is_of_a_dead_next_hop(error, after)
     }
 
-    /// The rows that show something of the network when they fail.
+    /// Rows whose failure is evidence about the network.
     pub fn needed(&self) -> impl Iterator<Item = &ProbedEndpoint<'a>> {
         self.rows.iter().filter(|row| is_needed(row))
     }
 
-    /// Whether some connections to an address of this row pass and others do not, in a run where that is a finding of its
-    /// own or the line's that loses packets.
+    /// Whether some connections to an address of this row pass and others do not, in a run in which that is a finding
+    /// of its own, or is explained by packet loss on the line.
     pub fn is_divided(&self, row: &ProbedEndpoint<'a>) -> bool {
         let is_split = |row: &ProbedEndpoint<'a>| should_work(row) && self.differing(row).next().is_some();
         let counts = |row: &ProbedEndpoint<'a>| row.endpoint.need != Need::Documented;
         is_split(row) && self.rows.iter().any(|other| counts(other) && is_split(other))
     }
 
-    /// The connections of a row that fail while others to the same address pass, and why. Before any data is sent no
-    /// name can be at fault: a lost SYN differs from one to the same address and port that another probe got through.
+    /// The connections of a row that fail while others to the same address pass, with the causes. Before any data is
+    /// sent, the name cannot be the reason: this includes a lost SYN, if another probe reached the same address and
+    /// port.
     pub fn differing(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
         let outcomes = &row.judgement.outcomes;
         outcomes.iter().filter_map(move |outcome| {
@@ -177,7 +177,7 @@ impl<'a> RunView<'a> {
         })
     }
 
-    /// What was seen of one name server.
+    /// What was observed about one name server.
     pub fn server(&self, address: IpAddr) -> NameServerView {
         NameServerView::of(address, self.names.values(), &self.rows)
     }
@@ -207,9 +207,9 @@ impl<'a> RunView<'a> {
 /// What another name showed at an address where one was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameTest<'a> {
-    /// This one gets through, and the endpoint's own does not: it goes by the name.
+    /// It gets through, and the endpoint's own name does not: the filter matches the name.
     LetsThrough(&'a str),
-    /// This one gets through, and right behind it the endpoint's own does too: it goes by the moment.
+    /// It gets through, and right after that the endpoint's own name does too: the result depends on the moment.
     LetsBothThrough(&'a str),
     /// This one is cut as well: the filter does not match the name.
     CutsAsWell(&'a str),
@@ -222,7 +222,7 @@ fn opened(rows: &[ProbedEndpoint<'_>]) -> BTreeSet<SocketAddr> {
     open.map(|outcome| outcome.address).collect()
 }
 
-/// Whether the platform's name server answered as a control; `None` where it was not asked.
+/// Whether the platform's name server answered as a control; `None` if it was not queried.
 fn platform_answers(run: &Run) -> Option<bool> {
     let mut replies = run.names.values().filter_map(|name| name.platform.as_ref()).peekable();
     replies.peek()?;

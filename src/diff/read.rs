@@ -1,4 +1,4 @@
-//! Reading a report back, with errors that say what the file is instead.
+//! Reads a report, with errors that say what the file is instead.
 
 use std::{borrow::Cow, path::Path};
 
@@ -16,10 +16,11 @@ const NEWEST: u32 = 1;
 /// What the schema of every version begins with.
 const NAME: &str = "apim-probe/report/v";
 
-/// A larger file is refused, in bytes: a report of 10,000 endpoints has half of it.
+/// Maximum size of a file, in bytes: a report of 10,000 endpoints has half of it.
 const MAX_SIZE: usize = 32 << 20;
 
-/// What comes first: whose document it is. Everything else is passed over, so that nothing is kept of what is none.
+/// The first key, which identifies the document. Everything else is skipped, so nothing is kept of a document that is
+/// not a report.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -41,10 +42,10 @@ pub enum ReportReadError {
     /// Another of our documents.
     #[error("this is a document with schema {0}, not a report ({expected})", expected = model::SCHEMA)]
     OtherSchema(String),
-    /// A report of a newer program.
+    /// A report from a newer program.
     #[error("this report has schema {0}, which is newer than this program: it reads up to {newest}", newest = model::SCHEMA)]
     TooNew(String),
-    /// A report with a key missing or of another type.
+    /// A report with a missing key, or with a value of another type.
     #[error("this report is damaged: {0}; create a new one with `apim-probe run -o FILE.json`")]
     Damaged(String),
 }

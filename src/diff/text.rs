@@ -33,7 +33,7 @@ pub fn render(diff: &Diff, options: &Options) -> String {
 
 type Belongs = fn(&EndpointDifference) -> bool;
 
-/// What stands where; every change belongs to exactly one section.
+/// The sections; every change belongs to exactly one.
 const SECTIONS: [(&str, Belongs); 6] = [
     ("REGRESSIONS", |change| change.weight == ChangeWeight::Regression),
     ("FIXES", |change| change.weight == ChangeWeight::Fix),
@@ -84,7 +84,7 @@ fn headline(page: &mut TextPage, diff: &Diff) {
     );
 }
 
-/// Writes endpoints and what became of them: side by side where all of them fit, else one below the other.
+/// Writes endpoints and their changes: next to each other if all of them fit, else below each other.
 fn rows(page: &mut TextPage, changes: &[&EndpointDifference]) {
     let told: Vec<(&str, String)> = changes
         .iter()

@@ -1,4 +1,4 @@
-//! What the catalog has from its page, and what else it has.
+//! The catalog's entries from its page, and its other entries.
 
 use super::PageRow;
 use crate::{
@@ -10,15 +10,15 @@ use crate::{
 /// One port of one entry in one cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// The entry, as a row.
+    /// The entry, in the form of a row.
     pub row: PageRow,
-    /// What the page names of it.
+    /// What the page lists for it.
     pub named: SourceMention,
-    /// Members of a wildcard: a page may name one of them.
+    /// Members of a wildcard: a page may list one of them.
     pub members: Vec<String>,
 }
 
-/// Everything that the catalog has, in its order.
+/// Every entry of the catalog, in its order.
 pub(super) fn of(catalog: &Catalog) -> Vec<Claim> {
     let mut claims = Vec::new();
     for dependency in &catalog.dependencies {
@@ -72,7 +72,7 @@ fn in_cloud<'a>(
     })
 }
 
-/// What the page names of an entry in one cloud, where it is the page that it comes from.
+/// What the page lists for an entry in one cloud, if the entry is from this page.
 fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cloud: Cloud) -> SourceMention {
     let of_the_page = dependency.docs.as_deref().is_some_and(|docs| docs.starts_with('#'));
     if !of_the_page || endpoint.retired.is_some() {
@@ -82,7 +82,7 @@ fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cl
         .on_page
         .or(dependency.on_page)
         .unwrap_or_else(|| usual(endpoint));
-    // Where a host is another one in each cloud, the page gives the public one's.
+    // If a host differs between clouds, the page lists the public one.
     let differs = match &endpoint.target {
         Target::Host(host) | Target::Wildcard { pattern: host, .. } => {
             placeholders(host).any(|name| catalog.clouds.values().any(|suffixes| suffixes.contains_key(name)))
@@ -95,7 +95,8 @@ fn named(catalog: &Catalog, dependency: &Dependency, endpoint: &EndpointSpec, cl
     named
 }
 
-/// A host that all customers share is named; of one that only the user knows the tag; of a name server the port.
+/// For a host that all customers share, the host; for one that only the user knows, the tag; for a name server, the
+/// port.
 fn usual(endpoint: &EndpointSpec) -> SourceMention {
     let is_users = |host: &str| placeholders(host).any(|name| SETTINGS.iter().any(|setting| setting.name == name));
     match &endpoint.target {

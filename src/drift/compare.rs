@@ -13,7 +13,7 @@ use crate::{
     model::Direction,
 };
 
-/// Sections of the page from which the catalog has nothing.
+/// Sections of the page without entries in the catalog.
 const EMPTY_SECTIONS: [&str; 5] = [
     "regional-service-tags",
     "control-plane-ip-addresses",
@@ -22,10 +22,10 @@ const EMPTY_SECTIONS: [&str; 5] = [
     "troubleshooting",
 ];
 
-/// Tags that stand for no service of its own: a row of the page's table is not to be expected for each.
+/// Tags that do not belong to a single service: the page's table need not have a row for each.
 const SHARED_TAGS: [&str; 3] = ["Internet", "VirtualNetwork", "AzurePlatformLKM"];
 
-/// What of a claim was found on the page.
+/// Which parts of an entry were found on the page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct ClaimMatches {
     host: bool,
@@ -85,7 +85,7 @@ fn fits_port(row: &PageRow, claim: &Claim) -> bool {
     fits(row.port, claim.row.port) && fits(row.transport, claim.row.transport)
 }
 
-/// Marks the claims that a host of the page is about; false where the catalog lacks it on that port.
+/// Marks the entries that a host on the page matches; false if the catalog lacks it on that port.
 fn see_host(row: &PageRow, host: &str, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
@@ -104,7 +104,7 @@ fn see_host(row: &PageRow, host: &str, claims: &[Claim], seen: &mut [ClaimMatche
     is_known
 }
 
-/// Marks the claims that a row of the page's table is about.
+/// Marks the entries that a row of the page's table matches.
 fn see_tag(row: &PageRow, tag: &str, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
@@ -124,7 +124,7 @@ fn see_tag(row: &PageRow, tag: &str, claims: &[Claim], seen: &mut [ClaimMatches]
     is_known
 }
 
-/// Marks the claims that a port by itself is about.
+/// Marks the entries that a port alone matches.
 fn see_port(row: &PageRow, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool {
     let mut is_known = false;
     for (claim, seen) in claims.iter().zip(seen) {
@@ -136,7 +136,7 @@ fn see_port(row: &PageRow, claims: &[Claim], seen: &mut [ClaimMatches]) -> bool 
     is_known
 }
 
-/// What the catalog has from the page and the page has no more; each once.
+/// What the catalog has from the page and the page no longer has, each once.
 fn lost(claims: &[Claim], seen: &[ClaimMatches]) -> Vec<PageRow> {
     let mut lost: Vec<PageRow> = Vec::new();
     let pairs = || claims.iter().zip(seen);
@@ -190,7 +190,7 @@ fn alone_port(row: &PageRow) -> PageRow {
     }
 }
 
-/// Puts the rows of a host that is gone in each of its clouds into one.
+/// Combines the rows of a removed host in each of its clouds into one.
 fn in_every_cloud(claims: &[Claim], lost: &[PageRow]) -> Vec<PageRow> {
     let without = |row: &PageRow| PageRow {
         cloud: None,
@@ -219,7 +219,7 @@ fn in_every_cloud(claims: &[Claim], lost: &[PageRow]) -> Vec<PageRow> {
     rows
 }
 
-/// Takes what was added in one place and dropped in another for one change.
+/// Treats an addition in one place and a removal in another as one change.
 fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<RowChange> {
     let mut changed = Vec::new();
     added.retain(|after| {
@@ -238,7 +238,7 @@ fn paired(added: &mut Vec<PageRow>, dropped: &mut Vec<PageRow>) -> Vec<RowChange
     changed
 }
 
-/// Takes what the catalog has of a host on another port for a change, where nothing can be dropped.
+/// Treats a host that the catalog has on another port as a change, if nothing can be dropped.
 fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<RowChange> {
     let mut changed = Vec::new();
     added.retain(|after| {
@@ -258,7 +258,7 @@ fn elsewhere(added: &mut Vec<PageRow>, claims: &[Claim]) -> Vec<RowChange> {
     changed
 }
 
-/// How far apart two rows are that are about the same thing; `None` where they are not.
+/// The distance between two rows about the same thing; `None` if they are not.
 fn similarity(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     let same_cloud = fits(before.cloud, after.cloud);
     let same = match (&before.host, &after.host) {
@@ -272,7 +272,8 @@ fn similarity(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     };
     let moved = before.port.unwrap_or_default().abs_diff(after.port.unwrap_or_default());
     let turned = before.direction != after.direction;
-    // A rule that turned round keeps its port, and one that moved keeps its direction; a cache is reached both ways.
+    // A rule whose direction changed keeps its port, and one whose port changed keeps its direction; a cache is reached
+    // both ways.
     let is_one = !turned || moved == 0 || after.direction == Some(Direction::Peer);
     (same_cloud && same && is_one).then_some((
         turned,
@@ -281,7 +282,7 @@ fn similarity(before: &PageRow, after: &PageRow) -> Option<(bool, bool, u16)> {
     ))
 }
 
-/// Sections that are new, and those that entries of the catalog point at without effect.
+/// New sections, and sections that catalog entries link to but that do not exist.
 fn unknown_sections(catalog: &Catalog, sections: &[String]) -> Vec<String> {
     let anchors: BTreeSet<&str> = catalog
         .dependencies

@@ -2,12 +2,12 @@
 
 use crate::{catalog::stands_for, text::host::is_label};
 
-/// Names of files and of code look like hosts.
+/// Names of files and code that look like hosts.
 const FILES: [&str; 14] = [
     "md", "xml", "json", "yaml", "yml", "png", "svg", "txt", "ps1", "sh", "exe", "html", "config", "csv",
 ];
 
-/// Addresses of documentation: a link to one is for the reader, not for the instance.
+/// Documentation addresses: a link to one is for the reader, not for the instance.
 const FOR_READERS: [&str; 6] = [
     "learn.microsoft.com",
     "docs.microsoft.com",
@@ -17,18 +17,18 @@ const FOR_READERS: [&str; 6] = [
     "portal.azure.com",
 ];
 
-/// What a word of a page is.
+/// The meaning of a word on a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A host, with the port behind it.
+    /// A host, with the port after it.
     Host(String, Option<u16>),
-    /// An address of the web that may be meant as an endpoint, or not.
+    /// A URL that may be meant as an endpoint, or not.
     Link(String),
     /// Anything else.
     Other,
 }
 
-/// Reads one word, without blanks; what stands in code may have two labels only.
+/// Reads one word without spaces; in code it may have only two labels.
 pub(super) fn word(text: &str, in_code: bool) -> Word {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (Some(scheme), rest),
@@ -60,7 +60,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// A host name in small letters, `{name}` for what a reader has to fill in.
+/// A host name in lower case, with `{name}` for a part that the reader must fill in.
 fn host(text: &str, in_code: bool) -> Option<String> {
     let text = text.trim_end_matches('.').replace('<', "{").replace('>', "}");
     let labels: Vec<&str> = text.split('.').collect();
@@ -88,15 +88,15 @@ fn balanced(label: &str) -> bool {
 /// How the host of a page matches the host of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostMatch {
-    /// They are the same, but for what a reader calls the parts that he has to fill in.
+    /// They are the same, except for the names of the parts that the reader must fill in.
     Same,
-    /// The page's is one of those that the catalog's stands for.
+    /// The page's host is covered by the catalog's.
     Covered,
-    /// They are not.
+    /// They differ.
     No,
 }
 
-/// Compares a host of a page with one of the catalog, both in small letters.
+/// Compares a host on a page with one in the catalog, both in lower case.
 pub(super) fn match_hosts(page: &str, catalog: &str) -> HostMatch {
     if blank(page) == blank(catalog) {
         HostMatch::Same
@@ -107,7 +107,7 @@ pub(super) fn match_hosts(page: &str, catalog: &str) -> HostMatch {
     }
 }
 
-/// A host with nothing between its braces; a wildcard in front is something to fill in.
+/// A host with empty braces; a leading wildcard counts as a part to fill in.
 fn blank(host: &str) -> String {
     let (mut text, mut inside) = (String::new(), false);
     let host = host

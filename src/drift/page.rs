@@ -9,14 +9,14 @@ use super::{
     table::{self, PageTable},
 };
 
-/// Marks of code in a block's text, from the private use area: what a page has there itself is left out.
+/// Markers around code in a block's text, from the private use area; such characters on the page itself are removed.
 pub(super) const CODE_BEGINS: char = '\u{e000}';
 pub(super) const CODE_ENDS: char = '\u{e001}';
 
-/// More rows are no page of dependencies.
+/// A page with more rows is not a page of dependencies.
 const MOST: usize = 20_000;
 
-/// HTML elements that may stand in a text; any other name in angle brackets is something to fill in.
+/// HTML elements that may appear in text; any other name in angle brackets is a placeholder.
 const ELEMENTS: [&str; 20] = [
     "a", "b", "br", "code", "div", "em", "hr", "i", "img", "li", "ol", "p", "s", "span", "strong", "sub", "sup", "u",
     "ul", "nobr",
@@ -25,7 +25,7 @@ const ELEMENTS: [&str; 20] = [
 /// Included files that say nothing about the network.
 const HARMLESS: &str = "availability";
 
-/// Reads a page; `from` is what messages call it.
+/// Reads a page; `from` is its name in messages.
 pub(super) fn read(text: &str, from: &str) -> Result<PageReading, String> {
     let (page, body, first) = front_matter(text);
     if body.trim_start().starts_with("<!DOCTYPE") || body.trim_start().starts_with("<html") {
@@ -62,7 +62,7 @@ pub(super) fn read(text: &str, from: &str) -> Result<PageReading, String> {
     })
 }
 
-/// Title and date of the front matter, what stands behind it, and the line at which that begins.
+/// Title and date from the front matter, the text after it, and the line at which that begins.
 fn front_matter(text: &str) -> (PageInfo, &str, usize) {
     let text = text.trim_start_matches('\u{feff}');
     let mut page = PageInfo::default();
@@ -84,7 +84,7 @@ fn front_matter(text: &str) -> (PageInfo, &str, usize) {
             }
         }
     }
-    // It never ends, so it is none.
+    // It never ends, so there is no front matter.
     (PageInfo::default(), text, 1)
 }
 
@@ -100,9 +100,9 @@ fn date(text: &str) -> Option<String> {
     Some(date.to_string())
 }
 
-/// What is collected while the page goes by.
+/// What is collected while reading the page.
 struct PageReader {
-    /// The offsets at which lines begin, and the number of the first.
+    /// The offsets at which lines begin, and the number of the first line.
     lines: Vec<usize>,
     first: usize,
     title: Option<String>,
@@ -110,22 +110,22 @@ struct PageReader {
     rows: Vec<PageRow>,
     unread: Vec<String>,
     has_ports: bool,
-    /// The text of the block that is open, and where it began.
+    /// The text of the open block, and where it began.
     block: String,
     block_line: usize,
     table: Option<PageTable>,
-    /// Text in bold in the block that is open.
+    /// Bold text in the open block.
     bold: Option<String>,
-    /// The service tag that the section names.
+    /// The service tag in the section.
     tag: Option<String>,
-    /// The sentence that leads to a list.
+    /// The sentence before a list.
     lead: Option<Said>,
     in_heading: Option<HeadingLevel>,
     in_image: bool,
     code: Code,
 }
 
-/// What makes the text that comes next code.
+/// Whether the next text is code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Code {
     Nothing,
@@ -178,7 +178,7 @@ impl PageReader {
     fn open(&mut self, tag: &Tag<'_>, line: usize) {
         match tag {
             Tag::Paragraph | Tag::Item | Tag::Heading { .. } | Tag::CodeBlock(_) => {
-                // An item may hold a list: what stands before it is a block of its own.
+                // An item may contain a list: the text before it is a separate block.
                 self.flush();
                 self.block_line = line;
                 self.code = if matches!(tag, Tag::CodeBlock(_)) {
@@ -255,7 +255,7 @@ impl PageReader {
         }
     }
 
-    /// An element parts words; anything else in angle brackets is something to fill in, and part of a host.
+    /// An element separates words; anything else in angle brackets is a placeholder, and part of a host.
     fn inline_html(&mut self, html: &str) {
         let name = html
             .trim_matches(['<', '>', '/'])
@@ -281,7 +281,7 @@ impl PageReader {
         }
     }
 
-    /// Blocks of HTML are not read; what looks like an endpoint in one is said.
+    /// Blocks of HTML are not parsed; anything in one that looks like an endpoint is reported.
     fn html(&mut self, html: &str, line: usize) {
         let text = without_tags(html);
         for text in text.split(|c: char| c.is_whitespace() || c == ',') {
@@ -301,7 +301,7 @@ impl PageReader {
         } else {
             self.sections.push(anchor(text));
         }
-        // A heading may hold a host, too.
+        // A heading may contain a host, too.
         let (rows, _) = prose::read(text).rows(None, line);
         self.rows.extend(rows.into_iter().filter(|row| row.host.is_some()));
     }
@@ -315,7 +315,7 @@ impl PageReader {
         Ok(())
     }
 
-    /// Reads the block that is open.
+    /// Parses the open block.
     fn flush(&mut self) {
         let block = std::mem::take(&mut self.block);
         if block.trim().is_empty() || self.table.is_some() || self.in_heading.is_some() {
@@ -342,7 +342,7 @@ impl PageReader {
         }
     }
 
-    /// Files that the page includes are not in it.
+    /// Included files are not part of the page.
     fn includes(&mut self, body: &str) {
         for (index, line) in body.lines().enumerate() {
             if let Some((_, rest)) = line.split_once("[!INCLUDE")
@@ -358,7 +358,7 @@ impl PageReader {
     }
 }
 
-/// Whether bold text is a service tag: one word in capitals and small letters.
+/// Whether bold text is a service tag: one word in mixed case.
 fn is_tag(text: &str) -> bool {
     text.len() > 2
         && text.starts_with(|c: char| c.is_ascii_uppercase())
@@ -366,7 +366,7 @@ fn is_tag(text: &str) -> bool {
         && text.chars().skip(1).any(|c| c.is_ascii_uppercase())
 }
 
-/// The anchor of a heading, as the site makes it.
+/// The anchor of a heading, as the site forms it.
 pub(super) fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
     let kept = kept

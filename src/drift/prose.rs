@@ -10,25 +10,25 @@ use crate::{
     model::{Direction, Transport},
 };
 
-/// A wider range of ports is not written out.
+/// A wider range of ports is not expanded.
 const WIDEST: u16 = 256;
 
-/// What one sentence says.
+/// The content of one sentence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// Hosts and ports, as they come.
+    /// Hosts and ports, in order.
     things: Vec<Thing>,
     pub transport: Option<Transport>,
     pub direction: Option<Direction>,
     pub cloud: Option<Cloud>,
-    /// What may be an endpoint or a port and was not taken for one.
+    /// Text that may be an endpoint or a port and was not treated as one.
     pub doubtful: Vec<String>,
 }
 
-/// What a sentence names.
+/// The endpoints in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Thing {
-    /// A host, with the port behind it.
+    /// A host, with the port after it.
     Host(String, Option<u16>),
     Port(u16),
 }
@@ -55,7 +55,7 @@ impl Said {
         self.things.iter().filter_map(host).collect()
     }
 
-    /// Takes what a sentence leaves open from the one that leads to it.
+    /// Fills in what a sentence leaves open from the one before the list.
     pub(super) fn led_by(mut self, lead: &Self) -> Self {
         if self.ports().is_empty() {
             let ports = lead.ports().into_iter().map(Thing::Port);
@@ -67,8 +67,7 @@ impl Said {
         self
     }
 
-    /// Hosts with the ports that stand before them all, or behind them all; `None` where it is not clear which belong
-    /// together.
+    /// Hosts with the ports that precede or follow all of them; `None` if it is not clear which belong together.
     fn groups(&self) -> Option<Vec<HostGroup>> {
         let is_host = |thing: &Thing| matches!(thing, Thing::Host(..));
         let runs: Vec<&[Thing]> = self.things.chunk_by(|a, b| is_host(a) == is_host(b)).collect();
@@ -86,7 +85,7 @@ impl Said {
         Some(runs.chunks(2).map(group).collect())
     }
 
-    /// Each host with each of its ports, ports alone where there is no host; and a doubt where it is not clear which
+    /// Each host with each of its ports, or ports alone if there is no host; and a doubt if it is not clear which
     /// belong together.
     pub(super) fn rows(&self, tag: Option<&str>, line: usize) -> (Vec<PageRow>, Option<String>) {
         let row = |host: Option<String>, port| PageRow {
@@ -145,13 +144,13 @@ pub(super) fn sentences(block: &str) -> Vec<&str> {
     sentences
 }
 
-/// What a number may belong to.
+/// What a number may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expecting {
     Nothing,
-    /// A word like "port" came before.
+    /// A word like "port" precedes it.
     Ports,
-    /// "TCP" or "UDP" came before.
+    /// "TCP" or "UDP" precedes it.
     OnePort,
 }
 
@@ -218,7 +217,7 @@ impl Expecting {
     }
 }
 
-/// The words of a sentence, each with whether it stands in code.
+/// The words of a sentence, each with whether it is in code.
 fn words(sentence: &str) -> impl Iterator<Item = (&str, bool)> {
     let mut in_code = false;
     sentence
@@ -255,7 +254,7 @@ fn port(text: &str) -> Option<(u16, u16)> {
     }
 }
 
-/// The cloud that is named.
+/// The cloud in the text.
 pub(super) fn cloud_in(text: &str) -> Option<Cloud> {
     let text = text.to_lowercase();
     if text.contains("21vianet") || text.contains("azure china") {
@@ -280,7 +279,7 @@ pub(super) fn direction_in(text: &str) -> Option<Direction> {
     }
 }
 
-/// TCP or UDP, where one of them alone is named.
+/// TCP or UDP, if only one of them appears.
 pub(super) fn transport_in(text: &str) -> Option<Transport> {
     let has = |word: &str| {
         text.to_lowercase()

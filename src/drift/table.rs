@@ -11,7 +11,7 @@ use crate::{
     text::words::join,
 };
 
-/// What a column holds.
+/// The content of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     Direction,
@@ -27,7 +27,7 @@ enum Column {
     Endpoints,
 }
 
-/// Headings that are known, in small letters.
+/// Known headings, in lower case.
 const HEADINGS: [(&str, Column); 19] = [
     ("direction", Column::Direction),
     ("source service tag", Column::Source),
@@ -50,7 +50,7 @@ const HEADINGS: [(&str, Column); 19] = [
     ("endpoint", Column::Endpoints),
 ];
 
-/// What a table must have to be one of required ports.
+/// The columns that a table of required ports must have.
 const OF_PORTS: [Column; 5] = [
     Column::Direction,
     Column::Source,
@@ -59,7 +59,7 @@ const OF_PORTS: [Column; 5] = [
     Column::Protocol,
 ];
 
-/// A table as it stands on the page.
+/// A table on the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PageTable {
     pub line: usize,
@@ -67,7 +67,7 @@ pub(super) struct PageTable {
     pub rows: Vec<(usize, Vec<String>)>,
 }
 
-/// What a table says.
+/// The content of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TableReading {
     pub rows: Vec<PageRow>,
@@ -76,10 +76,11 @@ pub(super) struct TableReading {
     pub of_ports: bool,
 }
 
-/// Reads a table; `tag` is the service tag that its section names.
+/// Reads a table; `tag` is the service tag of its section.
 ///
 /// # Errors
-/// The headings, where they are not those of a known table.
+///
+/// The headings, if they are not those of a known table.
 pub(super) fn read(table: &PageTable, tag: Option<&str>) -> Result<TableReading, String> {
     let columns = columns(table)?;
     let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
@@ -144,7 +145,7 @@ fn unknown(table: &PageTable, why: &str) -> String {
     )
 }
 
-/// One row of the page lacks the bar between tag and ports, `| VirtualNetwork 6391 |`, and so its last cell.
+/// One row of the page lacks the bar between tag and ports, `| VirtualNetwork 6391 |`, and therefore its last cell.
 fn repaired(cells: &[String], destination: Option<usize>) -> Vec<String> {
     let mut cells = cells.to_vec();
     let Some(index) = destination.filter(|index| *index < cells.len()) else {
@@ -217,7 +218,7 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableRead
             }
         }
     }
-    // Hosts that the purpose names are asked for as well.
+    // Hosts in the purpose column are required as well.
     let said = prose::read(cell(Column::Purpose));
     for (host, own) in said.hosts() {
         for port in &ports {
@@ -234,7 +235,7 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableRead
     }
 }
 
-/// The service tags of a cell; `None` for anything at all.
+/// The service tags in a cell; `None` for any destination.
 fn tags(cell: &str) -> Result<Vec<Option<String>>, String> {
     let text = plain(cell);
     if matches!(text.to_ascii_lowercase().as_str(), "*" | "any") {
@@ -255,7 +256,7 @@ fn tags(cell: &str) -> Result<Vec<Option<String>>, String> {
     Ok(tags.into_iter().map(Some).collect())
 }
 
-/// The ports of a cell; `None` for all.
+/// The ports in a cell; `None` for all.
 fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
     let text = plain(cell);
     if matches!(text.to_ascii_lowercase().as_str(), "*" | "any" | "all") {
@@ -273,7 +274,7 @@ fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
     }
 }
 
-/// One row of the hosts of a cloud.
+/// One row of the hosts in a cloud.
 fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, told: &mut TableReading) {
     let cloud = prose::cloud_in(environment);
     let mut found = Vec::new();
@@ -309,7 +310,7 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, tol
     }));
 }
 
-/// A cell without the marks of code.
+/// A cell without its code markers.
 fn plain(cell: &str) -> String {
     cell.replace([CODE_BEGINS, CODE_ENDS], " ")
         .split_whitespace()

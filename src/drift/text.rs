@@ -81,7 +81,7 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
     page.finish()
 }
 
-/// A row in a line: `gcs.prod.example:443/tcp, outbound, AzureMonitor, public cloud (line 41)`.
+/// A row as one line: `gcs.prod.example:443/tcp, outbound, AzureMonitor, public cloud (line 41)`.
 fn describe(row: &PageRow) -> String {
     let port = row.port.map(|port| port.to_string());
     let transport = row.transport.map(|it| match it {

@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// An endpoint from `R:reachable`: its need (`R`, `F`, `D`; `!` behind it: it must be blocked), its verdict, and behind a
-/// slash its cause. `~` before the verdict: its name was looked up.
+/// An endpoint from `R:reachable`: its need (`R`, `F`, `D`; followed by `!` if it must be blocked), its verdict, and
+/// after a slash its cause. `~` before the verdict: its name was looked up.
 fn endpoint(word: &str) -> EndpointReport {
     let (need, rest) = word.split_once(':').unwrap();
     let (verdict, cause) = match rest.split_once('/') {
@@ -145,7 +145,7 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
     ("R:blocked/tcp-timeout",                                NEVER,    false, 0),
     ("R:blocked/tcp-timeout",                                UNSET,    true,  1),
     ("R:reachable R:blocked/tls-untrusted",                  UNSET,    false, 1),
-    // A feature's endpoint decides on demand, or where nothing required is selected.
+    // A feature's endpoint decides on request, or if nothing required is selected.
     ("R:reachable F:blocked/tcp-timeout",                    UNSET,    false, 0),
     ("R:reachable F:blocked/tcp-timeout",                    REQUIRED, false, 0),
     ("R:reachable F:blocked/tcp-timeout",                    ANY,      false, 1),
@@ -153,14 +153,14 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
     ("F:reachable F:blocked/tcp-timeout",                    UNSET,    false, 1),
     ("F:reachable F:blocked/tcp-timeout",                    REQUIRED, false, 0),
     ("F:reachable",                                          UNSET,    false, 0),
-    // What the service need not offer never decides.
+    // A service that may not be offered never decides.
     ("R:reachable D:blocked/tcp-timeout",                    UNSET,    false, 0),
     ("R:reachable D:blocked/tcp-timeout",                    ANY,      false, 0),
     ("D:blocked/tcp-timeout",                                UNSET,    false, 0),
     ("D:blocked/tcp-timeout",                                ANY,      false, 0),
     ("D:unproven D:not-tested/deadline",                     UNSET,    false, 0),
     ("D!:reachable",                                         ANY,      false, 0),
-    // Neither proved nor blocked.
+    // Neither verified nor blocked.
     ("R:unproven/hello-unexpected",                          UNSET,    false, 3),
     ("R:unproven/hello-unexpected",                          UNSET,    true,  0),
     ("R:unproven",                                           NEVER,    false, 0),
@@ -178,14 +178,14 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
     ("F:not-tested/needs-value",                             REQUIRED, false, 0),
     ("R:~not-tested/retired",                                UNSET,    false, 3),
     ("R:~not-tested/retired",                                UNSET,    true,  0),
-    // Set aside.
+    // Excluded.
     ("R:reachable R:not-tested/retired",                     UNSET,    false, 0),
     ("R:reachable R:not-tested/wildcard",                    UNSET,    false, 0),
     ("R:reachable R:not-tested/not-outbound",                UNSET,    false, 0),
     ("R:reachable R:not-tested/skipped",                     UNSET,    false, 0),
     ("R:not-tested/skipped",                                 UNSET,    false, 0),
     ("R:not-tested/skipped F:blocked/tcp-timeout",           UNSET,    false, 1),
-    // Blocked beats not proved.
+    // Blocked beats not verified.
     ("R:blocked/tcp-timeout R:not-tested/needs-value",       UNSET,    false, 1),
     ("R:blocked/tcp-timeout R:not-tested/deadline",          UNSET,    false, 1),
     // Negative tests.
@@ -200,7 +200,7 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
     ("R:reachable F!:reachable",                             NEVER,    false, 0),
     ("R:reachable F!:unproven",                              UNSET,    false, 3),
     ("R:reachable F!:blocked/tcp-timeout",                   ANY,      false, 0),
-    // The agent could not try.
+    // The agent could not probe.
     ("R:not-tested/local-fault",                             UNSET,    false, 4),
     ("R:not-tested/local-fault R:not-tested/needs-value",    UNSET,    false, 4),
     ("R:not-tested/local-fault R:not-tested/not-outbound",   NEVER,    false, 4),
@@ -278,7 +278,7 @@ fn reasons_say_what_to_do() {
             "R:not-tested/local-fault",
             "nothing could be tried: Too many open files",
         ),
-        ("R:unproven", "Azure SQL is not proved"),
+        ("R:unproven", "Azure SQL is not verified"),
         (
             "R!:reachable",
             "{sql_server}.database.example:1433 must be blocked but is not",
@@ -310,7 +310,7 @@ fn reasons_say_what_to_do() {
         },
         None,
     );
-    assert_eq!(allowed.reason, "nothing required is blocked, 1 endpoint not proved");
+    assert_eq!(allowed.reason, "nothing required is blocked, 1 endpoint not verified");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     model::{Direction, Need, Tier, Transport},
 };
 
-/// Everything that the catalog knows of a dependency.
+/// Everything that the catalog contains about a dependency.
 pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> String {
     let mut page = String::new();
     paragraph(&mut page, 0, &format!("{} ({})", dependency.title, dependency.id));
@@ -88,7 +88,7 @@ pub(super) fn page(dependency: &Dependency, catalog: &Catalog, cloud: Cloud) -> 
     page
 }
 
-/// Whose need it is, in words.
+/// Who needs it, in words.
 pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
     match (dependency.need, &dependency.feature) {
         (Need::Required, _) => format!("every {}: required", tier.subject()),
@@ -98,7 +98,7 @@ pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
     }
 }
 
-/// The page that it comes from, and the page's own date.
+/// The page that it is from, and the page's own date.
 fn source(page: &mut String, dependency: &Dependency, catalog: &Catalog) {
     let source = &catalog.source;
     if source.url.is_empty() && dependency.docs.is_none() {
@@ -178,7 +178,7 @@ fn target(endpoint: &EndpointSpec, catalog: &Catalog, cloud: Cloud) -> String {
     }
 }
 
-/// A template with what the cloud's own names stand for; those that the user fills in stay in braces.
+/// A template with the cloud's own suffixes filled in; names that the user fills in stay in braces.
 pub(super) fn fill(template: &str, catalog: &Catalog, cloud: Cloud) -> String {
     let suffixes = catalog.clouds.get(&cloud).into_iter().flatten();
     suffixes.fold(template.to_owned(), |text, (name, suffix)| {

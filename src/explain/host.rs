@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Every dependency that needs `asked`, a host or an address, with a port behind it or without; `None` where none does.
+/// Every dependency that needs `asked`, a host or an address, with or without a port; `None` if there is none.
 pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<String> {
     let (host, port) = parts(asked);
     let in_cloud = |clouds: &[Cloud]| clouds.is_empty() || clouds.contains(&cloud);
@@ -61,7 +61,7 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
     Some(whole + &page)
 }
 
-/// Host and port of `host`, `host:port`, `host:port/udp`, `[address]:port` or an address by itself.
+/// Host and port of `host`, `host:port`, `host:port/udp`, `[address]:port` or an address alone.
 fn parts(asked: &str) -> (&str, Option<u16>) {
     let asked = asked.strip_suffix("/udp").unwrap_or(asked);
     if asked.parse::<IpAddr>().is_ok() {

@@ -6,16 +6,16 @@ use crate::text::wrap;
 const WIDTH: usize = 80;
 /// Where text below a heading begins.
 pub(super) const INDENT: usize = 2;
-/// Where text behind a label begins.
+/// Column at which text after a label begins.
 const LABELLED: usize = 15;
 
-/// A heading, with an empty line above.
+/// A heading, preceded by an empty line.
 pub(super) fn section(page: &mut String, heading: &str) {
     page.push('\n');
     line(page, heading);
 }
 
-/// A line of text behind a word.
+/// A line of text after a label.
 pub(super) fn label(page: &mut String, label: &str, text: &str) {
     for (at, part) in wrap(text, WIDTH - LABELLED).iter().enumerate() {
         let label = if at == 0 { label } else { "" };
@@ -23,7 +23,7 @@ pub(super) fn label(page: &mut String, label: &str, text: &str) {
     }
 }
 
-/// Text, indented by so many columns.
+/// Text, indented by this many columns.
 pub(super) fn paragraph(page: &mut String, indent: usize, text: &str) {
     for part in wrap(text, WIDTH - indent) {
         line(page, &format!("{:indent$}{part}", ""));
@@ -35,7 +35,7 @@ pub(super) fn bullet(page: &mut String, text: &str) {
     hanging(page, &format!("- {text}"), 4);
 }
 
-/// A paragraph whose further lines stand deeper than its first.
+/// A paragraph whose second and further lines are indented more than its first.
 pub(super) fn hanging(page: &mut String, text: &str, indent: usize) {
     for (at, part) in wrap(text, WIDTH - indent).iter().enumerate() {
         let indent = if at == 0 { INDENT } else { indent };
@@ -43,7 +43,7 @@ pub(super) fn hanging(page: &mut String, text: &str, indent: usize) {
     }
 }
 
-/// One line as it is.
+/// One unwrapped line.
 pub(super) fn line(page: &mut String, text: &str) {
     page.push_str(text.trim_end());
     page.push('\n');
@@ -51,7 +51,7 @@ pub(super) fn line(page: &mut String, text: &str) {
 
 /// A word and what it means, in a list of such.
 pub(super) fn entry(page: &mut String, word: &str, meaning: &str) {
-    // Two columns behind the longest word, `certificate-revocation`.
+    // Two columns more than the longest word, `certificate-revocation`.
     const MEANING: usize = 26;
     for (at, part) in wrap(meaning, WIDTH - MEANING).iter().enumerate() {
         let word = if at == 0 { word } else { "" };

@@ -7,7 +7,7 @@ use crate::{
     model::{Cause, FindingKind, Need, Tier},
 };
 
-/// What is known of a cause.
+/// Everything about a cause.
 pub(super) fn cause(cause: Cause) -> String {
     let mut page = String::new();
     line(&mut page, cause.as_str());
@@ -25,7 +25,7 @@ pub(super) fn cause(cause: Cause) -> String {
     page
 }
 
-/// What is known of a kind of finding; `scope` is the second half of a finding's id.
+/// Everything about a kind of finding; `scope` is the second half of a finding's id.
 pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     let mut page = String::new();
     line(&mut page, kind.as_str());
@@ -92,7 +92,7 @@ pub(super) fn tier(tier: Tier) -> String {
     page
 }
 
-/// The flag that chooses a tier, with a blank in front; none for the usual one.
+/// The flag that selects a tier, with a leading space; none for the default one.
 pub(super) fn flag(tier: Tier) -> String {
     if tier == Tier::Classic {
         String::new()

@@ -20,15 +20,15 @@ const FRAME: u32 = 512;
 
 /// Reads the answer to [`TLS`].
 ///
-/// The same header back is an [`ProtocolReply::Upgrade`], the TLS handshake comes next. Any other AMQP header comes from a
-/// server that refuses TLS and closes (part 2, section 2.2), a broker of AMQP 0-9-1 for the most part: Event Hubs
-/// speaks nothing but TLS, so that it is another server.
+/// The same header in reply is an [`ProtocolReply::Upgrade`]: the TLS handshake comes next. Any other AMQP header comes
+/// from a server that refuses TLS and closes (part 2, section 2.2), usually a broker of AMQP 0-9-1. Event Hubs accepts
+/// only TLS, so this is another server.
 pub fn parse_tls(received: &[u8]) -> Parsed<ProtocolReply> {
     match header(received) {
         Parsed::Done((TLS, [])) => Parsed::Done(ProtocolReply::Upgrade {
             proof: "AMQP header, TLS agreed".into(),
         }),
-        // A handshake is the client's to begin: what came already would be lost to it.
+        // The client begins the handshake: bytes that came already would be missing from it.
         Parsed::Done((TLS, early)) => Parsed::Foreign(format!("{} before the TLS handshake", excerpt(early))),
         Parsed::Done((other, _)) => Parsed::Foreign(format!("{}, which Event Hubs never does", refusal("TLS", other))),
         Parsed::More => Parsed::More,
@@ -49,12 +49,12 @@ pub fn parse_sasl(received: &[u8]) -> Parsed<ProtocolReply> {
     }
 }
 
-/// Asks for TLS over an open connection.
+/// Requests TLS over an open connection.
 pub async fn greet_tls(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline: Instant) -> Greeting {
     exchange(stream, &TLS, parse_tls, deadline).await
 }
 
-/// Asks for SASL over an open connection, which is TLS already.
+/// Requests SASL over an open connection, which already uses TLS.
 pub async fn greet_sasl(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline: Instant) -> Greeting {
     exchange(stream, &SASL, parse_sasl, deadline).await
 }
@@ -69,8 +69,8 @@ fn header(received: &[u8]) -> Parsed<([u8; 8], &[u8])> {
         .map_or(Parsed::More, |(header, rest)| Parsed::Done((*header, rest)))
 }
 
-/// What a server says that answers with another header than ours. That of AMQP 0-9-1 (section 4.2.2) has its numbers
-/// elsewhere: a zero, then the version.
+/// A description of a server that answers with another header than ours. That of AMQP 0-9-1 (section 4.2.2) has its
+/// numbers elsewhere: a zero, then the version.
 fn refusal(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> String {
     match (id, major) {
         (0, 0) => format!("an AMQP {major}-{minor}-{revision} server answers and refuses {wanted}"),
@@ -78,7 +78,7 @@ fn refusal(wanted: &str, [.., id, major, minor, revision]: [u8; 8]) -> String {
     }
 }
 
-/// Reads a frame that must hold `sasl-mechanisms`.
+/// Reads a frame that must contain `sasl-mechanisms`.
 fn mechanisms(received: &[u8]) -> Parsed<ProtocolReply> {
     let Some([a, b, c, d, words, kind]) = received.first_chunk() else {
         return Parsed::More;
@@ -125,7 +125,7 @@ fn offered(mut body: FieldReader) -> Option<String> {
     Some(names.join(", "))
 }
 
-/// Passes the descriptor of `sasl-mechanisms`: code 0x40 as a small or a full ulong, or its symbolic name.
+/// Skips the descriptor of `sasl-mechanisms`: code 0x40 as a small or a full ulong, or its symbolic name.
 fn descriptor(body: &mut FieldReader) -> Option<()> {
     let known = match (body.u8()?, body.u8()?) {
         (0, 0x53) => body.u8()? == 0x40,
@@ -136,7 +136,7 @@ fn descriptor(body: &mut FieldReader) -> Option<()> {
     known.then_some(())
 }
 
-/// The content of a list or array behind its size and count, which are one byte each or, if `wide`, four.
+/// The content of a list or array after its size and count, which are one byte each or, if `wide`, four.
 fn sized<'a>(fields: &mut FieldReader<'a>, wide: bool) -> Option<FieldReader<'a>> {
     let (size, count) = if wide {
         (u32::from_be_bytes(fields.array()?), 4)

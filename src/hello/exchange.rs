@@ -9,14 +9,14 @@ use tokio::{
 
 use super::{ExchangeEnd, Greeting, KEPT, Parsed, ProtocolReply};
 
-/// How many bytes a peer may send before a whole reply must have come. Every reply spoken here is far shorter.
+/// How many bytes a peer may send before a complete reply must have arrived. Every known reply is far shorter.
 pub const BOUND: usize = 16 * 1024;
 
-/// Sends `request` and reads until `parse` recognises a reply or its absence, the peer ends the connection, [`BOUND`]
-/// bytes have come, or `deadline` passes.
+/// Sends `request` and reads until `parse` recognises a reply or something else, the peer ends the connection,
+/// [`BOUND`] bytes have arrived, or `deadline` passes.
 ///
-/// The deadline covers the whole exchange, so a peer that keeps dripping bytes does not move it. Nothing runs on after
-/// the future is dropped.
+/// The deadline covers the whole exchange, so a peer that keeps dripping bytes does not extend it. Nothing continues
+/// after the future is dropped.
 pub async fn exchange<S>(
     stream: &mut S,
     request: &[u8],
@@ -29,7 +29,7 @@ where
     let mut received = Vec::new();
     let mut unsent = None;
     let conversation = async {
-        // A peer that refuses our bytes may have said why before: read on.
+        // A peer that refuses our bytes may have sent the reason before, so continue reading.
         unsent = send(stream, request).await.err();
         listen(stream, &mut received, parse).await
     };
@@ -47,7 +47,7 @@ where
     Greeting { end, received }
 }
 
-/// How an error of a stream ends an exchange, TLS alerts told apart.
+/// How an error of a stream ends an exchange; TLS alerts are separate.
 impl From<&io::Error> for ExchangeEnd {
     fn from(error: &io::Error) -> Self {
         // Not `source()`: an io::Error skips its own payload there.
@@ -65,7 +65,7 @@ impl From<&io::Error> for ExchangeEnd {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
                 Self::Reset
             }
-            // TLS reports the end of the connection this way when no close_notify came before it.
+            // TLS reports the end of the connection like this if no close_notify came before it.
             io::ErrorKind::UnexpectedEof => Self::Closed,
             io::ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Failed {
@@ -76,13 +76,13 @@ impl From<&io::Error> for ExchangeEnd {
     }
 }
 
-/// Writes the whole request and pushes it out.
+/// Writes and flushes the whole request.
 async fn send(stream: &mut (impl AsyncWrite + Unpin), request: &[u8]) -> io::Result<()> {
     stream.write_all(request).await?;
     stream.flush().await
 }
 
-/// Reads into `received` until it can be judged.
+/// Reads into `received` until it can be parsed.
 async fn listen(
     stream: &mut (impl AsyncRead + Unpin),
     received: &mut Vec<u8>,

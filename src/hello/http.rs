@@ -1,6 +1,6 @@
-//! HTTP/1.1: one GET on a connection that is already open, and the facts of its response.
+//! HTTP/1.1: one GET on an open connection, and the facts of its response.
 //!
-//! No redirect is followed and no proxy is asked; the response is kept as it came, up to a bound.
+//! No redirect is followed and no proxy is used; the response is kept as received, up to a limit.
 
 use hyper::{Request, header};
 use tokio::{
@@ -32,23 +32,23 @@ pub const HEAD: usize = 32 * 1024;
 /// How much of each header's value is kept, in bytes.
 const VALUE: usize = 1024;
 
-/// How long a request for a path is made, in bytes: a packet of about full size, and one only, in TLS as well. A line
-/// that loses such packets on the path out shows by it.
+/// The size of a request with a path, in bytes: about one full-size packet, and only one, in TLS as well. It reveals a
+/// line that loses such packets in the outbound direction.
 pub const FULL_SIZE: usize = 1_400;
 
-/// The header that fills it up.
+/// The header that pads it.
 const PADDING: &str = "x-padding";
 
-/// A response as it came.
+/// A response as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply {
     /// The status code.
     pub status: u16,
-    /// The reason phrase, where it is not the usual one.
+    /// The reason phrase, if it is not the usual one.
     pub reason: Option<String>,
-    /// The headers in order, names in lower case, each value cut at 1 KiB.
+    /// The headers in order, names in lower case, each value truncated to 1 KiB.
     pub headers: Vec<(String, String)>,
-    /// The beginning of the body, at most [`BODY`] bytes; empty where the conversation ended with the head.
+    /// The beginning of the body, at most [`BODY`] bytes; empty if the conversation ended after the head.
     pub body: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl HttpReply {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Takes over the head of a response.
+    /// Stores the head of a response.
     fn new(head: &hyper::http::response::Parts) -> Self {
         let reason = head.extensions.get::<hyper::ext::ReasonPhrase>();
         let kept = |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(VALUE)]).into_owned();
@@ -78,10 +78,10 @@ impl HttpReply {
     }
 }
 
-/// Gets `path` (`/` if there is none) of `host` over an open connection; `host` as the `Host` header has it. A request for a
-/// path is filled up to [`FULL_SIZE`].
+/// Requests `path` (`/` if there is none) of `host` over an open connection; `host` as in the `Host` header. A request
+/// with a path is padded to [`FULL_SIZE`].
 ///
-/// Once a head has come the greeting is a reply, whatever happens to the body.
+/// Once a head has arrived the greeting is a reply, whatever happens to the body.
 pub async fn greet<S>(stream: &mut S, host: &str, path: Option<&str>, deadline: Instant) -> Greeting
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -120,7 +120,7 @@ where
     }
 }
 
-/// What fills a request for a path up to [`FULL_SIZE`]; nothing where it is as long by itself.
+/// The padding of a request with a path up to [`FULL_SIZE`]; nothing if it is as long without.
 fn padding(path: &str, host: &str) -> String {
     let fixed = [
         "GET  HTTP/1.1\r\n",
@@ -137,7 +137,7 @@ fn padding(path: &str, host: &str) -> String {
     "0".repeat(FULL_SIZE.saturating_sub(bare))
 }
 
-/// How a conversation ended that brought no response.
+/// How a conversation without a response ended.
 fn without_reply(error: Option<&hyper::Error>, seen: &StreamRecord) -> ExchangeEnd {
     match (error, &seen.end) {
         (Some(error), _) if error.is_parse() => ExchangeEnd::Foreign {

@@ -9,7 +9,7 @@ use tokio::{
 use super::{FieldReader, Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::excerpt;
 
-/// The largest fragment that we offer to send and receive, so also the longest `bind_ack` taken for one.
+/// The largest fragment that we offer to send and receive, and therefore the longest `bind_ack` that is accepted.
 const FRAGMENT: u16 = 5840;
 
 /// Packet types (C706, section 12.6.4).
@@ -44,11 +44,11 @@ pub fn request() -> Vec<u8> {
     packet
 }
 
-/// Reads the answer to the bind: a `bind_ack` whose one result is acceptance (C706, section 12.6.4.4).
+/// Reads the answer to the bind: a `bind_ack` with one result, acceptance (C706, section 12.6.4.4).
 ///
-/// A `bind_nak`, a `fault` or another result comes from an RPC server that is no KMS: [`Parsed::Foreign`].
+/// A `bind_nak`, a `fault` or another result comes from an RPC server that is not KMS: [`Parsed::Foreign`].
 pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
-    // What tells RPC from anything else is judged as soon as it is there.
+    // Bytes that are not RPC are recognised as soon as they arrive.
     let head = [Some(5), Some(0), None, None, None];
     let differs = received
         .iter()
@@ -114,7 +114,7 @@ pub async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline:
     exchange(stream, &request(), parse, deadline).await
 }
 
-/// What a provider made of a presentation context (C706, section 12.6.3.1, `p_cont_def_result_t`).
+/// A provider's result for a presentation context (C706, section 12.6.3.1, `p_cont_def_result_t`).
 const RESULTS: &[&str] = &["acceptance", "user rejection", "provider rejection"];
 
 /// Why a provider rejected it (C706, section 12.6.3.1, `p_provider_reason_t`).
@@ -137,7 +137,7 @@ const REJECTIONS: &[&str] = &[
     "no address available",
 ];
 
-/// Result and reason of the first context in the body of a `bind_ack`; `None` where its lengths do not fit.
+/// Result and reason of the first context in the body of a `bind_ack`; `None` if its lengths are inconsistent.
 fn acceptance(mut body: FieldReader, u16: impl Fn([u8; 2]) -> u16) -> Option<(u16, u16)> {
     body.bytes(8)?; // fragment sizes, association group
     let address = usize::from(u16(body.array()?));

@@ -11,16 +11,16 @@ const UNIX: u64 = 2_208_988_800;
 /// The stratum of a server without a time to give (RFC 5905, figure 11); greater ones are reserved.
 const UNSYNCHRONISED: u8 = 16;
 
-/// What a time server said.
+/// The content of a time server's reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NtpReply {
     /// Steps from a reference clock, 1 to 15; 0 where the server declines, 0 or 16 where it has no time.
     pub stratum: u8,
     /// The kiss code of stratum 0, such as `DENY`, `RSTR` or `RATE` (RFC 5905, section 7.4).
     pub kiss: Option<String>,
-    /// Whether the server says that its clock is synchronised.
+    /// Whether the server reports that its clock is synchronised.
     pub synchronised: bool,
-    /// The server's clock as it answered, in seconds since 1970, where it told it.
+    /// The server's clock when it answered, in seconds since 1970, if it is known.
     pub transmit: Option<f64>,
 }
 
@@ -35,10 +35,10 @@ impl NtpReply {
     }
 }
 
-/// A client's packet: no leap warning, version 4, mode 3, and nothing else but a transmit timestamp.
+/// A client's packet: no leap warning, version 4, mode 3, and only a transmit timestamp.
 ///
-/// The timestamp is random: the server echoes it, which tells its answer from a forgery, and our own clock stays our
-/// own (RFC 5905, sections 7.3 and 8).
+/// The timestamp is random: the server echoes it, which distinguishes its answer from a forgery, and does not reveal
+/// our own clock (RFC 5905, sections 7.3 and 8).
 pub fn request(transmit: [u8; 8]) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     packet[0] = 4 << 3 | 3;
@@ -49,7 +49,8 @@ pub fn request(transmit: [u8; 8]) -> [u8; PACKET] {
 /// Reads the answer to the request that carried `sent`.
 ///
 /// # Errors
-/// Why the datagram is no such answer, as a fragment. The right answer may still come after it.
+///
+/// Why the datagram is not such an answer, as a fragment. The right answer may still come later.
 pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
     let Some(packet) = datagram.first_chunk::<PACKET>() else {
         return Err(format!(
@@ -81,7 +82,7 @@ pub fn parse(datagram: &[u8], sent: [u8; 8]) -> Result<NtpReply, String> {
     })
 }
 
-/// Seconds since 1970 of a timestamp: 32 bits of seconds and 32 of fraction; zero means that it is not known.
+/// Seconds since 1970 of a timestamp: 32 bits of seconds and 32 of fraction; zero means unknown.
 ///
 /// A clear highest bit belongs to the era that begins in 2036 (RFC 4330, section 3).
 fn unix_seconds(timestamp: &[u8]) -> Option<f64> {

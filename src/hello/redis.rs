@@ -1,4 +1,4 @@
-//! Redis: a `PING`, which a server that wants a password answers with an error of its own. Both are proof.
+//! Redis: a `PING`, which a server that requires a password answers with a Redis error. Both answers are proof.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -8,7 +8,7 @@ use tokio::{
 use super::{Greeting, Parsed, ProtocolReply, exchange};
 use crate::text::{excerpt, one_line};
 
-/// The longest first line taken for a reply; errors in use are below 200 bytes.
+/// The longest first line that is accepted as a reply; errors in use are below 200 bytes.
 const LINE: usize = 512;
 
 /// `PING` as an array of one bulk string (RESP, "Sending commands to a Redis server").

@@ -1,4 +1,4 @@
-//! SMB: an SMB2 NEGOTIATE, which every server answers before it knows who asks.
+//! SMB: an SMB2 NEGOTIATE, which every server answers before authentication.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -37,7 +37,7 @@ pub fn request(salt: [u8; 32]) -> Vec<u8> {
     message
 }
 
-/// Reads the reply as far as its fixed part goes (MS-SMB2 2.2.1.2, 2.2.4): a NEGOTIATE response of success, with a
+/// Reads the reply up to the end of its fixed part (MS-SMB2 2.2.1.2, 2.2.4): a successful NEGOTIATE response, with a
 /// dialect that was offered.
 pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     const MAGIC: [u8; 4] = *b"\xfeSMB";
@@ -71,7 +71,7 @@ pub async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), deadline:
     exchange(stream, &request(random()), parse, deadline).await
 }
 
-/// The dialect in the fixed part of a NEGOTIATE response, as people write it; `Err` says what it is instead.
+/// The dialect in the fixed part of a NEGOTIATE response, in the usual notation; `Err` says what it is instead.
 fn negotiated(message: &[u8]) -> Result<String, String> {
     let header = field(message, 4).map(u16::from_le_bytes);
     let status = field(message, 8).map(u32::from_le_bytes).unwrap_or_default();
@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(proof(parse, &reply), format!("SMB2 NEGOTIATE reply, dialect {written}"));
             assert!(matches!(parse(&[&reply[..], &reply].concat()), Parsed::Done(_)));
         }
-        // The security buffer behind the fixed part is not waited for.
+        // The security buffer after the fixed part is not read.
         assert!(matches!(parse(&with(&[(2, 0xff)])), Parsed::Done(_)));
     }
 

@@ -1,5 +1,5 @@
-//! TDS, the protocol of SQL Server and Azure SQL: a PRELOGIN, whose answer says that the rest must be encrypted, and
-//! then a TLS handshake inside TDS packets ([`TdsFramed`]). A LOGIN7 is never sent: failed logins get an address blocked.
+//! TDS, the protocol of SQL Server and Azure SQL: a PRELOGIN, whose answer requires encryption, and then a TLS
+//! handshake inside TDS packets ([`TdsFramed`]). A LOGIN7 is never sent, because failed logins get an address blocked.
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -40,7 +40,8 @@ const ON: u8 = 0x01;
 const NOT_SUPPORTED: u8 = 0x02;
 const REQUIRED: u8 = 0x03;
 
-/// A PRELOGIN that wants everything encrypted (MS-TDS 2.2.6.5), as a client for SQL Server 2008 and later sends it.
+/// A PRELOGIN that requests encryption of everything (MS-TDS 2.2.6.5), as a client for SQL Server 2008 and later sends
+/// it.
 pub fn request() -> Vec<u8> {
     let options: [(u8, &[u8]); 5] = [
         (VERSION, &[9, 0, 0, 0, 0, 0]),
@@ -85,7 +86,7 @@ pub fn parse(received: &[u8]) -> Parsed<ProtocolReply> {
     };
     match prelogin(&packet[HEADER..]) {
         Err(why) => Parsed::Foreign(why),
-        // A handshake is the client's to begin: what came already would be lost to it.
+        // The client begins the handshake: bytes that came already would be missing from it.
         Ok(_) if !early.is_empty() => Parsed::Foreign(format!("{} before the TLS handshake", excerpt(early))),
         Ok(proof) => Parsed::Done(ProtocolReply::Upgrade { proof }),
     }
@@ -118,7 +119,7 @@ fn prelogin(payload: &[u8]) -> Result<String, String> {
     }
 }
 
-/// The value of `token` in a PRELOGIN message, if its option table leads to one of `N` bytes.
+/// The value of `token` in a PRELOGIN message, if its option table points to one of `N` bytes.
 fn option<const N: usize>(payload: &[u8], token: u8) -> Option<[u8; N]> {
     let mut table = FieldReader(payload);
     loop {
@@ -141,7 +142,7 @@ fn header(kind: u8, status: u8, packet: usize, number: u8) -> [u8; HEADER] {
     [kind, status, high, low, 0, 0, number, 0]
 }
 
-/// A length as TDS writes it; what is sent here is never longer than a packet.
+/// A length as in TDS; what is sent here is never longer than a packet.
 fn length(bytes: usize) -> [u8; 2] {
     u16::try_from(bytes).unwrap_or(u16::MAX).to_be_bytes()
 }

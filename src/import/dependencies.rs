@@ -47,7 +47,7 @@ pub(super) fn read(document: &json::AzureDocument<'_>, from: &str) -> Result<Imp
     })
 }
 
-/// Collects targets, and what is odd about the entries.
+/// Collects targets, and notices about the entries.
 #[derive(Debug, Default)]
 struct DependenciesReader {
     targets: Vec<InstanceTarget>,
@@ -118,7 +118,7 @@ impl DependenciesReader {
     }
 }
 
-/// A port as a number or, as some tools write it, as text.
+/// A port as a number or, from some tools, as text.
 fn port(detail: &Object<'_>) -> Option<u16> {
     detail.filled("port")?.parse().ok().filter(|port| *port != 0)
 }

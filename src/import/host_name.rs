@@ -1,14 +1,14 @@
-//! How documents name hosts.
+//! How documents write hosts.
 
 use std::net::IpAddr;
 
 use super::HostOrAddresses;
 use crate::{address::is_impossible, text::host};
 
-/// The place and, where it is written or a scheme implies it, the port.
+/// The place and, if it is written or implied by a scheme, the port.
 ///
-/// A network status has five shapes: `host`, `https://host`, `https://host:port/path`, `host:port`, and words such as
-/// `LocalGatewayRedis` that are no host; for those it is `None`, and for addresses that no service can have.
+/// A network status has five forms: `host`, `https://host`, `https://host:port/path`, `host:port`, and words such as
+/// `LocalGatewayRedis` that are not hosts; for those it is `None`, and for addresses that no service can have.
 pub(super) fn parse(text: &str) -> Option<(HostOrAddresses, Option<u16>)> {
     let (scheme, rest) = text
         .trim()
@@ -44,7 +44,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Whether a name can be looked up: two labels at least (RFC 1035 §2.3.4), the last one no number.
+/// Whether a name can be looked up: it has at least two labels (RFC 1035 §2.3.4), and the last one is not a number.
 pub(super) fn is_host(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     host::is_name(name) && name.contains('.') && last.bytes().any(|byte| byte.is_ascii_alphabetic())

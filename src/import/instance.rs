@@ -43,27 +43,27 @@ pub use self::{
     service::{HostName, InstanceLocation as Location, Role, ServiceResource},
 };
 
-/// A file of the instance's, sorted: what [`Instance`] holds, and documents of the network that were among it.
+/// The content of one file about the instance: what [`Instance`] holds, and documents of the network.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The instance, as far as the file tells.
+    /// The instance, as far as the file describes it.
     pub instance: Instance,
     /// A network status, or outbound dependencies.
     pub documents: Vec<ImportedDocument>,
 }
 
-/// Everything that documents say of one instance.
+/// Everything that documents contain about one instance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Instance {
-    /// Its resource id, in lower case, where a document tells.
+    /// Its resource id, in lower case, if a document contains it.
     pub id: Option<String>,
     /// The instance itself.
     pub service: Option<ServiceResource>,
     /// Its lists.
     pub(super) records: Records,
-    /// Where all of it comes from.
+    /// Where all of it is from.
     pub imported: Vec<Imported>,
-    /// What is remarkable about it.
+    /// Notices about it.
     pub notices: Vec<String>,
 }
 
@@ -71,6 +71,7 @@ impl Instance {
     /// Reads a file that `--instance` names: one document, a list, a page of one, or a bundle.
     ///
     /// # Errors
+    ///
     /// One sentence: the file cannot be read, or is something else.
     pub fn load(path: &Path) -> Result<Loaded, String> {
         let (bytes, written) = file::read_dated(path, json::MAX_SIZE).map_err(|error| error.to_string())?;
@@ -84,9 +85,10 @@ impl Instance {
         Ok(loaded)
     }
 
-    /// Reads the text of a file as [`Instance::load`] does; `from` is what messages call it.
+    /// Reads the text of a file like [`Instance::load`]; `from` is its name in messages.
     ///
     /// # Errors
+    ///
     /// As for [`Instance::load`].
     pub fn read(text: &str, from: &str) -> Result<Loaded, String> {
         json::parse_text(text, DocumentKind::Instance, |document| Self::sorted(document, from))
@@ -112,9 +114,10 @@ impl Instance {
         Ok(loaded)
     }
 
-    /// Reads one answer of the management API: a resource, or a page of a list. `from` is who answered.
+    /// Reads one reply of the management API: a resource, or a page of a list. `from` is the sender.
     ///
     /// # Errors
+    ///
     /// One sentence, which begins with what is wrong: "is not JSON".
     pub fn add(&mut self, part: InstancePart, answer: &str, from: &str) -> Result<(), String> {
         let root = JsonNode::parse(answer).ok_or("is not JSON")?;
@@ -131,10 +134,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Puts two together.
+    /// Combines two.
     ///
     /// # Errors
-    /// One sentence where they are of two instances.
+    ///
+    /// One sentence if they are from two instances.
     pub fn and(mut self, other: Self) -> Result<Self, String> {
         if let (Some(one), Some(two)) = (&self.id, &other.id)
             && one != two
@@ -151,7 +155,7 @@ impl Instance {
         Ok(self)
     }
 
-    /// A cloud other than `cloud` in which the instance is, by a host name that Azure gave it, and that name.
+    /// A cloud other than `cloud` that the instance is in, according to a host name from Azure, and that name.
     pub(super) fn other_cloud(&self, cloud: Cloud) -> Option<(Cloud, String)> {
         let names = self.service.iter().flat_map(|service| &service.host_names);
         let mut default = names.filter_map(|name| Some((service::cloud_of(&name.host)?, &name.host)));
@@ -198,7 +202,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Notes how much a source gave.
+    /// Records how much a source provided.
     fn note(&mut self, from: &str) {
         let known: usize = self.imported.iter().map(|imported| imported.endpoints).sum();
         let all = self.records.count() + usize::from(self.service.is_some());
@@ -218,7 +222,7 @@ impl Instance {
     }
 }
 
-/// More is refused: four times what the largest tier allows of everything together.
+/// Maximum number of entries: four times what the largest tier allows in total.
 const MOST_RECORDS: usize = 20 * MOST_ENTRIES;
 
 fn two_instances(one: &str, two: &str) -> String {

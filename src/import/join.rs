@@ -1,7 +1,7 @@
 //! From a document's targets to entries of the catalog.
 //!
-//! A target that fits an entry joins it: `x.blob.core.windows.net` replaces `{storage_account}.blob.…`, and a host that
-//! the catalog names stays one row. Whatever fits nowhere becomes an entry of its own.
+//! A target that matches an entry joins it: `x.blob.core.windows.net` replaces `{storage_account}.blob.…`, and a host
+//! in the catalog stays one row. A target without a match becomes a new entry.
 
 mod additions;
 mod matching;
@@ -20,12 +20,12 @@ use crate::{
 use additions::{Additions, place_of};
 use matching::{Fit, fit};
 
-/// The dependency of whatever belongs to no other.
+/// The dependency for everything that belongs to no other.
 pub(super) const OTHER: &str = "imported";
 
 type Suffixes = BTreeMap<String, String>;
 
-/// A cloud other than `cloud` in which the instance lives, by the suffixes of its own hosts, and one of them.
+/// A cloud other than `cloud` that the instance is in, judged by the suffixes of its own hosts, with one of them.
 pub(super) fn other_cloud(catalog: &Catalog, targets: &[InstanceTarget], cloud: Cloud) -> Option<(Cloud, String)> {
     let hosts: Vec<&str> = targets.iter().filter_map(InstanceTarget::host).collect();
     let own_host = |cloud: Cloud| {
@@ -43,7 +43,7 @@ pub(super) fn other_cloud(catalog: &Catalog, targets: &[InstanceTarget], cloud: 
         .find_map(|other| Some((other, own_host(other)?.to_string())))
 }
 
-/// Puts targets into the catalog, and the instance's names where no host of a document takes the place of braces.
+/// Adds targets to the catalog, and the instance's names where no host from a document replaces a placeholder.
 pub(super) fn join(
     catalog: &Catalog,
     values: &Values,
@@ -68,7 +68,7 @@ pub(super) fn join(
         for fit in &fits {
             let dependency = &settled[fit.dependency];
             let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
-            // An account that only a feature uses need not offer what the instance cannot do without.
+            // An account that only a feature uses need not offer what the instance requires.
             if let Fit::Own { setting, value } = &fit.fit
                 && need == dependency.need
                 && !scope.values.has(setting)
@@ -120,7 +120,7 @@ pub(super) fn join(
     }
 }
 
-/// Adds what is the instance's own behind all others; a dependency of the user's with the same id takes it in.
+/// Appends the instance's own dependencies; a dependency of the user's with the same id is extended.
 pub(super) fn append(catalog: &mut Catalog, own: Vec<Dependency>) {
     for dependency in own {
         match catalog.dependencies.iter_mut().find(|known| known.id == dependency.id) {
@@ -130,8 +130,8 @@ pub(super) fn append(catalog: &mut Catalog, own: Vec<Dependency>) {
     }
 }
 
-/// The dependencies, with the need that the instance's own status gives those about which the page contradicts itself;
-/// and a sentence for each that it calls optional throughout.
+/// The dependencies, with the need from the instance's own status if the page contradicts itself about it; and a
+/// sentence for each that the status calls optional throughout.
 fn settled(catalog: &Catalog, targets: &[InstanceTarget]) -> (Vec<Dependency>, Vec<String>) {
     let mut notices = Vec::new();
     let mut dependencies = catalog.dependencies.clone();
@@ -164,7 +164,7 @@ impl InstanceTarget {
     }
 }
 
-/// One port of one entry that a target fits.
+/// One port of an entry that a target matches.
 #[derive(Debug)]
 struct Match {
     dependency: usize,
@@ -174,7 +174,7 @@ struct Match {
     fit: Fit,
 }
 
-/// What targets are matched within.
+/// The context in which targets are matched.
 struct MatchScope<'a> {
     cloud: Cloud,
     region: Option<&'a str>,
@@ -224,7 +224,7 @@ impl MatchScope<'_> {
         matches
     }
 
-    /// The dependency whose need the document may change: the one that it names, else the first that the host fits.
+    /// The dependency whose need the document may change: the one that it names, else the first that the host matches.
     fn owner(&self, dependencies: &[Dependency], target: &InstanceTarget, fits: &[Match]) -> Option<usize> {
         let named = dependencies.iter().position(|dependency| {
             Some(dependency.id.as_str()) == target.dependency && self.is_here(&dependency.clouds)
@@ -233,7 +233,7 @@ impl MatchScope<'_> {
         named.filter(fitting).or(fits.first().map(|fit| fit.dependency))
     }
 
-    /// An entry for a target that fits none: in a dependency it is spoken to like its neighbours on the same port.
+    /// An entry for a target without a match: it uses the protocol of the dependency's other entries on the same port.
     fn own(&self, dependency: Option<&Dependency>, target: &InstanceTarget) -> EndpointSpec {
         let port = target.port.unwrap_or(443);
         let neighbours: Vec<&EndpointSpec> = dependency
@@ -246,7 +246,7 @@ impl MatchScope<'_> {
         let spoken = neighbour.and_then(|spec| spec.ports.iter().find(|(theirs, _)| *theirs == port));
         let need = dependency.map_or(Need::Feature, |dependency| {
             let need = neighbour.and_then(|spec| spec.need).unwrap_or(dependency.need);
-            // A host that the documentation does not name is required only where all hosts are the instance's own.
+            // A host that is not documented is required only if all hosts of the dependency are the instance's own.
             if has_settings(dependency) {
                 need
             } else {
@@ -262,7 +262,7 @@ impl MatchScope<'_> {
         };
         let mut protocol = spoken.map_or_else(|| protocol_of(port), |(_, protocol)| *protocol);
         if matches!(target.place, HostOrAddresses::Addresses(_)) && protocol.speaks_tls() && names.is_empty() {
-            // Without a name no certificate can be judged.
+            // Without a name, no certificate can be verified.
             protocol = Protocol::Tcp;
         }
         EndpointSpec {
@@ -286,7 +286,7 @@ impl MatchScope<'_> {
         }
     }
 
-    /// The names that a certificate at an entry can carry: `*` instead of the instance's own.
+    /// The names that a certificate at an entry may have: `*` instead of the instance's own.
     fn any_name(&self, to: &To) -> Option<String> {
         let To::Host(template) = to else { return None };
         let filled = fill(template, self.suffixes);
@@ -308,7 +308,7 @@ fn has_settings(dependency: &Dependency) -> bool {
     })
 }
 
-/// Whether a catalog has these braces anywhere.
+/// Whether a catalog contains this placeholder.
 pub(super) fn has_setting(catalog: &Catalog, setting: &str) -> bool {
     let has = |spec: &EndpointSpec| match &spec.target {
         To::Host(template) => placeholders(template).any(|name| name == setting),
@@ -320,7 +320,7 @@ pub(super) fn has_setting(catalog: &Catalog, setting: &str) -> bool {
         .any(|dependency| dependency.endpoints.iter().any(has))
 }
 
-/// What is usually spoken on a port. Behind TLS a verified handshake is proof enough of an unknown service.
+/// The usual protocol of a port. For an unknown service behind TLS, a verified handshake is proof enough.
 fn protocol_of(port: u16) -> Protocol {
     match port {
         80 => Protocol::Http,

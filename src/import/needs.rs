@@ -24,33 +24,33 @@ use crate::{
     model::{Direction, Expect, Need, Protocol, Transport},
 };
 
-/// What an instance needs, as its documents say.
+/// What an instance needs, according to its documents.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// Hosts that fit entries of the catalog.
+    /// Hosts that match entries of the catalog.
     pub targets: Vec<InstanceTarget>,
-    /// Names for the braces of the catalog.
+    /// Names for placeholders of the catalog.
     pub values: Vec<SettingValue>,
-    /// What is the instance's own: backends, identity providers, policies' targets, its host names.
+    /// The instance's own: backends, identity providers, policies' targets, its host names.
     pub dependencies: Vec<Dependency>,
-    /// What the instance says of hosts.
+    /// The instance's own results for hosts.
     pub remarks: Vec<Remark>,
-    /// What is remarkable.
+    /// Notices.
     pub notices: Vec<String>,
 }
 
-/// A name for braces of the catalog.
+/// A name for placeholders of the catalog.
 #[derive(Debug)]
 pub(super) struct SettingValue {
     /// The setting.
     pub setting: &'static str,
     /// Its value.
     pub value: String,
-    /// What it comes to in a catalog that has no such braces.
+    /// The target that it becomes if the catalog has no such placeholder.
     pub hosts: Vec<InstanceTarget>,
 }
 
-/// So many endpoints of its own that the deadline may come first.
+/// With this many endpoints of its own, the deadline may pass first.
 const MANY: usize = 500;
 
 /// What an instance needs in a cloud, seen from a region.
@@ -89,7 +89,7 @@ fn authorities(instance: &Instance) -> Vec<TrustedAuthority> {
     service.map_or_else(Vec::new, |service| service.authorities.clone())
 }
 
-/// A dependency that no page names.
+/// A dependency that is not documented.
 fn of_the_instance(
     id: &str,
     title: &str,

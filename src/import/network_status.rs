@@ -17,13 +17,14 @@ use crate::{
     text::one_line,
 };
 
-/// More of what it says of a failure is not kept, in characters.
+/// Maximum length of its text about a failure, in characters.
 const LONGEST_ERROR: usize = 400;
-/// How often the instance looks, as its documentation says; an entry that is further behind has lost its connection.
+/// How often the instance checks, according to its documentation; an entry that is older than this has lost its
+/// connection.
 const EVERY: SignedDuration = SignedDuration::from_mins(15);
 
-/// Reads a document of any of its shapes: the regions of an instance, one region, PowerShell's words for them, or the
-/// entries alone, as `--query` and `Format-List` leave them.
+/// Reads a document in any form: the regions of an instance, one region, PowerShell's words for them, or only the
+/// entries, as `--query` and `Format-List` leave them.
 pub(super) fn read(
     document: &json::AzureDocument<'_>,
     from: &str,
@@ -83,7 +84,7 @@ fn mark_stale(view: &mut InstanceView, newest: Option<Timestamp>) {
     }
 }
 
-/// Collects targets, and what is odd about the entries.
+/// Collects targets, and notices about the entries.
 #[derive(Debug, Default)]
 struct NetworkStatusReader {
     /// Whether there are entries without their region and its name servers.
@@ -100,7 +101,7 @@ struct NetworkStatusReader {
 impl NetworkStatusReader {
     fn location(&mut self, region: &Object<'_>) -> Result<Location, String> {
         const CUT: &str = "has statuses that are not objects";
-        // An instance that is activating has none yet.
+        // An instance that is being activated has none yet.
         let inner = region
             .get("networkStatus")
             .filter(|inner| !inner.is_null())
@@ -166,8 +167,8 @@ impl NetworkStatusReader {
         })
     }
 
-    /// A time as Azure writes it (RFC 3339), or as Windows PowerShell does: `/Date(1700000000000)/`. What `Format-List` prints
-    /// depends on the machine's language and place.
+    /// A time as Azure writes it (RFC 3339), or as Windows PowerShell does: `/Date(1700000000000)/`. The output of
+    /// `Format-List` depends on the machine's locale.
     fn time(&mut self, entry: &Object<'_>, key: &str) -> Option<Timestamp> {
         let text = entry.filled(key)?;
         let milliseconds = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/"));
@@ -214,7 +215,7 @@ impl NetworkStatusReader {
             self.unknown_types.push(format!("\"{kind}\" ({name})"));
         }
         let need = match is_optional {
-            // Nothing that the instance does today needs its old mail server.
+            // The instance no longer needs its old mail server.
             _ if dependency == Some("smtp") => Some(Need::Documented),
             Some(true) => Some(Need::Feature),
             Some(false) => Some(Need::Required),

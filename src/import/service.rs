@@ -1,13 +1,13 @@
-//! What documents call the things that the catalog calls dependencies.
+//! The words in documents for the catalog's dependencies.
 
 use crate::azure::letters;
 
-/// What a document's word stands for.
+/// The meaning of a word in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Something the instance talks to: the dependency's id, and the port where a name does not tell.
+    /// Something that the instance connects to: the dependency's id, and the port if the host does not contain one.
     Outbound(&'static str, Option<u16>),
-    /// Something that talks to the instance.
+    /// Something that connects to the instance.
     Inbound,
     /// A part of the instance itself.
     Internal,

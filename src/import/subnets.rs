@@ -1,5 +1,5 @@
-//! Network interfaces, subnets and what guards them, as the management endpoint gives them
-//! (Microsoft.Network 2024-05-01: `networkInterfaces`, `virtualNetworks/subnets`, `serviceEndpointPolicies`).
+//! Network interfaces, subnets and their NSGs and policies, as the management endpoint returns them (Microsoft.Network
+//! 2024-05-01: `networkInterfaces`, `virtualNetworks/subnets`, `serviceEndpointPolicies`).
 
 use serde::Deserialize;
 
@@ -10,9 +10,9 @@ use crate::model::Standing;
 pub struct Subnets {
     /// This VM's network interface and its subnet.
     pub here: Option<(Card, Subnet)>,
-    /// The instance's subnet, of the location that this run looks at.
+    /// The instance's subnet, in the location that this run is about.
     pub instance: Option<Subnet>,
-    /// The service endpoint policies of either.
+    /// The service endpoint policies of both.
     pub policies: Vec<EndpointPolicy>,
 }
 
@@ -23,7 +23,7 @@ pub struct Card {
     pub id: String,
     /// Its MAC address, twelve hexadecimal digits.
     pub mac: String,
-    /// The network security group of its own.
+    /// Its own network security group.
     pub security_group: Option<String>,
     /// The subnets of its addresses, the primary one first.
     pub subnets: Vec<String>,
@@ -38,24 +38,24 @@ pub struct Subnet {
     pub security_group: Option<String>,
     /// The resource id of its route table.
     pub route_table: Option<String>,
-    /// The services that it has endpoints for, such as `Microsoft.Storage`.
+    /// The services with service endpoints, such as `Microsoft.Storage`.
     pub service_endpoints: Vec<String>,
     /// The resource ids of its service endpoint policies.
     pub policies: Vec<String>,
 }
 
-/// A service endpoint policy: of a service's resources only the ones that it lists can be reached through the endpoint
+/// A service endpoint policy: only the listed resources of a service can be reached through the endpoint
 /// (<https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview>).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointPolicy {
     /// Its resource id.
     pub id: String,
-    /// What it lists for Azure Storage: resource ids, or aliases such as `/services/Azure`.
+    /// Its entries for Azure Storage: resource ids, or aliases such as `/services/Azure`.
     pub storage: Vec<String>,
 }
 
 impl Subnets {
-    /// What this VM's place says of the instance's network; `None` where either subnet is not known.
+    /// What this VM's place shows about the instance's network; `None` if either subnet is not known.
     pub fn standing(&self) -> Option<Standing> {
         let ((_, here), theirs) = self.here.as_ref().zip(self.instance.as_ref())?;
         Some(if here.id.eq_ignore_ascii_case(&theirs.id) {
@@ -65,7 +65,7 @@ impl Subnets {
         })
     }
 
-    /// The ids of everything in it.
+    /// All ids in it.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         let cards = self.here.iter().flat_map(|(card, _)| {
             let subnets = card.subnets.iter();
@@ -81,7 +81,7 @@ impl Subnets {
         cards.chain(guards).chain(policies).map(String::as_str)
     }
 
-    /// The instance's subnet, where it is known to be another than this VM's.
+    /// The instance's subnet, if it is known to differ from this VM's.
     pub fn elsewhere(&self) -> Option<&Subnet> {
         let standing = self.standing();
         self.instance.as_ref().filter(|_| standing == Some(Standing::AzureVm))
@@ -173,7 +173,7 @@ impl Card {
     }
 }
 
-/// A MAC address as twelve digits in upper case, however it is written: `00-0D-3A-F8-06-EC`, `000D3AF806EC`.
+/// A MAC address as twelve digits in upper case, from any notation: `00-0D-3A-F8-06-EC`, `000D3AF806EC`.
 pub fn digits(mac: &str) -> String {
     let digits = mac.chars().filter(char::is_ascii_hexdigit);
     digits.map(|digit| digit.to_ascii_uppercase()).collect()

@@ -1,68 +1,68 @@
-//! What the instance says of its own network.
+//! The instance's own status of its network.
 
 use jiff::Timestamp;
 
-/// What the instance says, region by region; empty where it was not asked.
+/// The status, region by region; empty if it was not queried.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InstanceView {
     /// One for each region that the instance runs in.
     pub locations: Vec<Location>,
-    /// What it says of single hosts beside that, wherever it runs.
+    /// The instance's results for single hosts, in any region.
     pub remarks: Vec<Remark>,
 }
 
-/// Something that the instance says of a host.
+/// The instance's own result for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The host, in lower case.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// What it says, without a full stop.
+    /// The result, without a full stop.
     pub sentence: String,
 }
 
-/// What the instance says in one region.
+/// The instance's status in one region.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Location {
-    /// The region, as the VM's metadata names regions; `None` where the document leaves it out.
+    /// The region, as the VM's metadata names regions; `None` if the document omits it.
     pub region: Option<String>,
-    /// The name servers that the instance asks.
+    /// The name servers that the instance uses.
     pub name_servers: Vec<String>,
-    /// What it says of each thing that it needs.
+    /// Its status of each thing that it needs.
     pub statuses: Vec<ReportedStatus>,
 }
 
-/// What the instance says of one thing that it needs.
+/// The instance's status of one thing that it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportedStatus {
-    /// Its name, as the instance writes it.
+    /// Its name, as in the instance's document.
     pub name: String,
-    /// What a machine in the subnet can compare it with.
+    /// What it is about, for comparison with a machine in the subnet.
     pub subject: StatusSubject,
-    /// How it stands.
+    /// Its state.
     pub state: StatusState,
-    /// The instance's own words about a failure.
+    /// The instance's own message about a failure.
     pub error: Option<String>,
-    /// When the instance last looked.
+    /// When the instance last checked.
     pub updated: Option<Timestamp>,
-    /// Since when it stands like this.
+    /// Since when it has had this state.
     pub since: Option<Timestamp>,
-    /// Whether the instance has stopped looking: it does so every 15 minutes as long as it has a connection.
+    /// Whether the instance has stopped checking: it checks every 15 minutes as long as it has a connection.
     pub is_stale: bool,
 }
 
-/// What a status is about.
+/// The subject of a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusSubject {
-    /// A host, or an address, that the instance talks to.
+    /// A host, or an address, that the instance connects to.
     Outbound {
         /// The host, in lower case.
         host: String,
         /// The port, where it is known.
         port: Option<u16>,
     },
-    /// A port on which clients talk to the instance.
+    /// A port on which clients connect to the instance.
     Inbound {
         /// The port.
         port: Option<u16>,
@@ -71,21 +71,21 @@ pub enum StatusSubject {
     Internal,
 }
 
-/// How a thing stands.
+/// The state of a dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusState {
     /// It works.
     Success,
-    /// It does not.
+    /// It fails.
     Failure,
-    /// The instance has not looked yet.
+    /// The instance has not checked yet.
     Initializing,
     /// A word that this program does not know.
     Other(String),
 }
 
 impl InstanceView {
-    /// What the instance says in this region, or everywhere where it shows nothing about the region in particular.
+    /// The instance's status in this region, or in all if it has none for this region.
     pub fn seen_from(&self, region: Option<&str>) -> Vec<&Location> {
         let here: Vec<&Location> = self
             .locations
@@ -101,7 +101,7 @@ impl InstanceView {
 }
 
 impl StatusState {
-    /// The word of Azure.
+    /// Azure's word.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Success => "success",

@@ -2,7 +2,7 @@
 
 use super::{Protocol, Stage, Suspect, Transport};
 
-/// Declares [`Cause`](table::Cause) from its rows, so that everything that is known of a cause stands in one place.
+/// Declares [`Cause`](table::Cause) from its rows, so that everything about a cause is in one place.
 macro_rules! causes {
     ($($variant:ident {
         word: $word:literal,
@@ -52,7 +52,7 @@ mod table;
 
 pub use self::table::Cause;
 
-/// What is known of a cause.
+/// Everything about a cause.
 struct CauseFacts {
     word: &'static str,
     meaning: &'static str,
@@ -67,14 +67,14 @@ struct CauseFacts {
     check: &'static [&'static str],
 }
 
-/// How the exchange ends in which a cause shows.
+/// How the exchange ends with this cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureMode {
     /// Nothing comes back.
     Silence,
     /// A refusal: a reset instead of a connection, an ICMP error, an error code, a block page.
     Refusal,
-    /// It was accepted, and ends before its time: a reset, a close, an alert.
+    /// It was accepted, and ends too early: a reset, a close, an alert.
     Cut,
     /// Something else answers.
     WrongPeer,
@@ -84,10 +84,10 @@ pub enum FailureMode {
     NotSent,
 }
 
-/// How far an observation alone shows where the fault lies.
+/// How far this cause alone shows where the fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {
-    /// Several things look like this, none of them much likelier than the others.
+    /// Several things look like this, none of them much more likely than the others.
     Ambiguous,
     /// One thing mostly looks like this.
     Pattern,
@@ -106,7 +106,7 @@ impl Cause {
         self.facts().meaning
     }
 
-    /// Half of a headline; `ports` reads like `TCP 1433`.
+    /// Half of a headline; `ports` is text like `TCP 1433`.
     pub fn headline(self, ports: &str) -> String {
         let facts = self.facts();
         let template = if ports.starts_with("UDP") {
@@ -117,44 +117,44 @@ impl Cause {
         template.replace("{ports}", ports)
     }
 
-    /// The stage that it describes; `None` where nothing was tried. A name server's own test has the `dns-…` causes as
-    /// outcomes of its conversation.
+    /// The stage that it describes; `None` if nothing was tried. A name server's own test has the `dns-…` causes in its
+    /// conversation.
     pub fn stage(self) -> Option<Stage> {
         self.facts().stage
     }
 
-    /// How the exchange ends in which it shows.
+    /// How the exchange ends with this cause.
     pub fn ending(self) -> FailureMode {
         self.facts().ending
     }
 
-    /// How far it shows by itself where the fault lies.
+    /// How far this cause alone shows where the fault is.
     pub fn basis(self) -> Basis {
         self.facts().basis
     }
 
-    /// Where to look, the likeliest first.
+    /// Where to look, the most likely first.
     pub fn suspects(self) -> &'static [Suspect] {
         self.facts().suspects
     }
 
-    /// What a capture of packets shows.
+    /// What a packet capture shows.
     pub fn wire(self) -> &'static str {
         self.facts().wire
     }
 
-    /// What usually makes it, the likeliest first.
+    /// The usual reasons, the most likely first.
     pub fn usually(self) -> &'static [&'static str] {
         self.facts().usually
     }
 
-    /// What to check, the cheapest first.
+    /// What to check, the easiest first.
     pub fn check(self) -> &'static [&'static str] {
         self.facts().check
     }
 
-    /// Whether packets were silently dropped, as rules drop them: over UDP that shows in the hello, and at a name
-    /// server in the reply that never comes.
+    /// Whether packets were silently dropped, as rules drop them: over UDP this shows in the hello, and at a name
+    /// server as a missing reply.
     pub fn is_drop(self, transport: Transport, protocol: Protocol) -> bool {
         match self {
             Self::TcpTimeout => true,
@@ -164,12 +164,12 @@ impl Cause {
         }
     }
 
-    /// Whether a connection that was accepted fell silent or ended before the service had shown itself.
+    /// Whether a connection was accepted and then got no reply, or ended before the service was verified.
     pub fn is_cut(self) -> bool {
         self.stage() >= Some(Stage::Tls) && matches!(self.ending(), FailureMode::Silence | FailureMode::Cut)
     }
 
-    /// Whether a device accepted the connection and then blocked it: packets pass, and a device that inspects them
+    /// Whether a device accepted the connection and then blocked it: packets pass, so a device that inspects them
     /// decides.
     pub fn is_behind_the_connection(self) -> bool {
         self.is_cut() || self.ending() == FailureMode::WrongPeer

@@ -1,11 +1,11 @@
-//! What another place sees of an endpoint.
+//! The result for an endpoint in another place.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Verdict};
 
-/// What a report from another place says of an endpoint.
+/// The result for an endpoint in a report from another place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Elsewhere {
     /// The file name of that report.

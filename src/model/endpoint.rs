@@ -15,7 +15,7 @@ use super::{Cause, Direction, Elsewhere, Expect, FromInstance, Need, Prediction,
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Endpoint")]
 pub struct EndpointReport {
-    /// `dependency/host:port`, with `/udp` behind it for UDP.
+    /// `dependency/host:port`, followed by `/udp` for UDP.
     pub id: String,
     /// The id of its dependency.
     pub dependency: String,
@@ -35,7 +35,7 @@ pub struct EndpointReport {
     pub port: u16,
     /// TCP or UDP.
     pub transport: Transport,
-    /// What is spoken there.
+    /// The protocol.
     pub protocol: Protocol,
     /// Which way the traffic flows.
     #[serde(default)]
@@ -43,41 +43,41 @@ pub struct EndpointReport {
     /// Where inbound traffic comes from.
     #[serde(default)]
     pub source_tag: Option<String>,
-    /// What we say of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why; null where there is nothing to explain.
+    /// The cause; null if there is nothing to explain.
     pub cause: Option<Cause>,
     /// One plain sentence.
     pub detail: String,
-    /// What was seen, one sentence each.
+    /// Observations, one sentence each.
     pub evidence: Vec<String>,
-    /// What should be.
+    /// The expected result.
     pub expect: Expect,
-    /// Whether it is as it should be; null where that cannot be said.
+    /// Whether it is as expected; null if that cannot be determined.
     pub as_expected: Option<bool>,
-    /// How long its probe took, in milliseconds; null where nothing was tried.
+    /// How long its probe took, in milliseconds; null if nothing was tried.
     #[serde(serialize_with = "json::to_a_tenth_if_any")]
     #[schemars(with = "Option<f64>")]
     pub duration_ms: Option<f64>,
-    /// How many connections were made and how many proved the service, over all addresses; null where one to each address
-    /// was all.
+    /// How many connections were made and over how many the service was verified, over all addresses; null if there was
+    /// one to each address.
     #[serde(default)]
     pub flows: Option<FlowCounts>,
-    /// What each stage gave.
+    /// The result of each stage.
     pub stages: StageReports,
-    /// What the network's own rules say; absent where none were given.
+    /// What the network's own rules predict; absent if none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Box<Prediction>>,
-    /// What the instance itself saw, where it was asked; absent where it was not.
+    /// The instance's own result, if it was asked to test; otherwise absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_instance: Option<Box<FromInstance>>,
-    /// What the report of `--elsewhere` says of it; null where none was given, or that has no such endpoint.
+    /// The result in the report given with `--elsewhere`; null if there is none, or if it has no such endpoint.
     #[serde(default)]
     pub elsewhere: Option<Elsewhere>,
 }
 
 impl EndpointReport {
-    /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
+    /// `host:port`, followed by `/udp` for UDP: the id without its dependency.
     pub fn target(&self) -> &str {
         self.id
             .strip_prefix(self.dependency.as_str())
@@ -85,7 +85,7 @@ impl EndpointReport {
             .unwrap_or(&self.id)
     }
 
-    /// The addresses that were tried: those of connections, and where there were none, those of the name.
+    /// The addresses that were tried: those of connections or, if there were none, those of the name.
     fn tried(&self) -> Vec<IpAddr> {
         let stages = &self.stages;
         if !stages.tcp.is_empty() {
@@ -95,23 +95,23 @@ impl EndpointReport {
         of_name.chain(self.host.parse()).collect()
     }
 
-    /// Whether an address was tried from both places: a name may lead to another service in each, as where only one of them
-    /// has a private endpoint.
+    /// Whether an address was tried from both places: a name may lead to different services, for example if only one
+    /// place has a private endpoint.
     pub(crate) fn shares_address_with(&self, other: &Self) -> bool {
         let others = other.tried();
         self.tried().iter().any(|address| others.contains(address))
     }
 
-    /// Whether it works so seldom that the instance cannot live with it: fewer than three quarters of its connections pass.
+    /// Whether so few connections work that the instance fails: fewer than three quarters.
     pub fn is_mostly_lost(&self) -> bool {
         let few = |flows: FlowCounts| flows.passed * 4 < flows.tried * 3;
         self.verdict == Verdict::Degraded && self.flows.is_some_and(few)
     }
 
-    /// Whether it was left untested for a reason that is no gap in the run: the catalog says that the host is gone, a
-    /// wildcard has no known member, the traffic is not outbound, the user skipped it.
+    /// Whether it was not tested for a reason that is not a gap in the run: the catalog says that the host is retired,
+    /// a wildcard has no known member, the traffic is not outbound, the user skipped it.
     ///
-    /// A host that only this run found to be gone was looked up, and is a gap.
+    /// A host that only this run found to be retired was looked up, and is a gap.
     pub fn is_set_aside(&self) -> bool {
         self.verdict == Verdict::NotTested
             && match self.cause {
@@ -121,29 +121,29 @@ impl EndpointReport {
             }
     }
 
-    /// Whether this run was to try it and did not: the deadline came first, or this machine could not.
+    /// Whether this run should have tried it and did not: the deadline passed first, or this machine could not probe.
     pub fn was_not_tried(&self) -> bool {
         self.verdict == Verdict::NotTested && matches!(self.cause, Some(Cause::Deadline | Cause::LocalFault))
     }
 }
 
-/// How many connections were made to an endpoint, and what came of them.
+/// How many connections were made to an endpoint, and how many succeeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Flows")]
 pub struct FlowCounts {
-    /// Connections, each from a source port of its own; controls of the packets' size are not among them.
+    /// Connections, each from a different source port, excluding controls of the packet size.
     pub tried: usize,
     /// Those over which the service was verified.
     pub passed: usize,
 }
 
-/// What each stage gave. A stage that was not reached, or that the protocol lacks, is null or empty.
+/// The result of each stage. A stage that was not reached, or that the protocol lacks, is null or empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Stages")]
 pub struct StageReports {
     /// The name lookup that decided.
     pub dns: Option<DnsStage>,
-    /// One entry for each TCP connection, in the order of their start.
+    /// One entry for each TCP connection, in order of start.
     pub tcp: Vec<TcpStage>,
     /// The handshake that decided.
     pub tls: Option<TlsStage>,
@@ -151,7 +151,7 @@ pub struct StageReports {
     pub hello: Option<HelloStage>,
 }
 
-/// What came of a stage: `ok`, or the cause of its failure.
+/// The result of a stage: `ok`, or the cause of its failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StageOutcome {
@@ -217,15 +217,15 @@ pub struct TcpStage {
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub ms: f64,
-    /// The largest segment that was sent, in bytes; as the two below, null where the connection was never open or the
-    /// system does not say.
+    /// The largest segment that can be sent, in bytes; null, like the next two, if the connection was never open or the
+    /// system does not report it.
     #[serde(default)]
     pub mss: Option<u32>,
     /// The smoothed round-trip time in milliseconds.
     #[serde(default, serialize_with = "json::to_a_tenth_if_any")]
     #[schemars(with = "Option<f64>")]
     pub rtt_ms: Option<f64>,
-    /// How many segments had to be sent again, SYNs included.
+    /// How many segments were retransmitted, including SYNs.
     #[serde(default)]
     pub retransmitted: Option<u32>,
 }
@@ -249,10 +249,10 @@ pub struct TlsStage {
     pub subject: Option<String>,
     /// The issuer of the server's certificate.
     pub issuer: Option<String>,
-    /// When the server's certificate ends, RFC 3339.
+    /// When the server's certificate expires, RFC 3339.
     #[schemars(with = "Option<String>")]
     pub not_after: Option<Timestamp>,
-    /// When the first certificate of the chain that the server sent ends, its own among them, RFC 3339.
+    /// When the first certificate of the chain that the server sent expires, including its own, RFC 3339.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub chain_not_after: Option<Timestamp>,
@@ -269,6 +269,6 @@ pub struct HelloStage {
     pub ms: f64,
     /// The address.
     pub address: IpAddr,
-    /// What the service said that proves it.
+    /// The part of the reply that proves the service.
     pub proof: Option<String>,
 }

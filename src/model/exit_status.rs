@@ -5,13 +5,13 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A status and why, as the last line of the text report says it.
+/// A status and its reason, as in the last line of the text report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExitStatus {
     /// What the process returns.
     #[serde(rename = "status")]
     pub code: u8,
-    /// Why, in words, without a full stop.
+    /// The reason, in words, without a full stop.
     pub reason: String,
 }
 
@@ -22,7 +22,7 @@ impl ExitStatus {
     pub const BLOCKED: u8 = 1;
     /// Bad flags, a bad catalog or a bad input file; nothing was probed.
     pub const USAGE: u8 = 2;
-    /// Nothing is blocked, but something required is not proved.
+    /// Nothing is blocked, but something required is not verified.
     pub const INCOMPLETE: u8 = 3;
     /// The agent itself failed.
     pub const FAILED: u8 = 4;

@@ -12,78 +12,79 @@ use super::{Cause, FindingKind, Handover, Need, Path};
 pub struct Finding {
     /// `kind/scope`, the same in every run that finds the same.
     pub id: String,
-    /// What kind of root cause it is; null in reports of agents that named none.
+    /// The kind of root cause; null in reports from agents that did not name one.
     #[serde(default)]
     pub kind: Option<FindingKind>,
-    /// The cause; null where several causes have one root.
+    /// The cause; null if the endpoints have several.
     pub cause: Option<Cause>,
     /// The finding in one line.
     pub title: String,
-    /// How sure it is.
+    /// How certain it is.
     pub confidence: Confidence,
-    /// The most that it concerns; null where it names no endpoint.
+    /// The highest need among its endpoints; null if it lists none.
     #[serde(default)]
     pub need: Option<Need>,
-    /// Whether the instance cannot be activated while it lasts.
+    /// Whether the instance cannot be activated as long as the fault exists.
     #[serde(default)]
     pub stops_activation: bool,
-    /// A page about the matter.
+    /// A documentation page.
     #[serde(default)]
     pub docs: Option<String>,
     /// The ids of the endpoints that it explains.
     pub endpoints: Vec<String>,
-    /// What was seen, one sentence each.
+    /// The evidence, one sentence each.
     pub evidence: Vec<String>,
-    /// Where on the path it stops, as small TTLs show it for one of the endpoints; null where nothing does.
+    /// Where on the path packets stop, as SYNs with a low TTL show for one of the endpoints; null if not known.
     #[serde(default)]
     pub path: Option<Path>,
-    /// Where to look, the likeliest first.
+    /// Where to look, the most likely first.
     pub suspects: Vec<Suspect>,
     /// What the instance cannot do meanwhile.
     pub impact: String,
     /// What to change.
     pub fix: Fix,
-    /// What those who run the network need to find it in their own logs; null where nothing was seen that they could find.
+    /// What network teams need to find the traffic in their own logs; null if there is nothing that they could find.
     #[serde(default)]
     pub handover: Option<Handover>,
 }
 
 impl Finding {
-    /// Whether it is about the line itself: no rule is missing for what it explains.
+    /// Whether it is about the line itself: then no rule is missing for its endpoints.
     pub fn is_about_the_line(&self) -> bool {
         self.kind.is_some_and(FindingKind::is_about_the_line)
     }
 }
 
-/// What to change. Words in capitals in a command stand for what only the reader knows; nothing in it is shortened.
+/// What to change. Words in capitals in a command are placeholders for names that only the reader knows; nothing is
+/// shortened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Fix {
     /// The change in one or two sentences.
     pub summary: String,
-    /// Commands that make it. These alone change anything.
+    /// Commands that make the change. Only these change anything.
     pub change: Vec<String>,
-    /// What takes each of these changes back, in their order; null where nothing needs to be.
+    /// The command that undoes each of these changes, in the same order; null if there is nothing to undo.
     pub undo: Vec<Option<String>>,
-    /// Commands that read how it is now.
+    /// Commands that read the current state.
     pub look: Vec<String>,
     /// Commands that test whether it worked.
     pub verify: Vec<String>,
-    /// The words in capitals that are left in the commands.
+    /// The placeholders that remain in the commands.
     pub placeholders: Vec<Placeholder>,
 }
 
-/// A word in commands that stands for what only the reader knows.
+/// A placeholder in commands, for a name that only the reader knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Placeholder {
     /// The word, `NSG`.
     pub name: String,
-    /// What it stands for.
+    /// Its meaning.
     pub meaning: String,
 }
 
 impl Fix {
-    /// A fix in words, to which commands may be added.
+    /// A fix in words, to which commands can be added.
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
@@ -91,7 +92,7 @@ impl Fix {
         }
     }
 
-    /// With commands that make the change, each with the one that takes it back.
+    /// Adds commands that make the change, each with the one that undoes it.
     #[must_use]
     pub fn change(mut self, changes: impl IntoIterator<Item = (impl Into<String>, Option<String>)>) -> Self {
         for (change, undo) in changes {
@@ -101,20 +102,20 @@ impl Fix {
         self
     }
 
-    /// Each change with what takes it back.
+    /// Each change with the command that undoes it.
     pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let undo = self.undo.iter().map(Option::as_deref).chain(iter::repeat(None));
         self.change.iter().map(String::as_str).zip(undo)
     }
 
-    /// With commands that read how it is.
+    /// Adds commands that read the current state.
     #[must_use]
     pub fn look(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.look.extend(commands.into_iter().map(Into::into));
         self
     }
 
-    /// With commands that test whether it worked.
+    /// Adds commands that test whether it worked.
     #[must_use]
     pub fn verify(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.verify.extend(commands.into_iter().map(Into::into));
@@ -122,7 +123,7 @@ impl Fix {
     }
 }
 
-/// How sure a finding is.
+/// How certain a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
@@ -203,7 +204,7 @@ impl Suspect {
         }
     }
 
-    /// Whether a subnet or a VM has it to itself: other places do not meet it.
+    /// Whether it is specific to a subnet or a VM, so that other places are not affected.
     pub fn is_local(self) -> bool {
         matches!(
             self,
@@ -211,7 +212,7 @@ impl Suspect {
         )
     }
 
-    /// Where to look, in the reader's words.
+    /// Where to look, in words for the reader.
     pub fn label(self) -> &'static str {
         match self {
             Self::Nsg => "NSG outbound rules",

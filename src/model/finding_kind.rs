@@ -1,7 +1,7 @@
 //! The kinds of findings: a closed list, one row per kind.
 
-/// Declares [`FindingKind`](table::FindingKind) from its rows, so that everything `explain` says of a kind stands in one
-/// place.
+/// Declares [`FindingKind`](table::FindingKind) from its rows, so that everything `explain` prints about a kind is in
+/// one place.
 macro_rules! finding_kinds {
     ($($variant:ident {
         word: $word:literal,
@@ -42,7 +42,7 @@ mod table;
 
 pub use self::table::FindingKind;
 
-/// What is known of a kind.
+/// Everything about a kind.
 struct KindFacts {
     word: &'static str,
     meaning: &'static str,
@@ -73,7 +73,7 @@ impl FindingKind {
         self.facts().seen
     }
 
-    /// What else can look like it, and what tells it apart.
+    /// What else can look like it, and how to distinguish the two.
     pub fn lookalikes(self) -> &'static [&'static str] {
         self.facts().lookalikes
     }
@@ -83,7 +83,7 @@ impl FindingKind {
         matches!(self, Self::Flows | Self::PacketSize | Self::Loss)
     }
 
-    /// A page about the matter.
+    /// A documentation page.
     pub fn docs(self) -> &'static str {
         self.facts().docs
     }

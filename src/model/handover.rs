@@ -1,4 +1,4 @@
-//! What the team that runs the firewall, the network or the name servers needs to find a finding in their own logs.
+//! What the team that runs the firewall, the network or the name servers needs to find the traffic in their own logs.
 
 use std::{iter, net::SocketAddr};
 
@@ -8,40 +8,40 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, Need, Placeholder, Transport, json};
 
-/// What others need to find a finding in their own logs, and to mend it.
+/// What other teams need to find the traffic in their own logs, and to fix the problem.
 ///
-/// Its times are those of the world, where peers that proved who they are showed this machine's clock to be wrong.
+/// Its times are corrected if verified peers showed that this machine's clock is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Handover {
     /// When the first of the flows began, UTC.
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub from: Timestamp,
-    /// When the last of them was over.
+    /// When the last of them ended.
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub to: Timestamp,
-    /// The connections and questions that failed, in order of their start: 50 at most, each destination once before any
-    /// twice.
+    /// The connections and queries that failed, in order of start: 50 at most, each destination once before any is
+    /// repeated.
     pub flows: Vec<SeenFlow>,
     /// How many more there were.
     #[serde(default)]
     pub more: usize,
     /// Where to look them up.
     pub queries: Vec<Query>,
-    /// One block for each of those who may have to act, the likeliest first.
+    /// One block for each team that may have to act, the most likely first.
     #[serde(default)]
     pub owners: Vec<Request>,
 }
 
-/// One connection, or one question over UDP.
+/// One connection, or one UDP query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeenFlow {
-    /// This machine's end, `address:port`; null where it is not known. Repetitions over UDP leave from further ports.
+    /// This machine's end, `address:port`; null if it is not known. Repeated UDP queries use further ports.
     pub source: Option<SocketAddr>,
     /// The other end, `address:port`.
     pub destination: SocketAddr,
-    /// The name that was meant, or asked for; the address where there is none.
+    /// The intended name, or the name in the query; the address if there is none.
     pub host: String,
     /// TCP or UDP.
     pub transport: Transport,
@@ -49,7 +49,7 @@ pub struct SeenFlow {
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// Why it failed; null where that cannot be said, and where it should have failed.
+    /// The cause of the failure; null if it is not known, and if it should have failed.
     #[serde(default)]
     pub cause: Option<Cause>,
 }
@@ -60,7 +60,7 @@ pub struct Query {
     /// Whose logs or tools it is for.
     #[serde(rename = "for")]
     pub target: QueryTarget,
-    /// What it is written in.
+    /// The language.
     pub language: QueryLanguage,
     /// What it finds, in a few words.
     #[serde(default)]
@@ -81,7 +81,7 @@ pub enum QueryTarget {
     Nva,
 }
 
-/// What a query is written in.
+/// The language of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum QueryLanguage {
@@ -91,7 +91,7 @@ pub enum QueryLanguage {
     Text,
 }
 
-/// What one of those who run the network is asked for.
+/// What one team is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// Who is asked.
@@ -102,15 +102,15 @@ pub struct Request {
     pub stops_activation: bool,
     /// What the instance cannot do meanwhile.
     pub impact: String,
-    /// What to allow or to change, an item each.
+    /// What to allow or to change, one item each.
     pub allow: Vec<String>,
-    /// Commands that make the change in Azure's own services, where there are any.
+    /// Commands that make the change in Azure's own services, if there are any.
     pub change: Vec<String>,
-    /// What takes each of these changes back, in their order; null where nothing needs to be.
+    /// The command that undoes each of these changes, in the same order; null if there is nothing to undo.
     pub undo: Vec<Option<String>>,
-    /// The words in capitals that are left in these commands.
+    /// The placeholders that remain in these commands.
     pub placeholders: Vec<Placeholder>,
-    /// Commands that show the same with commonly installed tools.
+    /// Commands that reproduce the failure with commonly installed tools.
     pub reproduce: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ impl Owner {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Firewall, Self::NsgAndRoutes, Self::Dns];
 
-    /// What they run, in the reader's words.
+    /// What they run, in words for the reader.
     pub fn label(self) -> &'static str {
         match self {
             Self::Firewall => "Firewall",
@@ -141,7 +141,7 @@ impl Owner {
 }
 
 impl Request {
-    /// Each change with what takes it back.
+    /// Each change with the command that undoes it.
     pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let undo = self.undo.iter().map(Option::as_deref).chain(iter::repeat(None));
         self.change.iter().map(String::as_str).zip(undo)
@@ -149,7 +149,7 @@ impl Request {
 }
 
 impl QueryTarget {
-    /// Who can ask it.
+    /// Who can run it.
     pub fn owner(self) -> Owner {
         match self {
             Self::AzureFirewall | Self::Nva => Owner::Firewall,

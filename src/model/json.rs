@@ -8,20 +8,22 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::text::{is_harmful, is_plain};
 
-/// One of our documents, pretty-printed and safe to look at, with a line feed at its end.
+/// One of our documents, pretty-printed, escaped for a terminal, with a line feed at its end.
 ///
 /// # Panics
-/// Never: our documents hold nothing that JSON cannot say.
+///
+/// Never: our documents contain nothing that JSON cannot represent.
 pub fn pretty(document: &impl Serialize) -> String {
     let mut text = Vec::new();
     write(document, &mut text).expect("our documents have string keys only, and a Vec takes everything");
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-/// Writes what [`pretty`] gives, in pieces as it comes: the whole of a large report is never in memory.
+/// Writes what [`pretty`] returns, in pieces: a large report is never in memory completely.
 ///
 /// # Errors
-/// What the writer says.
+///
+/// The writer's error.
 pub fn write(document: &impl Serialize, mut to: &mut dyn io::Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut to, Visible::default());
     document.serialize(&mut serializer)?;
@@ -77,8 +79,8 @@ impl Formatter for Visible {
     }
 }
 
-/// JSON in which nothing acts on a terminal: JSON itself lets C1 and bidirectional controls stand in a string. They
-/// become escapes, which mean the same.
+/// JSON without control characters. JSON itself allows C1 and bidirectional controls in a string: they become escapes,
+/// which mean the same.
 pub(crate) fn visible(json: String) -> String {
     let acts = |c: char| c != '\n' && is_harmful(c);
     if json.split('\n').all(is_plain) || !json.contains(acts) {
@@ -88,7 +90,7 @@ pub(crate) fn visible(json: String) -> String {
     for c in json.chars() {
         if acts(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // A String cannot fail to be written to.
+                // Writing to a String cannot fail.
                 let _ = write!(safe, "\\u{unit:04x}");
             }
         } else {
@@ -117,7 +119,7 @@ pub(crate) fn to_the_millisecond_if_any<S: Serializer>(
 
 /// `2026-11-21T20:00:00.000Z`.
 pub fn stamp(time: Timestamp) -> String {
-    // Rounding fails only at the very end of the calendar, where truncating does as well.
+    // Rounding fails only at the very end of the calendar, where truncating fails as well.
     let rounded = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{rounded:.3}")
 }

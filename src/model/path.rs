@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The way from this machine to one address, as far as it is known. It stops behind the last of the hops.
+/// The path from this machine to one address, as far as it is known. It stops after the last of the hops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Path {
     /// The id of the endpoint.
@@ -12,26 +12,26 @@ pub struct Path {
     pub from: Option<String>,
     /// The endpoint's address and port.
     pub to: String,
-    /// What the far end is called: its service tag, or else its host, and its port.
+    /// The name of the target: its service tag, or else its host, and its port.
     pub label: String,
-    /// The hops that are known, the nearest first; at least one.
+    /// The known hops, the nearest first; at least one.
     pub hops: Vec<Hop>,
 }
 
 /// A device on the path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
-    /// The TTL that ends there, from 1 on.
+    /// The TTL that expires there, from 1 on.
     pub hop: u8,
     /// What it does there.
     pub does: HopDoes,
-    /// Its address; null where it gave none.
+    /// Its address; null if it did not answer.
     pub address: Option<String>,
-    /// The ICMP type of its answer (RFC 792, RFC 4443); null where it gave none.
+    /// The ICMP type of its answer (RFC 792, RFC 4443); null if there was none.
     pub icmp_type: Option<u8>,
     /// The code within the type.
     pub icmp_code: Option<u8>,
-    /// How long its answer took, in milliseconds.
+    /// The round-trip time, in milliseconds.
     pub rtt_ms: Option<f64>,
 }
 
@@ -39,10 +39,10 @@ pub struct Hop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HopDoes {
-    /// It passes packets on.
+    /// It forwards packets.
     Forwards,
-    /// It accepts connections in the endpoint's place.
+    /// It accepts connections instead of the endpoint.
     Accepts,
-    /// It refuses connections in the endpoint's place.
+    /// It refuses connections instead of the endpoint.
     Refuses,
 }

@@ -7,69 +7,69 @@ use serde::{Deserialize, Serialize};
 
 use crate::azure::NextHop;
 
-/// What the rules say of one endpoint.
+/// What the rules predict for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prediction {
-    /// The answer.
+    /// The prediction.
     pub verdict: Expected,
-    /// The answer as a sentence.
+    /// The prediction as a sentence.
     pub words: String,
-    /// The security rule that decides; null where none was given, or several do.
+    /// The deciding security rule; null if none was given, or if several decide.
     pub nsg: Option<RuleMatch>,
-    /// The route that decides; null where none was given, or none matches.
+    /// The deciding route; null if none was given, or if none matches.
     pub route: Option<RouteMatch>,
 }
 
-/// What the rules say.
+/// What the rules predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Expected {
-    /// They let it through, as far as they reach: a firewall behind the next hop has rules of its own.
+    /// They allow it as far as they reach: a firewall at the next hop has its own rules.
     Allow,
     /// They drop it.
     Deny,
-    /// They do not settle it.
+    /// They do not decide it.
     Unknown,
 }
 
-/// A security rule that decides.
+/// A deciding security rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleMatch {
     /// Its name.
     pub name: String,
     /// Its priority.
     pub priority: u32,
-    /// The network security group that holds it.
+    /// Its network security group.
     pub group: Option<String>,
-    /// What that group guards.
+    /// What that group is attached to.
     pub place: NsgAttachment,
     /// What it does.
     pub access: Access,
 }
 
-/// A route that decides.
+/// A deciding route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteMatch {
     /// The prefix that matches.
     pub prefix: String,
-    /// Who made it.
+    /// Its source.
     pub source: RouteSource,
-    /// The kind of its next hop, in Azure's word.
+    /// The type of its next hop, in Azure's word.
     pub next_hop_type: NextHop,
-    /// The address of the next hop, where it has one; of several, all with " or " between them.
+    /// The address of the next hop, if it has one; several are separated by " or ".
     pub next_hop: Option<String>,
 }
 
-/// What a group guards.
+/// What a network security group is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Place")]
 pub enum NsgAttachment {
-    /// The subnet: what holds for the instance too.
+    /// The subnet: this applies to the instance too.
     Subnet,
     /// The network interface of this VM only.
     Nic,
-    /// The virtual network, by security admin rules of a network manager; before every group.
+    /// The virtual network, through security admin rules of a network manager, which come before every group.
     NetworkManager,
 }
 
@@ -81,11 +81,11 @@ pub enum Access {
     Allow,
     /// Drops.
     Deny,
-    /// Lets through, whatever later groups say (security admin rules only).
+    /// Allows, regardless of later groups (security admin rules only).
     AlwaysAllow,
 }
 
-/// Who made a route, in the order in which Azure prefers them for one prefix
+/// The source of a route, in the order in which Azure prefers them for one prefix
 /// (<https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#how-azure-selects-a-route>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -97,7 +97,7 @@ pub enum RouteSource {
     Gateway,
     /// Azure itself.
     Default,
-    /// Something newer than this program.
+    /// A source that this program does not know.
     Unknown,
 }
 

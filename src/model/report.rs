@@ -1,6 +1,6 @@
 //! The report: all results of a run, as one plain value.
 //!
-//! The value is made once and rendered by one pure function per format. Its field names are the keys of the JSON
+//! The value is created once and rendered by one pure function per format. Its field names are the keys of the JSON
 //! document, which pipelines rely on.
 
 use std::net::{IpAddr, SocketAddr};
@@ -30,23 +30,23 @@ pub struct Report {
     #[serde(serialize_with = "json::to_a_tenth")]
     #[schemars(with = "f64")]
     pub duration_ms: f64,
-    /// False where the run was interrupted; a run that its deadline ended is complete.
+    /// False if the run was interrupted; a run that its deadline ended is complete.
     pub complete: bool,
     /// Whether stand-ins replace the user's hosts, addresses and resource names (`--redact`). The same stand-in may be a
     /// different host's in another report.
     #[serde(default)]
     pub redacted: bool,
-    /// Where the agent stood.
+    /// Where the agent ran.
     pub vantage: VantageReport,
-    /// What of the catalog was selected.
+    /// Which part of the catalog was selected.
     #[serde(default)]
     pub selection: SelectionReport,
-    /// The exit status of the run; null where it was not judged.
+    /// The exit status of the run; null if it was not determined.
     #[serde(default)]
     pub exit: Option<ExitStatus>,
     /// The counts.
     pub summary: Summary,
-    /// Root causes, the weightiest first.
+    /// Root causes, the most important first.
     pub findings: Vec<Finding>,
     /// Every planned endpoint, in the order of the catalog.
     pub endpoints: Vec<EndpointReport>,
@@ -61,26 +61,26 @@ pub struct Agent {
     pub catalog_documented: Option<String>,
     /// SHA-256 of the catalog, overlays included, in hexadecimal.
     pub catalog_sha256: String,
-    /// What kind of API Management was probed for.
+    /// The tier of API Management.
     #[serde(default)]
     pub tier: Tier,
 }
 
-/// What of the catalog was selected.
+/// Which part of the catalog was selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "Selection")]
 pub struct SelectionReport {
-    /// The patterns of `--only`; null where everything was selected.
+    /// The patterns of `--only`; null if everything was selected.
     pub only: Option<Vec<String>>,
-    /// The patterns of `--skip`; null where nothing was left out.
+    /// The patterns of `--skip`; null if nothing was skipped.
     pub skip: Option<Vec<String>>,
-    /// Whether only required endpoints were.
+    /// Whether only required endpoints were selected.
     pub required_only: bool,
 }
 
 impl SelectionReport {
-    /// As one would type it: `--only sql,dns --required-only`; empty where everything was selected.
+    /// As typed: `--only sql,dns --required-only`; empty if everything was selected.
     pub fn flags(&self) -> String {
         let list = |flag: &str, patterns: &Option<Vec<String>>| {
             patterns
@@ -93,36 +93,36 @@ impl SelectionReport {
     }
 }
 
-/// What a machine's place says of the instance's network.
+/// What a machine's place shows about the instance's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// A VM in the instance's subnet.
     InSubnet,
-    /// A VM of Azure's, in a subnet that need not be the instance's.
+    /// An Azure VM, in a subnet that may not be the instance's.
     AzureVm,
-    /// No VM of Azure's: its metadata service does not answer.
+    /// Not an Azure VM: its metadata service does not answer.
     NotAzure,
     /// A machine without a route to what it was to probe.
     NoNetwork,
 }
 
-/// Where the agent stood.
+/// Where the agent ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Vantage")]
 pub struct VantageReport {
-    /// The cloud whose names were probed.
+    /// The cloud whose hosts were probed.
     pub cloud: Cloud,
     /// The region, as the VM's metadata names regions.
     pub region: Option<String>,
-    /// The kind of virtual network; null means that both kinds' needs were planned.
+    /// The network mode; null means that the needs of both modes were planned.
     pub vnet: Option<Vnet>,
-    /// How cloud and region are known.
+    /// Where cloud and region are from.
     pub source: VantageSource,
-    /// What that place shows about the instance's network; null where unknown.
+    /// What that place shows about the instance's network; null if not known.
     #[serde(default)]
     pub standing: Option<Standing>,
-    /// The resource id of the instance's subnet, where it is known to be another than this VM's.
+    /// The resource id of the instance's subnet, if it is known to differ from this VM's.
     #[serde(default)]
     pub instance_subnet: Option<String>,
     /// This machine's name.
@@ -131,42 +131,42 @@ pub struct VantageReport {
     pub addresses: Vec<IpAddr>,
     /// The subnet that its traffic leaves from, as the VM's metadata names it.
     pub subnet: Option<String>,
-    /// How far this machine's clock is ahead of the world's, in milliseconds; null where nothing told.
+    /// How far this machine's clock is ahead of the real time, in milliseconds; null if not known.
     pub clock_skew_ms: Option<f64>,
-    /// The name servers asked, `address:port`.
+    /// The name servers that were queried, `address:port`.
     pub resolvers: Vec<SocketAddr>,
     /// The name that name servers were tested with: the cloud's Entra login host.
     #[serde(default)]
     pub control_name: Option<String>,
-    /// The documents of the instance that the plan was made with.
+    /// The documents of the instance that were used for the plan.
     #[serde(default)]
     pub imports: Vec<Imported>,
-    /// What the reader should know before the results.
+    /// Notices for the reader.
     pub notices: Vec<String>,
 }
 
-/// A document of the instance that the plan was made with.
+/// A document of the instance that was used for the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
-    /// What it is, by the flag that takes it: `network-status`, `dependencies` or `instance`.
+    /// The kind of document, by the flag that takes it: `network-status`, `dependencies` or `instance`.
     pub document: String,
-    /// The file, or who sent it.
+    /// The file, or the sender.
     pub from: String,
-    /// How old its content is: when the instance last looked, or else when the file was written.
+    /// The time of its content: when the instance last checked, or else when the file was written.
     #[serde(serialize_with = "json::to_the_millisecond_if_any")]
     #[schemars(with = "Option<String>")]
     pub as_of: Option<Timestamp>,
-    /// How many endpoints it names.
+    /// How many endpoints it lists.
     pub endpoints: usize,
 }
 
-/// How cloud and region are known.
+/// Where cloud and region are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VantageSource {
-    /// The user said so.
+    /// A flag of the user's.
     Flags,
-    /// The VM's metadata service said so.
+    /// The VM's metadata service.
     Metadata,
     /// Not given: the public cloud, no region.
     Default,

@@ -1,14 +1,14 @@
-//! The counts of a run, and the one rule that judges it.
+//! The counts of a run, and the one rule for its overall result.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, EndpointReport, Expect, Need, Verdict};
 
-/// The counts of a run. `reachable` to `not_tested` leave out endpoints whose need is `documented`.
+/// The counts of a run. `reachable` to `not_tested` exclude endpoints whose need is `documented`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// The run in one word, as `--fail-on required` judges it.
+    /// The overall result in one word, as with `--fail-on required`.
     pub verdict: Overall,
     /// Every planned endpoint.
     pub total: usize,
@@ -21,13 +21,13 @@ pub struct Summary {
     pub degraded: usize,
     /// Endpoints that are blocked, expected or not.
     pub blocked: usize,
-    /// Endpoints where something unspecific answered.
+    /// Endpoints where something answered that does not prove the service.
     pub unproven: usize,
-    /// Endpoints that were not tried to the end.
+    /// Endpoints that were not fully tested.
     pub not_tested: usize,
     /// `documented` endpoints that are not reachable.
     pub noted: usize,
-    /// Required endpoints that are blocked against expectation.
+    /// Required endpoints that are blocked although they should not be.
     pub required_blocked: usize,
     /// Endpoints that must be blocked and are not.
     pub unexpectedly_open: usize,
@@ -61,7 +61,7 @@ impl Summary {
     }
 }
 
-/// A run in one word.
+/// The overall result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Overall {
@@ -70,7 +70,7 @@ pub enum Overall {
     /// A required endpoint is blocked, or fewer than three quarters of its connections pass, or one that must be blocked is
     /// not.
     Blocked,
-    /// Nothing is blocked, but something required is not proved.
+    /// Nothing is blocked, but something required is not verified.
     Incomplete,
 }
 
@@ -85,42 +85,42 @@ pub enum FailOn {
     Never,
 }
 
-/// How the user wants a run to be judged.
+/// How the user wants the overall result to be determined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// `--fail-on`; unset it is `required`, or `any` where no selected endpoint is required.
+    /// `--fail-on`; the default is `required`, or `any` if no selected endpoint is required.
     pub fail_on: Option<FailOn>,
     /// `--allow-untested`.
     pub allow_untested: bool,
 }
 
-/// How the summary of a report judges.
+/// The rule for a report's summary.
 const AS_REQUIRED: Policy = Policy {
     fail_on: Some(FailOn::Required),
     allow_untested: false,
 };
 
-/// The endpoints that decide how a run is judged.
+/// The endpoints that decide the overall result.
 #[derive(Debug, Clone)]
 pub struct DecidingEndpoints<'a> {
     /// Blocked, and they must not be.
     pub blocked: Vec<&'a EndpointReport>,
-    /// Degraded, and most of their connections fail.
+    /// Degraded, with most of their connections failing.
     pub lost: Vec<&'a EndpointReport>,
-    /// They must be blocked, and nothing shows that they are.
+    /// They must be blocked, and the run does not show that they are.
     pub open: Vec<&'a EndpointReport>,
-    /// Neither proved nor blocked, and they count.
+    /// Neither verified nor blocked, and they count.
     pub undecided: Vec<&'a EndpointReport>,
-    /// Neither proved nor blocked, and `--allow-untested` lets them pass.
+    /// Neither verified nor blocked, and `--allow-untested` ignores them.
     pub allowed: usize,
-    /// What the good news is about: "required", or "optional" where nothing required was selected.
+    /// Which endpoints a good result covers: "required", or "optional" if nothing required was selected.
     pub scope: &'static str,
-    /// How many endpoints the good news is about.
+    /// How many endpoints a good result covers.
     pub deciding: usize,
 }
 
 impl<'a> DecidingEndpoints<'a> {
-    /// Sorts the endpoints. `--fail-on never` sorts like the default: the caller says 0 in its place.
+    /// Sorts the endpoints. `--fail-on never` sorts like the default: the caller returns 0 instead.
     pub fn of(endpoints: &'a [EndpointReport], policy: Policy) -> Self {
         let selected = |e: &&EndpointReport| e.cause != Some(Cause::Skipped);
         let any_required = endpoints.iter().filter(selected).any(|e| e.need == Need::Required);
@@ -129,7 +129,7 @@ impl<'a> DecidingEndpoints<'a> {
             Some(FailOn::Never) | None => FailOn::Any,
             Some(chosen) => chosen,
         };
-        // Where nothing required was selected, the features are what the user asks about: not testing them is no pass.
+        // If nothing required was selected, the user asks about the features: not testing them is not a pass.
         let features_stand_in = fail_on == FailOn::Any && !any_required;
         let mut decision = Self {
             blocked: Vec::new(),
@@ -176,7 +176,7 @@ impl<'a> DecidingEndpoints<'a> {
     }
 }
 
-/// Whether an endpoint without a yes or no keeps the run from being complete.
+/// Whether an endpoint without a clear result makes the run incomplete.
 fn is_undecided(endpoint: &EndpointReport, allow_untested: bool) -> bool {
     match endpoint.cause {
         Some(Cause::Deadline | Cause::LocalFault) if endpoint.verdict == Verdict::NotTested => true,

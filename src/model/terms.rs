@@ -1,4 +1,4 @@
-//! The words of a catalog that plans and reports share: need, direction, transport, protocol.
+//! The words that catalogs, plans and reports share: need, direction, transport, protocol.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum Need {
     /// The instance does not work without it.
     Required,
-    /// Only who uses the feature needs it.
+    /// Only users of the feature need it.
     Feature,
-    /// The page names host and port, but the service is not known to offer it.
+    /// It is documented, but the service is not known to offer it.
     Documented,
 }
 
@@ -29,7 +29,7 @@ impl Need {
     }
 }
 
-/// How the instance is injected into its virtual network.
+/// The network mode of the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Vnet {
@@ -86,7 +86,7 @@ pub enum Expect {
     /// It should work.
     #[default]
     Reachable,
-    /// It must not get out: a negative test.
+    /// It must be blocked: a negative test.
     Blocked,
 }
 
@@ -126,13 +126,13 @@ impl Transport {
     }
 }
 
-/// What is spoken on a port.
+/// The protocol on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// A DNS query, over UDP or TCP.
     Dns,
-    /// An accepted connection and no more: never proof.
+    /// An accepted connection only: never proof.
     Tcp,
     /// A TLS handshake.
     Tls,
@@ -191,7 +191,7 @@ impl Protocol {
         }
     }
 
-    /// The transports it runs over, the usual one first.
+    /// The possible transports, the default first.
     pub fn transports(self) -> &'static [Transport] {
         match self {
             Self::Dns => &[Transport::Udp, Transport::Tcp],

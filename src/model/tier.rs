@@ -1,9 +1,9 @@
-//! The kinds of API Management for which there is a catalog, and what tells them apart.
+//! The tiers of API Management that have a catalog.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A kind of API Management, as far as its needs from a network differ.
+/// A tier of API Management, as far as its network needs differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
@@ -19,7 +19,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// All of them, the usual one first.
+    /// All of them, the default first.
     pub const ALL: [Self; 4] = [
         Self::Classic,
         Self::PremiumV2,
@@ -37,12 +37,12 @@ impl Tier {
         }
     }
 
-    /// The tier of that word.
+    /// The tier with that word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tier| tier.as_str() == word)
     }
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub fn title(self) -> &'static str {
         match self {
             Self::Classic => "An instance of a classic tier (Developer, Premium) in a virtual network",
@@ -52,7 +52,7 @@ impl Tier {
         }
     }
 
-    /// What one of it is called.
+    /// The noun for one of them.
     pub fn subject(self) -> &'static str {
         match self {
             Self::Classic | Self::PremiumV2 => "instance",
@@ -60,7 +60,7 @@ impl Tier {
         }
     }
 
-    /// Where the agent has to stand to see what this kind sees.
+    /// Where to run the agent so that it sees what this tier sees.
     pub fn standpoint(self) -> &'static str {
         match self {
             Self::Classic => {
@@ -81,7 +81,7 @@ impl Tier {
         }
     }
 
-    /// What certificates are judged by.
+    /// The roots that certificates are verified with.
     pub fn trust(self) -> &'static str {
         match self {
             Self::SelfHostedGateway => {

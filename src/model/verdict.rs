@@ -1,11 +1,11 @@
-//! The verdict about an endpoint, and the stages that it comes from.
+//! The verdict on an endpoint, and the stages of a probe.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What we say of an endpoint.
+/// The verdict on an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -17,7 +17,7 @@ pub enum Verdict {
     Blocked,
     /// Something answered, but not in a way that proves the service.
     Unproven,
-    /// Nothing was tried, or not to its end: never a pass.
+    /// Nothing was tried, or not completely: never a pass.
     NotTested,
 }
 
@@ -54,17 +54,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The stages, in the order in which they rest on each other.
+/// The stages, each based on the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// The name.
     Dns,
     /// The connection.
     Tcp,
-    /// What is said before TLS; part of the hello in reports.
+    /// What is exchanged before TLS; part of the hello in reports.
     Prelude,
     /// The handshake.
     Tls,
-    /// What is said in the end.
+    /// The exchange in the service's protocol.
     Hello,
 }

@@ -66,7 +66,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         .filter(|e| deciding.fails(&e.id) && deciding.finding(&e.id).is_none());
     let serious = grave.into_iter().map(of_finding).chain(unexplained.map(of_endpoint));
     let open = (options.exit.code == ExitStatus::INCOMPLETE).then(|| {
-        let title = "Not every required endpoint was tested or proved".to_owned();
+        let title = "Not every required endpoint was tested and verified".to_owned();
         (title, vec![options.exit.reason.clone()])
     });
     let other = open.into_iter().chain(other.into_iter().map(of_finding));

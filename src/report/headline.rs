@@ -126,7 +126,7 @@ impl Headline {
             (
                 Tone::Doubtful,
                 "INCOMPLETE",
-                format!("nothing {kind} is blocked, but {doubtful} not proved{degraded}"),
+                format!("nothing {kind} is blocked, but {doubtful} not verified{degraded}"),
             )
         } else if all == 1 {
             (

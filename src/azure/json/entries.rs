@@ -1,4 +1,4 @@
-//! The entries of a document, below whatever wraps them.
+//! The entries of a document, below any wrapper.
 
 use super::{DocumentKind, Form, JsonNode, Object, failure};
 
@@ -33,7 +33,7 @@ pub(super) fn of(root: JsonNode<'_>, wanted: DocumentKind, form: Form) -> Result
     Ok(objects)
 }
 
-/// What a document looks like that is nothing of what is wanted.
+/// What a document looks like that contains nothing of what is wanted.
 pub(super) fn unlike(root: JsonNode<'_>, form: Form) -> String {
     if let Some(failure) = root.object().as_ref().and_then(failure::of_object) {
         return failure.to_string();
@@ -43,17 +43,17 @@ pub(super) fn unlike(root: JsonNode<'_>, form: Form) -> String {
     kind.map_or_else(|| unknown(root, form), |kind| other(kind, form))
 }
 
-/// How deep Azure and its tools wrap: `responses`, `200`, `body`, `properties`, `value`.
+/// How deep Azure and its tools nest entries: `responses`, `200`, `body`, `properties`, `value`.
 const DEEPEST: usize = 6;
 
-/// The entries of a list, of what wraps one, or the one object that it is; and whether there was a list.
+/// The entries of a list, of a wrapper around one, or the single object; and whether there was a list.
 fn unwrapped(node: JsonNode<'_>, depth: usize) -> (Vec<JsonNode<'_>>, bool) {
     let alone = || (vec![node], false);
     if depth == 0 {
         return alone();
     }
     if let Some(items) = node.items() {
-        // What --query leaves of one list, or PowerShell of one page.
+        // What `--query` leaves of one list, or PowerShell of one page.
         return match items[..] {
             [only] if is_wrapper(only) => unwrapped(only, depth - 1),
             _ => (items, true),
@@ -81,12 +81,12 @@ fn unwrapped(node: JsonNode<'_>, depth: usize) -> (Vec<JsonNode<'_>>, bool) {
     }
 }
 
-/// Whether it holds entries without being one.
+/// Whether it contains entries but is not an entry itself.
 fn is_wrapper(node: JsonNode<'_>) -> bool {
     node.items().is_some() || node.object().is_some_and(|object| DocumentKind::of(&object).is_none())
 }
 
-/// What was asked for and is in none of the entries.
+/// The keys that are required and that no entry has.
 fn lost(objects: &[Object<'_>], wanted: DocumentKind) -> Vec<&'static str> {
     let missing = |key: &&&str| !objects.iter().all(|object| object.has(key));
     wanted.needs().iter().filter(missing).copied().collect()

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use super::{JsonNode, Object};
 
-/// What Azure or one of its tools said.
+/// The error that Azure or one of its tools reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AzureError {
     /// The error's code; empty where there is none.
@@ -57,7 +57,7 @@ pub(super) fn of_object(object: &Object<'_>) -> Option<AzureError> {
         .or_else(|| from.text("error_description"));
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().trim().to_owned();
     let (code, message) = (text(code), text(message));
-    // The metadata service puts a sentence instead of a code.
+    // The metadata service sends a sentence instead of a code.
     let (code, message) = if is_code(&code) || !message.is_empty() {
         (code, message)
     } else {
@@ -66,12 +66,12 @@ pub(super) fn of_object(object: &Object<'_>) -> Option<AzureError> {
     Some(AzureError { code, message })
 }
 
-/// The error that a tool wrote as text.
+/// The error that a tool printed as text.
 pub(super) fn of_text(text: &str) -> Option<AzureError> {
     const FIRST_LINES: usize = 40;
     let lines: Vec<&str> = text.lines().take(FIRST_LINES).map(str::trim).collect();
     let start = lines.iter().position(|line| is_error(line))?;
-    // The Azure CLI puts Azure's own answer behind a word of its own: `Forbidden({"error": …})`.
+    // The Azure CLI puts Azure's own reply after its own word: `Forbidden({"error": …})`.
     let answer = text.find('{').and_then(|at| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<serde_json::Value>();
         values.next()?.ok()
@@ -107,7 +107,7 @@ pub(super) fn of_text(text: &str) -> Option<AzureError> {
     })
 }
 
-/// Whether a line begins an error of the Azure CLI, of PowerShell or of a shell that does not know them.
+/// Whether a line begins an error of the Azure CLI, of PowerShell, or of a shell that does not have them.
 fn is_error(line: &str) -> bool {
     let is_cmdlet = |name: &str| {
         let words = ["Get-Az", "Invoke-Az", "Get-AzureRm", "ConvertTo-Json", "Connect-Az"];
@@ -131,7 +131,7 @@ fn coded(line: &str) -> Option<(&str, &str)> {
     is_code(code).then_some((code, rest.trim()))
 }
 
-/// What comes behind `ERROR:` or the name of a cmdlet.
+/// The text after `ERROR:` or the name of a cmdlet.
 fn message(line: &str) -> &str {
     match line.split_once(':') {
         Some((before, after)) if !before.contains(' ') || before.trim_end().starts_with("Get-Az") => after.trim(),

@@ -17,12 +17,12 @@ pub enum Form {
     List,
     /// What `az -o table` or PowerShell's `Format-Table` prints.
     Table,
-    /// Values between commas, semicolons or tabs, with their names in the first line.
+    /// Values separated by commas, semicolons or tabs, with their names in the first line.
     Csv,
 }
 
 impl Form {
-    /// Whether it may leave things out.
+    /// Whether it may omit values.
     pub fn is_lossy(self) -> bool {
         matches!(self, Self::List | Self::Table | Self::Csv)
     }
@@ -109,7 +109,7 @@ fn body(text: &str) -> &str {
     &text[noise.map(str::len).sum()..]
 }
 
-/// What is wrong with JSON that has some lines before it.
+/// What is wrong with JSON that follows some other lines.
 fn broken(text: &str, before: usize) -> String {
     let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else {
         return "is not JSON".into();
@@ -125,7 +125,8 @@ fn broken(text: &str, before: usize) -> String {
     format!("is not JSON from line {line}, column {}", error.column())
 }
 
-/// The document in an answer of `Invoke-AzRestMethod`, which keeps it as text, or in that text, made JSON once more.
+/// The document in a reply of `Invoke-AzRestMethod`, which contains it as text, or in that text after another
+/// conversion to JSON.
 fn content(root: JsonNode<'_>) -> Option<String> {
     let content = match root.object() {
         Some(object) => object.text("Content").filter(|_| object.has("StatusCode"))?,
@@ -135,8 +136,8 @@ fn content(root: JsonNode<'_>) -> Option<String> {
     holds.then(|| content.into_owned())
 }
 
-/// The document with PowerShell's own copies (`EffectiveSecurityRulesText` beside `EffectiveSecurityRules`) instead of
-/// what `ConvertTo-Json` cut.
+/// The document with PowerShell's own copies (for `EffectiveSecurityRules`, `EffectiveSecurityRulesText`) in place of
+/// what `ConvertTo-Json` truncated.
 fn restored(text: &str) -> Option<String> {
     let mut document: Value = serde_json::from_str(text).ok()?;
     restore(&mut document);
@@ -163,7 +164,7 @@ fn restore(value: &mut Value) {
     }
 }
 
-/// What bytes are that are no text.
+/// What bytes are that are not text.
 pub(super) fn binary(bytes: &[u8]) -> &'static str {
     match bytes {
         [b'P', b'K', 3, 4, ..] => "is an archive or a workbook, not text",
@@ -173,7 +174,7 @@ pub(super) fn binary(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether `ConvertTo-Json` put words instead of what was nested deeper than it was told to go.
+/// Whether `ConvertTo-Json` wrote type names instead of values nested deeper than its `-Depth`.
 pub(super) fn is_cut(text: &str) -> bool {
     const MARKS: [&str; 5] = [
         "\"System.Object[]\"",

@@ -1,8 +1,8 @@
-//! What a document of Azure is, told from the keys of its entries.
+//! What kind of Azure document this is, judged by the keys of its entries.
 
 use super::Object;
 
-/// A document that a flag takes, or that people have at hand when they look for one of these.
+/// A document that a flag takes, or one that people often pass by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentKind {
     /// The effective rules of a network interface.
@@ -19,9 +19,9 @@ pub enum DocumentKind {
     LooseRules,
     /// A network security group itself.
     SecurityGroup,
-    /// The rules of a network security group as they are configured.
+    /// The configured rules of a network security group.
     ConfiguredRules,
-    /// What Network Watcher shows of the rules on a VM.
+    /// Network Watcher's view of the rules on a VM.
     SecurityView,
     /// A route table itself, or its routes.
     RouteTable,
@@ -37,11 +37,11 @@ pub enum DocumentKind {
     VirtualNetwork,
     /// An instance itself.
     Instance,
-    /// A report of this program.
+    /// A report from this program.
     Report,
     /// Another document of this program.
     Own,
-    /// An operation that goes on.
+    /// An operation that has not finished.
     Operation,
     /// A template of Azure Resource Manager.
     Template,
@@ -50,7 +50,7 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
-    /// Tells from the keys of an entry.
+    /// Recognises the kind from the keys of an entry.
     pub fn of(entry: &Object<'_>) -> Option<Self> {
         let inner = entry.properties();
         let has = |key: &str| entry.own(key).is_some() || inner.as_ref().is_some_and(|inner| inner.own(key).is_some());
@@ -111,7 +111,7 @@ impl DocumentKind {
         Some(kind)
     }
 
-    /// The word in reports and flags; empty for what no flag takes.
+    /// The word in reports and flags; empty for a kind that no flag takes.
     pub fn word(self) -> &'static str {
         match self {
             Self::EffectiveNsg => "effective-nsg",
@@ -157,7 +157,7 @@ impl DocumentKind {
         }
     }
 
-    /// What has to be there for nothing to be lost when converting through a table or a list.
+    /// The keys that must be present so that nothing was lost in converting to a table or a list.
     pub(super) fn needs(self) -> &'static [&'static str] {
         match self {
             Self::EffectiveNsg => &["association", "effectiveSecurityRules"],
@@ -167,7 +167,7 @@ impl DocumentKind {
         }
     }
 
-    /// The command that gives it: the Azure CLI's, or PowerShell's for those who work with that.
+    /// The command that creates it: the Azure CLI's, or PowerShell's for those who use that.
     pub fn command(self, powershell: bool) -> &'static str {
         match (self, powershell) {
             (Self::EffectiveNsg, false) => {

@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
         } else if line.is_empty() && !object.is_empty() {
             objects.push(Vec::new());
         } else if line.starts_with(' ') {
-            // What did not fit into the width of the console goes on in the next line; JSON needs no blank there.
+            // A line that was too long for the console continues on the next one; JSON needs no space there.
             object.last_mut()?.1.push_str(line.trim_start());
         } else if !terminal::is_noise(line) {
             return None;
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Option<Result<Value, String>> {
     Some(values.map(Value::Array))
 }
 
-/// An object, with PowerShell's own copies (`AssociationText` beside `Association`) instead of what they are copies of.
+/// An object in which PowerShell's own copies (`AssociationText` for `Association`) replace the originals.
 fn object(fields: &[(&str, String)]) -> Result<Value, String> {
     let names: HashSet<&str> = fields.iter().map(|(name, _)| *name).collect();
     let has = |name: &str| names.contains(name);
@@ -51,7 +51,7 @@ fn object(fields: &[(&str, String)]) -> Result<Value, String> {
     Ok(Value::Object(object))
 }
 
-/// `NextHopType   : Internet`, with a blank before the colon, which YAML never has.
+/// `NextHopType   : Internet`, with a space before the colon, which YAML never has.
 fn field(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let is_name = |name: &str| {

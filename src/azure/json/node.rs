@@ -1,15 +1,15 @@
-//! JSON in slices: nothing is parsed before it is needed, and keys are found in any case.
+//! JSON as slices: nothing is parsed before it is needed, and keys are found in any case.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Some JSON, not looked into yet.
+/// Some JSON that has not been parsed yet.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonNode<'a>(&'a RawValue);
 
-/// A JSON object whose keys are found in any case, since PowerShell writes them its own way. Keys that are data keep theirs.
+/// A JSON object whose keys are found in any case, since PowerShell changes their case. Keys that are data keep theirs.
 #[derive(Debug, Clone)]
 pub struct Object<'a>(Vec<(Cow<'a, str>, JsonNode<'a>)>);
 
@@ -19,7 +19,7 @@ impl<'a> JsonNode<'a> {
         Self(json)
     }
 
-    /// The JSON of a text; `None` where it is none.
+    /// The JSON of a text; `None` if it is not JSON.
     pub fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
@@ -31,7 +31,7 @@ impl<'a> JsonNode<'a> {
         Some(items.into_iter().map(Self).collect())
     }
 
-    /// The items of a list, or the one thing that PowerShell leaves of a list of one, or none for null.
+    /// The items of a list; also the single value to which PowerShell reduces a list of one; none for null.
     pub fn items_or_one(self) -> Vec<Self> {
         match self.items() {
             Some(items) => items,
@@ -40,13 +40,13 @@ impl<'a> JsonNode<'a> {
         }
     }
 
-    /// The object that it is.
+    /// The object, if it is one.
     pub fn object(self) -> Option<Object<'a>> {
         self.0.get().starts_with('{').then_some(())?;
         serde_json::from_str(self.0.get()).ok()
     }
 
-    /// A string, or a number or a truth value as text.
+    /// A string, or a number or boolean as text.
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self.0.get().as_bytes().first()? {
             b'"' => serde_json::from_str::<BorrowedText<'a>>(self.0.get())
@@ -57,13 +57,13 @@ impl<'a> JsonNode<'a> {
         }
     }
 
-    /// One text, a list of them, or none for null.
+    /// A single text, a list of texts, or none for null.
     pub fn texts(self) -> Vec<Cow<'a, str>> {
         self.items_or_one().into_iter().filter_map(Self::text).collect()
     }
 
-    /// The words of a text or of a list of them: what Azure writes as a list, tables and PowerShell write as words with
-    /// blanks or commas between them. For prefixes, ports and addresses, which hold neither.
+    /// The words of a text or of a list of texts: what Azure writes as a list, tables and PowerShell write as words
+    /// separated by spaces or commas. For prefixes, ports and addresses, which contain neither.
     pub fn words(self) -> Vec<Cow<'a, str>> {
         let mut words = Vec::new();
         for text in self.texts() {
@@ -84,12 +84,12 @@ impl<'a> JsonNode<'a> {
         self.0.get()
     }
 
-    /// Whether it is a list or an object, to look into.
+    /// Whether it is a list or an object.
     pub fn is_nested(self) -> bool {
         self.0.get().starts_with(['[', '{'])
     }
 
-    /// Whether it is a text in quotes.
+    /// Whether it is a string.
     pub fn is_string(self) -> bool {
         self.0.get().starts_with('"')
     }
@@ -99,7 +99,7 @@ impl<'a> JsonNode<'a> {
         self.0.get() == "null"
     }
 
-    /// Whether nothing is there: null, or an empty list.
+    /// Whether it is empty: null, or an empty list.
     pub fn is_nothing(self) -> bool {
         self.is_null() || self.items().is_some_and(|items| items.is_empty())
     }
@@ -114,13 +114,13 @@ fn is_between(c: char) -> bool {
 }
 
 impl<'a> Object<'a> {
-    /// The value of a key, whatever its case; what Azure Resource Manager keeps below `properties` counts as the object's
+    /// The value of a key, in any case; keys below `properties`, as in Azure Resource Manager, count as the object's
     /// own.
     pub fn get(&self, key: &str) -> Option<JsonNode<'a>> {
         self.own(key).or_else(|| self.properties()?.own(key))
     }
 
-    /// What Azure Resource Manager keeps below `properties`.
+    /// The object below `properties`, as in Azure Resource Manager.
     pub fn properties(&self) -> Option<Self> {
         self.own("properties")?.object()
     }
@@ -133,7 +133,7 @@ impl<'a> Object<'a> {
             .map(|(_, node)| *node)
     }
 
-    /// Whether a key is there, whatever its case.
+    /// Whether a key is present, in any case.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
@@ -143,7 +143,7 @@ impl<'a> Object<'a> {
         self.get(key)?.text()
     }
 
-    /// The text of a key without blanks around it; `None` where nothing is left.
+    /// The text of a key without surrounding spaces; `None` if it is empty.
     pub fn filled(&self, key: &str) -> Option<Cow<'a, str>> {
         self.text(key)
             .map(|text| match text {
@@ -153,7 +153,7 @@ impl<'a> Object<'a> {
             .filter(|text| !text.is_empty())
     }
 
-    /// Whether a key says yes or no: `true`, or PowerShell's `"True"`.
+    /// The boolean of a key: `true`, or PowerShell's `"True"`.
     pub fn flag(&self, key: &str) -> Option<bool> {
         let text = self.filled(key)?;
         [("true", true), ("false", false)]
@@ -162,12 +162,12 @@ impl<'a> Object<'a> {
             .map(|(_, yes)| yes)
     }
 
-    /// The items of a key, or the one thing that PowerShell leaves of a list of one.
+    /// The items of a key; also the single value to which PowerShell reduces a list of one.
     pub fn list(&self, key: &str) -> Vec<JsonNode<'a>> {
         self.get(key).map(JsonNode::items_or_one).unwrap_or_default()
     }
 
-    /// The words of a key, and of its plural: Azure fills the one or the other, or both.
+    /// The words of a key and of its plural: Azure fills one of them, or both.
     pub fn words(&self, key: &str) -> Vec<Cow<'a, str>> {
         let plural = if key.ends_with('e') {
             format!("{key}s")
@@ -188,7 +188,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A string, borrowed where it has no escapes.
+/// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{list, terminal};
 
-/// The rows of a table whose header stands above dashes; `None` where the text is none.
+/// The rows of a table whose header is followed by a line of dashes; `None` if the text is not one.
 ///
 /// # Errors
-/// What the table leaves out, or why its columns cannot be told apart.
+///
+/// What the table omits, or why its columns cannot be separated.
 pub(super) fn columns(text: &str) -> Option<Result<Value, String>> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let rule = lines
@@ -17,7 +18,7 @@ pub(super) fn columns(text: &str) -> Option<Result<Value, String>> {
     Some(read(&lines, rule))
 }
 
-/// A table of any of Azure's tools has fewer columns.
+/// Every table of Azure's tools has fewer columns.
 const MOST_COLUMNS: usize = 64;
 
 fn is_header(line: &str) -> bool {
@@ -63,8 +64,8 @@ fn is_open(cell: &str) -> bool {
     cell.starts_with('{') && !cell.contains('}')
 }
 
-/// Where the columns are cut: between the dashes of neighbours, where every line has a blank. Columns are aligned to the
-/// left or to the right, so that values reach beyond their dashes on either side.
+/// Where to split the columns: between the dashes of neighbouring columns, at a position where every line has a space.
+/// Columns are aligned left or right, so values may be wider than their dashes on either side.
 fn cuts(rule: &str, lines: &[&str]) -> Option<Vec<usize>> {
     let rule: Vec<char> = rule.chars().collect();
     let lines: Vec<Vec<char>> = lines.iter().map(|line| line.chars().collect()).collect();
@@ -95,11 +96,12 @@ fn cells<'a>(line: &'a str, cuts: &[usize]) -> Vec<&'a str> {
     cells
 }
 
-/// The rows of a table between commas, semicolons or tabs (RFC 4180), whose first line names what Azure's tools name;
-/// `None` where the text is none.
+/// The rows of a table separated by commas, semicolons or tabs (RFC 4180) whose first line has column names of Azure's
+/// tools; `None` if the text is not one.
 ///
 /// # Errors
-/// What the table leaves out.
+///
+/// What the table omits.
 pub(super) fn values(text: &str) -> Option<Result<Value, String>> {
     let at = text.lines().position(|line| !terminal::is_noise(line))?;
     let start: usize = text.split_inclusive('\n').take(at).map(str::len).sum();
@@ -123,7 +125,7 @@ pub(super) fn values(text: &str) -> Option<Result<Value, String>> {
     Some(objects(&names, &rows))
 }
 
-/// The fields of every record; a quoted field may hold separators, line ends, and quotes written twice.
+/// The fields of every record; a quoted field may contain separators, line ends and doubled quotes.
 fn records(text: &str, separator: char) -> Vec<Vec<String>> {
     let mut records = Vec::new();
     let mut record: Vec<String> = vec![String::new()];
@@ -155,7 +157,8 @@ fn objects(names: &[String], rows: &[Vec<String>]) -> Result<Value, String> {
     rows.iter().map(object).collect::<Result<Vec<_>, _>>().map(Value::Array)
 }
 
-/// Column headings of the Azure CLI, PowerShell and the portal, without blanks and in lower case, and what they stand for.
+/// Column headings of the Azure CLI, PowerShell and the portal, without spaces and in lower case, and the keys that
+/// they stand for.
 const KEYS: [(&str, &str); 20] = [
     ("addressprefix", "addressPrefix"),
     ("addressprefixes", "addressPrefix"),

@@ -1,13 +1,14 @@
-//! What surrounds a document that was copied from a terminal: prompts, warnings, colours, the spinner of the Azure CLI.
+//! Noise around a document that was copied from a terminal: prompts, warnings, colours, the spinner of the Azure CLI.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-/// Finds the JSON of a text between lines that are no part of it. `None` where there is none, or something else beside.
+/// Finds the JSON of a text between lines that do not belong to it. `None` if there is none, or if there is anything
+/// else.
 pub(super) fn json_within(text: &str) -> Option<&str> {
     const MOST_STARTS: usize = 8;
-    // What is indented deeper than the rest belongs to something else.
+    // Lines that are indented deeper belong to something else.
     let indent = text
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -27,7 +28,7 @@ pub(super) fn json_within(text: &str) -> Option<&str> {
     (!rest.lines().any(is_json)).then_some(value)
 }
 
-/// How many blanks a line begins with.
+/// The number of spaces at the beginning of a line.
 pub(super) fn indent_of(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '\t']).len()
 }
@@ -36,7 +37,7 @@ fn line_starts(text: &str) -> impl Iterator<Item = usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1))
 }
 
-/// Whether a line is no part of a document: blank, a fence, a warning, a command or the prompt before it.
+/// Whether a line does not belong to a document: blank, a fence, a warning, a command or the prompt before it.
 pub(super) fn is_noise(line: &str) -> bool {
     let line = line.trim();
     let is_command = |command: &str| command.starts_with("az ") || command.starts_with("Get-Az");
@@ -84,7 +85,7 @@ pub(super) fn without_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The text without the Azure CLI's spinner (`- Finished ..`), wherever it stands between the tokens of JSON.
+/// The text without the Azure CLI's spinner (`- Finished ..`), which may appear between any two tokens of JSON.
 pub(super) fn without_spinner(text: &str) -> Cow<'_, str> {
     let mut clean = String::new();
     let mut kept = 0;
@@ -114,7 +115,7 @@ pub(super) fn without_spinner(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// How long the spinner is with which a text begins: one of four strokes, a few words, two dots.
+/// The length of the spinner at the beginning of a text: one of four strokes, a few words, two dots.
 fn spinner(text: &str) -> Option<usize> {
     const LONGEST: usize = 60;
     let words = text.get(1..)?.strip_prefix(' ')?;

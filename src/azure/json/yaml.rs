@@ -1,8 +1,8 @@
-//! YAML, as `az -o yaml` writes documents in full.
+//! YAML, as `az -o yaml` writes complete documents.
 
 use serde_json::Value;
 
-/// The list or mapping that a text is; `None` for anything else, and for what is larger or deeper than any document.
+/// The list or mapping in a text; `None` for anything else, and for anything larger or deeper than such a document.
 pub(super) fn parse(text: &str) -> Option<Value> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! {

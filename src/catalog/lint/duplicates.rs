@@ -26,7 +26,7 @@ impl HostPort<'_> {
     }
 }
 
-/// Reports entries that would get the same id in one run; `places` are where they stand.
+/// Reports entries that would get the same id in one run; `places` are their positions.
 pub(super) fn check(endpoints: &[EndpointSpec], places: &[ByteRange], scope: &Inherited, problems: &mut Vec<Problem>) {
     let mut rows = Vec::with_capacity(endpoints.len());
     for (endpoint, at) in endpoints.iter().zip(places) {
@@ -56,7 +56,7 @@ pub(super) fn check(endpoints: &[EndpointSpec], places: &[ByteRange], scope: &In
     }
 }
 
-/// The hosts that name an endpoint in its id.
+/// The hosts in the ids of an endpoint.
 fn hosts(target: &Target) -> Vec<Cow<'_, str>> {
     match target {
         Target::Host(host) => vec![Cow::Borrowed(host)],

@@ -162,7 +162,7 @@ fn host_target(
     Some(Target::Wildcard { pattern: name, members })
 }
 
-/// Inbound and peer rows are there for rules and for people: nothing connects to them.
+/// Inbound and peer rows are for rules and for information: nothing connects to them.
 fn check_no_target(raw: &raw::Endpoint, problems: &mut Vec<Problem>) {
     let given = [
         raw.host.as_ref().map(|it| ("host", it.at)),
@@ -295,7 +295,7 @@ fn check_conversation(raw: &raw::Endpoint, ports: &[(u16, Protocol)], problems: 
     }
 }
 
-/// Keys that mean nothing without another key.
+/// Keys that have no meaning without another key.
 fn check_dependent_keys(raw: &raw::Endpoint, direction: Direction, problems: &mut Vec<Problem>) {
     if let Some(tag) = &raw.source_tag {
         super::check_tag(tag, problems);
@@ -323,7 +323,7 @@ fn is_wildcard(raw: &raw::Endpoint) -> bool {
     raw.host.as_ref().is_some_and(|host| host.value.starts_with('*'))
 }
 
-/// Wants exactly one of some keys, and returns where it stands.
+/// Requires exactly one of some keys, and returns its position.
 fn one_of(
     given: &[Option<(&str, ByteRange)>],
     raw: &raw::Endpoint,

@@ -22,14 +22,14 @@ pub(crate) type CloudSuffixes = BTreeMap<Cloud, BTreeMap<String, String>>;
 /// What is wrong, and what to write instead.
 type Complaint = (String, String);
 
-/// Whether `*.` may stand in front of a name.
+/// Whether `*.` is allowed before the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wildcard {
     Allowed,
     Forbidden,
 }
 
-/// What the braces of one entry may name.
+/// The names allowed in the braces of one entry.
 pub(super) struct PlaceholderNames<'a> {
     pub suffixes: &'a CloudSuffixes,
     /// The clouds that the entry applies to: a suffix must exist in each.
@@ -115,7 +115,7 @@ impl PlaceholderNames<'_> {
         self.suffixes.get(&cloud)?.get(name).map(String::as_str)
     }
 
-    /// The host with its suffixes, and a short word instead of all that a user fills in.
+    /// The host with its suffixes, and a short placeholder for every name that a user fills in.
     fn sample(&self, template: &str, cloud: Cloud) -> String {
         let value = |name: &str| Some(self.suffix(name, cloud).unwrap_or("x").to_owned());
         fill(template, value).unwrap_or_else(str::to_owned)
@@ -192,7 +192,7 @@ fn report<T>(checked: Result<T, Complaint>, text: &Located<String>, problems: &m
         .ok()
 }
 
-/// What is written in place of a host name by mistake.
+/// Common mistakes instead of a host name.
 fn shape(text: &str, wildcard: Wildcard) -> Result<(), Complaint> {
     let complain = |message: String, help: String| Err((message, help));
     if text.is_empty() {
@@ -273,14 +273,14 @@ fn balanced(template: &str) -> Result<(), Complaint> {
     ))
 }
 
-/// The limits of RFC 1035 section 2.3.4 and the letters of RFC 1123 section 2.1, and `_`, which some services use.
+/// The limits of RFC 1035 section 2.3.4 and the letters of RFC 1123 section 2.1, plus `_`, which some services use.
 fn labels(name: &str) -> Result<(), Complaint> {
     if name.len() > 253 {
         let message = format!("this host name has {} characters", name.len());
         return Err((message, "a name can have at most 253".into()));
     }
     for label in name.split('.') {
-        let help = "each label of a name has 1 to 63 letters, digits and inner dashes".to_owned();
+        let help = "each label of a name has 1 to 63 letters, digits and hyphens (not first or last)".to_owned();
         if label.is_empty() {
             return Err(("this host name has two consecutive dots, or a leading one".into(), help));
         }
@@ -291,7 +291,7 @@ fn labels(name: &str) -> Result<(), Complaint> {
             ));
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Err((format!("`{label}` starts or ends with a dash"), help));
+            return Err((format!("`{label}` starts or ends with a hyphen"), help));
         }
         if let Some(odd) = label
             .chars()

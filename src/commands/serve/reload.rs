@@ -1,7 +1,7 @@
-//! Catalog, documents and certificates read again: on SIGHUP, and every hour where the instance is asked. What failed
-//! is tried again sooner.
+//! Reloads catalog, documents and certificates: on SIGHUP, and every hour if the instance is queried. What failed is
+//! retried sooner.
 //!
-//! It happens on a thread beside the rounds, which go on meanwhile with what is known.
+//! This happens on a separate thread, while the rounds continue with the previous configuration.
 
 use std::{
     path::Path,
@@ -31,33 +31,33 @@ use crate::{
     text::words,
 };
 
-/// What may come beyond the deadline: the system needs a moment to hand over what was asked in time.
+/// Extra time beyond the deadline: the system needs a moment to hand over what arrived in time.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// So many readings go on at once at most: opening a pipe instead of a file may block forever.
+/// Maximum number of concurrent reloads: opening a pipe instead of a file may block forever.
 const MOST_READINGS: usize = 4;
-/// How long after a reading that came to nothing the next one begins, at least and at most; it is the interval of the rounds
-/// in between, and twice as long each time, up to an hour.
+/// Minimum and maximum delay after a failed reload; it starts with the interval between rounds and doubles each time,
+/// up to an hour.
 const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// What was read again, or why it is broken.
+/// What was reloaded, or why it is invalid.
 pub(super) type Reloaded = Box<Result<Prepared, Broken>>;
 
-/// Why what was read again is not used.
+/// Why what was reloaded is not used.
 pub(super) struct Broken {
-    /// What is broken.
+    /// Which part is invalid.
     pub part: Part,
-    /// In words.
+    /// The reason, in words.
     pub why: String,
 }
 
-/// What a pause between rounds ended with.
+/// What ended a pause between rounds.
 pub(super) enum WakeReason {
-    /// It is over.
+    /// The time passed.
     InTime,
-    /// A signal wants the end.
+    /// A signal to stop.
     Interrupted,
-    /// What was read again, or why it is broken.
+    /// What was reloaded, or why it is invalid.
     Read(Reloaded),
 }
 
@@ -70,11 +70,11 @@ pub(super) struct Reload<'a> {
     door: Arc<Door>,
     hung_up: watch::Receiver<u32>,
     under_way: Option<UnderWay>,
-    /// The readers: the latest, and those that are blocked on a file.
+    /// The reloads: the latest, and those that are blocked on a file.
     readers: Vec<JoinHandle<()>>,
-    /// When all of it is read again.
+    /// When the next complete reload is due.
     due: Option<Instant>,
-    /// How long after one that comes to nothing that is.
+    /// The delay after the next failed reload.
     pause: Pause,
 }
 
@@ -83,7 +83,7 @@ struct UnderWay {
     read: oneshot::Receiver<Result<Prepared, CommandFailure>>,
 }
 
-/// How long to wait after a reading that came to nothing: twice as long each time, an hour at most.
+/// The delay after a failed reload: twice as long each time, an hour at most.
 #[derive(Debug, Clone, Copy)]
 struct Pause {
     first: Duration,
@@ -104,7 +104,7 @@ impl Pause {
 }
 
 impl<'a> Reload<'a> {
-    /// Nothing is read yet but what the service began with.
+    /// Nothing has been reloaded since the service started.
     pub(super) fn new(stop: &'a Stop, arguments: &ServeArgs, board: Arc<Board>, door: Arc<Door>) -> Self {
         let (plan, probe) = (arguments.plan.clone(), arguments.probe.clone());
         let due = plan.service.is_some().then(|| Instant::now() + HOUR);
@@ -122,13 +122,13 @@ impl<'a> Reload<'a> {
         }
     }
 
-    /// Takes note of what a reading came to, or of which part is broken. Gives when the next one comes, where that is sooner
-    /// than it would be in any case.
+    /// Records the result of a reload, or which part is invalid. Returns when the next one is due, if that is sooner
+    /// than planned.
     pub(super) fn next_retry(&mut self, outcome: Result<(), Part>) -> Option<Duration> {
         let is_hourly = self.plan.service.is_some();
         let wait = match outcome {
             Err(part) if is_hourly || part == Part::Platform => Some(self.pause.take()),
-            // A file that was corrected is announced by SIGHUP.
+            // SIGHUP announces a corrected file.
             Err(_) => None,
             Ok(()) => {
                 self.pause.next = self.pause.first;
@@ -139,7 +139,7 @@ impl<'a> Reload<'a> {
         wait
     }
 
-    /// Waits for the next round; earlier where a signal comes, or something was read again.
+    /// Waits for the next round; returns earlier on a signal, or once something was reloaded.
     pub(super) fn wait_until(&mut self, time: Instant) -> WakeReason {
         loop {
             let event = self.stop.block_on(Self::event(
@@ -157,7 +157,7 @@ impl<'a> Reload<'a> {
                     if let Some(log) = self.board.log() {
                         log.reopen();
                     }
-                    // What is being read already may be older than the signal.
+                    // What is being read now may be older than the signal.
                     self.begin(Some(self.door.clone()));
                 }
                 Event::IsDue => self.begin(None),
@@ -175,7 +175,7 @@ impl<'a> Reload<'a> {
                     self.board.know_files(file.as_deref());
                     let broken = Broken {
                         part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
-                        // Rounds go on meanwhile.
+                        // Rounds continue meanwhile.
                         why: late_so(file.as_deref(), self.probe.deadline, "").line(),
                     };
                     return WakeReason::Read(Box::new(Err(broken)));
@@ -208,7 +208,7 @@ impl<'a> Reload<'a> {
             () = sleep_until(end.into()), if is_reading => Event::Late,
             told = hung_up.changed() => match told {
                 Ok(()) => Event::HungUp,
-                // Signals are no longer handled: the runtime is at its end.
+                // Signals are no longer handled: the runtime is shutting down.
                 Err(_) => Event::Interrupted,
             },
             () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => Event::IsDue,
@@ -216,9 +216,9 @@ impl<'a> Reload<'a> {
         }
     }
 
-    /// Begins to read; the files of the door as well, where it is given.
+    /// Starts a reload; including the server's files, if it is given.
     fn begin(&mut self, door: Option<Arc<Door>>) {
-        // Until this one is settled.
+        // Until the result is known.
         self.due = None;
         let end = Instant::now() + self.probe.deadline;
         let (done, read) = oneshot::channel();
@@ -241,7 +241,7 @@ impl<'a> Reload<'a> {
                 let _ = done.send(prepare(&plan, &probe, false, &until));
             }
         };
-        // Where the system has no thread for it, the sender is gone at once, which says as much.
+        // If the system cannot start a thread, the sender is dropped at once, which the receiver sees.
         self.readers
             .extend(thread::Builder::new().name("reading".into()).spawn(work));
     }
@@ -256,8 +256,8 @@ enum Event {
     Late,
 }
 
-/// Why no further reading begins beside so many. Only one that waits for a file may wait for ever: the platform is given up at
-/// the deadline.
+/// Why no further reload starts. Only one that waits for a file can wait forever: queries to the platform end at the
+/// deadline.
 fn too_many(readings: usize, file: Option<&Path>) -> String {
     let earlier = words::count(readings, "earlier reload");
     match file {

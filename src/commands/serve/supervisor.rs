@@ -1,4 +1,4 @@
-//! What systemd is told (`sd_notify(3)`); without systemd this does nothing.
+//! Notifies systemd (`sd_notify(3)`); without systemd this does nothing.
 //!
 //! A supervisor that does not read would block the sender, so a separate thread does it.
 
@@ -29,12 +29,13 @@ use crate::serve::Board;
 
 /// Where a supervisor listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
-/// So much waits at most for a supervisor that does not read: of what comes beyond it, what is told again soon is left out.
+/// Maximum number of waiting messages for a supervisor that does not read: beyond that, messages that are repeated soon
+/// are dropped.
 const MOST: usize = 16;
-/// How long shutdown waits until the supervisor is notified.
+/// How long shutdown waits for the last notification.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(100);
 
-/// Something to tell, and who wants to know when it is told.
+/// A message, and a channel that reports when it was sent.
 struct Notification {
     what: News,
     done: Option<SyncSender<()>>,
@@ -48,17 +49,17 @@ enum News {
     Stopping,
 }
 
-/// It listens, or continues after a reload.
+/// The service is listening, or continues after a reload.
 pub(super) fn is_ready(what: &str) {
     notify(News::Ready(what.to_owned()), None);
 }
 
-/// It reloads.
+/// The service is reloading.
 pub(super) fn is_reloading() {
     notify(News::Reloading, None);
 }
 
-/// It ends.
+/// The service is stopping.
 pub(super) fn is_stopping() {
     let (done, told) = sync_channel(1);
     if notify(News::Stopping, Some(done)) {
@@ -66,12 +67,13 @@ pub(super) fn is_stopping() {
     }
 }
 
-/// What it came to.
+/// The result.
 pub(super) fn status(what: String) {
     notify(News::Status(what), None);
 }
 
-/// Shows that rounds come to an end, twice as often as the watchdog wants it; completes at once where there is none.
+/// Notifies the watchdog while rounds keep finishing, twice as often as it requires; completes at once if there is
+/// none.
 pub(super) async fn show_life(board: Arc<Board>) {
     let Some(pause) = sd_notify::watchdog_enabled() else {
         return;
@@ -85,7 +87,7 @@ pub(super) async fn show_life(board: Arc<Board>) {
     }
 }
 
-/// Hands something over; says whether it will be told.
+/// Queues a message; returns whether it will be sent.
 fn notify(what: News, done: Option<SyncSender<()>>) -> bool {
     static NOTIFIER: OnceLock<Option<Sender<Notification>>> = OnceLock::new();
     let is_told_again = matches!(what, News::Alive | News::Status(_));
@@ -99,7 +101,7 @@ fn notify(what: News, done: Option<SyncSender<()>>) -> bool {
     })
 }
 
-/// How much waits to be told.
+/// How many messages are waiting.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 fn start() -> Option<Sender<Notification>> {
@@ -119,7 +121,7 @@ fn start() -> Option<Sender<Notification>> {
 }
 
 fn pass_on(news: &News, socket: &OsStr) {
-    // A supervisor that is gone is no error.
+    // It is not an error if the supervisor has gone.
     let _ = match news {
         News::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
         News::Reloading => {
@@ -131,7 +133,8 @@ fn pass_on(news: &News, socket: &OsStr) {
     };
 }
 
-/// Sends one message. `@` begins the name of an abstract socket (`sd_notify(3)`), which `sd_notify::notify` takes for a path.
+/// Sends one message. `@` begins the name of an abstract socket (`sd_notify(3)`), which `sd_notify::notify` would use
+/// as a path.
 fn send(states: &[NotifyState<'_>], socket: &OsStr) -> io::Result<()> {
     let address = match socket.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,

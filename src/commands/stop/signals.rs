@@ -18,10 +18,10 @@ use crate::{file, model::ExitStatus};
 /// A signal that comes again within this time is the same one: timeout(1) sends its own twice.
 const SAME: Duration = Duration::from_millis(50);
 
-/// Holds signals back from now on, until a handler is installed. Threads that start later inherit this, and so leave
-/// them to the calling one.
+/// Holds signals back from now on, until a handler is installed. Threads that start later inherit this, so the calling
+/// thread handles them.
 pub(crate) fn hold() {
-    // Where they cannot be held back they end the process, as ever.
+    // If they cannot be held back, they end the process, as by default.
     let _ = handled().thread_block();
 }
 
@@ -37,18 +37,18 @@ fn handled() -> SigSet {
 /// What SIGHUP means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HangUp {
-    /// The terminal is lost: it ends what runs, unless the parent wants the process to survive it, as nohup(1) does.
+    /// The terminal is lost: this ends the run, unless the parent wants the process to survive it, as nohup(1) does.
     Ends,
     /// It is reported to those that poll, and ends nothing.
     IsTold,
 }
 
-/// Hears signals.
+/// Receives signals.
 pub(super) struct Listeners {
     means: HangUp,
     interrupt: unix::Signal,
     terminate: unix::Signal,
-    /// Nothing where it is to be survived.
+    /// None if the process must survive it.
     hang_up: Option<unix::Signal>,
 }
 
@@ -67,9 +67,9 @@ impl Listeners {
         })
     }
 
-    /// Tells of the first signal, and ends the process at the second.
+    /// Reports the first signal, and ends the process at the second.
     ///
-    /// A lost terminal causes several signals, from the kernel and from the shell, and often SIGTERM follows: none of
+    /// A lost terminal causes several signals, from the kernel and from the shell, often followed by SIGTERM: none of
     /// them is a second request by the user.
     pub(super) async fn listen(mut self, heard: watch::Sender<bool>, hung_up: watch::Sender<u32>) {
         let mut first: Option<Instant> = None;
@@ -103,7 +103,7 @@ async fn hang_up(signal: &mut Option<unix::Signal>) {
     }
 }
 
-/// Whether the process was started with a signal ignored, as proc(5) says it.
+/// Whether the process was started with a signal ignored, according to proc(5).
 fn is_ignored(signal: Signal) -> bool {
     let status = file::read_text(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -2,11 +2,11 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The line; where stderr is no terminal, nothing is ever drawn.
+/// The line; if stderr is not a terminal, nothing is ever drawn.
 pub(super) struct StatusLine(Option<ProgressBar>);
 
 impl StatusLine {
-    /// A line that says nothing yet.
+    /// A line that is still empty.
     pub(super) fn new(enabled: bool) -> Self {
         let target = ProgressDrawTarget::stderr();
         if !enabled || target.is_hidden() {
@@ -19,7 +19,7 @@ impl StatusLine {
         Self(Some(bar))
     }
 
-    /// Says something else from now on.
+    /// Shows another text from now on.
     pub(super) fn say(&self, text: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(text());
@@ -27,7 +27,7 @@ impl StatusLine {
         }
     }
 
-    /// Takes the line away while something else is written.
+    /// Removes the line while something else is written.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(bar) => bar.suspend(write),
@@ -35,7 +35,7 @@ impl StatusLine {
         }
     }
 
-    /// Takes the line away for good.
+    /// Removes the line for good.
     pub(super) fn clear(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

@@ -2,7 +2,7 @@
 
 use crate::net::dns::DnsAnswer;
 
-/// Where a DNS security policy sends what it blocks
+/// The alias that a DNS security policy returns for what it blocks
 /// (<https://learn.microsoft.com/azure/dns/dns-security-policy>).
 const BLOCK_POLICY: &str = "blockpolicy.azuredns.invalid";
 
@@ -16,9 +16,9 @@ pub(crate) enum Hidden {
     ByPolicy,
     /// A private DNS zone that is linked to the network and lacks the record.
     ByZone {
-        /// The zone, where the answer tells.
+        /// The zone, if the answer shows it.
         zone: Option<String>,
-        /// How the answer tells it.
+        /// How the answer shows it.
         shown_by: Sign,
     },
 }
@@ -26,15 +26,15 @@ pub(crate) enum Hidden {
 /// What shows that a private zone answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sign {
-    /// The name alone: nothing else hides a gateway, unless there is none.
+    /// The name alone: nothing else hides a gateway, unless the instance does not exist.
     Name,
-    /// The aliases end in a `privatelink` zone, whose public half denies no name that it is asked for by an alias.
+    /// The aliases end in a `privatelink` zone, whose public counterpart never denies a name that an alias leads to.
     Alias,
     /// The answer's SOA record, which forwarders may leave out.
     Authority,
 }
 
-/// What hides `host`, where `answer` gives no address of it.
+/// What hides `host`, if `answer` gives no address for it.
 pub(crate) fn hidden(host: &str, answer: &DnsAnswer) -> Option<Hidden> {
     if answer.cnames.iter().any(|alias| alias == BLOCK_POLICY) {
         return Some(Hidden::ByPolicy);
@@ -48,7 +48,7 @@ pub(crate) fn hidden(host: &str, answer: &DnsAnswer) -> Option<Hidden> {
         Some(Hidden::ByZone { zone, shown_by })
     };
     match &answer.authority {
-        // The server of all private zones tells none by itself.
+        // The server of all private zones shows none by itself.
         Some(soa) if soa.is_private() && soa.zone.ends_with("azureprivatedns.net") => by_zone(alias, Sign::Authority),
         Some(soa) if soa.is_private() => by_zone(Some(&soa.zone), Sign::Authority),
         _ if alias.is_some() => by_zone(alias, Sign::Alias),
@@ -62,7 +62,7 @@ pub(crate) fn is_of_gateways(zone: &str) -> bool {
     GATEWAYS.contains(&zone)
 }
 
-/// The `privatelink` zone that a name stands in.
+/// The `privatelink` zone that contains a name.
 fn private_link_zone(name: &str) -> Option<&str> {
     let at = name
         .find("privatelink.")
@@ -135,7 +135,7 @@ mod tests {
                 None,
                 Some(by_zone(Some(VAULTS), Sign::Alias)),
             ),
-            // A forwarder of its own mind puts its own zone there.
+            // A forwarder may put its own zone there.
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
@@ -155,7 +155,7 @@ mod tests {
                 None,
                 Some(by_zone(Some("azure-api.net"), Sign::Name)),
             ),
-            // The public zone denies it: there is no such instance.
+            // The public zone denies it: the instance does not exist.
             (
                 "one.azure-api.net",
                 vec![],

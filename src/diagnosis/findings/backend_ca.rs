@@ -14,7 +14,8 @@ use crate::{
     text::words::{count, list},
 };
 
-/// A private CA behind backends alone. Where a host of Azure's shows the same issuer, a device signs for every host.
+/// A private CA that only backends use. If an Azure host presents a certificate from the same issuer, a device signs
+/// for every host.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::BackendCa,
     claims: EndpointMatcher::Each(|view, row| {

@@ -15,15 +15,15 @@ use crate::{
     text::words,
 };
 
-/// Certificates of so many hosts do not end on the same day.
+/// Certificates of this many hosts do not all expire on the same day.
 const FEWEST_HOSTS: usize = 3;
-/// What a clock may be off before it breaks anything: the tolerance of Kerberos and of most tokens.
+/// How far a clock may be off before anything breaks: the tolerance of Kerberos and of most tokens.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Certificates of several hosts are out of their time at once: this VM's clock is the likelier reason, and the certain
-/// one where verified servers show how far it is off. NTP and plain HTTP can be answered by any device, so alone they
-/// give a hint, and nothing to set a clock by. Where the clock was measured to be right, or is not off by enough to
-/// explain a certificate, that certificate is at fault, and its row is left to others.
+/// Certificates of several hosts are outside their validity period at once: then this VM's clock is the more likely
+/// reason. It is certain if verified servers show how far it is off. Any device can answer NTP and plain HTTP, so these
+/// alone give only a hint, and no value to set the clock to. If the clock was measured to be right, or is not off by
+/// enough to explain a certificate, the certificate is at fault, and its row is left to other rules.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Clock,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -45,7 +45,7 @@ fn off(view: &RunView<'_>) -> Option<Measured> {
     view.clock.filter(|clock| clock.ahead.abs() > TOLERANCE)
 }
 
-/// Whether its certificate is out of its time, and would not be if the clock were right.
+/// Whether its certificate is outside its validity period, and would not be if the clock were right.
 fn is_explained(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let in_time = |ahead| {
         let chain = row.chain();
@@ -61,7 +61,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let signed = off.is_some_and(|clock| clock.signed);
     let mut grounds = Grounds::default();
     match off {
-        // What broke nothing is a hint, whatever the source.
+        // A clock that broke nothing is only a hint, whatever its source.
         Some(clock) if rows.is_empty() => grounds.add(EvidenceWeight::Notes, measured(clock)),
         Some(clock) => {
             let basis = if clock.signed { Basis::Proof } else { Basis::Ambiguous };
@@ -128,7 +128,7 @@ fn measured(Measured { ahead, signed }: Measured) -> String {
     }
 }
 
-/// Whether a certificate was in its time when this clock showed `now`, if the clock was so far ahead.
+/// Whether a certificate was valid when this clock showed `now`, if the clock was this far ahead.
 fn was_valid(chain: &ChainFacts, now: Timestamp, ahead: SignedDuration) -> bool {
     let Ok(then) = now.checked_sub(ahead) else { return false };
     let (begin, end) = chain.dated();

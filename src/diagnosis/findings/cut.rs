@@ -1,4 +1,4 @@
-//! Connections that are accepted and then cut: by host name, or by an unknown device.
+//! Connections that are accepted and then cut: because of the host name, or by an unknown device.
 
 use std::cmp::Reverse;
 
@@ -24,21 +24,21 @@ pub(super) const NAME_FILTER: FindingRule = FindingRule {
     describe: filtered,
 };
 
-/// What is left of cut connections: nothing shows whether the service does it or a device on the path.
+/// The remaining cut connections: nothing shows whether the service or a device on the path cut them.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Cut,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Cut)),
     describe: cut,
 };
 
-/// Whether a connection over TCP was accepted, and cut before the service had shown itself.
+/// Whether a TCP connection was accepted, and cut before the service had been verified.
 pub(super) fn is_cut(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && row.cause().is_some_and(Cause::is_cut)
 }
 
-/// Cut rows of which a control shows that a filter matches the name, and apart from them those without a control on
-/// ports where others pass: a service may fail next to a filter. What a control clears belongs to neither, nor without
-/// a control what answered its `ClientHello`.
+/// Cut rows for which a control shows that a filter matches the name, and separately those without a control on ports
+/// where others pass: a service may fail at the same time as a filter blocks others. A row whose control clears the
+/// filter belongs to neither; nor does a row without a control whose `ClientHello` was answered.
 fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
     let lets_through = |row: &ProbedEndpoint<'a>| matches!(view.name_test(row), Some(NameTest::LetsThrough(_)));
     let passes = |port: u16| view.proved().any(|other| other.is_web() && other.endpoint.port == port);
@@ -159,7 +159,8 @@ fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What controls with another name at the same address showed: that it gets through, or that it does not either.
+/// What controls with another name at the same address showed: that the other name gets through, or that it does not
+/// either.
 pub(super) fn control(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], through: bool) -> Option<String> {
     rows.iter().find_map(|row| {
         let host = &row.endpoint.host;
@@ -180,7 +181,7 @@ pub(super) fn control(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], through: 
     })
 }
 
-/// How hosts were cut, most of them first.
+/// How hosts were cut, the most frequent way first.
 fn ways(rows: &[ProbedEndpoint<'_>]) -> Vec<(&'static str, usize)> {
     let word = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::TlsReset | Cause::HelloReset) => "reset",
@@ -196,7 +197,7 @@ fn ways(rows: &[ProbedEndpoint<'_>]) -> Vec<(&'static str, usize)> {
     ways
 }
 
-/// What passed last on these ports: what is sent first, unless it was answered.
+/// The last message before the cut on these ports: the first one that is sent, unless it was answered.
 fn last(rows: &[ProbedEndpoint<'_>]) -> &'static str {
     let in_tls = |row: &ProbedEndpoint<'_>| matches!(row.cause().map(Cause::stage), Some(Some(Stage::Tls)));
     let greeted = rows.iter().filter(|row| in_tls(row) && row.was_greeted()).count();

@@ -1,4 +1,5 @@
-//! Ports on which every connection is accepted and then cut: a device answers for every address and lets nothing pass.
+//! Ports on which every connection is accepted and then cut: a device answers for every address and lets nothing
+//! through.
 
 use super::{cut, phrases};
 use crate::{
@@ -15,22 +16,23 @@ use crate::{
     text::words::count,
 };
 
-/// Services of so many dependencies do not all fail at once.
+/// Services of this many dependencies do not all fail at once.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// Accepted, then cut before the service sent anything, and nothing on the port is verified or shows a certificate. An
-/// Azure Firewall accepts 80, 443 and 1433 for any address, and every port that any application rule names. The control
-/// shows it: 192.0.2.1 (reserved, unused) accepts as well. Without that it takes several dependencies on the port.
+/// Connections are accepted, then cut before the service sends anything, and nothing on the port is verified or
+/// presents a certificate. An Azure Firewall accepts 80, 443 and 1433 for any address, and every port that any
+/// application rule names. The control shows it: 192.0.2.1 (reserved, unused) accepts as well. Without the control,
+/// several dependencies on the port must be affected.
 ///
-/// What is spoken outside 80 and 443 is not HTTP: the remedy is a network rule, as an https application rule is what makes the
-/// firewall accept and then fail.
+/// Ports other than 80 and 443 do not carry HTTP, so the fix is a network rule: an https application rule is what makes
+/// the firewall accept and then fail.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::CutPort,
     claims: EndpointMatcher::Groups(|view, unexplained| {
         let cut: Vec<ProbedEndpoint<'_>> = unexplained.iter().filter(|row| cut::is_cut(row)).copied().collect();
         let passes = |port: u16| {
             let on_port = |row: &ProbedEndpoint<'_>| row.is_tcp() && row.endpoint.port == port;
-            // Small segments get through where full ones do not.
+            // Connections with small segments get through where those with full ones do not.
             let in_small = |row: &ProbedEndpoint<'_>| row.cause() == Some(Cause::PathMtu);
             view.controls.lets_a_name_through(port)
                 || view.proved().any(on_port)
@@ -61,7 +63,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
     let what = format!("{}, and nothing on {ports} gets through", cut::seen(rows));
     grounds.add(if several { PATTERN } else { EvidenceWeight::Notes }, what);
-    // The device that accepts for any address need not be the one that cuts: it may forward everything to services that
+    // The device that accepts for any address may not be the one that cuts: it may forward everything to services that
     // fail.
     grounds = match (phrases::middlebox(view, rows), unused_end(view, rows)) {
         (None, _) if !several => grounds.refuted("nothing shows what cuts the connections"),
@@ -92,7 +94,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let is_shown = phrases::middlebox(view, rows).is_some();
     let usual_behaviour = match rows.iter().any(|row| row.endpoint.port == 1433) {
         _ if !is_shown => "the TCP connection itself is accepted, so a plain port test shows the port as open",
-        true => "an Azure Firewall accepts TCP 1433 to any address, whatever its rules say",
+        true => "an Azure Firewall accepts TCP 1433 to any address, regardless of its rules",
         false if web == rows.len() => {
             "the TCP connection itself is accepted, so a plain port test shows the port as \
             open"
@@ -124,22 +126,22 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// Whether it goes to the port of these rows, and never got far enough to be cut.
+/// Whether it goes to the port of these rows, and was never cut because it did not get that far.
 fn was_never_accepted(row: &ProbedEndpoint<'_>, cut: &[ProbedEndpoint<'_>]) -> bool {
     let on_port = cut.iter().any(|other| other.endpoint.port == row.endpoint.port);
     let accepted = |outcome: &Outcome| outcome.tcp == Some(Ok(()));
     on_port && row.is_tcp() && row.trace.is_some() && !row.judgement.outcomes.iter().any(accepted)
 }
 
-/// A reading that mostly this makes.
+/// An observation that little else explains.
 const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);
 
 /// How a connection to the unused address ended, compared with those of some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UnusedEnd {
-    /// In the way of these rows, and at once: no destination was asked.
+    /// In the same way as these rows, and at once: no destination was contacted.
     CutInTheSameWay,
-    /// These rows are silent, and so is it: as it would be where the device only passes on.
+    /// Neither these rows nor it get a reply, as if the device only forwards.
     Silent,
     /// In another way.
     Otherwise,

@@ -13,12 +13,12 @@ use crate::{
     text::words::{self, distinct},
 };
 
-/// The kernel asks for the next hop three times, a second apart, before it gives up (measured on Linux). What joins late
-/// waits for less.
+/// The kernel sends three requests for the next hop, one second apart, before it gives up (measured on Linux).
+/// Connections that start later wait for less time.
 const WHOLE_WAIT: Duration = Duration::from_millis(2_500);
 
-/// Rows that this machine's own kernel called unreachable after it asked for the hardware address of the next hop and got
-/// no answer. No firewall behaves like that, and the fault is on the first metre.
+/// Rows that this machine's own kernel reported as unreachable, after it requested the hardware address of the next hop
+/// and got no answer. No firewall behaves like that, and the fault is on the first hop.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DeadNextHop,
     claims: EndpointMatcher::Each(|view, row| {

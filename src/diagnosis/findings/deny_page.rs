@@ -1,4 +1,4 @@
-//! Block pages: a device answers instead of the service, and says so.
+//! Block pages: a device answers instead of the service.
 
 use super::phrases;
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     text::words::count,
 };
 
-/// Rows that a firewall or proxy answered, by who it was. A page names its author; a redirect shows only that a device
-/// sends the request elsewhere.
+/// Rows that a firewall or proxy answered, grouped by product. A page identifies its product; a redirect shows only
+/// that a device sends the request elsewhere.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
     claims: EndpointMatcher::Each(|_, row| {
@@ -26,11 +26,11 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// What came in place of the service's answer.
+/// What came instead of the service's answer.
 struct BlockedAnswer {
-    /// Its author, or where it leads to.
+    /// The product that wrote it, or the host that it redirects to.
     by: String,
-    /// Its words.
+    /// Its text.
     said: String,
     redirects: bool,
 }
@@ -92,7 +92,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             [_] => format!("{} answers", first.endpoint.host),
             ref many => format!("{} answer", count(many.len(), "host")),
         };
-        // A single host may well send its callers to another of its owner's.
+        // A single host may well redirect to another host of its owner.
         let basis = match (redirects, hosts.len()) {
             (false, _) => Basis::Proof,
             (true, 1) => Basis::Ambiguous,

@@ -16,12 +16,12 @@ use crate::{
     text::words::{count, list},
 };
 
-/// The scope of what only a failure shows.
+/// The scope if only failures show the policy.
 const SERVFAIL: &str = "servfail";
 
-/// A policy that is linked to the network answers in the name of the platform's server: with an alias of its own, which
-/// nothing else has, or with SERVFAIL. The latter is believed only of names in a domain of which others resolve: the
-/// platform's server does not fail for a part of a domain on its own account.
+/// The platform's name server applies a policy that is linked to the network: it answers with an alias that nothing
+/// else returns, or with SERVFAIL. SERVFAIL counts only for names in a domain in which other names resolve, because the
+/// platform's server does not otherwise fail for part of a domain.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DnsPolicy,
     claims: EndpointMatcher::Each(|view, row| {
@@ -34,7 +34,8 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// Whether an answer about the row's name, or the answer of the name server that the row tests, has the policy's alias.
+/// Whether an answer about the row's name, or the answer of the name server that the row tests, contains the policy's
+/// alias.
 fn is_blocked<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bool {
     let of_name = view.answers(row).filter_map(|reply| reply.answer());
     let of_test = row.attempts().iter().filter_map(tested);
@@ -50,7 +51,7 @@ fn tested(attempt: &Attempt) -> Option<&DnsAnswer> {
     }
 }
 
-/// Whether the platform's own server fails, asked by this machine itself or as a control.
+/// Whether the platform's own server fails, queried by this machine directly or as a control.
 fn is_failed_by_platform<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> bool {
     let mut replies = view.answers(row).filter(|reply| reply.v4.server.ip() == PLATFORM);
     replies.any(|reply| reply.answer().is_some_and(|answer| answer.rcode == "SERVFAIL"))

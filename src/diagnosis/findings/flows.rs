@@ -1,4 +1,4 @@
-//! Partial failures: of several connections to one address some pass and others do not.
+//! Partial failures: some of several connections to one address pass and others do not.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::{
     text::words::{count, list},
 };
 
-/// An instance of so many gets one connection in so many; fewer are no instance.
+/// One instance of a group this large gets one connection in this many; a smaller share is not a dead instance.
 const RARE: usize = 10;
 
-/// One instance of a pair that loses what it gets: an appliance or a firewall is chosen by the source port, so that
-/// connections to one address fare differently. All of it is one finding, and so is what stays blocked in the same way in
-/// such a run: none of its connections got through the instance that works.
+/// One instance of a pair loses the connections that it receives: an appliance or firewall instance is selected by
+/// source port, so connections to one address have different results. All of these rows are one finding, and so are
+/// rows that stay blocked in the same way in such a run: none of their connections went through the working instance.
 ///
-/// On a line that loses so many packets that chance explains the same picture, it is that line which is at fault.
+/// If a line loses so many packets that random loss explains the same results, the line is at fault instead.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Flows,
     claims: EndpointMatcher::Groups(divided),
@@ -64,13 +64,13 @@ fn ways<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Vec<Cause> {
     failing.map(|(_, cause)| cause).collect()
 }
 
-/// What every other host shows over its only connection speaks for the way, or against it.
+/// The single connections to every other host are evidence for or against a fault on the path.
 fn is_wide(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
     phrases::hosts(rows).len() > 1 || whole(view) == 0
 }
 
-/// Whether lost packets explain that connections differ: so many are lost that anything may fail, or so few connections fail
-/// where others pass that no instance of a pair can be dead.
+/// Whether lost packets explain why connections differ: so many are lost that any connection may fail, or so few
+/// connections fail where others pass that no instance of a pair can be dead.
 pub(super) fn is_loss(view: &RunView<'_>) -> bool {
     let failed = view.rows.iter().flat_map(|row| view.differing(row)).count();
     let passed = view
@@ -82,7 +82,8 @@ pub(super) fn is_loss(view: &RunView<'_>) -> bool {
     view.line.is_poor() || (view.line.loses() && failed * RARE < failed + passed)
 }
 
-/// Whether a row may be blocked for the reason that others pass only now and then: it fails in the same way.
+/// Whether a row may be blocked for the reason that makes other rows' connections fail intermittently: it fails in the
+/// same way.
 fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -> bool {
     let Some(cause) = row.cause() else { return false };
     // A rule that is known to deny it is the better explanation.
@@ -93,7 +94,7 @@ fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -
         return false;
     }
     if row.fails_by_name() {
-        // Only where questions over UDP show the same does a name without an answer not depend on the name.
+        // A name without an answer counts only if UDP queries show the same: otherwise the name may be the reason.
         return cause == Cause::DnsTimeout && is_silence(ways) && view.line.repeated > 0;
     }
     ways.iter().any(|way| same_class(*way, cause))
@@ -165,12 +166,12 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// Whether what fails is silent, at least now and then.
+/// Whether the failing connections get no reply, at least some of them.
 fn is_silence(ways: &[Cause]) -> bool {
     ways.iter().any(|way| way.ending() == FailureMode::Silence)
 }
 
-/// One connection of the usual kind, and whether it passed.
+/// One connection with the usual segments, and whether it passed.
 struct FlowResult {
     passed: bool,
     source: Option<u16>,
@@ -199,8 +200,8 @@ fn whole(view: &RunView<'_>) -> usize {
     view.rows.iter().filter(|row| is_whole(row)).count()
 }
 
-/// `Half`, or the share in percent. What passed at once counts with the rest: further connections are only made to where one
-/// failed, so that those alone would make it too large.
+/// `Half`, or the share in percent. Connections that passed at once are included: further connections are only made
+/// where one failed, so those alone would give too large a share.
 fn lost_share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
     let ports: BTreeSet<u16> = rows.iter().map(|row| row.endpoint.port).collect();
     let beside = view
@@ -215,7 +216,7 @@ fn lost_share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-/// Ports that pass and ports that do not, as a capture or a firewall's log can be searched for them.
+/// Source ports that pass and ports that do not, so that they can be searched for in a capture or a firewall's log.
 fn ports(connections: &[FlowResult]) -> Option<String> {
     let of = |passed| -> Vec<String> {
         let ports: BTreeSet<u16> = connections
@@ -236,7 +237,7 @@ fn ports(connections: &[FlowResult]) -> Option<String> {
     })
 }
 
-/// A pair shows in many connections, of which many pass and many do not.
+/// A pair shows as many connections, of which many pass and many do not.
 fn weight(is_wide: bool, passed: usize, tried: usize) -> EvidenceWeight {
     match (is_wide, passed.min(tried - passed)) {
         (false, _) => EvidenceWeight::Notes,

@@ -15,35 +15,35 @@ use crate::{
     text::words::{count, distinct},
 };
 
-/// Refusals of so many dependencies, where nothing passes, are a policy for everything.
+/// Refusals for this many dependencies, if nothing gets through, mean a policy for everything.
 const WIDE: usize = 3;
 
-/// ICMP errors by which a device on the path refuses, by their sender. A router limits the errors that it sends, so the
-/// same rule shows as an error on some rows and as silence on others: those that could be caused by the same rule are
-/// included.
+/// ICMP errors with which a device on the path refuses, grouped by sender. A router rate-limits its errors, so the same
+/// rule causes an error for some rows and no reply for others: rows that the same rule could affect are included.
 ///
-/// A target that refuses by itself (port unreachable from the address tried) is not on the path, and is left to others.
+/// A target that refuses by itself (port unreachable from the probed address) is not on the path, and is left to other
+/// rules.
 pub(super) const REFUSAL: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
     claims: EndpointMatcher::Groups(|view, rows| refused(view, rows, true)),
     describe: refusal,
 };
 
-/// ICMP errors of a router that does not find the way.
+/// ICMP errors from a router that has no route.
 pub(super) const UNREACHABLE: FindingRule = FindingRule {
     kind: FindingKind::IcmpUnreachable,
     claims: EndpointMatcher::Groups(|view, rows| refused(view, rows, false)),
     describe: unreachable,
 };
 
-/// What is left of ICMP errors: the target's own, and those without a sender.
+/// The remaining ICMP errors: the target's own, and those without a sender.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::IcmpRefusal)),
     describe: |view, group| remaining::describe(view, group, "is refused with an ICMP error"),
 };
 
-/// Network and host unreachable, and a loop: no policy forbids it. All else is a refusal.
+/// Network and host unreachable, and a loop: no policy is involved. Everything else is a refusal.
 fn lacks_the_way(error: &IcmpError) -> bool {
     matches!(
         (error.v6, error.kind, error.code),
@@ -51,7 +51,8 @@ fn lacks_the_way(error: &IcmpError) -> bool {
     )
 }
 
-/// Rows that were refused on the path, by the sender of the error, and silent ones that may be of the same rule.
+/// Rows that were refused on the path, by the sender of the error, and rows without a reply that the same rule may
+/// affect.
 fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool) -> Vec<FindingGroup<'a>> {
     let scope = |row: &ProbedEndpoint<'a>| {
         let error = row
@@ -74,8 +75,9 @@ fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool
     groups
 }
 
-/// Whether a silent row may be silent for the reason that these were refused for: it is of the same rule (dependency or
-/// service tag, and port) and nothing of its dependency passes, or several dependencies are refused and nothing at all passes.
+/// Whether a row may have no reply for the reason that these were refused: it may be under the same rule (dependency or
+/// service tag, and port) and nothing of its dependency gets through, or several dependencies are refused and nothing
+/// at all gets through.
 fn belongs(view: &RunView<'_>, refused: &[ProbedEndpoint<'_>], silent: &ProbedEndpoint<'_>) -> bool {
     let is_named = !silent.tag().is_empty() && silent.tag() != "Internet";
     let same_rule = |row: &ProbedEndpoint<'_>| {
@@ -92,12 +94,12 @@ fn belongs(view: &RunView<'_>, refused: &[ProbedEndpoint<'_>], silent: &ProbedEn
     should_work(silent) && ((refused.iter().any(same_rule) && !passes(&is_whole)) || (is_wide && !passes(&|_| true)))
 }
 
-/// Who sent the errors.
+/// The sender of the errors.
 fn sender(group: &FindingGroup<'_>) -> Option<IpAddr> {
     group.rows.iter().find_map(ProbedEndpoint::refusal_on_the_way)?.sender
 }
 
-/// What was seen: the errors, and what is silent beside them.
+/// The evidence: the errors, and the rows without a reply that are included.
 fn seen(view: &RunView<'_>, group: &FindingGroup<'_>, who: &str) -> Grounds {
     let refused: Vec<&IcmpError> = group
         .rows
@@ -108,7 +110,7 @@ fn seen(view: &RunView<'_>, group: &FindingGroup<'_>, who: &str) -> Grounds {
     let said = distinct(errors.iter().map(String::as_str))
         .into_iter()
         .take(2)
-        .map(|error| format!("{who} answers {error} for {}", count(refused.len(), "endpoint")));
+        .map(|error| format!("{who} answers with {error} for {}", count(refused.len(), "endpoint")));
     let grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), said);
     let silent = group.rows.len() - refused.len();
     let grounds = match silent {

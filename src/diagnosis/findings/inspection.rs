@@ -15,8 +15,8 @@ use crate::{
     text::words::{count, list},
 };
 
-/// One issuer that the instance does not trust. Over hosts of several owners nothing but inspection explains it: no company
-/// signs for Azure, `DigiCert` and Windows Update at once. Over one host it may be that host's own private CA.
+/// One issuer that the instance does not trust. For hosts of several owners only inspection explains it: no company
+/// signs for Azure, `DigiCert` and Windows Update at once. For one host it may be that host's own private CA.
 pub(super) const INSPECTION: FindingRule = FindingRule {
     kind: FindingKind::Inspection,
     claims: EndpointMatcher::Each(|_, row| {
@@ -25,8 +25,8 @@ pub(super) const INSPECTION: FindingRule = FindingRule {
     describe: inspected,
 };
 
-/// One untrusted certificate for hosts that have nothing else in common: a portal or an appliance shows its own to
-/// every client. A device that inspects makes one for each host.
+/// One untrusted certificate for hosts that have nothing else in common: a portal or an appliance presents its own to
+/// every client. A device that inspects TLS issues one for each host.
 pub(super) const PORTAL: FindingRule = FindingRule {
     kind: FindingKind::WrongName,
     claims: EndpointMatcher::Groups(|_, unexplained| {
@@ -49,8 +49,8 @@ pub(super) const PORTAL: FindingRule = FindingRule {
     describe: portal,
 };
 
-/// Hosts that show another owner's certificate, by that owner: their names lead to one wrong place, or a device answers
-/// for all of them. A public certificate for another name is no inspection.
+/// Hosts that present another owner's certificate, grouped by that owner: their names resolve to one wrong address, or
+/// a device answers for all of them. A public certificate for another name does not mean inspection.
 pub(super) const WRONG_NAME: FindingRule = FindingRule {
     kind: FindingKind::WrongName,
     claims: EndpointMatcher::Each(|_, row| {
@@ -67,7 +67,7 @@ fn subject<'a>(row: &ProbedEndpoint<'a>) -> &'a str {
     row.chain().map_or("", |chain| chain.subject.as_str())
 }
 
-/// Who runs these hosts.
+/// The owners of these hosts.
 fn owners(hosts: &[&str]) -> BTreeSet<String> {
     hosts.iter().map(|host| context::owner(host)).collect()
 }
@@ -93,7 +93,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         format!("{} present certificates issued by {issuer}", count(hosts.len(), "host"))
             .replace("1 host present", "1 host presents")
     };
-    // What signs for one owner only may be its own; this VM's store knows the company's.
+    // An issuer of one owner's certificates only may be that owner's own; this VM's store contains the company's.
     let grounds = if owners(&hosts).len() > 1 || (hosts.len() > 1 && is_known) {
         Grounds::default().proof(shown)
     } else {

@@ -1,7 +1,7 @@
-//! The instance's own view compared with this VM's.
+//! The instance's own status compared with this VM's results.
 //!
-//! Both stand in the same subnet, and yet may ask other name servers, be bound by other rules on a network interface, or
-//! leave by another way. Where they differ the difference is the finding.
+//! Both are in the same subnet, and may still use different name servers, be subject to other rules on a network
+//! interface, or have different outbound paths. Where they differ, the difference is the finding.
 
 use std::{
     collections::BTreeSet,
@@ -44,7 +44,7 @@ pub(crate) const VM_FAILS: FindingRule = FindingRule {
     describe: vm_fails,
 };
 
-/// The instance asks other name servers than this VM.
+/// The instance uses other name servers than this VM.
 pub(crate) const DNS_SERVERS: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
     claims: EndpointMatcher::Groups(|view, _| group(view, "dns-servers", Vec::new())),
@@ -65,15 +65,15 @@ pub(crate) const INTERNAL: FindingRule = FindingRule {
     describe: broken,
 };
 
-/// The instance no longer looks.
+/// The instance no longer checks.
 pub(crate) const STALE: FindingRule = FindingRule {
     kind: FindingKind::InstanceView,
     claims: EndpointMatcher::Groups(|view, _| group(view, "stale", Vec::new())),
     describe: stale,
 };
 
-/// A group for each thing that the instance may say, where it says anything. What is blocked here has a finding already, so
-/// that only what is not blocked is named.
+/// A group for each thing that the instance may report, if it reports anything. What is blocked here already has a
+/// finding, so only what is not blocked is listed.
 fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<ProbedEndpoint<'a>>) -> Vec<FindingGroup<'a>> {
     if locations(view).is_empty() {
         Vec::new()
@@ -82,7 +82,7 @@ fn group<'a>(view: &RunView<'a>, scope: &str, rows: Vec<ProbedEndpoint<'a>>) -> 
     }
 }
 
-/// What the instance says of single endpoints, beside what was seen of them.
+/// The instance's status for single endpoints, next to this VM's results.
 fn pairs<'a>(view: &RunView<'a>) -> Vec<Pair<'a>> {
     let statuses = statuses(view).into_iter();
     statuses.filter_map(|status| Pair::of(status, &view.rows)).collect()
@@ -97,7 +97,7 @@ fn fails_there_only(pair: &Pair<'_>) -> bool {
     pair.status.state == StatusState::Failure && pair.rows.iter().any(|row| row.judgement.verdict.is_proved())
 }
 
-/// What the instance says of one endpoint, one sentence each.
+/// The instance's status for one endpoint, one sentence each.
 pub(crate) fn says_of(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Vec<String> {
     let locations = locations(view);
     let statuses = locations.iter().flat_map(|location| &location.statuses);
@@ -117,7 +117,7 @@ fn locations<'a>(view: &RunView<'a>) -> Vec<&'a Location> {
     instance.map_or_else(Vec::new, |instance| instance.seen_from(view.place.region))
 }
 
-/// One status and the endpoints that it is about.
+/// One status and its endpoints.
 struct Pair<'a> {
     status: &'a ReportedStatus,
     rows: Vec<ProbedEndpoint<'a>>,
@@ -153,7 +153,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(fails_there_only).collect();
     let seen = differing
         .iter()
-        .map(|pair| format!("{}: {}, this VM reaches it", pair.target(), says(pair.status)));
+        .map(|pair| format!("{}: {}, but this VM reaches it", pair.target(), says(pair.status)));
     Account {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
         grounds: evidence_of(seen),
@@ -174,9 +174,13 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
         pair.status.state == StatusState::Success && !pair.status.is_stale && pair.rows.iter().any(is_blocked)
     };
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(differs).collect();
-    let seen = differing
-        .iter()
-        .map(|pair| format!("{}: {}, this VM does not reach it", pair.target(), says(pair.status)));
+    let seen = differing.iter().map(|pair| {
+        format!(
+            "{}: {}, but this VM does not reach it",
+            pair.target(),
+            says(pair.status)
+        )
+    });
     Account {
         title: format!("The instance reaches what this VM cannot: {}", named(&differing)),
         grounds: evidence_of(seen),
@@ -301,7 +305,7 @@ fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What the instance says is one reading; nothing said is no finding.
+/// Each status is one observation; without any there is no finding.
 fn evidence_of(sentences: impl Iterator<Item = String>) -> Grounds {
     let mut sentences = sentences.peekable();
     if sentences.peek().is_none() {
@@ -321,7 +325,7 @@ fn named(pairs: &[Pair<'_>]) -> String {
     words::list(&words::distinct(pairs.iter().map(Pair::target)), 3)
 }
 
-/// What the instance says, as half a sentence.
+/// The instance's status, as a clause.
 fn says(status: &ReportedStatus) -> String {
     let mut text = format!("the instance reports {}", status.state.as_str());
     if let Some(since) = status.since {

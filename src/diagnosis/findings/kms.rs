@@ -1,4 +1,4 @@
-//! Windows activation, where KMS can fail in either direction although the port looks fine.
+//! Windows activation, where KMS can be misleading in both directions although the port looks fine.
 
 use super::{phrases, silence};
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
     text::words::count,
 };
 
-/// Silence of the KMS hosts. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or a
-/// route for 0.0.0.0/0 is configured, which switches that rule off. So silence is a sign of forced tunnelling, and an
-/// NSG that allows 1688 alone may not mend it.
+/// The KMS hosts do not reply. The platform lets 1688 through every NSG, unless the tag `AzurePlatformLKM` is denied or
+/// a route for 0.0.0.0/0 is configured, which disables that rule. So a missing reply is a sign of forced tunnelling,
+/// and an NSG rule that allows 1688 may not be enough to fix it.
 pub(super) const SILENCE: FindingRule = FindingRule {
     kind: FindingKind::KmsSilence,
     claims: EndpointMatcher::Each(|_, row| {
@@ -26,8 +26,8 @@ pub(super) const SILENCE: FindingRule = FindingRule {
     describe: silent,
 };
 
-/// KMS answers, but this run saw signs that traffic leaves through an appliance. Then activation may fail all the same:
-/// it must come from a public address of Azure's.
+/// KMS answers, but the run shows signs that traffic leaves through an appliance. Then activation may still fail: it
+/// must come from an Azure public address.
 pub(super) const ACTIVATION: FindingRule = FindingRule {
     kind: FindingKind::KmsActivation,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -95,7 +95,8 @@ fn sign_of_forced_tunnelling(view: &RunView<'_>) -> Option<String> {
         error.is_some_and(|error| error.sender.is_some_and(address::is_private))
     });
     let signs = [
-        // A page and a private address speak for themselves; a lone cut or a lone strange issuer may be the service's.
+        // A page and a private address are conclusive; a single cut or an unknown issuer may be the service's own
+        // fault.
         (denied, 1, "answered with a block page"),
         (
             untrusted,

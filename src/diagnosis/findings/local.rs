@@ -1,4 +1,4 @@
-//! This machine itself: its firewall, its routes, its limits. None of it says anything about the instance.
+//! This machine itself: its firewall, its routes, its limits. None of this shows anything about the instance.
 
 use super::phrases;
 use crate::{
@@ -13,26 +13,27 @@ use crate::{
     text::words::distinct,
 };
 
-/// The only scope there is.
+/// The only scope.
 const HERE: &str = "this-vm";
 
-/// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's word for a dead
-/// next hop), over TCP, UDP or on the path to a name server. Or it drops, which looks like a silent drop on the path,
-/// but for what the kernel says: that it could not send its SYNs again.
+/// Its own firewall refuses: an ICMP error whose sender is an address of this machine (not the kernel's report of a
+/// dead next hop), over TCP, UDP or for a name server. Or it drops silently, which looks like a drop on the path,
+/// except that the kernel reports that it could not retransmit its SYNs.
 pub(super) const FIREWALL: FindingRule = FindingRule {
     kind: FindingKind::LocalFirewall,
     claims: EndpointMatcher::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
     describe: firewall,
 };
 
-/// It has no route: `connect` itself failed, before any packet.
+/// It has no route: `connect` itself failed, before any packet was sent.
 pub(super) const NO_ROUTE: FindingRule = FindingRule {
     kind: FindingKind::NoRoute,
     claims: EndpointMatcher::Each(|_, row| is_without_route(row).then(|| HERE.into())),
     describe: no_route,
 };
 
-/// It asks names of a stub of its own, which gives no answer. The instance does not share that, so it is a note.
+/// It queries a stub resolver of its own, which gives no answer. The instance does not use that stub, so this is a
+/// notice.
 pub(super) const STUB: FindingRule = FindingRule {
     kind: FindingKind::LocalStub,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -42,7 +43,7 @@ pub(super) const STUB: FindingRule = FindingRule {
     describe: stub,
 };
 
-/// It could not try: no descriptors, no permission. Those rows are not blocked, they are not tested.
+/// It could not probe: no descriptors, no permission. Those rows are not blocked, but not tested.
 pub(super) const LIMITS: FindingRule = FindingRule {
     kind: FindingKind::LocalLimits,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -68,7 +69,7 @@ fn is_refused_here(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
             .any(|(error, after)| view.is_own(error) && !view.is_dead_next_hop(error, after))
 }
 
-/// Whether the kernel could not send on any connection to it, and nothing else is known of it.
+/// Whether the kernel could not send on any of its connections, and nothing else is known about it.
 fn is_kept_here(row: &ProbedEndpoint<'_>) -> bool {
     let kept = |attempt: &Attempt| {
         let tcp = attempt.tcp.as_ref();
@@ -118,8 +119,8 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 
 fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let is_v6 = |row: &ProbedEndpoint<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
-    // What was sent out over the same kind of address, whatever became of it, shows that there is a default route; and where
-    // there is none, the kernel says that the network is unreachable, not the host.
+    // If a packet of the same address family was sent, there is a default route, whatever happened to it. If there is
+    // none, the kernel reports that the network is unreachable, not the host.
     let was_sent = |row: &&ProbedEndpoint<'a>| row.is_public() && !is_without_route(row) && !was_not_tried(row);
     let has_another = view
         .rows
@@ -216,7 +217,7 @@ fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What works beside it, and what it does not mean.
+/// What else works, and what this does not mean.
 fn with_other_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     let others = view.proved().count();
     let grounds = if others > 0 {

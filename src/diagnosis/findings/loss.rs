@@ -11,15 +11,15 @@ use crate::{
     text::words::{self, count},
 };
 
-/// So many SYNs in a row are late on no line over which connections can be made at all.
+/// This many SYNs in a row are not lost on any line over which connections can be made at all.
 const SYNS: usize = 8;
 
-/// So many connections that fail once the line loses nothing any more are no matter of the line.
+/// If this many connections fail after the line stopped losing packets, the line is not the reason.
 const SURE: usize = 2;
 
-/// The path loses packets, or takes long: connections had to send something again, or questions had to be asked again. What
-/// retransmission mends changes no verdict. Where it is so bad that chance can explain silence, what kept silent belongs
-/// here, and no rule is blamed for it.
+/// The path loses packets or is slow: connections needed retransmission, or queries had to be repeated. Loss that
+/// retransmission repairs changes no verdict. If random loss can explain a missing reply, the row belongs here, and no
+/// rule is blamed for it.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::Loss,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -42,7 +42,8 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// Whether the line can explain why a row is blocked: it is silent, and not so often asked that the line cannot.
+/// Whether the line can explain why a row is blocked: it gets no reply, and was not tried so often that random loss is
+/// unlikely.
 pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let Some(cause) = row.cause().filter(|cause| cause.ending() == FailureMode::Silence) else {
         return false;
@@ -55,7 +56,7 @@ pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     is_late || view.line.may_lose(asked)
 }
 
-/// Whether a row goes on failing when the line loses nothing any more.
+/// Whether a row still fails after the line stopped losing packets.
 pub(super) fn outlasts(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
     let failed =

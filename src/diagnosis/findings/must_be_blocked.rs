@@ -10,7 +10,7 @@ use crate::{
     model::{Basis, FindingKind, Fix, Suspect},
 };
 
-/// Rows that must be blocked and answered, one finding for each dependency.
+/// Rows that must be blocked and answered, one finding per dependency.
 pub(super) const OPEN: FindingRule = FindingRule {
     kind: FindingKind::Open,
     claims: EndpointMatcher::Each(|_, row| must_be_blocked(row).filter(|_| row.judgement.verdict.is_proved())),

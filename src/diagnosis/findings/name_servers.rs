@@ -1,4 +1,4 @@
-//! Name servers that fail, and everything that fails with them.
+//! Name servers that fail, and everything that fails because of them.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,8 +23,8 @@ use crate::{
     text::words::{count, distinct, list},
 };
 
-/// No name resolves at all: one finding, with every host and every server in it. An answer for one name, of whatever
-/// kind, shows nothing about other names.
+/// No name resolves at all: one finding, with every host and every server in it. An answer for one name, of any kind,
+/// shows nothing about other names.
 pub(super) const NO_NAMES: FindingRule = FindingRule {
     kind: FindingKind::NoNames,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -50,7 +50,7 @@ pub(super) const NO_NAMES: FindingRule = FindingRule {
     describe: nothing_resolves,
 };
 
-/// One server fails for some names: a zone that it forwards to nowhere, questions that are lost or limited.
+/// One server fails for some names: a zone that it forwards to a dead server, or queries that are lost or rate-limited.
 pub(super) const SOME_NAMES: FindingRule = FindingRule {
     kind: FindingKind::SomeNames,
     claims: EndpointMatcher::Groups(|_, unexplained| {
@@ -72,19 +72,19 @@ pub(super) const NAME_SERVER: FindingRule = FindingRule {
     describe: server_fails,
 };
 
-/// Whether a server answers its own test, in the way in which names are asked for.
+/// Whether a server answers its own test, over the transport that names are looked up with.
 fn passes_over_udp(row: &ProbedEndpoint<'_>) -> bool {
     row.tested_server().is_some() && !row.is_tcp() && row.judgement.verdict.is_proved()
 }
 
-/// Whether all of it is about one name: no server was tested, and no other name asked for.
+/// Whether everything concerns one name: no server was tested, and no other name was queried.
 fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
     let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, DialTarget::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
 
-/// Whether connections were made beside those to name servers, and none was answered.
+/// Whether connections were made to hosts other than name servers, and none was answered.
 fn is_cut_off(view: &RunView<'_>) -> bool {
     let attempts = view.needed().flat_map(ProbedEndpoint::attempts);
     let mut dialled = attempts.filter(|attempt| attempt.tcp.is_some()).peekable();
@@ -96,7 +96,7 @@ fn any_server_answers(view: &RunView<'_>) -> bool {
     servers.any(|server| view.server(server.ip()).is_alive())
 }
 
-/// Servers that deny a name which exists, in their own test. They are not believed when they deny others.
+/// Servers that deny an existing name in their own test. Their denials of other names do not count.
 fn denying_servers(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
     let denies_name = |row: &&ProbedEndpoint<'_>| {
         let cause = row.cause();
@@ -111,7 +111,7 @@ fn denying_servers(rows: &[ProbedEndpoint<'_>]) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Whether the lookup of its name failed for a reason that lies with the server.
+/// Whether the lookup of its name failed because of the server.
 fn is_failed_lookup(row: &ProbedEndpoint<'_>, liars: &[SocketAddr]) -> bool {
     match row.cause() {
         Some(Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail) => row.tested_server().is_none(),
@@ -122,7 +122,7 @@ fn is_failed_lookup(row: &ProbedEndpoint<'_>, liars: &[SocketAddr]) -> bool {
     }
 }
 
-/// The cause that all of these share; `None` where they have several.
+/// The cause that all of these share; `None` if they have several.
 fn shared(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     let first = rows.first()?.cause()?;
     rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
@@ -202,7 +202,8 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
     }
 }
 
-/// What the platform's answer does for a finding about servers that give none: it shows that queries get out of this subnet.
+/// What the platform's answer contributes to a finding about servers that give none: it shows that queries leave this
+/// subnet.
 fn control_weight(view: &RunView<'_>) -> EvidenceWeight {
     match view.platform_dns {
         Some(true) => EvidenceWeight::Supports(Basis::Proof),
@@ -210,8 +211,8 @@ fn control_weight(view: &RunView<'_>) -> EvidenceWeight {
     }
 }
 
-/// What to change where no server works: one that works is enough, so the first is the example, and another is named where
-/// it needs something else.
+/// What to change if no server works. One working server is enough, so the first is the example; another is named if it
+/// needs a different fix.
 fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, ServerBehaviour)]) -> Fix {
     let Some(((server, reading), others)) = readings.split_first() else {
         return Fix::default();
@@ -233,7 +234,7 @@ fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, ServerBehaviour)]) -> Fix
     }
 }
 
-/// How long a fix may be, in characters.
+/// Maximum length of a fix, in characters.
 const MOST_FIX: usize = 300;
 
 fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
@@ -256,7 +257,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
         (None, Some(cause)) => ServerBehaviour::of(&seen, Some(cause)).words(),
         (None, None) => "fails for them in several ways",
     };
-    // Questions are lost here and there, and one name may fail on its own account; a zone fails as a whole.
+    // Single queries get lost, and one name may fail for a reason of its own; a zone fails as a whole.
     let scattered = zones_that_resolve(view, &hosts);
     let are_zones = fail_as_a_whole(&hosts);
     let is_whole = are_zones || (cause != Some(Cause::DnsTimeout) && hosts.len() > 1);
@@ -319,7 +320,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
     }
 }
 
-/// How the server takes questions over TCP, where all of these were sent there by replies over UDP that were cut short.
+/// How the server handles TCP, if all of these queries were referred to TCP by truncated UDP replies.
 fn cut_short(rows: &[ProbedEndpoint<'_>]) -> Option<ServerBehaviour> {
     let questions = || {
         rows.iter()
@@ -403,8 +404,8 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What a connection to another host, made once TCP 53 was silent, shows about that silence: without ports left, a NAT
-/// keeps every new connection silent, while queries over UDP still work.
+/// What a connection to another host, made once TCP 53 had not replied, shows about the missing reply: if a NAT has run
+/// out of ports, no new connection gets a reply, while UDP queries still work.
 fn with_tcp_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
     if let Some(host) = view.controls.lost_later() {
         return grounds.against(phrases::lost(host));
@@ -414,12 +415,12 @@ fn with_tcp_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
             grounds.note(format!("{} answered a connection right after, so connections get out", late.host))
         }
         _ => grounds.open(
-            "no connection to another host was answered right after, so connections may be lost whatever their destination",
+            "no connection to another host was answered right after, so connections may be lost regardless of their destination",
         ),
     }
 }
 
-/// What the tests of the servers themselves gave, one sentence for each server and transport.
+/// The results of the servers' own tests, one sentence for each server and transport.
 fn tests(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let tested = rows.iter().filter(|row| row.tested_server().is_some()).take(3);
     tested

@@ -1,4 +1,4 @@
-//! Names that resolve to addresses which cannot be right, and names that do not exist for the server that is asked.
+//! Names that resolve to addresses which cannot be right, and names that do not exist according to the name server.
 
 use std::net::IpAddr;
 
@@ -16,25 +16,26 @@ use crate::{
     text::words::{count, list},
 };
 
-/// From so many dependencies on, missing names are a policy and no mistake.
+/// If this many dependencies are affected, missing names are a policy, not a mistake.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// Names that lead to one impossible address: a DNS filter, or a record that was left behind.
+/// Names that resolve to one impossible address: a DNS filter, or a record that was left behind.
 pub(super) const SINKHOLE: FindingRule = FindingRule {
     kind: FindingKind::Sinkhole,
     claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
     describe: sinkhole,
 };
 
-/// Names that lead to one private address without a private link, where nothing is verified: an override for a proxy,
-/// or an old endpoint.
+/// Names that resolve to one private address without a private link, where nothing is verified: an override for a
+/// proxy, or an old endpoint.
 pub(super) const PRIVATE_ADDRESS: FindingRule = FindingRule {
     kind: FindingKind::PrivateAddress,
     claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
     describe: private_address,
 };
 
-/// NXDOMAIN from one server over several dependencies: a filter, or a zone of its own. Fewer are left to the narrower rule.
+/// NXDOMAIN from one server for several dependencies: a filter, or a zone of its own. Fewer are left to the narrower
+/// rule.
 pub(super) const POLICY: FindingRule = FindingRule {
     kind: FindingKind::NamePolicy,
     claims: EndpointMatcher::Each(|_, row| {
@@ -46,14 +47,14 @@ pub(super) const POLICY: FindingRule = FindingRule {
     describe: policy,
 };
 
-/// What is left of names that do not exist or have no address.
+/// The remaining names that do not exist or have no address.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::MissingName,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::MissingName)),
     describe: missing,
 };
 
-/// The address that decided about a row which is blocked for this cause.
+/// The address that decided the verdict of a row blocked for this cause.
 fn led_to(row: &ProbedEndpoint<'_>, cause: Cause) -> Option<IpAddr> {
     let outcomes = &row.judgement.outcomes;
     let outcome = outcomes.get(row.judgement.decisive.unwrap_or(0))?;
@@ -123,7 +124,7 @@ fn private_address<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// Asks the server that decided again.
+/// Queries the server that decided again.
 fn ask(rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     rows.first()
         .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))

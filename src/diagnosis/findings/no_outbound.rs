@@ -17,11 +17,11 @@ use crate::{
 
 /// Services that a subnet can reach without outbound access, over service endpoints or platform rules.
 const OTHER_WAYS: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", ACTIVATION];
-/// How many silent hosts it takes.
+/// How many hosts without a reply are needed.
 const FEWEST_HOSTS: usize = 3;
 
-/// Every public target outside the tags that have service endpoints is silent, while names still resolve, and the network's
-/// rules show who is at fault: they deny all of it, or 0.0.0.0/0 leads elsewhere. Then it is the same for the instance.
+/// No public target replies, apart from those with service endpoints, while names still resolve; and the network's
+/// rules show the reason: they deny all of it, or 0.0.0.0/0 leads elsewhere. Then the same applies to the instance.
 pub(super) const WAY_OUT: FindingRule = FindingRule {
     kind: FindingKind::WayOut,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -36,9 +36,9 @@ pub(super) const WAY_OUT: FindingRule = FindingRule {
     describe: way_out,
 };
 
-/// The same, where nothing shows where packets go: a subnet without outbound access, which is the default for new
-/// networks. The VM differs from the instance here more than anywhere, since the instance has a public address of its
-/// own.
+/// The same, if nothing shows where the packets go: a subnet without outbound access, which is the default for new
+/// networks. Here the VM differs from the instance more than anywhere else, because the instance has a public address
+/// of its own.
 pub(super) const NO_OUTBOUND: FindingRule = FindingRule {
     kind: FindingKind::NoOutbound,
     claims: EndpointMatcher::Groups(|view, unexplained| {
@@ -55,7 +55,7 @@ fn is_sinkholed(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::DnsSinkhole)
 }
 
-/// What is silent, where everything is that needs outbound access.
+/// The hosts without a reply, if all hosts that need outbound access are among them.
 fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<ProbedEndpoint<'a>> {
     let beyond: Vec<&ProbedEndpoint<'a>> = beyond(view).collect();
     if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {

@@ -1,6 +1,6 @@
 //! Host names of an internal instance that do not resolve to its private address.
 //!
-//! No verdict changes by it: what was seen at the address that the name led to stays what it is.
+//! No verdict changes because of this: the result for the address that the name resolved to stays.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Names that lead nowhere, to a public address, or to another one, each kind by itself.
+/// Names that do not resolve, resolve to a public address, or resolve to another one; one finding for each.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::OwnHostname,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -30,7 +30,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// Where a name leads that does not lead to the instance.
+/// What a name resolves to, if not to the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum WrongTarget {
     Nowhere,
@@ -59,7 +59,7 @@ fn wrong_target(row: &ProbedEndpoint<'_>) -> Option<WrongTarget> {
     }
     let addresses: Vec<IpAddr> = row.judgement.addresses().iter().map(SocketAddr::ip).collect();
     let is_wrong = |address: &&IpAddr| match own.leads_to.as_slice() {
-        // As long as the documents do not tell the address, any private one may be it.
+        // As long as the documents do not contain the address, any private one may be right.
         [] => !address::is_private(**address),
         right => !right.contains(address),
     };
@@ -162,7 +162,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
     grounds
 }
 
-/// A zone for all names of API Management, which no network should have, where an answer shows one.
+/// A zone for all names of API Management, which no network should have, if an answer shows one.
 fn reserved_zone(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Option<String> {
     const RESERVED: [&str; 3] = ["azure-api.net", "azure-api.us", "azure-api.cn"];
     let mut zones = view.answers(row).filter_map(|reply| {
@@ -176,7 +176,7 @@ fn reserved_zone(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Option<String>
     zones.next()
 }
 
-/// Who serves the public zones.
+/// The name servers of the public zones.
 const PUBLIC_SERVERS: [&str; 5] = [
     "azure-dns.com",
     "azure-dns.net",
@@ -185,7 +185,7 @@ const PUBLIC_SERVERS: [&str; 5] = [
     "msft.net",
 ];
 
-/// A zone for one whole name, with its address, linked to a network.
+/// A zone for one complete name, with its address, linked to a network.
 fn records(host: &str, vip: &str) -> [String; 3] {
     let zone = quote(host);
     [

@@ -1,4 +1,4 @@
-//! What works, with a defect. Nothing here is claimed from other rules: the endpoints work.
+//! What works, but with a defect. These rules claim nothing from others: the endpoints work.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::{
     text::words::{count, distinct},
 };
 
-/// Some addresses of a name fail: the instance takes turns among them, and fails now and then.
+/// Some addresses of a name fail: the instance uses them in turn, and fails intermittently.
 pub(super) const SOME_ADDRESSES: FindingRule = FindingRule {
     kind: FindingKind::SomeAddresses,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -27,7 +27,7 @@ pub(super) const SOME_ADDRESSES: FindingRule = FindingRule {
     describe: some_addresses,
 };
 
-/// A conversation was cut after a verified handshake, or the certificate is one that the instance only likely knows.
+/// A conversation was cut after a verified handshake, or the certificate is one that the instance only probably knows.
 pub(super) const LATE_CUT: FindingRule = FindingRule {
     kind: FindingKind::LateCut,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -38,7 +38,8 @@ pub(super) const LATE_CUT: FindingRule = FindingRule {
     describe: late_cut,
 };
 
-/// Name servers differ in kind about a name, and each of them passes its own test: otherwise that is the finding.
+/// Name servers give different kinds of answers for a name, and each of them passes its own test: otherwise that test
+/// is the finding.
 pub(super) const DNS_DIFFERS: FindingRule = FindingRule {
     kind: FindingKind::DnsDiffers,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -61,7 +62,7 @@ fn is_failure(outcome: &Outcome) -> bool {
 }
 
 fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> bool) -> Vec<FindingGroup<'a>> {
-    // Where connections to one address differ, or packets of full size are lost, that is the finding.
+    // If connections to one address differ, or full-size packets are lost, that is the finding.
     let is_elsewhere = |row: &ProbedEndpoint<'a>| view.is_divided(row) || row.judgement.cause == Some(Cause::PathMtu);
     FindingGroup::by(&view.rows, |row| {
         (is_degraded(row) && !is_elsewhere(row) && test(row)).then(|| row.endpoint.dependency.clone())
@@ -96,7 +97,7 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
 
 fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let rows = &group.rows;
-    // A private CA of Microsoft's behind an internal name is no more than a hint.
+    // A private CA of Microsoft's with an internal name is only a hint.
     let is_a_private_ca = rows.iter().all(|row| row.judgement.cause == Some(Cause::TlsUntrusted));
     let weight = if is_a_private_ca {
         EvidenceWeight::Notes

@@ -1,4 +1,4 @@
-//! What many rows have in common, in words: a sentence for all of them instead of one for each.
+//! Sentences about what many rows have in common: one for all of them instead of one for each.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +15,13 @@ use crate::{
 
 pub(super) use crate::text::slug;
 
-/// What two titles may take together in a headline, in bytes.
+/// Maximum length of two titles in a headline, in bytes.
 const SHORT: usize = 30;
 
-/// How many ports are named before they are counted.
+/// Maximum number of ports that are named; more are counted.
 const MOST_PORTS: usize = 4;
 
-/// The ports of some rows, as a rule names them: `TCP 5671, 5672`; many of them as a number: `9 TCP ports`.
+/// The ports of some rows, as in a rule: `TCP 5671, 5672`; if there are many, their number: `9 TCP ports`.
 pub(super) fn ports(rows: &[ProbedEndpoint<'_>]) -> String {
     let mut by_transport: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     for row in rows {
@@ -55,10 +55,10 @@ pub(super) fn port_scope(rows: &[ProbedEndpoint<'_>]) -> String {
     named.collect::<Vec<_>>().join("-")
 }
 
-/// What a host shows that answered one connection and not the next: no rule does both.
+/// What a host shows that answered one connection and not the next: no rule does that.
 pub(super) fn lost(host: &str) -> String {
     format!(
-        "{host} answered one connection and then not another: connections are lost whatever their destination (SNAT port \
+        "{host} answered one connection and then not another: connections are lost regardless of their destination (SNAT port \
          exhaustion, a link that went down or loses packets)"
     )
 }
@@ -87,7 +87,8 @@ pub(super) fn titles<'a>(rows: impl IntoIterator<Item = &'a ProbedEndpoint<'a>>)
     distinct(rows.into_iter().map(|row| row.endpoint.title.as_str()))
 }
 
-/// Whose rows they are: the dependency's title, or those of what is the instance's own, each of which has its own.
+/// The owner of some rows: the dependency's title, or the titles of the instance's own hosts, each of which has its
+/// own.
 pub(super) fn whose(rows: &[ProbedEndpoint<'_>]) -> String {
     if rows.iter().all(|row| row.endpoint.of_instance.is_some()) {
         list(&titles(rows), 2)
@@ -96,7 +97,7 @@ pub(super) fn whose(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-/// How rows with one cause end: in its own words, unless the handshake had got further than they say.
+/// How rows with one cause end: in the cause's own words, unless the handshake got further than they say.
 pub(super) fn headline(rows: &[ProbedEndpoint<'_>], cause: Cause) -> String {
     let ports = ports(rows);
     let way = match cause {
@@ -131,7 +132,7 @@ pub(super) fn dependencies<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<&'a str> {
     distinct(rows.iter().map(|row| row.endpoint.dependency.as_str()))
 }
 
-/// What a finding concerns: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
+/// What a finding affects: `Azure SQL`, `Azure SQL and Azure Storage`, `5 dependencies`.
 pub(super) fn subject(rows: &[ProbedEndpoint<'_>]) -> String {
     match titles(rows)[..] {
         [one] => one.into(),
@@ -140,14 +141,14 @@ pub(super) fn subject(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-/// The dependency that counts most, for a finding about one host of it.
+/// The most important dependency, for a finding about one host of it.
 pub(super) fn leader<'a>(rows: &[ProbedEndpoint<'a>]) -> &'a str {
     rows.iter()
         .min_by_key(|row| (row.endpoint.need, row.index))
         .map_or("", |row| row.endpoint.title.as_str())
 }
 
-/// What breaks: the dependency's own words where it is one, else how many, and which.
+/// What breaks: the dependency's own words if there is one, else how many, and which.
 pub(super) fn impact(rows: &[ProbedEndpoint<'_>]) -> String {
     let needs = [Need::Required, Need::Feature, Need::Documented];
     let weightiest = needs
@@ -173,7 +174,7 @@ pub(super) fn impact(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-/// One row in its own words, and how many are like it.
+/// One row in its own words, and how many others have the same result.
 pub(super) fn examples(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let Some((first, others)) = rows.split_first() else {
         return Vec::new();
@@ -195,7 +196,7 @@ pub(super) fn examples(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     sentences
 }
 
-/// The silence of some rows: how many hosts and addresses, and how many SYNs each left unanswered.
+/// The missing replies of some rows: how many hosts and addresses, and how many SYNs each left unanswered.
 pub(super) fn silence(rows: &[ProbedEndpoint<'_>]) -> String {
     let silent = rows.iter().flat_map(ProbedEndpoint::attempts).filter_map(|attempt| {
         let tcp = attempt.tcp.as_ref()?;
@@ -235,7 +236,7 @@ pub(super) fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T,
     })
 }
 
-/// The beginning of what is quoted in a title, in whole words.
+/// The beginning of a quotation for a title, cut between words.
 pub(super) fn shortened(quote: &str) -> String {
     const MOST: usize = 30;
     if quote.chars().count() <= MOST {
@@ -246,7 +247,7 @@ pub(super) fn shortened(quote: &str) -> String {
     format!("{words} …")
 }
 
-/// A sentence with a capital letter in front, unless it begins with a host, an address or a quotation.
+/// A sentence with a capital letter at the beginning, unless it begins with a host, an address or a quotation.
 pub(super) fn capital(sentence: String) -> String {
     let first = sentence.split([' ', ',']).next().unwrap_or_default();
     if first.is_empty() || !first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
@@ -261,7 +262,7 @@ pub(super) fn capital(sentence: String) -> String {
         .collect()
 }
 
-/// A word as ids carry it: `AzureKeyVault` becomes `azure-key-vault`.
+/// A word in the form that ids use: `AzureKeyVault` becomes `azure-key-vault`.
 pub(super) fn kebab(word: &str) -> String {
     let mut text = String::new();
     let mut after_lower = false;

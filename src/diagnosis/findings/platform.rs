@@ -1,4 +1,4 @@
-//! What the platform's own name server says, where it is asked as a control.
+//! What the platform's own name server answers as a control.
 
 use crate::{
     azure::PLATFORM,
@@ -46,7 +46,7 @@ pub(super) fn gives_all(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool
     said(view, rows) == (rows.len(), 0)
 }
 
-/// What the platform's own server says of the same names, where it was asked as a control.
+/// What the platform's own server answers for the same names, if it was queried as a control.
 pub(super) fn of_names(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], grounds: Grounds) -> Grounds {
     let (gives, denies) = said(view, rows);
     match (gives, denies) {

@@ -12,8 +12,8 @@ use crate::{
     text::words::{distinct, list},
 };
 
-/// Names that lead through a private link to private addresses, and no reply there: the endpoint is gone, or something
-/// between blocks it. No rule for the service's tag fixes that, since tags hold public addresses only.
+/// Names that resolve through a private link to private addresses without a reply: the endpoint was deleted, or
+/// something on the path blocks it. No rule for the service's tag fixes that, since tags contain public addresses only.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PrivateEndpoint,
     claims: EndpointMatcher::Groups(|_, unexplained| {

@@ -1,4 +1,4 @@
-//! Private DNS zones that lack a record and so hide the public name.
+//! Private DNS zones that lack a record and therefore hide the public name.
 
 use super::phrases;
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
     },
 };
 
-/// Names that a private zone denies. A zone linked to the network answers for everything in it, so a record that is
-/// missing there hides the public one. The answer's SOA record shows it, the platform's own answer where a forwarder
-/// leaves that record out, or an alias that ends in a `privatelink` zone.
+/// Names that a private zone denies. A zone linked to the network answers for every name in it, so a missing record
+/// hides the public one. Evidence is the SOA record in the answer, the platform's own answer if a forwarder omits that
+/// record, or an alias that ends in a `privatelink` zone.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PrivateZone,
     claims: EndpointMatcher::Each(|view, row| {
@@ -27,7 +27,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-/// The zone that hides the row's name, by the strongest sign in any answer.
+/// The zone that hides the row's name, from the strongest evidence in any answer.
 fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Option<String>, Sign)> {
     if !matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) || row.tested_server().is_some() {
         return None;
@@ -41,11 +41,11 @@ fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Opti
     signs.max_by_key(|(_, sign)| *sign)
 }
 
-/// What API Management names its own accounts, servers and vaults by: they are Microsoft's, and no customer can have a
-/// private endpoint to them.
+/// Prefixes of the names of API Management's own accounts, servers and vaults: they are Microsoft's, and no customer
+/// can have a private endpoint to them.
 const MANAGED: [&str; 4] = ["apimst", "apimgmtst", "apirpsql", "apikv-"];
 
-/// The tags of services where each customer has resources of their own.
+/// The tags of services in which each customer has their own resources.
 const CUSTOMER_OWNED: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
 fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! What no wider root explains: by dependency, in the words of the cause.
+//! What no wider rule explains: grouped by dependency, and worded by cause.
 
 use super::phrases;
 use crate::{
@@ -11,21 +11,21 @@ use crate::{
     model::{Basis, Cause, FindingKind},
 };
 
-/// Something answers, and it is not the service.
+/// Something other than the service answers.
 pub(super) const WRONG_SERVICE: FindingRule = FindingRule {
     kind: FindingKind::WrongService,
     claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
     describe: |view, group| describe(view, group, "is answered by something else"),
 };
 
-/// Certificates outside their validity period, where the clock is right.
+/// Certificates outside their validity period, although the clock is right.
 pub(super) const EXPIRED: FindingRule = FindingRule {
     kind: FindingKind::ExpiredCertificate,
     claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::ExpiredCertificate)),
     describe: |view, group| describe(view, group, "certificates are outside their validity period"),
 };
 
-/// The kind of finding that a blocked row belongs to where no wider rule explains it.
+/// The kind of finding for a blocked row that no wider rule explains.
 fn kind_of(cause: Cause) -> Option<FindingKind> {
     Some(match cause {
         Cause::DnsTimeout | Cause::DnsRefused | Cause::DnsServfail => FindingKind::SomeNames,
@@ -59,11 +59,11 @@ fn kind_of(cause: Cause) -> Option<FindingKind> {
     })
 }
 
-/// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies is
-/// one thing, so the second joins the first.
+/// Rows that belong to this kind by their cause, grouped by dependency. The same host and port under two dependencies
+/// is one endpoint, so the second joins the first.
 pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: FindingKind) -> Vec<FindingGroup<'a>> {
     let mut groups: Vec<FindingGroup<'a>> = Vec::new();
-    // A datagram without a reply is silence: there is no connection that could be cut.
+    // A datagram without a reply counts as no reply: there is no connection that could be cut.
     let kind_of = |row: &ProbedEndpoint<'_>| match row.cause() {
         Some(Cause::HelloTimeout) if !row.is_tcp() => Some(FindingKind::Silence),
         cause => kind_of(cause?),
@@ -81,7 +81,7 @@ pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: Finding
     groups
 }
 
-/// What is said of such a group: the cause's own words and suspects, or `otherwise` where its rows have several causes.
+/// The account of such a group: the cause's own words and suspects, or `otherwise` if its rows have several causes.
 pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwise: &str) -> Account {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
@@ -114,7 +114,7 @@ pub(super) fn working(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize 
     phrases::hosts(view.proved().filter(|row| alike(row))).len()
 }
 
-/// How many hosts it is of all that the dependency has on these ports, where others work: `, 2 of 9 hosts`.
+/// How many of the dependency's hosts on these ports fail, if others work: `, 2 of 9 hosts`.
 pub(super) fn share(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> String {
     let (well, ill) = (working(view, rows), phrases::hosts(rows).len());
     if well == 0 {

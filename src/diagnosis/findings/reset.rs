@@ -13,19 +13,19 @@ use crate::{
     text::words::count,
 };
 
-/// One service may not listen on a port; services of several dependencies do not all stop listening.
+/// One service may not be listening on a port; services of several dependencies do not all stop listening.
 const FEWEST_DEPENDENCIES: usize = 3;
 
-/// SYNs of several dependencies are answered with resets: a device on the path refuses instead. An NSG never resets. It
-/// is sure of what a rule by port, or by port and service tag, explains as a whole; a service may refuse on its own
-/// account beside a device that does.
+/// SYNs to several dependencies are answered with resets: a device on the path refuses them. An NSG never resets. The
+/// device is certain only for rows that one rule by port, or by port and service tag, explains completely; besides
+/// that, a service may refuse by itself.
 pub(super) const RESETS: FindingRule = FindingRule {
     kind: FindingKind::Reset,
     claims: EndpointMatcher::Each(|_, row| is_refused(row).then(|| "resets".into())),
     describe: resets,
 };
 
-/// What is left of resets: the service itself is a suspect.
+/// The remaining resets: the service itself is a suspect.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Reset,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Reset)),
@@ -40,7 +40,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
     },
 };
 
-/// Rows that no rule explains together with services of others: one for everything, by port, by tag, or by both.
+/// Rows that no rule (for everything, by port, by tag, or by both) explains together with services of other owners.
 fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let dialled: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
     let is_whole = |row: &ProbedEndpoint<'_>, by_port: bool, by_tag: bool| {
@@ -69,7 +69,7 @@ fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp() && row.tested_server().is_none() && outcomes.iter().any(|outcome| outcome.tcp.is_some())
 }
 
-/// Whether nothing but resets came back, whatever that makes of it.
+/// Whether nothing but resets came back, whatever the verdict.
 fn is_reset(row: &ProbedEndpoint<'_>) -> bool {
     let mut outcomes = row.judgement.outcomes.iter();
     let opens = |outcome: &Outcome| outcome.tcp == Some(Ok(()));

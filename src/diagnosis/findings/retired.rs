@@ -11,7 +11,7 @@ use crate::{
     text::words::{count, list},
 };
 
-/// Hosts that the page names and that no name server knows. Nothing on the path is at fault; the only action is to
+/// Hosts that the page lists and that no name server knows. Nothing on the path is at fault; the only action is to
 /// remove them from allow lists.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::RetiredHosts,

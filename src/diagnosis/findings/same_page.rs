@@ -1,5 +1,5 @@
 //! Hosts of several owners that answer with the same page: a device answers instead of all of them, whether or not its
-//! page names it.
+//! page names a product.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     text::words::{count, list},
 };
 
-/// Pages in place of objects, and others that look the same.
+/// Pages instead of the requested files, and others that look the same.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DenyPage,
     claims: EndpointMatcher::Groups(|view, _| {

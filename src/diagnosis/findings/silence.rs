@@ -20,10 +20,10 @@ use crate::{
     text::words::{count, distinct},
 };
 
-/// What comes so late answers a SYN that was sent again (RFC 6298 §2: after 1 s).
+/// A reply after this time answers a retransmitted SYN (RFC 6298 §2: after 1 s).
 const REPEATED: Duration = Duration::from_millis(900);
 
-/// Ports on which no host answers, while hosts answer on another: it is about the port. Ports that fail for the same
+/// Ports on which no host answers, while hosts answer on others: the port is the cause. Ports that fail for the same
 /// dependencies are one finding.
 pub(super) const PORTS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
@@ -31,20 +31,21 @@ pub(super) const PORTS: FindingRule = FindingRule {
     describe,
 };
 
-/// Service tags of which no host answers on these ports, while hosts of others answer: the rule for the tag is missing.
+/// Service tags of which no host answers on these ports, while hosts of other tags answer: the rule for the tag is
+/// missing.
 pub(super) const TAGS: FindingRule = FindingRule {
     kind: FindingKind::Silence,
     claims: EndpointMatcher::Groups(by_tag),
     describe,
 };
 
-/// What is left of silence, by dependency.
+/// The remaining rows without a reply, by dependency.
 pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Silence,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {
         let account = remaining::describe(view, group, "gets no reply");
-        // A lone silent host among many that answer may be the service's own trouble.
+        // If one host among many does not answer, its service may be at fault.
         let lone = phrases::hosts(&group.rows).len() == 1 && remaining::working(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
         Account {
@@ -58,7 +59,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
     },
 };
 
-/// Whether it was tried over TCP, and so can tell of a port.
+/// Whether it was tried over TCP, so that it can be evidence about a port.
 fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp()
         && row.tested_server().is_none()
@@ -94,8 +95,8 @@ fn by_port<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Fi
     groups.into_iter().map(in_order).collect()
 }
 
-/// Whether no host answers on this port, while hosts of the same kind answer on another. A port that is theirs alone
-/// tells enough by itself, unless it is a common one.
+/// Whether no host answers on this port, while hosts of the same kind answer on another. A port that only these hosts
+/// use is evidence enough, unless it is a common one.
 fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
     let (on_it, elsewhere): (Vec<&ProbedEndpoint<'_>>, Vec<&ProbedEndpoint<'_>>) = view
         .rows
@@ -152,7 +153,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// What shows that packets are dropped, and not lost once. One unanswered packet is no rule.
+/// What shows that packets are dropped, and not lost once. One unanswered packet is not evidence of a rule.
 fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     let over_tcp = rows.iter().all(ProbedEndpoint::is_tcp);
     let tries: usize = rows.iter().map(ProbedEndpoint::unanswered).sum();
@@ -167,7 +168,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
         .all(EvidenceWeight::Notes, contrast(view, rows))
 }
 
-/// What in the same run would look like a rule that drops.
+/// What else in this run would look like a rule that drops.
 pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     let mut grounds = Grounds::default();
     if rows.iter().any(ProbedEndpoint::is_tcp)
@@ -204,9 +205,9 @@ pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> 
     grounds
 }
 
-/// That new connections may have been lost whatever they went to: others were tried beside these rows, and none that began
-/// after one of them had first been silent was answered. Where that one takes a port of a NAT, only an answer to another that
-/// does counts.
+/// That new connections may have been lost regardless of their destination: others were made besides those to these
+/// rows, and none that began after one of these first got no reply was answered. If that one uses a port of a NAT, only
+/// an answer to another that does counts.
 fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&'static str> {
     let is_other = |row: &&ProbedEndpoint<'_>| !rows.iter().any(|own| own.index == row.index);
     let is_tried = |row: &ProbedEndpoint<'_>| row.trace.is_some() && row.tested_server().is_none();
@@ -223,15 +224,14 @@ fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&
         let through_nat = silent().any(takes_port);
         let tells = |other: &&Attempt| other.started >= since && (takes_port(other) || !through_nat);
         (!answered.iter().any(tells)).then_some(if through_nat {
-            "no later connection to a public IPv4 address was answered, so new connections may be lost whatever their \
-             destination (SNAT port exhaustion, a link that went down)"
+            "no later connection to a public IPv4 address was answered, so new connections may be lost regardless of their destination (SNAT port exhaustion, a link that went down)"
         } else {
-            "no later connection was answered, so new connections may be lost whatever their destination (a link that went down)"
+            "no later connection was answered, so new connections may be lost regardless of their destination (a link that went down)"
         })
     })
 }
 
-/// A router that refuses others by ICMP errors, and left some of their packets without one.
+/// A router that refuses others with ICMP errors, and left some of their packets without one.
 fn limits_its_errors(view: &RunView<'_>) -> Option<IpAddr> {
     view.rows.iter().find_map(|row| {
         let error = row.refusal_on_the_way().filter(|error| !view.is_own(error))?;
@@ -242,7 +242,7 @@ fn limits_its_errors(view: &RunView<'_>) -> Option<IpAddr> {
     })
 }
 
-/// A host that refused one connection and was silent to another, at the same address: no rule does both.
+/// A host that refused one connection and did not answer another, at the same address: no rule does both.
 fn answered_and_silent<'a>(view: &RunView<'a>) -> Option<&'a str> {
     let ended = |row: &ProbedEndpoint<'_>, address: SocketAddr, cause: Cause| {
         let mut outcomes = row.judgement.outcomes.iter();
@@ -257,7 +257,7 @@ fn answered_and_silent<'a>(view: &RunView<'a>) -> Option<&'a str> {
     Some(&row.endpoint.host)
 }
 
-/// What answers where these rows are silent: by host, by tag, by port.
+/// What answers where these rows get no reply: by host, by tag, by port.
 fn contrast(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     let ports: Vec<u16> = rows.iter().map(|row| row.endpoint.port).collect();
     let elsewhere = |other: &&ProbedEndpoint<'_>| {

@@ -1,4 +1,4 @@
-//! Packets of full size that are lost.
+//! Full-size packets that are lost.
 
 use super::phrases;
 use crate::{
@@ -12,11 +12,11 @@ use crate::{
     text::words::count,
 };
 
-/// So many hosts that fail in the same way are no service's own fault.
+/// If this many hosts fail in the same way, no single service is at fault.
 const SEVERAL: usize = 3;
 
 /// Connections with the usual segments get no reply after our first data, and those with small segments work: a tunnel
-/// on the path has a smaller MTU than its ends assume, and no ICMP message tells them. One finding over all endpoints.
+/// on the path has a smaller MTU than its ends assume, and no ICMP message reports it. One finding for all endpoints.
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::PacketSize,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -68,7 +68,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// Which way the lost packets went, as far as that is seen.
+/// The direction of the lost packets, as far as it is known.
 fn direction(rows: &[ProbedEndpoint<'_>]) -> String {
     // The certificates before it had arrived.
     let behind_tls = rows.iter().filter(|row| row.judgement.verdict == Verdict::Degraded);
@@ -85,7 +85,7 @@ fn direction(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-/// Whether segments came behind others that never did.
+/// Whether segments arrived after others that never did.
 fn has_gaps(row: &ProbedEndpoint<'_>) -> bool {
     row.attempts().iter().any(|attempt| {
         let counted = attempt.counted.filter(|_| attempt.segment.is_none());

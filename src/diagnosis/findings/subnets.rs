@@ -11,7 +11,7 @@ use crate::{
     text::{quote, words},
 };
 
-/// This VM and the instance have other groups or route tables, so that what passes here may be blocked there.
+/// This VM and the instance have different NSGs or route tables, so traffic that passes here may be blocked there.
 pub(super) const OTHER_RULES: FindingRule = FindingRule {
     kind: FindingKind::OtherRules,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -25,7 +25,7 @@ pub(super) const OTHER_RULES: FindingRule = FindingRule {
     describe: other_rules,
 };
 
-/// A policy lists the storage accounts that may be reached from the instance's subnet.
+/// A policy lists the storage accounts that can be reached from the instance's subnet.
 pub(super) const ENDPOINT_POLICY: FindingRule = FindingRule {
     kind: FindingKind::EndpointPolicy,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -96,7 +96,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-/// The commands that show what guards the instance.
+/// Commands that show the NSG and route table of the instance.
 fn looks(theirs: Option<&Subnet>) -> Vec<String> {
     let Some(theirs) = theirs else { return Vec::new() };
     let group = theirs

@@ -1,5 +1,5 @@
-//! Traffic that no probe in the subnet sees: inbound, and between the instance's machines. The network's rules alone say
-//! what is broken.
+//! Traffic that no probe in the subnet can test: inbound, and between the instance's machines. Only the network's rules
+//! show what is wrong.
 
 use crate::{
     diagnosis::{
@@ -23,7 +23,7 @@ pub(super) const NSG_DENY: FindingRule = FindingRule {
     claims: EndpointMatcher::Groups(|view, _| {
         let lacks_a_group = view.predictions.is_some_and(|predictions| predictions.lacks_a_group);
         let is_denied = |prediction: &Prediction| {
-            // Where the groups let it in, it is the way back that is wrong.
+            // If the NSGs let it in, the return path is wrong.
             prediction.verdict == Expected::Deny && (is_denied(prediction) || lacks_a_group)
         };
         FindingGroup::by(&view.rows, |row| {
@@ -34,7 +34,7 @@ pub(super) const NSG_DENY: FindingRule = FindingRule {
     describe: denied,
 };
 
-/// Management traffic whose replies leave by another way than its requests come in.
+/// Management traffic whose replies leave on a different path than its requests arrive on.
 pub(super) const ASYMMETRIC_ROUTE: FindingRule = FindingRule {
     kind: FindingKind::AsymmetricRoute,
     claims: EndpointMatcher::Groups(|view, _| {
@@ -56,7 +56,7 @@ fn is_denied(prediction: &Prediction) -> bool {
     prediction.nsg.as_ref().is_some_and(|rule| rule.access == Access::Deny)
 }
 
-/// Inbound rows of a feature are mostly closed on purpose; what the instance itself needs is not.
+/// Inbound rows of a feature are usually closed on purpose; those that the instance itself needs are not.
 fn counts(endpoint: &PlannedEndpoint) -> bool {
     let skipped = matches!(
         endpoint.untested,
@@ -85,7 +85,7 @@ fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         format!("inbound from {source}")
     };
-    // A security admin rule could let it in all the same, and only an instance with a public address has clients outside.
+    // A security admin rule could still allow it, and only an instance with a public address has clients outside.
     let only_external = source.eq_ignore_ascii_case(INTERNET) && view.place.vnet.is_none();
     let grounds = if only_external {
         Grounds::default().note(&prediction.words)

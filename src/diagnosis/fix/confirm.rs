@@ -9,8 +9,8 @@ use crate::{
     text::quote,
 };
 
-/// One line that runs the weightiest of these rows from the instance: `connectivityCheck` of the management API
-/// (Microsoft.ApiManagement 2024-05-01). It knows TCP only, so there is none for rows over UDP.
+/// A command that tests the most important of these rows from the instance: `connectivityCheck` of the management API
+/// (Microsoft.ApiManagement 2024-05-01). It supports TCP only, so there is none for UDP rows.
 pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<String> {
     let over_tcp = rows
         .iter()
@@ -22,7 +22,7 @@ pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_
         DialTarget::Addresses { addresses, .. } => addresses.first()?.to_string(),
         DialTarget::NameServer(server) => server.ip().to_string(),
     };
-    // What a firewall accepts for any address only differs in what follows.
+    // If a firewall accepts connections for any address, only what follows differs.
     let protocol = match endpoint.protocol {
         Protocol::Https | Protocol::Tls => "HTTPS",
         Protocol::Http => "HTTP",

@@ -1,4 +1,4 @@
-//! What every fix gets in the end, whatever finding it belongs to.
+//! What every fix contains at the end, for any kind of finding.
 
 use crate::{
     azure::{PLATFORM, resources::guarded},
@@ -7,11 +7,11 @@ use crate::{
     text::Shell,
 };
 
-/// Makes an instance take over the name servers of its virtual network.
+/// Makes an instance use the current name servers of its virtual network.
 pub(crate) const APPLY: &str = "az apim apply-network-updates --name NAME --resource-group RG";
 
-/// A fix with what belongs to it whatever it is about: the instance takes over other name servers only when it is told to,
-/// and what is known of the user's resources stands in the commands.
+/// Completes a fix of any kind: adds the command that makes the instance use changed name servers, and fills in the
+/// names of the user's resources.
 pub(crate) fn finish(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     let mut fix = applied(fix, suspects, view);
     let known = view.place.known.cloned().unwrap_or_default();
@@ -34,13 +34,13 @@ pub(crate) fn finish(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix 
     fix
 }
 
-/// How a summary says it.
+/// How a summary mentions it.
 const WORDS: &str = "apply the network configuration";
 
-/// Summaries that are longer say no more: the command stands among the changes all the same.
+/// A longer summary does not mention it: the command is among the changes anyway.
 const LONGEST: usize = 220;
 
-/// Where a name server of the user's own is at fault, the network may get other ones. The platform's own is always the same.
+/// If the user's own name server is at fault, the network may get other ones. The platform's own is always the same.
 fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     let own_servers = view.plan.name_servers.iter().any(|server| server.ip() != PLATFORM);
     if !own_servers || !suspects.contains(&Suspect::DnsServer) || fix.change.iter().any(|command| command == APPLY) {

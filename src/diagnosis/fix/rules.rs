@@ -1,5 +1,5 @@
-//! The rules that let rows through. What stands in a fix are lines of `apim-probe rules`, with the same name and
-//! priority: the module `rules` makes both.
+//! The rules that allow rows. Those in a fix are what `apim-probe rules` prints, with the same name and priority: the
+//! module `rules` makes both.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -23,8 +23,8 @@ use crate::{
 /// Everything outside the virtual network.
 const INTERNET: &str = "Internet";
 
-/// The rules of a kind that these rows require; `None` where none are known. No rule by service tag covers a private
-/// endpoint.
+/// The rules of a kind that these rows require; `None` if none are known. A rule with a service tag never covers a
+/// private endpoint.
 fn made(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<RenderedRules> {
     let covered = rows.iter().filter(|row| private_endpoints(row).is_empty());
     let ids: BTreeSet<String> = covered.map(|row| row.endpoint.id.clone()).collect();
@@ -36,7 +36,7 @@ pub(crate) fn lines(kind: RuleFamily, rows: &[ProbedEndpoint<'_>], view: &RunVie
     made(kind, rows, view).map_or_else(Vec::new, |rules| rules.changes())
 }
 
-/// The tag that is enough where the instance is.
+/// The tag that is enough for the instance's region.
 fn narrowest(tag: &str, view: &RunView<'_>) -> String {
     view.place.rules.map_or_else(|| tag.to_owned(), |rules| rules.tag(tag))
 }
@@ -47,8 +47,8 @@ fn what(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> String {
     list(&named.iter().map(String::as_str).collect::<Vec<_>>(), 3)
 }
 
-/// What these rows are to a rule by address, each `TCP 1433 to Sql.WestEurope`: by service tag and transport, in the order
-/// of the rows; without a tag, by dependency.
+/// These rows as rules by address see them, each `TCP 1433 to Sql.WestEurope`: by service tag and transport, in the
+/// order of the rows; without a tag, by dependency.
 pub(crate) fn traffic(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {
     let mut traffic: Vec<(Transport, String, Vec<u16>)> = Vec::new();
     for row in rows {
@@ -89,15 +89,15 @@ pub(crate) fn traffic(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<St
         .collect()
 }
 
-/// What these rows are to a rule by name, by protocol and port: `http:80` and its names.
+/// These rows as rules by name see them, by protocol and port: `http:80` and its names.
 pub(crate) fn by_name<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<(&'static str, Vec<&'a str>)> {
     let names = |port: u16| distinct(rows.iter().filter(|row| row.endpoint.port == port).map(|row| name(row)));
     let parts = [("http:80", names(80)), ("https:443", names(443))];
     parts.into_iter().filter(|(_, names)| !names.is_empty()).collect()
 }
 
-/// The addresses of the private endpoints that stand for a service with a tag, or of a backend in a private network; none,
-/// where any of its addresses is public.
+/// The addresses of private endpoints of a service with a tag, or of a backend in a private network; none if any of its
+/// addresses is public.
 fn private_endpoints(row: &ProbedEndpoint<'_>) -> Vec<IpAddr> {
     let dialled = row.judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let is_somewhere = !row.tag().is_empty() || row.endpoint.of_instance.is_some();
@@ -109,7 +109,7 @@ fn private_endpoints(row: &ProbedEndpoint<'_>) -> Vec<IpAddr> {
     }
 }
 
-/// Lets rows through wherever packets are judged by address and port, as far as the network's own rules leave that open.
+/// Allows rows wherever packets are judged by address and port and the given rules leave open that they are blocked.
 pub(crate) fn allow(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let what = what(rows, view);
     let in_firewall = if rows.iter().all(|row| row.tag() == INTERNET && row.is_web()) {
@@ -161,17 +161,17 @@ pub(crate) fn allow(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     }
 }
 
-/// What the network's own rules leave as the only place where something is to change, for all of these rows.
+/// The only place where something must change for all of these rows, according to the given rules.
 enum AtFault<'a> {
-    /// The group of the subnet.
+    /// The NSG of the subnet.
     Group,
-    /// A rule that a group of the subnet has no say in.
+    /// A rule that the subnet's NSG cannot override.
     OtherGroup(&'a RuleMatch),
     /// The route that leads nowhere, by its prefix.
     Route(&'a str),
-    /// Neither groups nor routes.
+    /// Neither NSGs nor routes.
     WayOut,
-    /// The appliance to which a route leads, by its address.
+    /// The appliance that a route leads to, by its address.
     NextHop(&'a str),
 }
 
@@ -211,12 +211,12 @@ fn at_fault<'a>(rows: &[ProbedEndpoint<'a>], view: &RunView<'_>) -> Option<AtFau
         .then_some(first)
 }
 
-/// Where the rules of the subnet's group stand, and the lines that make them.
+/// Where to put rules in the subnet's NSG, and the commands that create them.
 fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<CommandWithUndo>) {
     let Some(RenderedRules::Nsg(rules)) = made(RuleFamily::Nsg, rows, view) else {
         return (String::new(), Vec::new());
     };
-    // What is measured refutes what is said of outbound traffic alone.
+    // Measurements can refute what is predicted for outbound traffic only.
     let is_refuted =
         rows.iter().any(|row| row.endpoint.direction == Direction::Outbound) && Refutation::of(view).is_some();
     let (before, behind) = (rules.preceded(), rules.preceding());
@@ -230,7 +230,7 @@ fn in_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> (String, Vec<Com
     (place, RenderedRules::Nsg(rules).changes())
 }
 
-/// Lets rows in, or from machine to machine, through the subnet's group.
+/// Allows inbound rows, or those between machines, in the subnet's NSG.
 pub(crate) fn let_in(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let (place, lines) = in_group(rows, view);
     let named: Vec<String> = rows
@@ -249,7 +249,7 @@ pub(crate) fn let_in(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     .change(lines)
 }
 
-/// Lets rows on 80 and 443 through a firewall that judges by name. The rule resolves the names itself.
+/// Allows rows on 80 and 443 in a firewall that decides by name. The rule itself resolves the names.
 pub(crate) fn allow_by_name(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let parts = by_name(rows);
     let most = if parts.iter().map(|(_, names)| names.len()).sum::<usize>() > 3 {
@@ -266,7 +266,7 @@ pub(crate) fn allow_by_name(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> 
     Fix::new(summary).change(lines(RuleFamily::Firewall, rows, view))
 }
 
-/// The tag by which a network rule lets these rows through, where one is enough for all of them.
+/// The tag with which a network rule allows these rows, if one is enough for all of them.
 pub(crate) fn only_tag(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Option<String> {
     let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
     match tags.as_slice() {
@@ -275,13 +275,13 @@ pub(crate) fn only_tag(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Optio
     }
 }
 
-/// The name in an application rule: the documented wildcard where the host stands for one.
+/// The name in an application rule: the documented wildcard if the host belongs to one.
 fn name<'a>(row: &ProbedEndpoint<'a>) -> &'a str {
     row.endpoint.pattern.as_deref().unwrap_or(&row.endpoint.host)
 }
 
-/// Lets rows through a firewall that accepts their connections and forwards none. What is spoken there is not HTTP, or
-/// not on its ports, and an application rule would break it: network rules only.
+/// Allows rows in a firewall that accepts their connections and forwards none. They are not HTTP, or not on its ports,
+/// and an application rule would break them: network rules only.
 pub(crate) fn allow_in_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     let summary = format!(
         "Allow {} in the firewall with a network rule, never with an https application rule.",
@@ -290,7 +290,7 @@ pub(crate) fn allow_in_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>)
     Fix::new(summary).change(lines(RuleFamily::Firewall, rows, view))
 }
 
-/// Lets rows through a device that refuses them by address and port, and is known by its own address.
+/// Allows rows in a device that refuses them by address and port, and whose own address is known.
 pub(crate) fn allow_at(who: &str, rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Fix {
     Fix::new(format!("Configure {who} to allow {}.", what(rows, view))).change(lines(RuleFamily::Firewall, rows, view))
 }

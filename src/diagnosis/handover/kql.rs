@@ -15,7 +15,7 @@ pub(super) fn literal(text: &str) -> String {
             '"' | '\\' => quoted.extend(['\\', c]),
             _ if is_harmful(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    // A String cannot fail to be written to.
+                    // Writing to a String cannot fail.
                     let _ = write!(quoted, "\\u{unit:04x}");
                 }
             }

@@ -1,4 +1,4 @@
-//! The connections and questions that are worth looking up.
+//! The connections and queries that are worth looking up.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,12 +18,12 @@ use crate::{
     probe::trace::Attempt,
 };
 
-/// A connection or a question, with what decides whether it is told.
+/// A connection or a query, with what decides whether it is included.
 pub(super) struct Observation {
     pub(super) flow: SeenFlow,
-    /// When it was over.
+    /// When it ended.
     pub(super) end: Timestamp,
-    /// How much its endpoint counts.
+    /// How important its endpoint is.
     pub(super) need: Need,
     /// What is spoken there.
     pub(super) protocol: Protocol,
@@ -31,7 +31,7 @@ pub(super) struct Observation {
     pub(super) repetition: usize,
 }
 
-/// What was seen of these rows that is not as it should be, in their order.
+/// What failed for these rows, in their order.
 pub(super) fn seen(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Observation> {
     let mut seen: Vec<Observation> = Vec::new();
     let mut before: HashMap<(String, SocketAddr), usize> = HashMap::new();
@@ -55,7 +55,7 @@ pub(super) fn seen(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<Obser
     seen
 }
 
-/// The questions for the name of a row that gave no address.
+/// The queries for the name of a row that gave no address.
 fn questions(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
     let Some(name) = row.trace.and_then(|trace| trace.name.as_ref()) else {
         return Vec::new();
@@ -81,7 +81,7 @@ fn was_sent(exchange: &DnsExchange) -> bool {
     !matches!(&exchange.end, DnsEnd::Failed(failure) if failure.straight)
 }
 
-/// The connections of a row, and the questions to it where it is spoken to over UDP.
+/// The connections of a row, or the queries to it if it is a UDP service.
 fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
     let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
     let counts = attempts.filter(|(attempt, outcome)| attempt.source().is_some() && is_worth_a_look(row, outcome));
@@ -105,7 +105,7 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
     seen.collect()
 }
 
-/// Whether a connection is not as it should be. What never left this machine concerns no other team.
+/// Whether a connection failed. One that never left this machine concerns no other team.
 fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
     let failed = match outcome.standing {
         AttemptVerdict::Proved => !should_work(row),
@@ -140,7 +140,7 @@ fn duration(attempt: &Attempt) -> Duration {
     parts.into_iter().flatten().sum()
 }
 
-/// A moment of the run as others' clocks had it.
+/// A moment of the run, according to the servers' clocks.
 fn moment(view: &RunView<'_>, after: Duration) -> Timestamp {
     let here = later(view.began, after);
     let wrong = view.clock.filter(|clock| clock.signed && clock.is_off());

@@ -1,4 +1,4 @@
-//! Where flows are looked up: Azure Firewall's structured logs and packet capture, flow logs, any other appliance.
+//! Where to look up flows: Azure Firewall's structured logs and packet capture, flow logs, any other appliance.
 //!
 //! Tables and columns are those of <https://learn.microsoft.com/azure/firewall/monitor-firewall-reference> and
 //! <https://learn.microsoft.com/azure/network-watcher/traffic-analytics-schema>.
@@ -20,15 +20,15 @@ use crate::{
 
 /// How far two clocks may be apart, and how late a log may write a row.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
-/// Traffic Analytics puts the flows of an hour together.
+/// Traffic Analytics groups the flows of one hour.
 const ONE_QUERY_SPAN: SignedDuration = SignedDuration::from_mins(65);
-/// Addresses that one filter of Azure Firewall's packet capture takes
+/// Maximum number of addresses in one filter of Azure Firewall's packet capture
 /// (<https://learn.microsoft.com/azure/firewall/packet-capture>).
 const MOST_ADDRESSES: usize = 5;
 /// The port of name servers.
 const DNS: u16 = 53;
 
-/// Every query for these flows. None for what never leaves the platform: neither rules nor logs see it.
+/// Every query for these flows. None for traffic that never leaves the platform: neither rules nor logs see it.
 pub(super) fn queries(seen: &[Observation], own: &[IpAddr], window: Window) -> Vec<Query> {
     let seen: Vec<&Observation> = seen
         .iter()
@@ -51,16 +51,16 @@ pub(super) fn queries(seen: &[Observation], own: &[IpAddr], window: Window) -> V
     queries.into_iter().flatten().collect()
 }
 
-/// What the queries ask for, each value once.
+/// The values in the queries, each once.
 struct QueryFacts {
     sources: Vec<IpAddr>,
-    /// Source ports of what application rules may judge.
+    /// Source ports of traffic that application rules may judge.
     source_ports: Vec<u16>,
     destinations: Vec<IpAddr>,
     ports: Vec<u16>,
     /// Names that application rules may judge.
     names: Vec<String>,
-    /// Names that were asked for.
+    /// Names that were looked up.
     questions: Vec<String>,
     window: Window,
 }
@@ -89,7 +89,7 @@ impl QueryFacts {
         }
     }
 
-    /// `TimeGenerated between (…) and SourceIp in (…)`: what every table of the firewall has.
+    /// `TimeGenerated between (…) and SourceIp in (…)`: columns that every table of the firewall has.
     fn here_and_then(&self) -> String {
         let (from, to) = around(self.window, CLOCKS);
         let then = between("TimeGenerated", from, to);
@@ -111,7 +111,7 @@ impl QueryFacts {
         kql(QueryTarget::AzureFirewall, "Azure Firewall, network rules", text)
     }
 
-    /// Application rules are logged by name alone, and a client that sends no name leaves none.
+    /// Application rules are logged by name only, and a client that sends no name leaves no row.
     fn application_rules(&self) -> Option<Query> {
         if self.names.is_empty() {
             return None;
@@ -136,7 +136,7 @@ impl QueryFacts {
         ))
     }
 
-    /// What blocks or loses packets beside rules. Tables exist only where they are switched on.
+    /// What blocks or loses packets, apart from rules. The tables exist only if they are enabled.
     fn other_tables(&self) -> Query {
         let (addresses, ports) = (literals(&self.destinations), numbers(&self.ports));
         let by_name = if self.names.is_empty() {
@@ -158,7 +158,7 @@ impl QueryFacts {
         )
     }
 
-    /// What was asked of the firewall as DNS proxy.
+    /// Queries to the firewall as DNS proxy.
     fn dns_proxy(&self) -> Option<Query> {
         if self.questions.is_empty() {
             return None;
@@ -166,14 +166,14 @@ impl QueryFacts {
         let text = format!(
             "AZFWDnsQuery\n| where {}\n| where trim_end(@\"\\.\", QueryName) in~ {}\n| project TimeGenerated, SourceIp, \
              SourcePort, QueryName, QueryType, ResponseCode, ErrorNumber, ErrorMessage\n| sort by TimeGenerated \
-                 asc\n// No row, but others from these minutes: the query never reached the firewall's DNS proxy.",
+                 asc\n// No row, but rows for other queries at that time: this query never reached the firewall's DNS proxy.",
             self.here_and_then(),
             literals(&self.questions),
         );
         Some(kql(QueryTarget::AzureFirewall, "Azure Firewall as DNS proxy", text))
     }
 
-    /// Virtual network flow logs. For public destinations `SrcIp` and `DestIp` are blank, and the address stands in a list.
+    /// Virtual network flow logs. For public destinations `SrcIp` and `DestIp` are empty, and the address is in a list.
     fn network_flow_logs(&self) -> Query {
         let (from, to) = around(self.window, ONE_QUERY_SPAN);
         let source = self.source_or_blank("SrcIp");
@@ -193,7 +193,7 @@ impl QueryFacts {
         )
     }
 
-    /// NSG flow logs, which end on 2027-09-30.
+    /// NSG flow logs, which will be retired on 2027-09-30.
     fn group_flow_logs(&self) -> Query {
         let (from, to) = around(self.window, ONE_QUERY_SPAN);
         let source = if self.sources.is_empty() {
@@ -223,7 +223,7 @@ impl QueryFacts {
         format!("\n| where {column} in {sources} or isempty({column})")
     }
 
-    /// Whether one of the destinations stands in a list of addresses, `IP|started|ended|… IP|…`.
+    /// Whether one of the destinations is in a list of addresses, `IP|started|ended|… IP|…`.
     fn in_list(&self, column: &str) -> String {
         let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = self.destinations.iter().partition(|address| address.is_ipv4());
         let any = (!v4.is_empty()).then(|| {
@@ -236,7 +236,7 @@ impl QueryFacts {
         any.into_iter().chain(others).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Azure Firewall's packet capture takes addresses and ports, no names and no ranges.
+    /// Azure Firewall's packet capture accepts addresses and ports, but no names and no ranges.
     fn packet_capture(&self, seen: &[&Observation]) -> Query {
         let mut lines = Vec::new();
         for (transport, by_address) in by_transport(seen) {
@@ -276,7 +276,7 @@ impl QueryFacts {
         }
     }
 
-    /// A line for each destination port: protocol, source and destination with their ports, and when.
+    /// A line for each destination port: protocol, source and destination with their ports, and the time.
     fn five_tuples(&self, seen: &[&Observation]) -> Query {
         let (from, to) = self.window;
         let mut groups: BTreeMap<(&str, u16), Vec<&Observation>> = BTreeMap::new();
@@ -312,15 +312,15 @@ impl QueryFacts {
     }
 }
 
-/// How the rows of the firewall's rule tables are read.
+/// How to read the rows of the firewall's rule tables.
 const READING: &str = "// Deny: the row names the rule, or shows that none matched. Allow: it passed here, so look \
-                       beyond the firewall. No row, but others from these minutes: it never reached the firewall, so \
+                       beyond the firewall. No row, but rows for other traffic at that time: it never reached the firewall, so \
                        check the NSG and routes. No rows at all: the log is not enabled, or late.";
-/// How flow logs are read.
+/// How to read flow logs.
 const LATE: &str = "// Up to two hours late. Denied: the row names the rule. Allowed: no NSG rule or security admin \
                     rule blocked it. Traffic that a firewall drops shows as allowed here.";
 
-/// Whether application rules see what is spoken there: HTTP, TLS, and SQL, on whatever port.
+/// Whether application rules can judge the protocol: HTTP, TLS and SQL, on any port.
 fn is_judged_by_name(seen: &Observation) -> bool {
     let speaks = matches!(
         seen.protocol,
@@ -360,7 +360,7 @@ fn kql(target: QueryTarget, title: &str, text: String) -> Query {
     }
 }
 
-/// A window, and as much before and behind it.
+/// A time window, extended by this much before and after.
 fn around((from, to): Window, by: SignedDuration) -> Window {
     (
         from.checked_sub(by).unwrap_or(Timestamp::MIN),
@@ -472,7 +472,7 @@ mod tests {
             text.contains(r#"Fqdn in~ ("a\"); AZFWDnsQuery //\u000a| take 1\\")"#),
             "{text}"
         );
-        // Outside of strings every query is what it is for any other name.
+        // Outside of strings, every query is the same as for any other name.
         let outside = |text: &str| {
             let mut plain = String::new();
             let mut chars = text.chars();

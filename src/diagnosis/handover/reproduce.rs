@@ -1,4 +1,4 @@
-//! Commands that show the same with commonly installed tools.
+//! Commands that reproduce the failure with commonly installed tools.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::{
     text::quote,
 };
 
-/// A command that shows a row's failure, in curl, openssl, nslookup or Python.
+/// A command that reproduces a row's failure, with curl, openssl, nslookup or Python.
 pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> String {
     let endpoint = row.endpoint;
     let (port, name) = (endpoint.port, quote(&endpoint.host));
@@ -29,12 +29,12 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
         return format!("nslookup {name}{server}");
     };
     let address = attempt.address.ip();
-    // An IPv6 address as it stands before a port.
+    // An IPv6 address as written before a port.
     let bracketed = match address {
         IpAddr::V4(_) => address.to_string(),
         IpAddr::V6(_) => format!("[{address}]"),
     };
-    // Nothing is gained from a server name that no certificate can have.
+    // A server name that no certificate can have is of no use.
     let server_name = if endpoint.host.parse::<IpAddr>().is_ok() {
         endpoint.names.iter().find(|name| name.parse::<IpAddr>().is_err())
     } else {
@@ -65,7 +65,7 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
     }
 }
 
-/// A request in the clear to a host at this address.
+/// A plain HTTP request to a host at this address.
 fn request(host: &str, port: u16, bracketed: &str, path: Option<&str>) -> String {
     let path = path.unwrap_or("/");
     // An address needs no lookup.

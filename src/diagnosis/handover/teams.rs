@@ -1,4 +1,4 @@
-//! Which teams may have to act, and what each of them is asked for.
+//! Which teams may have to act, and what each of them is asked to do.
 
 use super::reproduce::reproduction;
 use crate::{
@@ -69,14 +69,14 @@ pub(super) fn requests(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &Ru
     owners.into_iter().map(request).collect()
 }
 
-/// The row that counts most, the first of those.
+/// The most important row, the first of equals.
 fn first<'r, 'a>(rows: &'r [ProbedEndpoint<'a>]) -> Option<&'r ProbedEndpoint<'a>> {
     rows.iter()
         .filter(|row| row.trace.is_some())
         .min_by_key(|row| (row.endpoint.need, row.index))
 }
 
-/// Whose a suspect is; `None` for what only this VM, the service or the documentation can mend.
+/// The team that owns a suspect; `None` if only this VM, the service or the documentation can be changed.
 fn owner(suspect: Suspect) -> Option<Owner> {
     match suspect {
         Suspect::Nsg | Suspect::Udr | Suspect::NoOutbound => Some(Owner::NsgAndRoutes),
@@ -90,7 +90,7 @@ fn owner(suspect: Suspect) -> Option<Owner> {
     }
 }
 
-/// Whose a command is.
+/// The team that runs a command.
 fn runs(command: &str) -> Owner {
     let starts = |words: &[&str]| words.iter().any(|word| command.starts_with(word));
     if starts(&["az network firewall"]) {
@@ -102,8 +102,8 @@ fn runs(command: &str) -> Owner {
     }
 }
 
-/// Whether rules that let something through mend it: not what is about the line, or must stay blocked, or is about names
-/// and those who serve them.
+/// Whether rules that allow something fix it: not for findings about the line, about what must stay blocked, or about
+/// names and name servers.
 fn is_missing_rule(finding: &Finding, rows: &[ProbedEndpoint<'_>]) -> bool {
     let is_let_through =
         |row: &ProbedEndpoint<'_>| should_work(row) && !row.fails_by_name() && row.tested_server().is_none();
@@ -117,7 +117,7 @@ fn through_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String>
         .collect()
 }
 
-/// Every rule in full: application rules for what they can judge, network rules for the rest.
+/// Every rule completely: application rules for what they can judge, network rules for the rest.
 fn through_firewall(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {
     let (web, others): (Vec<ProbedEndpoint<'_>>, Vec<ProbedEndpoint<'_>>) = rows.iter().partition(|row| row.is_web());
     let subnet = view.place.rules.and_then(|rules| rules.subnet());

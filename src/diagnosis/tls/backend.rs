@@ -1,9 +1,9 @@
-//! What a handshake with a backend means: the instance judges it as it is configured.
+//! What a handshake with a backend means: it is judged as the instance is configured to judge it.
 //!
-//! By default the chain must end in a root of Windows or in a CA certificate that was uploaded to the instance, and the
-//! certificate must be for the host; each can be turned off for a backend
-//! (<https://learn.microsoft.com/azure/api-management/backends>). Thumbprints of a Service Fabric cluster, or names and issuers
-//! of its certificates, take the place of both.
+//! By default the chain must end in a Windows root or in a CA certificate that was uploaded to the instance, and the
+//! certificate must be for the host; each check can be disabled for a backend
+//! (<https://learn.microsoft.com/azure/api-management/backends>). Thumbprints of a Service Fabric cluster, or names and
+//! issuers of its certificates, replace both.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     text::words,
 };
 
-/// Judges a chain where something of the instance's own decides; `None` leaves it to the general rules.
+/// Judges a chain if the instance's own configuration decides; `None` leaves it to the general rules.
 pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(AttemptVerdict, String)> {
     if !validation.thumbprints.is_empty() || !validation.issued.is_empty() {
         return Some(of_cluster(validation, chain));
@@ -84,7 +84,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, S
             );
             return (AttemptVerdict::Proved, seen);
         }
-        // Its issuer may be the right one, which servers need not send, or which this VM does not know.
+        // Its issuer may be the right one: servers need not send it, and this VM may not know it.
         if chain.leads_to.is_empty() || issued.issuer.is_empty() {
             let seen = format!(
                 "certificate for {}, as configured for the backend; its issuer {} is not known here",
@@ -105,7 +105,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, S
     (AttemptVerdict::Failed(Cause::TlsUntrusted), seen)
 }
 
-/// The uploaded root to which the chain leads, as the certificates that the server sent show.
+/// The uploaded root that the chain leads to, according to the certificates that the server sent.
 fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a TrustedAuthority> {
     let is_sent = |authority: &&TrustedAuthority| {
         let thumbprints = chain.leads_to.iter().map(|sent| &sent.thumbprint);
@@ -118,7 +118,7 @@ fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Tr
     validation.authorities.iter().find(is_sent)
 }
 
-/// A chain that leads to nothing that is known to be the instance's.
+/// A chain that does not lead to anything known to be the instance's.
 fn unknown(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
     let untrusted = AttemptVerdict::Unproven(Some(Cause::TlsUntrusted));
     let issuers = [&chain.ends_at, &chain.issuer];
@@ -156,7 +156,7 @@ fn unknown(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, Stri
     (AttemptVerdict::Failed(Cause::TlsUntrusted), seen)
 }
 
-/// Whether two names are one: Windows writes the parts of a name in the other order, and `S` for `ST`.
+/// Whether two names are the same: Windows writes the parts of a name in reverse order, and `S` for `ST`.
 fn is_same(one: &str, other: &str) -> bool {
     let parts = |name: &str| -> BTreeSet<String> {
         let parts = name.split(',').map(|part| part.trim().to_ascii_lowercase());

@@ -13,7 +13,7 @@ use crate::{
     text::words,
 };
 
-/// What a run saw of the way to one of these rows.
+/// The observations on the path to one of these rows.
 pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<WayReading<'a>> {
     view.ways.iter().find_map(|way| {
         let row = rows.iter().find(|row| row.index == way.endpoint)?;
@@ -22,12 +22,12 @@ pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<Wa
     })
 }
 
-/// Where it stops, where that is known.
+/// Where it stops, if that is known.
 pub fn path(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Path> {
     reading(view, rows)?.path()
 }
 
-/// The hop that saw the packets of these rows last, where whatever guards their subnet has let them go.
+/// The last hop that saw the packets of these rows, if the NSG and routes of their subnet let them out.
 pub fn last_hop(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let reading = reading(view, rows)?;
     let path = reading
@@ -36,7 +36,7 @@ pub fn last_hop(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Strin
     path?.hops.pop()?.address
 }
 
-/// Adds to what is said of these rows what the way says.
+/// Adds the observations on the path to the account of these rows.
 pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     let Some(reading) = reading(view, rows) else { return };
     let mut said = reading.says();
@@ -47,7 +47,7 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Acc
             denies.is_some_and(|prediction| prediction.nsg.is_some())
         });
         if is_denied {
-            said = said.against("a hop answers, so the packets leave the subnet, whatever the given NSG rules deny");
+            said = said.against("a hop answers, so the packets leave the subnet even if the given NSG rules deny it");
         }
     }
     add_suspects(&reading, own, &mut account.suspects);
@@ -55,16 +55,16 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Acc
     account.grounds = said.and(so_far);
 }
 
-/// Whether a hop says that it has seen the packets: what guards the subnet they come from has let them go. Who accepts or resets
-/// at that distance may stand on this machine, and so does the first hop of an address that is not the machine's own, such as a
-/// container's.
+/// Whether a hop reports that it has seen the packets: then the NSG of their subnet has let them out. A device that
+/// accepts or resets at that distance may be on this machine, and so is the first hop of an address that is not the
+/// machine's own, such as a container's.
 fn leaves_the_subnet(reading: &WayReading<'_>, own: &[IpAddr]) -> bool {
     let is_own = reading.source.is_some_and(|source| own.contains(&source));
     let is_seen = !reading.hops.is_empty() || reading.unequal_hops().is_some();
     is_own && !reading.is_near && is_seen
 }
 
-/// Puts those first that the way points at, and takes those off the list that it clears.
+/// Puts the suspects first that the path points to, and removes those that it rules out.
 pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
@@ -98,7 +98,7 @@ pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &
 }
 
 impl WayReading<'_> {
-    /// What the way says, one sentence each.
+    /// The observations, one sentence each.
     pub fn says(&self) -> Grounds {
         let flows = self.says_of_flows();
         let where_it_stops = if self.is_proxied() {
@@ -151,7 +151,7 @@ impl WayReading<'_> {
         })
     }
 
-    /// Without routes nothing excludes a service endpoint, and the service itself would be so near.
+    /// Without routes nothing excludes a service endpoint, and then the service itself would be this near.
     fn weight_of_so_near(&self) -> EvidenceWeight {
         match self.lead {
             Lead::Unidentified => EvidenceWeight::Supports(Basis::Ambiguous),
@@ -171,7 +171,7 @@ impl WayReading<'_> {
         )
     }
 
-    /// What differs by one hop only may be two ways of different length.
+    /// A difference of only one hop may mean two different paths.
     fn says_of_a_cut(&self, cut: u8, cause: Cause) -> (EvidenceWeight, String) {
         let what = match cause {
             Cause::TlsReset | Cause::HelloReset => "reset",
@@ -203,7 +203,7 @@ impl WayReading<'_> {
         )
     }
 
-    /// Who answered last.
+    /// Which hop answered last.
     fn says_of_the_end(&self) -> Option<String> {
         if let Some(reaches) = self.reaches {
             let hop = self.hops.iter().find(|router| router.hop == reaches);
@@ -237,7 +237,7 @@ impl WayReading<'_> {
         let so = match (self.refuses, self.accepts) {
             (Some(ttl), _) => format!("the device that resets is no farther than hop {ttl}"),
             (None, Some(ttl)) => format!("the device that accepts is no farther than hop {ttl}"),
-            // A SYN that may go farther is accepted.
+            // A SYN with a larger TTL is accepted.
             (None, None) if !self.way.words.is_empty() => return None,
             (None, None) if self.nat.is_some() => {
                 "it or a device beyond it drops them: a NAT hides which device answers".into()
@@ -248,5 +248,5 @@ impl WayReading<'_> {
     }
 }
 
-/// A reading that mostly this makes.
+/// An observation that little else explains.
 const PATTERN: EvidenceWeight = EvidenceWeight::Supports(Basis::Pattern);

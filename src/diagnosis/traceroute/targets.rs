@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// The addresses whose way is looked at, one for each finding that blocks what the instance needs, the weightiest first; none
-/// in a run in which nothing is blocked.
+/// The addresses whose path is traced: one for each finding that blocks what the instance needs, the most important
+/// first; none in a run in which nothing is blocked.
 pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let indices: HashMap<&str, usize> = plan.endpoints.iter().map(|it| it.id.as_str()).zip(0..).collect();
@@ -35,8 +35,8 @@ pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
     calls
 }
 
-/// Every address to which a packet left this machine for the first endpoint of a run, [`MOST`] at most, with connections from
-/// several ports.
+/// Every address to which a packet left this machine for the first endpoint of a run, at most [`MOST`], with
+/// connections from several ports.
 pub fn every(run: &Run) -> Vec<Call> {
     let Some(trace) = run.traces.first().and_then(Option::as_ref) else {
         return Vec::new();
@@ -83,7 +83,7 @@ fn call(
     if !is_of_flows {
         return Some(blocked);
     }
-    // Where both outcomes were seen, more of both can be.
+    // If both outcomes were seen, more connections may show more of both.
     let both = rows.iter().find_map(|&(index, endpoint, judgement)| {
         let flows = judgement
             .flows
@@ -102,7 +102,7 @@ fn call(
     })
 }
 
-/// Whether what counts was blocked, over TCP, by another device than this machine.
+/// Whether an endpoint that counts was blocked over TCP by a device other than this machine.
 fn is_blocked_on_the_way(endpoint: &PlannedEndpoint, judgement: &Judgement, attempt: &Attempt) -> bool {
     left(attempt)
         && judgement.verdict == Verdict::Blocked
@@ -129,8 +129,8 @@ fn of(index: usize, attempt: &Attempt) -> Call {
     }
 }
 
-/// The stage in which what we said on an open connection was cut: the last that began. Where anything more than an end came
-/// back, distance tells nothing.
+/// The stage in which our data on an open connection was cut: the last that began. If anything other than the end came
+/// back, the distance shows nothing.
 pub fn cut_in(attempt: &Attempt) -> Option<ConnectionStage> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
     let said = if attempt.tls.is_some() {

@@ -1,4 +1,4 @@
-//! What the connections and questions of a run say of the line itself: how many packets it loses, how slow it is, and
+//! What the connections and queries of a run show about the line itself: how many packets it loses, how slow it is, and
 //! whether connections to one address differ.
 
 use std::time::Duration;
@@ -10,45 +10,46 @@ use crate::{
     probe::trace::{Attempt, NameTrace},
 };
 
-/// A round trip of this length makes the kernel send a SYN again that was never lost (RFC 6298 §2: its first timer is
+/// With a round trip of this length, the kernel retransmits SYNs that were never lost (RFC 6298 §2: its first timer is
 /// 1 s).
 const SLOW: Duration = Duration::from_millis(900);
-/// So many exchanges must have needed a repetition before it is reported: one stall is no bad line.
+/// This many exchanges must have needed a repetition before it is reported: one delay does not make a bad line.
 const FEWEST: usize = 3;
-/// And such a share of the connections, in percent.
+/// This share of the connections must have needed it as well, in percent.
 const SHARE: usize = 5;
-/// From this share on, loss may explain what kept silent; in percent. Five packets lost in a hundred, each way, come to
-/// about 25: few enough for no connection to fail.
+/// From this share on, packet loss may explain missing replies; in percent. A loss of five packets in a hundred, in
+/// each direction, leads to about 25: few enough that no connection fails.
 const HEAVY: usize = 30;
-/// So often, in a hundred runs, chance may make an endpoint silent before its silence counts as one that chance may have made.
+/// If random loss leaves an endpoint without a reply in this many of a hundred runs, loss may be the reason here.
 const RARE: f64 = 1.0;
 
-/// The line, as the run saw it.
+/// The quality of the line during the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LineQuality {
-    /// Connections over which the service was verified, as far as the kernel counted.
+    /// Connections over which the service was verified, if the kernel counted retransmissions.
     pub connections: usize,
-    /// Those of them that had to send something again that was lost.
+    /// Those that retransmitted something that was lost.
     pub lossy: usize,
-    /// Those with needless retransmissions: the peer had it all already. That is a line, or a machine, that stalled for
-    /// a moment.
+    /// Those with unnecessary retransmissions: the peer already had all the data. Then the line, or a machine, stalled
+    /// for a moment.
     pub stalled: usize,
-    /// Questions over UDP that were answered.
+    /// UDP queries that were answered.
     pub questions: usize,
-    /// Those of them that had to be asked again.
+    /// Those that had to be repeated.
     pub repeated: usize,
-    /// Connections, of those that passed, whose round trips take about as long as the kernel waits for an answer to a SYN.
+    /// Connections, among those that passed, whose round trips take about as long as the kernel waits for an answer to
+    /// a SYN.
     pub slow: usize,
     /// The longest round trip.
     pub round_trip: Duration,
-    /// When the last connection began that lost something, from the start of the run on.
+    /// When the last connection began that lost something, measured from the start of the run.
     pub last_loss: Option<Duration>,
     /// Connections that began later.
     pub later: usize,
 }
 
 impl LineQuality {
-    /// Looks over all rows, and over what the name servers said.
+    /// Evaluates all rows, and the answers of the name servers.
     pub fn of<'a>(rows: &[ProbedEndpoint<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
         let mut line = Self::default();
         let mut whole = Vec::new();
@@ -75,7 +76,7 @@ impl LineQuality {
         line
     }
 
-    /// Counts a connection, and says whether it lost something.
+    /// Counts a connection, and returns whether it lost something.
     fn connection(&mut self, counted: &TcpFacts) -> bool {
         self.connections += 1;
         let round_trip = counted.round_trip.unwrap_or_default();
@@ -110,28 +111,27 @@ impl LineQuality {
         self.repeated += usize::from(answered && sent > 1);
     }
 
-    /// Whether round trips are so long that repetitions show nothing about losses.
+    /// Whether round trips are so long that repetitions show nothing about loss.
     pub fn is_slow(&self) -> bool {
         self.slow >= FEWEST && self.slow * 2 >= self.connections
     }
 
-    /// Whether packets are lost often enough to be reported. Repeated questions alone say nothing: a name server may be
-    /// slow, and where one instance of a pair is dead, what passes the other loses nothing. Where most of what was sent
-    /// again had arrived, a moment's stall explains the rest: not every peer's word of it comes in time.
+    /// Whether packets are lost often enough to be reported. Repeated queries alone show nothing: a name server may be
+    /// slow, and if one instance of a pair is dead, connections through the other lose nothing. If most retransmitted
+    /// data had already arrived, a short stall explains the rest, because not every peer reports it in time.
     pub fn loses(&self) -> bool {
         self.lossy > self.stalled
             && self.lossy + self.repeated >= FEWEST
             && self.lossy * 100 >= self.connections * SHARE
     }
 
-    /// Whether packets were lost for a while only: so many connections that began later lost nothing that chance hardly makes
-    /// them.
+    /// Whether packets were lost for a while only: so many later connections lost nothing that this is hardly random.
     pub fn is_over(&self) -> bool {
         self.lossy > 0 && 100.0 * in_a_row(1.0 - self.lossy_share(), self.later) < RARE
     }
 
-    /// Whether so many packets in a row may have been lost by chance, at any one of the endpoints. That counts from the first
-    /// loss on: where few connections were made, one is a lot.
+    /// Whether random loss may explain this many lost packets in a row, at any one of the endpoints. This counts from
+    /// the first loss on: if few connections were made, one loss is a large share.
     pub fn may_lose(&self, packets: usize) -> bool {
         if self.lossy <= self.stalled {
             return false;
@@ -140,18 +140,18 @@ impl LineQuality {
         100.0 * number(self.connections) * in_a_row(self.lossy_share(), packets) >= RARE
     }
 
-    /// The share of connections that lost something; of none at all, not a number.
+    /// The share of connections that lost something; not a number if there were none.
     fn lossy_share(&self) -> f64 {
         number(self.lossy) / number(self.connections)
     }
 
-    /// Whether so many are lost that silence may be a matter of chance.
+    /// Whether so many are lost that missing replies may be random.
     pub fn is_poor(&self) -> bool {
         self.is_slow() || (self.loses() && self.lossy * 100 >= self.connections * HEAVY)
     }
 }
 
-/// The chance that what has this chance happens so often in a row.
+/// The probability that something with this probability happens this often in a row.
 fn in_a_row(chance: f64, times: usize) -> f64 {
     chance.powi(i32::try_from(times).unwrap_or(i32::MAX))
 }
@@ -160,8 +160,8 @@ fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Whether two causes may have one root where connections differ: the same silence, the same cut; refusals and answers
-/// only where they are the same.
+/// Whether two causes may have one root if connections differ: the same missing reply, the same cut; refusals and
+/// answers only if they are the same.
 pub fn same_class(one: Cause, other: Cause) -> bool {
     one == other || (one.ending() == other.ending() && matches!(one.ending(), FailureMode::Silence | FailureMode::Cut))
 }

@@ -18,23 +18,23 @@ use crate::{
     probe::trace::{Attempt, NameTrace, Trace},
 };
 
-/// One endpoint, what was seen of it and what we say of it.
+/// One endpoint with its trace and its judgement.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbedEndpoint<'a> {
-    /// Its place in the plan.
+    /// Its index in the plan.
     pub index: usize,
-    /// What was planned.
+    /// The planned endpoint.
     pub endpoint: &'a PlannedEndpoint,
-    /// What was seen, as far as its probe came to an end.
+    /// Its trace, as far as its probe was finished.
     pub trace: Option<&'a Trace>,
-    /// Its outcome.
+    /// Its judgement.
     pub judgement: &'a Judgement,
-    /// What the network's own rules say of it, where they say something.
+    /// What the network's own rules predict for it, if anything.
     pub prediction: Option<&'a Prediction>,
 }
 
 impl<'a> ProbedEndpoint<'a> {
-    /// Whether it is not as it should be.
+    /// Whether it is not as expected.
     pub fn is_unexpected(&self) -> bool {
         self.judgement.as_expected(self.endpoint.expect) == Some(false)
     }
@@ -51,7 +51,7 @@ impl<'a> ProbedEndpoint<'a> {
         self.cause().is_some() && matches!(self.judgement.name, Some(Err(_)))
     }
 
-    /// The service tag of the documented rule; for those without one, the empty string.
+    /// The service tag of the documented rule; an empty string if there is none.
     pub fn tag(&self) -> &'a str {
         self.endpoint.service_tag.as_deref().unwrap_or_default()
     }
@@ -69,7 +69,7 @@ impl<'a> ProbedEndpoint<'a> {
         Some(self.trace?.name.as_ref()?.decision()?.v4.server)
     }
 
-    /// Every name server that said something of its name.
+    /// Every name server that answered for its name.
     pub fn servers(&self) -> impl Iterator<Item = SocketAddr> + use<'a> {
         let name = self.trace.and_then(|trace| trace.name.as_ref());
         name.into_iter()
@@ -77,7 +77,7 @@ impl<'a> ProbedEndpoint<'a> {
             .map(|reply| reply.v4.server)
     }
 
-    /// What was seen at each address.
+    /// The attempts at each address.
     pub fn attempts(&self) -> &'a [Attempt] {
         self.trace.map_or(&[], |trace| trace.attempts.as_slice())
     }
@@ -92,20 +92,21 @@ impl<'a> ProbedEndpoint<'a> {
         self.decisive()?.tls.as_ref()?.chain.as_deref()
     }
 
-    /// Whether its `ClientHello` was answered, with a certificate or a part of what leads to one: it was not cut there.
+    /// Whether its `ClientHello` was answered, with a certificate or the beginning of a handshake: then it was not cut
+    /// there.
     pub fn was_greeted(&self) -> bool {
         let tls = self.decisive().and_then(|attempt| attempt.tls.as_ref());
         tls.is_some_and(|tls| tls.chain.is_some() || tls.version.is_some())
     }
 
-    /// Whether every address that was tried stayed silent, over TCP or UDP.
+    /// Whether every address that was tried gave no reply, over TCP or UDP.
     pub fn is_silent(&self) -> bool {
         let outcomes = &self.judgement.outcomes;
         self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
     }
 
-    /// How many packets were left without an answer: questions about its name, SYNs where the kernel counts them, datagrams; of
-    /// a connection that was opened, one.
+    /// How many packets got no answer: queries for its name, SYNs if the kernel counts them, datagrams; for an open
+    /// connection, one.
     pub fn unanswered(&self) -> usize {
         let name = self.trace.and_then(|trace| trace.name.as_ref());
         let asked = name.into_iter().flat_map(NameTrace::replies);
@@ -129,7 +130,7 @@ impl<'a> ProbedEndpoint<'a> {
         self.endpoint.transport == Transport::Tcp
     }
 
-    /// The ICMP error by which a device on the path refused it; a target that refuses by itself is not on the path.
+    /// The ICMP error with which a device on the path refused it; a target that refuses by itself is not on the path.
     pub fn refusal_on_the_way(&self) -> Option<&'a IcmpError> {
         let (error, _) = self.icmp().next()?;
         let mut outcomes = self.judgement.outcomes.iter();
@@ -137,13 +138,13 @@ impl<'a> ProbedEndpoint<'a> {
         (self.cause().is_some() && !by_target && !self.fails_by_name()).then_some(error)
     }
 
-    /// Whether firewalls judge what is spoken here by name: HTTP and TLS on their usual ports.
+    /// Whether firewalls judge this protocol by name: HTTP and TLS on their usual ports.
     pub fn is_web(&self) -> bool {
         matches!(self.endpoint.protocol, Protocol::Http | Protocol::Https | Protocol::Tls)
             && matches!(self.endpoint.port, 80 | 443)
     }
 
-    /// Everything that failed in a socket, the name lookup's included, with the time that it took.
+    /// Everything that failed in a socket, including the name lookup, with the elapsed time.
     pub fn failures(&self) -> impl Iterator<Item = (&'a SocketFailure, Duration)> + use<'a> {
         let name = self
             .trace
@@ -217,13 +218,13 @@ fn dns_failure(end: &DnsEnd, duration: Duration) -> Option<(&SocketFailure, Dura
     }
 }
 
-/// Whether these rows must work, which a row that must be blocked never takes part in.
+/// Whether these rows must work; a row that must be blocked is never included.
 pub fn should_work(row: &ProbedEndpoint<'_>) -> bool {
     row.endpoint.expect == Expect::Reachable
 }
 
-/// Whether a row must work and more than the documentation says that it is needed: what is only documented may well not be
-/// offered, and its failure shows nothing of the network.
+/// Whether a row must work and is needed by more than the documentation: a service that is only documented may not be
+/// offered, and its failure shows nothing about the network.
 pub fn is_needed(row: &ProbedEndpoint<'_>) -> bool {
     should_work(row) && row.endpoint.need != Need::Documented
 }

@@ -23,10 +23,10 @@ pub struct NameServerView {
     pub tcp: QueryCounts,
 }
 
-/// How the questions over one transport went, as numbers of questions.
+/// The results of the queries over one transport, as numbers of queries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryCounts {
-    /// A reply came, whatever it says.
+    /// A reply came, of any kind.
     pub answered: usize,
     /// Replies that settle a name: it has addresses, or none, or does not exist.
     pub final_answers: usize,
@@ -34,12 +34,12 @@ pub struct QueryCounts {
     pub silent: usize,
     /// The connection was accepted, and no reply came over it.
     pub accepted: usize,
-    /// A reset or ICMP port unreachable came back: a host is there, and does not listen.
+    /// A reset or ICMP port unreachable came back: the host is up, and does not listen.
     pub refused: usize,
 }
 
 impl NameServerView {
-    /// Looks over all questions that this server was asked in a run: about names, and in the tests of the servers.
+    /// Evaluates all queries to this server in a run: for names, and in the servers' own tests.
     pub fn of<'a>(address: IpAddr, names: impl Iterator<Item = &'a NameTrace>, rows: &'a [ProbedEndpoint<'a>]) -> Self {
         let mut server = Self::default();
         let lookups = names
@@ -55,7 +55,7 @@ impl NameServerView {
         server
     }
 
-    /// Looks over some of its questions only.
+    /// Evaluates only some of its queries.
     pub fn over<'a>(exchanges: impl Iterator<Item = &'a DnsExchange>) -> Self {
         let mut server = Self::default();
         exchanges.for_each(|exchange| server.add(exchange));
@@ -88,7 +88,7 @@ impl NameServerView {
 }
 
 impl QueryCounts {
-    /// What is neither a refusal nor silence (no route, another ICMP error) is a matter of other findings.
+    /// Anything that is neither a refusal nor a missing reply (no route, another ICMP error) belongs to other findings.
     fn failed(&mut self, failure: &SocketFailure) {
         let is_port = |error: &IcmpError| matches!((error.v6, error.kind, error.code), (false, 3, 3) | (true, 1, 4));
         if failure.icmp.iter().any(is_port) || (failure.icmp.is_empty() && failure.errno == Some(libc::ECONNREFUSED)) {

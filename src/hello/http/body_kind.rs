@@ -1,4 +1,4 @@
-//! What kind of object a path names, and whether a body begins like one.
+//! The kind of file in a path, and whether a body begins like one.
 
 use base64::{
     Engine as _,
@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-/// A kind of object whose first bytes tell it from a block page.
+/// A kind of file whose first bytes distinguish it from a block page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
     /// A certificate revocation list in DER (RFC 5280, section 5.1).
@@ -15,12 +15,12 @@ pub enum ObjectKind {
     Certificate,
     /// A Windows cabinet file (MS-CAB, `CFHEADER`).
     Cabinet,
-    /// The response of an OCSP responder (RFC 6960, section 4.2.1), refusals included.
+    /// The response of an OCSP responder (RFC 6960, section 4.2.1), including refusals.
     Ocsp,
 }
 
 impl ObjectKind {
-    /// Whether `body` begins as an object of this kind must.
+    /// Whether `body` begins as a file of this kind must.
     pub fn matches(self, body: &[u8]) -> bool {
         match self {
             // A SEQUENCE whose length takes more than one byte: neither is ever shorter than 128 bytes.
@@ -42,8 +42,8 @@ impl ObjectKind {
     }
 }
 
-/// The kind of object that `path` names: by its file name's ending, or because it ends in an OCSP request
-/// (RFC 6960, appendix A.1: base64, then percent-encoded).
+/// The kind of file that `path` requests: by its file name's extension, or because it ends in an OCSP request (RFC
+/// 6960, appendix A.1: base64, then percent-encoded).
 pub fn object_kind(path: &str) -> Option<ObjectKind> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let file = path.rsplit('/').next().unwrap_or_default();
@@ -82,7 +82,7 @@ fn sequence(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// Text with its `%2B` resolved; `None` where an escape is broken.
+/// Text with its `%2B` decoded; `None` if an escape is invalid.
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');
     let mut decoded = parts.next()?.as_bytes().to_vec();
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_path_tells_what_it_names() {
         let request = {
-            // The length in the constant's header is made to fit what it holds.
+            // The length in the constant's header matches its content.
             let mut der = base64::prelude::BASE64_STANDARD.decode(OCSP).unwrap();
             der[1] = u8::try_from(der.len() - 2).unwrap();
             base64::prelude::BASE64_STANDARD.encode(der)

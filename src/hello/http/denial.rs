@@ -1,4 +1,4 @@
-//! Block pages: what firewalls and proxies answer in place of the service.
+//! Block pages: what firewalls and proxies answer instead of the service.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::text::one_line;
 
 mod signatures;
 
-/// A response that a firewall or proxy wrote in place of the service.
+/// A response that a firewall or proxy wrote instead of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The response's status.
     pub status: u16,
-    /// Who wrote it.
+    /// The product that wrote it.
     pub by: &'static str,
-    /// The page's title and the words that show it; none where the status alone does.
+    /// The page's title and the words that identify it; none if the status alone does.
     pub quotes: Vec<String>,
 }
 
@@ -30,12 +30,12 @@ impl fmt::Display for Denial {
     }
 }
 
-/// Who wrote a response in place of the service, where it shows; `None` where nothing does.
+/// The product that wrote a response instead of the service, if it can be identified; otherwise `None`.
 ///
-/// Three statuses speak for themselves: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511 (RFC
-/// 6585, section 6) a captive portal's. Else it takes a product's name or a turn of phrase in the headers that name an
-/// author or a target, or in the body's beginning; but what a content network says on its own pages is not an
-/// appliance's: a challenge to a browser as well as a refusal.
+/// Three statuses are conclusive: 470 is Azure Firewall's, 407 (RFC 9110, section 15.5.8) a proxy's, and 511 (RFC 6585,
+/// section 6) a captive portal's. Otherwise, evidence is a product's name or a typical phrase in the headers that name
+/// a product or a target, or at the beginning of the body. A content network's own pages, whether a browser challenge
+/// or a refusal, are not an appliance's.
 pub fn denial(reply: &HttpReply) -> Option<Denial> {
     let body = String::from_utf8_lossy(&reply.body);
     let of_its_own = is_of_a_content_network(reply, &body);
@@ -65,7 +65,7 @@ pub fn denial(reply: &HttpReply) -> Option<Denial> {
     })
 }
 
-/// The title of a page, where it has one.
+/// The title of a page, if it has one.
 pub fn title(page: &str) -> Option<String> {
     let lower = page.to_ascii_lowercase();
     let from = lower.find("<title")?;
@@ -75,7 +75,7 @@ pub fn title(page: &str) -> Option<String> {
     (!title.is_empty()).then_some(title)
 }
 
-/// Whether the front of a service wrote a page: a content network.
+/// Whether the service's own front end, a content network, wrote a page.
 pub fn is_of_a_content_network(reply: &HttpReply, body: &str) -> bool {
     let body = body.to_ascii_lowercase();
     let server = reply.header("server").unwrap_or_default().to_ascii_lowercase();
@@ -84,24 +84,24 @@ pub fn is_of_a_content_network(reply: &HttpReply, body: &str) -> bool {
         || FRONT_WORDS.iter().any(|words| word_position(&body, words).is_some())
 }
 
-/// How many characters of a page are quoted.
+/// Maximum number of characters of a page that are quoted.
 const QUOTE: usize = 100;
 
-/// How many characters of its title.
+/// Maximum number of characters of its title.
 const TITLE: usize = 60;
 
-/// How many characters before a mark are quoted.
+/// Maximum number of characters before a match that are quoted.
 const LEAD: usize = 40;
 
 impl Mark {
-    /// The text around the first of the words that `text` holds.
+    /// The text around the first match in `text`.
     fn find(&self, text: &str) -> Option<String> {
         // ASCII only, so that positions hold in the original.
         let lower = text.to_ascii_lowercase();
         let at = self.words.iter().find_map(|words| word_position(&lower, words))?;
         let from = text[..at].char_indices().rev().nth(LEAD).map_or(0, |(index, _)| index);
         let lead = &text[from..at];
-        // A quotation begins where the page's text does, or with a whole word.
+        // A quotation begins at the start of the page's text, or with a whole word.
         let skipped = match lead.rfind(['<', '>', '\n', '"']) {
             Some(edge) => edge + 1,
             None if from == 0 => 0,
@@ -112,7 +112,7 @@ impl Mark {
     }
 }
 
-/// Where `words` stand in `text` without a letter or digit touching them; behind words that end in `*` some may.
+/// Where `words` appear in `text` without an adjacent letter or digit; for words that end in `*`, letters may follow.
 fn word_position(text: &str, words: &str) -> Option<usize> {
     let (words, goes_on) = words.strip_suffix('*').map_or((words, false), |start| (start, true));
     let touches = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
@@ -122,12 +122,12 @@ fn word_position(text: &str, words: &str) -> Option<usize> {
     })
 }
 
-/// A mark in a header: Squid's own, or a product named by those that tell the author or where to go.
+/// Evidence in a header: Squid's own, or a product name in those that name the product or the target.
 fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
     if let Some(error) = reply.header("x-squid-error") {
         return Some(("Squid", one_line(&format!("X-Squid-Error: {error}"), QUOTE)));
     }
-    // Not `via`: a proxy that lets the service answer names itself there too.
+    // Not `via`: a proxy that lets the service answer adds its name there too.
     ["server", "location", "www-authenticate", "proxy-authenticate"]
         .iter()
         .find_map(|name| {

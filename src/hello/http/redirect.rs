@@ -1,11 +1,11 @@
-//! Redirects that lead away from the service that was asked.
+//! Redirects to a host other than the service's.
 
 use std::net::IpAddr;
 
 use super::HttpReply;
 
-/// The host that a redirect leads to, if it lies outside `host`'s domain (its last two labels) and is none of `names`
-/// (`*.` stands for one label, as in a certificate). An address is foreign unless it is the host itself.
+/// The target of a redirect, if it is outside `host`'s domain (its last two labels) and is not one of `names` (`*.`
+/// stands for one label, as in a certificate). An address is foreign unless it is the host itself.
 pub fn foreign_redirect(reply: &HttpReply, host: &str, names: &[String]) -> Option<String> {
     if !(300..400).contains(&reply.status) {
         return None;
@@ -44,7 +44,7 @@ fn covers(name: &str, host: &str) -> bool {
     }
 }
 
-/// Whether two hosts are one, or names that share their last two labels.
+/// Whether two hosts are the same, or names that share their last two labels.
 fn same_domain(host: &str, target: &str) -> bool {
     let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
     host == target || !is_address(host) && !is_address(target) && domain(host) == domain(target)

@@ -1,4 +1,4 @@
-//! hyper's client on one of our streams, with a record of what the stream did.
+//! hyper's client on one of our streams, with a record of what happened on the stream.
 
 use std::{
     io,
@@ -17,9 +17,9 @@ use crate::{
     net::over,
 };
 
-/// Sends `request` and puts the response into `reply` as it comes: the head at once, then the body up to [`BODY`].
+/// Sends `request` and stores the response in `reply` as it arrives: the head at once, then the body up to [`BODY`].
 ///
-/// Connection and exchange run in this one future, so nothing is left behind when it is dropped.
+/// Connection and exchange run in this one future, so nothing continues when it is dropped.
 pub(super) async fn converse<S>(
     stream: RecordingReader<'_, S>,
     request: Request<String>,
@@ -28,7 +28,7 @@ pub(super) async fn converse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Block pages are written by all kinds of boxes: read them as generously as a browser does.
+    // Many kinds of appliances write block pages: parse them as generously as a browser does.
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD)
         .allow_obsolete_multiline_headers_in_responses(true)
@@ -51,7 +51,7 @@ where
     over(connection, exchange).await
 }
 
-/// What a stream did.
+/// A record of a stream.
 #[derive(Debug, Default)]
 pub(super) struct StreamRecord {
     /// The first bytes read, at most [`KEPT`].
@@ -60,9 +60,9 @@ pub(super) struct StreamRecord {
     pub end: Option<ExchangeEnd>,
 }
 
-/// A stream that notes what it does, and reads nothing before something was written.
+/// A stream that records what happens, and reads nothing before something was written.
 ///
-/// hyper takes bytes that come before its request for an error; some firewalls send their block page that early.
+/// hyper treats bytes that arrive before its request as an error; some firewalls send their block page that early.
 pub(super) struct RecordingReader<'a, S> {
     io: &'a mut S,
     seen: &'a mut StreamRecord,
@@ -71,7 +71,7 @@ pub(super) struct RecordingReader<'a, S> {
 }
 
 impl<'a, S> RecordingReader<'a, S> {
-    /// Notes into `seen` what `io` does.
+    /// Records what `io` does in `seen`.
     pub(super) fn new(io: &'a mut S, seen: &'a mut StreamRecord) -> Self {
         Self {
             io,

@@ -10,28 +10,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{END_OF_MESSAGE, HEADER, PACKET, PRELOGIN, TABULAR_RESULT, header};
 
-/// A stream whose bytes travel in TDS packets, as those of a TLS handshake do after PRELOGIN (MS-TDS 2.2.6.5,
-/// 3.2.5.1); for client and server.
+/// A stream whose bytes travel in TDS packets, as those of a TLS handshake after PRELOGIN do (MS-TDS 2.2.6.5, 3.2.5.1);
+/// for client and server.
 ///
-/// What is written becomes one message when it is flushed. After the handshake TLS leaves the packets and goes on
-/// beneath TDS: use this for the handshake only, and drop the connection after it.
+/// Written data becomes one message when it is flushed. After the handshake, TLS no longer uses TDS packets: use this
+/// for the handshake only, and drop the connection after it.
 #[derive(Debug)]
 pub struct TdsFramed<S> {
     io: S,
-    /// Written, not yet flushed.
+    /// Written, but not flushed.
     message: Vec<u8>,
-    /// The message cut into packets, and how much of them has been sent.
+    /// The message as packets, and how much of them has been sent.
     packets: Vec<u8>,
     sent: usize,
-    /// The header being read, and how much of it is there.
+    /// The header being read, and how many of its bytes have been read.
     head: [u8; HEADER],
     have: usize,
-    /// What is left of the packet being read.
+    /// The rest of the packet being read.
     left: usize,
 }
 
 impl<S> TdsFramed<S> {
-    /// Wraps a connection on which the PRELOGIN and its reply have passed.
+    /// Wraps a connection after the exchange of PRELOGIN and its reply.
     pub fn new(io: S) -> Self {
         Self {
             io,
@@ -44,7 +44,7 @@ impl<S> TdsFramed<S> {
         }
     }
 
-    /// Cuts what was written into packets; the last one ends the message.
+    /// Splits what was written into packets; the last one ends the message.
     fn pack(&mut self) {
         let mut parts = self.message.chunks(PACKET - HEADER).peekable();
         let mut number: u8 = 0;
@@ -60,7 +60,7 @@ impl<S> TdsFramed<S> {
 }
 
 impl<S: AsyncWrite + Unpin> TdsFramed<S> {
-    /// Sends the packets that wait.
+    /// Sends the waiting packets.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.packets.len() {
             let sent = ready!(Pin::new(&mut self.io).poll_write(cx, &self.packets[self.sent..]))?;
@@ -108,7 +108,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TdsFramed<S> {
             }
         }
         let wanted = this.left.min(buf.remaining());
-        // A buffer over the same memory, so that what it reads needs no copy; `advance` then tells `buf`.
+        // A buffer over the same memory, so that reading needs no copy; `advance` then updates `buf`.
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(wanted));
         ready!(Pin::new(&mut this.io).poll_read(cx, &mut part))?;
         let read = part.filled().len();

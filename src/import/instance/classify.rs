@@ -1,4 +1,4 @@
-//! From a file to the entries of each list, whatever wraps them.
+//! From a file to the entries of each list, inside any wrapper.
 
 use super::part::{self, InstancePart, Sort};
 use crate::{
@@ -9,27 +9,28 @@ use crate::{
     text::{one_line, words},
 };
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Sorted<'a> {
     /// Entries, each with the part that it belongs to.
     pub entries: Vec<(InstancePart, JsonNode<'a>)>,
-    /// Documents of the instance's network, which have a reader of their own.
+    /// Documents of the instance's network, which have separate readers.
     pub of_the_network: Vec<(DocumentKind, &'a str)>,
-    /// What is remarkable, as the rest of a sentence that begins with the file's name.
+    /// Notices, worded to follow the file's name.
     pub notices: Vec<String>,
-    /// What was found that nothing is made of.
+    /// What was found and is not used.
     passed_over: Vec<String>,
 }
 
-/// More of a message is not shown, in characters.
+/// Maximum length of a message that is shown, in characters.
 const LONGEST: usize = 200;
-/// How deep lists, pages and answers may be wrapped.
+/// How deep lists, pages and replies may be nested.
 const DEEPEST: usize = 6;
 
 /// Sorts a document.
 ///
 /// # Errors
+///
 /// What it looks like instead.
 pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, String> {
     let mut sorted = Sorted::default();
@@ -60,7 +61,7 @@ pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, 
 }
 
 impl<'a> Sorted<'a> {
-    /// Takes a node apart; says whether it was anything of an instance. Below a key of a bundle the part is known.
+    /// Sorts a node; returns whether it belongs to an instance. Below a key of a bundle the part is known.
     fn node(&mut self, node: JsonNode<'a>, part: Option<InstancePart>, depth: usize) -> Result<bool, String> {
         if depth == 0 {
             return Ok(false);
@@ -126,7 +127,7 @@ impl<'a> Sorted<'a> {
         self.bundle(&object, depth)
     }
 
-    /// The parts of a bundle, or what wraps one thing: `{"body": …}`.
+    /// The parts of a bundle, or the content of a wrapper: `{"body": …}`.
     fn bundle(&mut self, object: &Object<'a>, depth: usize) -> Result<bool, String> {
         let mut known = false;
         let mut rest = Vec::new();
@@ -197,7 +198,7 @@ fn failure(object: &Object<'_>) -> Option<String> {
     })
 }
 
-/// What an entry without type and id is, by keys that nothing else has.
+/// The kind of an entry without type and id, judged by keys that nothing else has.
 fn by_keys(object: &Object<'_>) -> Option<InstancePart> {
     const TELLING: [(&str, InstancePart); 10] = [
         ("gatewayUrl", InstancePart::Service),

@@ -1,17 +1,17 @@
-//! URLs as documents have them, without what may be secret in them.
+//! URLs from documents, excluding what may be secret in them.
 
 use std::{borrow::Cow, fmt};
 
-/// The beginning of a URL: scheme, host and port. What stands behind the host is dropped on reading, as is a user before
-/// it, since keys and passwords stand there. The host may hold `{{named values}}`, or be code.
+/// The beginning of a URL: scheme, host and port. Everything after the host is dropped on reading, and so is a user
+/// before it, because these may contain keys and passwords. The host may contain `{{named values}}`, or be code.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) struct Link(String);
 
-/// More is never a host.
+/// A host is never longer.
 const LONGEST: usize = 400;
 
 impl Link {
-    /// What is kept of a URL; `None` for nothing.
+    /// The part of a URL that is kept; `None` if there is none.
     pub(in crate::import) fn of(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
@@ -24,7 +24,7 @@ impl Link {
             Some((scheme, rest)) => (Some(scheme), rest),
             None => (None, text),
         };
-        // A URL that a policy computes in part, or that a named value holds as a whole, ends where its host would.
+        // A URL that a policy computes in part, or that a named value contains completely, ends where its host would.
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let authority = &rest[..end];
         if authority.contains("@(") || authority.contains("@{") {
@@ -38,12 +38,12 @@ impl Link {
         Some(Self(without_words(&kept).chars().take(LONGEST).collect()))
     }
 
-    /// Whether it is code, known only when a call comes.
+    /// Whether it is code, which is evaluated when a call arrives.
     pub(in crate::import) fn is_code(&self) -> bool {
         self.0 == "@"
     }
 
-    /// What was kept.
+    /// The part that was kept.
     pub(in crate::import) fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,7 +55,8 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A text up to what no host and no port has: what stands behind it may be the rest of a connection string.
+/// A text up to the first character that neither a host nor a port can contain: what follows may be the rest of a
+/// connection string.
 fn without_words(text: &str) -> Cow<'_, str> {
     let ends = |letter: char| letter.is_whitespace() || ";,=&|\"'<>".contains(letter);
     match text.find(ends) {
@@ -64,7 +65,7 @@ fn without_words(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a value of a policy is code: `@(…)`, `@{…}`, or a string of code.
+/// Whether a value in a policy is code: `@(…)`, `@{…}`, or a string of code.
 pub(in crate::import) fn is_code(text: &str) -> bool {
     text.starts_with("@(") || text.starts_with("@{") || text.starts_with('$')
 }

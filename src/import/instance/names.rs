@@ -1,4 +1,4 @@
-//! The names in an instance's documents that are the user's own.
+//! The user's own names in an instance's documents.
 
 use super::{
     Instance,
@@ -11,7 +11,7 @@ use super::{
 pub type OwnName = (&'static str, String);
 
 impl Instance {
-    /// Every name of the user's: of the instance, of its parts, and of the hosts that they lead to.
+    /// Every name of the user's: of the instance, of its parts, and of the hosts that they connect to.
     pub fn own_names(&self) -> Vec<OwnName> {
         let mut names = Vec::new();
         names.extend(self.id.iter().map(|id| ("id", id.clone())));

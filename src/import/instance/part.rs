@@ -1,4 +1,4 @@
-//! The documents of an instance, and where they are.
+//! The documents of an instance, and their paths.
 
 use crate::azure::{
     json::{JsonNode, Object},
@@ -10,15 +10,15 @@ use crate::azure::{
 pub enum InstancePart {
     /// The instance itself: kind of network, host names, addresses, locations.
     Service,
-    /// Where it logs to.
+    /// Loggers.
     Loggers,
     /// External caches.
     Caches,
     /// Backends.
     Backends,
-    /// APIs; a revision of an API is an entry of its own.
+    /// APIs; each revision of an API is a separate entry.
     Apis,
-    /// Products, below which policies stand.
+    /// Products, which contain policies.
     Products,
     /// Named values.
     NamedValues,
@@ -41,7 +41,7 @@ pub enum InstancePart {
 }
 
 impl InstancePart {
-    /// All of them, in the order in which they are asked for.
+    /// All of them, in the order in which they are requested.
     pub const ALL: [Self; 15] = [
         Self::Service,
         Self::Loggers,
@@ -71,8 +71,8 @@ impl InstancePart {
         }
     }
 
-    /// Where it is below the resource id of the instance; nothing for the instance itself. Of the policies, those of the
-    /// instance: all others are below the ids that [`super::scopes`] gives.
+    /// Its path below the resource id of the instance; empty for the instance itself. For policies, the path of the
+    /// instance's: all others are below the ids that [`super::scopes`] returns.
     pub fn path(self) -> &'static str {
         match self {
             Self::Service => "",
@@ -93,7 +93,7 @@ impl InstancePart {
         }
     }
 
-    /// What it is, within a sentence.
+    /// Its name within a sentence.
     pub fn what(self) -> &'static str {
         match self {
             Self::Service => "the instance itself",
@@ -114,28 +114,28 @@ impl InstancePart {
         }
     }
 
-    /// The part that a key of a bundle means, in any case and with or without dashes.
+    /// The part for a key of a bundle, in any case and with or without hyphens.
     pub(super) fn of_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| letters(part.key()) == letters(key))
     }
 }
 
-/// What an entry is, as its `type` says, or its `id`.
+/// What an entry is, according to its `type` or its `id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sort {
     /// A part of an instance.
     Part(InstancePart),
-    /// Something else of an instance, by Azure's word for it.
+    /// Something else in an instance, with Azure's word for it.
     OtherPart(String),
-    /// Something of another service, by its type.
+    /// Something in another service, with its type.
     Foreign(String),
 }
 
-/// The provider and type of instances, as they begin all types and stand in all ids.
+/// The provider and type of instances, with which all types begin and which all ids contain.
 const SERVICE: &str = "microsoft.apimanagement/service";
 
 impl Sort {
-    /// Tells what an entry is; `None` where neither `type` nor `id` are there, as `--query` leaves it.
+    /// Recognises what an entry is; `None` if it has neither `type` nor `id`, as after `--query`.
     pub(super) fn of(entry: &Object<'_>) -> Option<Self> {
         let of_type = entry
             .own("type")
@@ -156,7 +156,7 @@ impl Sort {
                 Self::OtherPart("workspaces".into())
             });
         };
-        // What stands below an API or a product is another thing than what stands below the instance, policies aside.
+        // An entry below an API or a product is different from one below the instance, except for policies.
         let is_below = words.next().is_some();
         let part = InstancePart::ALL
             .into_iter()
@@ -195,7 +195,7 @@ pub(super) fn instance_of(entry: &Object<'_>) -> Option<String> {
     let id = entry.own("id").and_then(JsonNode::text)?.to_ascii_lowercase();
     let (before, path) = id.split_once(&format!("/providers/{SERVICE}/"))?;
     let name = path.split('/').next().filter(|name| !name.is_empty())?;
-    // `az rest` on a laptop may print ids with the endpoint before them.
+    // `az rest` may print ids with the endpoint before them.
     let before = &before[before.find("/subscriptions/")?..];
     Some(format!("{before}/providers/{SERVICE}/{name}"))
 }

@@ -1,7 +1,7 @@
 //! The hosts in policies.
 //!
-//! A policy is XML with code in it. In the format `xml` the code is escaped; in `rawxml` it is not, so that such a policy is
-//! no XML before its code is taken out. What is computed when a call comes cannot be known here.
+//! A policy is XML with embedded code. In the format `xml` the code is escaped; in `rawxml` it is not, so such a policy
+//! is not valid XML until its code is removed. Anything computed when a call arrives cannot be known here.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -13,36 +13,36 @@ use crate::azure::json::Object;
 /// A policy, or a fragment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct ApimPolicy {
-    /// For which calls it holds.
+    /// The calls that it applies to.
     pub scope: PolicyScope,
-    /// What it names, each thing once, in its order.
+    /// What it mentions, each once, in order.
     pub mentions: Vec<Mention>,
     /// Whether it could be read.
     pub is_readable: bool,
 }
 
-/// For which calls a policy holds.
+/// The calls that a policy applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) enum PolicyScope {
     /// Every call.
     Everything,
-    /// Those through a product, by its name.
+    /// Calls through a product, by its name.
     Product(String),
-    /// Those to an API, by its name.
+    /// Calls to an API, by its name.
     Api(String),
-    /// Those to an operation of an API.
+    /// Calls to an operation of an API.
     Operation {
         /// The API's name.
         api: String,
         /// The operation's name.
         operation: String,
     },
-    /// Those whose policies include the fragment of this name.
+    /// Calls whose policies include the fragment with this name.
     Fragment(String),
 }
 
 impl PolicyScope {
-    /// The name of the API, where it is about one.
+    /// The name of the API, if there is one.
     pub(in crate::import) fn api(&self) -> Option<&str> {
         match self {
             Self::Api(api) | Self::Operation { api, .. } => Some(api),
@@ -51,19 +51,19 @@ impl PolicyScope {
     }
 }
 
-/// What a policy names.
+/// What a policy mentions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::import) enum Mention {
     /// A URL that an element connects to.
     Url {
         /// The element: `send-request`.
         element: String,
-        /// Where it leads.
+        /// The URL.
         link: Link,
     },
     /// A URL that calls are sent to instead of the API's own.
     BackendUrl {
-        /// Where it leads.
+        /// The URL.
         link: Link,
         /// Whether only some calls are sent there.
         is_conditional: bool,
@@ -75,9 +75,9 @@ pub(in crate::import) enum Mention {
         /// Whether only some calls are sent there.
         is_conditional: bool,
     },
-    /// The metadata of who issues tokens (`validate-jwt`).
+    /// The metadata of a token issuer (`validate-jwt`).
     Metadata(Link),
-    /// Entra ID, which tokens come from or are judged by.
+    /// Entra ID, which issues or validates tokens.
     Entra,
     /// The credential manager.
     Credentials,
@@ -100,7 +100,7 @@ pub(super) fn read(entry: &Object<'_>) -> Option<ApimPolicy> {
     })
 }
 
-/// The scope of a policy, as its id says.
+/// The scope of a policy, according to its id.
 fn scope(id: &str, name: &str) -> PolicyScope {
     let words: Vec<&str> = id.split('/').collect();
     let behind = |key: &str| {
@@ -118,7 +118,7 @@ fn scope(id: &str, name: &str) -> PolicyScope {
     }
 }
 
-/// What a policy names; `None` for what cannot be read.
+/// What a policy mentions; `None` if it cannot be read.
 fn mentions(text: &str) -> Option<Vec<Mention>> {
     let of = |text: &str| {
         let document = Document::parse(text).ok()?;
@@ -141,7 +141,7 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
     let child = |name: &str| element.children().find(|child| child.has_tag_name(name));
     let name = element.tag_name().name();
     let is_choice = |above: Node<'_, '_>| matches!(above.tag_name().name(), "choose" | "on-error" | "wait");
-    // What guards a call or looks something up is no backend of all calls either.
+    // An element that checks a call or looks something up is not a backend of all calls.
     let is_conditional = name != "set-backend-service" || element.ancestors().any(is_choice);
     let backend = |name| Mention::Backend { name, is_conditional };
     let mut mentions = Vec::new();
@@ -151,7 +151,7 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
         "send-request" | "send-one-way-request" => {
             let url = child("set-url").and_then(|url| Link::of(url.text()?));
             let proxy = child("proxy").and_then(|proxy| Link::of(proxy.attribute("url")?));
-            // The connection goes to the proxy, wherever the request goes from there.
+            // The connection goes to the proxy, regardless of where the request goes from there.
             mentions.extend(proxy.or(url).map(|link| Mention::Url {
                 element: name.into(),
                 link,
@@ -172,7 +172,7 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
     mentions
 }
 
-/// A policy with `@(…)` and `@{…}` emptied, so that no `<`, `&` or quote of the code is taken for the XML's.
+/// A policy with the contents of `@(…)` and `@{…}` removed, so that no `<`, `&` or quote in the code is parsed as XML.
 fn without_code(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     let mut kept = String::with_capacity(text.len());
@@ -192,7 +192,8 @@ fn without_code(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Where C# ends that is opened already: behind the bracket that closes it, those in strings, characters and comments aside.
+/// The end of a C# expression that is already open: after its closing bracket, ignoring brackets in strings, characters
+/// and comments.
 fn end_of_code(code: &str, closing: u8) -> Option<usize> {
     let bytes = code.as_bytes();
     let opening = if closing == b')' { b'(' } else { b'{' };
@@ -218,7 +219,7 @@ fn end_of_code(code: &str, closing: u8) -> Option<usize> {
     None
 }
 
-/// The length of a string up to and with its closing quote, `\"` inside it aside.
+/// The length of a string up to and including its closing quote, ignoring `\"`.
 fn quoted(rest: &[u8], quote: u8) -> usize {
     let mut at = 0;
     while let Some(byte) = rest.get(at) {

@@ -1,4 +1,4 @@
-//! The lists of an instance, entry by entry: what leads to a host or explains one, and nothing else.
+//! The lists of an instance, entry by entry: only what leads to a host or explains one.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::{
     text::one_line,
 };
 
-/// More of a title or a message is not kept, in characters.
+/// Maximum length of a title or a message, in characters.
 const LONGEST: usize = 200;
 
 /// The lists of an instance.
@@ -35,13 +35,13 @@ pub(in crate::import) struct Records {
     products: usize,
 }
 
-/// Where the instance logs to.
+/// A logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct Logger {
     pub name: String,
     /// `applicationInsights`, `azureEventHub` or `azureMonitor`, in lower case.
     pub kind: String,
-    /// The Event Hubs namespace's host, where it is reached with a managed identity.
+    /// The Event Hubs namespace's host, if it is reached with a managed identity.
     pub endpoint: Option<Link>,
     pub resource: Option<String>,
 }
@@ -58,7 +58,7 @@ pub(in crate::import) struct Cache {
 pub(in crate::import) struct Backend {
     pub name: String,
     pub url: Option<Link>,
-    /// Whether the instance validates its chain and its name; both unless it is told otherwise.
+    /// Whether the instance validates its chain and its name; both by default.
     pub chain: bool,
     pub own_name: bool,
     pub proxy: Option<Link>,
@@ -86,9 +86,9 @@ pub(in crate::import) struct Api {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct NamedValue {
     pub name: String,
-    /// What `{{…}}` refers to.
+    /// The name in `{{…}}`.
     pub title: String,
-    /// The beginning of its value as a URL, where it is no secret.
+    /// The beginning of its value as a URL, if it is not secret.
     pub value: Option<Link>,
     pub vault: Option<Vault>,
 }
@@ -100,7 +100,7 @@ pub(in crate::import) struct Certificate {
     pub vault: Option<Vault>,
 }
 
-/// What the instance fetches from a vault, and how its own last attempt went.
+/// The vault secret that the instance fetches, with the result of its own last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct Vault {
     pub url: Link,
@@ -119,10 +119,10 @@ pub(in crate::import) struct IdentityProvider {
     pub tenants: Vec<String>,
 }
 
-/// A host that tokens or their metadata come from.
+/// A host that issues tokens or provides their metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct TokenHost {
-    /// Whose it is: `OAuth 2.0 server x`.
+    /// Its description: `OAuth 2.0 server x`.
     pub of: String,
     /// The user's name for it: `x`.
     pub name: String,
@@ -258,7 +258,7 @@ impl Backend {
         let tls = entry.get("tls").and_then(JsonNode::object);
         let validates = |key: &str| tls.as_ref().and_then(|tls| tls.flag(key)).unwrap_or(true);
         let proxy = entry.get("proxy").and_then(JsonNode::object);
-        // The cluster stands below properties.properties, or, flattened, below properties alone.
+        // The cluster is below properties.properties, or, if flattened, below properties alone.
         let inner = entry.get("properties").and_then(JsonNode::object);
         let cluster = inner
             .as_ref()
@@ -352,7 +352,7 @@ impl Vault {
 
 impl IdentityProvider {
     fn of(entry: &Object<'_>) -> Self {
-        // The list's own type stands in `type`, the provider's below `properties`; `az` leaves both in one place.
+        // The list's own type is in `type`, the provider's below `properties`; `az` puts both in one place.
         let kind = entry
             .properties()
             .and_then(|inner| owned(&inner, "type"))
@@ -391,10 +391,10 @@ fn name(entry: &Object<'_>) -> String {
     }
 }
 
-/// What people call an entry.
+/// The display name of an entry.
 fn title(entry: &Object<'_>) -> String {
     let title = owned(entry, "displayName").unwrap_or_else(|| name(entry));
-    // Azure takes 300 characters.
+    // Azure allows 300 characters.
     match title.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &title[..end]),
         None => title,

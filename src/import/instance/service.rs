@@ -12,20 +12,20 @@ use crate::{
     model::{Tier, Vnet},
 };
 
-/// What an instance shows. While it is activating, or after that failed, most of it may be missing.
+/// The instance's own document. While it is being activated, or after that failed, most of it may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceResource {
-    /// Its name, which its default host names begin with.
+    /// Its name, with which its default host names begin.
     pub name: Option<String>,
     /// The tier, by Azure's word: `Developer`, `Premium`, `StandardV2` …
     pub sku: Option<String>,
-    /// How it stands: `Succeeded`, `Activating`, `Failed` …
+    /// Its state: `Succeeded`, `Activating`, `Failed` …
     pub state: Option<String>,
-    /// The kind of network, by Azure's word: `None`, `External`, `Internal`.
+    /// The network mode, in Azure's word: `None`, `External`, `Internal`.
     pub network: Option<String>,
     /// Where it runs, the primary location first.
     pub locations: Vec<InstanceLocation>,
-    /// Its host names: the default ones and its own.
+    /// Its host names: the default ones and custom ones.
     pub host_names: Vec<HostName>,
     /// The CA certificates that were uploaded to it.
     pub authorities: Vec<TrustedAuthority>,
@@ -44,7 +44,7 @@ pub struct InstanceLocation {
     pub public: Vec<IpAddr>,
 }
 
-/// What a host name leads to.
+/// What a host name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The gateway, which serves the APIs.
@@ -60,13 +60,13 @@ pub enum Role {
 /// One host name of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName {
-    /// What it leads to.
+    /// What it is for.
     pub role: Role,
     /// The name, in lower case.
     pub host: String,
-    /// Whether it is the user's own, with a certificate of their own.
+    /// Whether it is a custom name, with the user's own certificate.
     pub is_custom: bool,
-    /// The vault that its certificate comes from.
+    /// The vault of its certificate.
     pub(in crate::import) vault: Option<Link>,
 }
 
@@ -99,7 +99,7 @@ impl ServiceResource {
         }
     }
 
-    /// The kind of virtual network; `None` for none, or where it is not told.
+    /// The network mode; `None` if there is none, or if it is not known.
     pub fn vnet(&self) -> Option<Vnet> {
         match self.network.as_deref()?.to_ascii_lowercase().as_str() {
             "external" => Some(Vnet::External),
@@ -108,17 +108,17 @@ impl ServiceResource {
         }
     }
 
-    /// The tier whose catalog fits; `None` where it is not told, or has no network of the user's.
+    /// The tier whose catalog applies; `None` if it is not known, or has no network of the user's.
     pub fn tier(&self) -> Option<Tier> {
         match self.sku.as_deref()?.to_ascii_lowercase().as_str() {
             "developer" | "premium" => Some(Tier::Classic),
-            // What is integrated needs the same outbound access as what is injected.
+            // An integrated instance needs the same outbound access as an injected one.
             "premiumv2" | "standardv2" => Some(Tier::PremiumV2),
             _ => None,
         }
     }
 
-    /// The tier as people write it: `Premium v2`.
+    /// The tier in the usual spelling: `Premium v2`.
     pub fn tier_name(&self) -> Option<String> {
         Some(self.sku.as_deref()?.replace("V2", " v2"))
     }
@@ -176,7 +176,7 @@ fn addresses(location: &Object<'_>, key: &str) -> Vec<IpAddr> {
     words.iter().filter_map(|word| word.parse().ok()).collect()
 }
 
-/// The host names of an instance. The old portal and Git's (`scm`) are left out: both are retired.
+/// The host names of an instance. The old portal and Git's (`scm`) are omitted: both are retired.
 fn host_names(entry: &Object<'_>) -> Vec<HostName> {
     let mut names: Vec<HostName> = Vec::new();
     let mut add = |role, host: &str, is_custom, vault| {
@@ -231,7 +231,7 @@ fn host_names(entry: &Object<'_>) -> Vec<HostName> {
     names
 }
 
-/// The cloud that gave a host name; `None` for the user's own.
+/// The cloud that a host name belongs to; `None` for a custom one.
 pub(super) fn cloud_of(host: &str) -> Option<Cloud> {
     let host = host.to_ascii_lowercase();
     let suffixes = [
@@ -255,7 +255,7 @@ fn full_name(host: &str) -> Option<String> {
     super::super::host_name::is_host(&host).then_some(host)
 }
 
-/// A CA certificate, as an entry of `certificates` tells of it.
+/// A CA certificate, from an entry of `certificates`.
 fn authority(entry: &Object<'_>) -> Option<TrustedAuthority> {
     let certificate = entry.get("certificate").and_then(JsonNode::object);
     let told = |key: &str| {

@@ -1,4 +1,4 @@
-//! What the entries of one dependency become once targets have joined them.
+//! The entries of one dependency after targets have joined them.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use crate::{
     model::Need,
 };
 
-/// What one dependency gains and loses.
+/// Additions to and removals from one dependency.
 #[derive(Debug)]
 pub(super) struct Additions {
-    /// Entries that come before each one of the catalog.
+    /// Entries to insert before each one of the catalog.
     before: Vec<Vec<EndpointSpec>>,
-    /// Ports of entries whose place was taken.
+    /// Ports of entries that were replaced.
     taken: BTreeSet<(usize, u16)>,
-    /// Entries that come last.
+    /// Entries to append.
     pub(super) own: Vec<EndpointSpec>,
 }
 
@@ -29,7 +29,7 @@ impl Additions {
         }
     }
 
-    /// Puts a target before the entry that it fits, or in its place; gives its need.
+    /// Inserts a target before the entry that it matches, or replaces it; returns its need.
     pub(super) fn take(
         &mut self,
         dependency: &Dependency,
@@ -49,7 +49,7 @@ impl Additions {
         let documented = spec.need.unwrap_or(dependency.need);
         let said = target.need.filter(|_| owner == Some(fitting.dependency));
         let (to, need, is_replaced) = match fit {
-            // What the documentation requires is not waived by an instance that can do without it for now.
+            // An instance that currently works without something does not change that the documentation requires it.
             Fit::Known => {
                 let need = said.map_or(documented, |said| said.min(documented));
                 if spec.retired.is_some() || (need == documented && !spec.only_when_named) {
@@ -81,7 +81,7 @@ impl Additions {
         need
     }
 
-    /// The dependency with all of this.
+    /// The dependency with all changes.
     pub(super) fn complete(self, dependency: Dependency) -> Dependency {
         let mut endpoints = Vec::with_capacity(dependency.endpoints.len());
         for (entry, (mut spec, before)) in dependency.endpoints.into_iter().zip(self.before).enumerate() {
@@ -99,7 +99,7 @@ impl Additions {
     }
 }
 
-/// An entry's target, narrowed to the one member of a wildcard that is meant.
+/// An entry's target, narrowed to the matching member of a wildcard.
 fn known(to: &To, target: &InstanceTarget) -> To {
     match to {
         To::Wildcard { pattern, .. } => To::Wildcard {
@@ -110,7 +110,7 @@ fn known(to: &To, target: &InstanceTarget) -> To {
     }
 }
 
-/// A target's place, as an entry of the catalog has it.
+/// A target's place, in the form of a catalog entry.
 pub(super) fn place_of(target: &InstanceTarget) -> To {
     match &target.place {
         HostOrAddresses::Host(host) => To::Host(host.clone()),

@@ -8,28 +8,28 @@ use crate::{
 
 use super::Suffixes;
 
-/// How a host fits an entry of the catalog.
+/// How a host matches an entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fit {
     /// It is the entry's host.
     Known,
-    /// It is a name of the instance's own.
+    /// It is the instance's own host.
     Own { setting: String, value: String },
     /// It is the entry's host in another region.
     Elsewhere,
-    /// It stands under the entry's wildcard.
+    /// It is under the entry's wildcard.
     Member,
 }
 
-/// The account in a host of a storage account with a DNS zone, `NAME.z12.blob.storage.azure.net`, where `after` is what
-/// stands behind the name of any other account.
+/// The account in a host of a storage account with a DNS zone, `NAME.z12.blob.storage.azure.net`; `after` is what
+/// follows the name of any other account.
 fn zoned_account<'a>(host: &'a str, after: &str) -> Option<&'a str> {
     let service = after.strip_suffix(azure::STORAGE)?;
     let account = host.strip_suffix(azure::STORAGE_ZONES)?.strip_suffix(service)?;
     azure::is_zoned_account(account).then_some(account)
 }
 
-/// How `host` fits an entry, in the run's cloud and region.
+/// How `host` matches an entry, in the run's cloud and region.
 pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str) -> Option<Fit> {
     match to {
         To::Host(template) => {
@@ -45,7 +45,7 @@ pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str
                     value: account.into(),
                 });
             }
-            // A template that is nothing but braces would fit every host.
+            // A template that is only a placeholder would match every host.
             let value = host
                 .strip_prefix(before)?
                 .strip_suffix(after)

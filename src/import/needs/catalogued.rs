@@ -1,4 +1,4 @@
-//! What fits entries of the catalog: Event Hubs, vaults, caches.
+//! What matches entries of the catalog: Event Hubs, vaults, caches.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +13,15 @@ use crate::{
     text::words,
 };
 
-/// Adds what documents tell of the services that the catalog knows.
+/// Adds what documents contain about the services that the catalog knows.
 pub(super) fn add(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
     event_hubs(instance, cloud, needs);
     caches(instance, cloud, needs);
     vaults(instance, needs);
 }
 
-/// Event Hubs that the instance logs to: by host with a managed identity, by name of the resource, or unknown where the
-/// connection string is all there is.
+/// Event Hubs that the instance logs to: by host if it uses a managed identity, by the name of the resource, or unknown
+/// if there is only a connection string.
 fn event_hubs(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
     let suffix = match cloud {
         Cloud::Public => Some("servicebus.windows.net"),
@@ -100,7 +100,7 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
     }
 }
 
-/// Vaults, and what the instance says of its own last attempt at each.
+/// Vaults, and the instance's own last attempt at each.
 fn vaults(instance: &Instance, needs: &mut Needs) {
     let mut known = BTreeSet::new();
     let mut add = |link: &Link, kind: String, needs: &mut Needs| {
@@ -136,7 +136,7 @@ fn vaults(instance: &Instance, needs: &mut Needs) {
     }
 }
 
-/// The newest attempt at each vault by how it ended: a hundred values of one vault say one thing.
+/// The newest attempt at each vault for each result: a hundred values of one vault have the same one.
 fn newest(mut attempts: Vec<(String, String, &Vault)>) -> Vec<(String, String, &Vault)> {
     attempts.retain(|(_, _, vault)| vault.code.is_some());
     attempts.sort_by_key(|(_, _, vault)| std::cmp::Reverse(vault.at));
@@ -176,7 +176,7 @@ fn host_of(link: &Link) -> Option<String> {
     }
 }
 
-/// The word behind another one in a resource id, where it can be part of a host name.
+/// The word after another one in a resource id, if it can be part of a host name.
 fn word_behind(id: &str, key: &str) -> Option<String> {
     let mut words = id.split('/').skip_while(|word| !word.eq_ignore_ascii_case(key));
     let name = words.nth(1)?.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! One entry for each host and port, whatever uses it.
+//! One entry for each host and port, with all of its uses.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,24 +22,24 @@ use crate::{
     text::words,
 };
 
-/// What the uses come to.
+/// The result.
 #[derive(Debug, Default)]
 pub(super) struct GatheredNeeds {
     pub dependencies: Vec<Dependency>,
     pub notices: Vec<String>,
 }
 
-/// More who need one host are counted and not named.
+/// Maximum number of users of one host that are named; more are counted.
 const MOST_USERS: usize = 25;
 
-/// A host and port with all that is tried there.
+/// A host and port with everything that uses it.
 struct Shared {
     spot: Result<Spot, (String, String)>,
     port: u16,
     uses: Vec<Use>,
 }
 
-/// Puts uses together by where they lead.
+/// Groups uses by their target.
 pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAuthority]) -> GatheredNeeds {
     let mut shared: Vec<Shared> = Vec::new();
     let mut places: HashMap<(String, u16), usize> = HashMap::new();
@@ -126,7 +126,7 @@ impl Shared {
             },
             Err((host, _)) => To::Host(host.clone()),
         };
-        // A certificate for an address names the address.
+        // A certificate for an address contains the address.
         let names = match &target {
             To::Addresses { addresses, .. } if tls => addresses.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
@@ -140,7 +140,7 @@ impl Shared {
     }
 
     fn feature(&self) -> String {
-        // Each list is looked at once, however many of a fragment's mentions lead here.
+        // Each list is used once, even if several mentions in a fragment have the same target.
         let mut lists: Vec<&UserList> = self.uses.iter().map(|of| &of.users).collect();
         let mut seen = HashSet::new();
         lists.retain(|users| seen.insert(Rc::as_ptr(users)));
@@ -155,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// What breaks, sentence by sentence.
+    /// What breaks, one sentence each.
     fn impact(&self) -> String {
         const MOST: usize = 4;
         let sentences = words::distinct(self.uses.iter().map(|of| of.impact.as_str()));

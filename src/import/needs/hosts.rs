@@ -1,4 +1,4 @@
-//! Where a URL of an instance leads: host, port, and whether TLS is spoken there.
+//! The target of a URL in an instance: host, port, and whether TLS is used.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -19,14 +19,14 @@ pub(super) struct Spot {
     pub tls: bool,
 }
 
-/// Why a URL leads nowhere that is known.
+/// Why a URL has no known target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Odd {
-    /// It is computed when a call comes.
+    /// It is computed when a call arrives.
     Computed,
-    /// A named value hides its host: what stands in the host's place, its port, and why.
+    /// A named value hides its host: the placeholder, its port, and why.
     Hidden { host: String, port: u16, why: String },
-    /// What replaces a host is none, or its port is.
+    /// The value of its host is not a host, or its port is not a port.
     NoHost(String),
 }
 
@@ -40,13 +40,13 @@ impl<'a> Hosts<'a> {
     pub(super) fn new(values: &'a [NamedValue]) -> Self {
         let by_name = values.iter().map(|value| (value.name.as_str(), value.value.as_ref()));
         let by_title = values.iter().map(|value| (value.title.as_str(), value.value.as_ref()));
-        // What `{{…}}` refers to is the display name; the other one only helps where that is missing.
+        // `{{…}}` contains the display name; the other one is used only if that is missing.
         Self {
             values: by_name.chain(by_title).collect(),
         }
     }
 
-    /// Where a URL leads. One without a scheme is taken for HTTPS.
+    /// The target of a URL. One without a scheme is treated as HTTPS.
     pub(super) fn find(&self, link: &Link) -> Result<Spot, Odd> {
         if link.is_code() {
             return Err(Odd::Computed);
@@ -59,7 +59,7 @@ impl<'a> Hosts<'a> {
                 return Err(hidden(host, tls, &names, self));
             }
         };
-        // A value may be a whole URL, of which the host alone counts.
+        // A value may be a whole URL, of which only the host counts.
         let Some(link) = Link::of(&filled) else {
             return Err(Odd::NoHost(quoted(written)));
         };
@@ -78,7 +78,7 @@ impl<'a> Hosts<'a> {
         })
     }
 
-    /// A text with its named values, or the names of those that are not known.
+    /// A text with its named values filled in, or the names of those that are not known.
     fn filled(&self, text: &str) -> Result<String, Vec<String>> {
         let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
         while let Some((before, behind)) = rest.split_once("{{") {
@@ -97,13 +97,13 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// Whether a URL's scheme speaks TLS, and what stands behind it; `None` for a scheme without a connection.
+/// Whether a URL's scheme uses TLS, and the rest of the URL; `None` for a scheme without a connection.
 fn parts(text: &str) -> Option<(bool, &str)> {
     let (scheme, host) = text.split_once("://").unwrap_or(("", text));
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "" | "https" | "wss" | "grpcs" => true,
         "http" | "ws" | "grpc" => false,
-        // `{{scheme}}://host` is as good as any.
+        // `{{scheme}}://host` may be either.
         other if other.contains("{{") => true,
         _ => return None,
     };
@@ -142,7 +142,7 @@ fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
     }
 }
 
-/// What a text that is no host may lack.
+/// Why a text is not a host.
 fn why_not(host: &str) -> &'static str {
     let port = host.rsplit_once(':').map(|(_, port)| port);
     let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
@@ -159,7 +159,7 @@ fn why_not(host: &str) -> &'static str {
     }
 }
 
-/// A text as notices show it.
+/// A text as shown in notices.
 fn quoted(text: &str) -> String {
     const MOST: usize = 80;
     let cut: String = text.chars().take(MOST).collect();

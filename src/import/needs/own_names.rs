@@ -1,6 +1,6 @@
-//! The host names of an internal instance, which must lead to its private address inside the network.
+//! The host names of an internal instance, which must resolve to its private address inside the network.
 //!
-//! Nothing of it is in public DNS, and it listens to requests by host name only
+//! Public DNS does not contain them, and the instance answers requests by host name only
 //! (<https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet>).
 
 use std::net::IpAddr;
@@ -18,12 +18,13 @@ use crate::{
     model::{Protocol, Vnet},
 };
 
-/// The host names of an internal instance as a dependency, seen from a region; nothing for any other instance.
+/// The host names of an internal instance as a dependency, from a region's point of view; nothing for any other
+/// instance.
 pub(super) fn dependency(service: &ServiceResource, region: Option<&str>, has_gateways: bool) -> Option<Dependency> {
     if service.vnet() != Some(Vnet::Internal) {
         return None;
     }
-    // The configuration API is for self-hosted gateways alone.
+    // Only self-hosted gateways use the configuration API.
     let counts = |name: &&HostName| name.role != Role::Configuration || has_gateways;
     let endpoints: Vec<EndpointSpec> = service
         .host_names
@@ -43,8 +44,8 @@ pub(super) fn dependency(service: &ServiceResource, region: Option<&str>, has_ga
     })
 }
 
-/// The addresses that a name may lead to, the one for this region first. The portal and the management API are in the
-/// primary location alone.
+/// The addresses that a name may resolve to, the one for this region first. The portal and the management API are only
+/// in the primary location.
 fn leads_to(service: &ServiceResource, name: &HostName, region: Option<&str>) -> Vec<IpAddr> {
     let primary = service
         .locations

@@ -1,4 +1,4 @@
-//! What the instance connects to, and for what: backends, identity providers, and what policies name.
+//! What the instance connects to, and for what: backends, identity providers, and targets in policies.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,16 +19,16 @@ pub(super) enum UseKind {
     PolicyTargets,
 }
 
-/// Who needs something, each once: `API Orders`. All that one fragment names has one list of them.
+/// The users of something, each once: `API Orders`. All mentions in one fragment share one list.
 pub(super) type UserList = Rc<[String]>;
 
 /// Something that the instance connects to, and for what.
 #[derive(Debug, Clone)]
 pub(super) struct Use {
     pub group: UseKind,
-    /// What it is, in the user's words: `Backend orders`.
+    /// Its description, in the user's words: `Backend orders`.
     pub title: String,
-    /// Who needs it. Empty where no document tells.
+    /// Its users. Empty if no document shows any.
     pub users: UserList,
     /// What breaks without it.
     pub impact: String,
@@ -89,18 +89,18 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
     uses
 }
 
-/// What the lists say of each other.
+/// References between the lists.
 struct RecordIndex<'a> {
     records: &'a Records,
     /// Whether an API is the current revision, by its name in lower case.
     current: HashMap<String, bool>,
     /// Titles of APIs by their names, without revision.
     titles: HashMap<&'a str, &'a str>,
-    /// Policies, and each fragment once, behind the first policy that includes it.
+    /// Policies, and each fragment once, after the first policy that includes it.
     sources: Vec<PolicySource<'a>>,
-    /// Who uses a backend, by its name in lower case, and whether each of their calls goes there.
+    /// The users of a backend, by its name in lower case, and whether each of their calls goes there.
     users: HashMap<String, Vec<(UserList, bool)>>,
-    /// The pools that a backend is a member of.
+    /// The pools that contain a backend.
     pools: HashMap<String, Vec<&'a str>>,
     /// APIs whose policies send calls elsewhere, by name.
     rerouted: BTreeSet<&'a str>,
@@ -154,7 +154,7 @@ impl<'a> RecordIndex<'a> {
             for member in &pool.members {
                 let member = member.to_ascii_lowercase();
                 books.pools.entry(member.clone()).or_default().push(&pool.name);
-                // A member gets some of the calls.
+                // A member of a pool gets some of the calls.
                 let of = users.entry(member).or_default();
                 of.extend(through.iter().map(|(users, _)| (users.clone(), false)));
             }
@@ -163,7 +163,7 @@ impl<'a> RecordIndex<'a> {
         books
     }
 
-    /// Whether a policy holds for calls that do not ask for an old revision.
+    /// Whether a policy applies to calls that do not ask for an old revision.
     fn is_current(&self, scope: &PolicyScope) -> bool {
         let (PolicyScope::Api(name) | PolicyScope::Operation { api: name, .. }) = scope else {
             return true;
@@ -172,7 +172,7 @@ impl<'a> RecordIndex<'a> {
         known.copied().unwrap_or_else(|| !name.contains(";rev="))
     }
 
-    /// Whose calls a scope means.
+    /// Whose calls a scope covers.
     fn who(&self, scope: &PolicyScope) -> String {
         match scope {
             PolicyScope::Everything => "every API".into(),
@@ -258,7 +258,7 @@ impl<'a> RecordIndex<'a> {
         })
     }
 
-    /// Members of pools that no document has.
+    /// Members of pools that no document contains.
     fn unknown_members(&self) -> Option<String> {
         let known: BTreeSet<String> = self
             .records
@@ -286,14 +286,14 @@ impl<'a> RecordIndex<'a> {
     }
 }
 
-/// A policy or a fragment, with those whose calls it is about.
+/// A policy or a fragment, with those whose calls it applies to.
 struct PolicySource<'a> {
     users: UserList,
     mentions: &'a [Mention],
 }
 
 impl<'a> PolicySource<'a> {
-    /// The backends that calls are sent to, by name where they have one, and whether only some calls are.
+    /// The backends that calls are sent to, by name if they have one, and whether only some calls are.
     fn sends(&self) -> impl Iterator<Item = (Option<&'a str>, bool)> {
         self.mentions.iter().filter_map(|mention| match mention {
             Mention::Backend { name, is_conditional } => Some((Some(name.as_str()), *is_conditional)),
@@ -302,7 +302,7 @@ impl<'a> PolicySource<'a> {
         })
     }
 
-    /// What is tried for a mention.
+    /// The target of a mention.
     fn use_of(&self, mention: &Mention) -> Option<Use> {
         let names: Vec<&str> = self.users.iter().map(String::as_str).collect();
         let (who, every_call) = (words::list(&names, 3), every_call(&self.users));
@@ -352,7 +352,7 @@ impl<'a> PolicySource<'a> {
     }
 }
 
-/// Fragments, and which of each other they include.
+/// Fragments, and which other fragments each includes.
 struct Fragments<'a> {
     known: Vec<&'a ApimPolicy>,
     by_name: HashMap<String, usize>,
@@ -371,7 +371,7 @@ impl<'a> Fragments<'a> {
         Self { known, by_name }
     }
 
-    /// The fragments that a policy or a fragment includes itself.
+    /// The fragments that a policy or a fragment includes directly.
     fn included(&self, policy: &ApimPolicy) -> Vec<usize> {
         let names = policy.mentions.iter().filter_map(|mention| match mention {
             Mention::Fragment(name) => Some(name.to_ascii_lowercase()),
@@ -380,7 +380,7 @@ impl<'a> Fragments<'a> {
         names.filter_map(|name| self.by_name.get(&name).copied()).collect()
     }
 
-    /// Policies in their order, each fragment behind the first of them that includes it, with the policies whose it is.
+    /// Policies in order, each fragment after the first policy that includes it, with the policies that include it.
     fn in_order(&self, policies: Vec<&'a ApimPolicy>) -> Vec<(&'a ApimPolicy, Vec<&'a ApimPolicy>)> {
         let within: Vec<Vec<usize>> = self.known.iter().map(|fragment| self.included(fragment)).collect();
         let mut places: Vec<Option<usize>> = vec![None; self.known.len()];
@@ -404,7 +404,8 @@ impl<'a> Fragments<'a> {
     }
 }
 
-/// Users of several sources as one list, in the order of their names, and whether each of them always sends its calls there.
+/// Users from several sources as one list, in the order of their names, and whether each of them always sends its calls
+/// there.
 fn merge_users(of: &[(UserList, bool)]) -> (UserList, bool) {
     if let [(users, always)] = of {
         return (users.clone(), *always);
@@ -421,7 +422,7 @@ fn merge_users(of: &[(UserList, bool)]) -> (UserList, bool) {
     )
 }
 
-/// What the instance asks for tokens and their metadata.
+/// Where the instance gets tokens and their metadata.
 fn identity_providers(records: &Records) -> Vec<Use> {
     let of = |title: String, user: &str, impact: String, link: Link| Use {
         group: UseKind::IdentityProviders,
@@ -445,7 +446,7 @@ fn identity_providers(records: &Records) -> Vec<Use> {
         let link = match &provider.authority {
             Some(link) => Some(link.clone()),
             None if kind.eq_ignore_ascii_case("aadB2C") => b2c(),
-            // The others have hosts of their own, which browsers open.
+            // The others use hosts of their own, which browsers open.
             None => None,
         };
         uses.extend(link.map(|link| {
@@ -493,7 +494,7 @@ mod tests {
     use super::*;
     use crate::import::instance::{Instance, InstancePart};
 
-    /// An instance of so many APIs, whose policies all include one fragment, which includes another, and it once more.
+    /// An instance with this many APIs, whose policies all include one fragment, which includes another twice.
     fn sharing(apis: usize, requests: usize) -> Instance {
         let mut instance = Instance::default();
         let mut add = |part, entry: serde_json::Value| instance.add(part, &entry.to_string(), "test").unwrap();

@@ -1,4 +1,4 @@
-//! The causes, one row each: what scripts rely on (the word never changes its meaning), what a headline says, what it
+//! The causes, one row each: the word, on which scripts rely and whose meaning never changes, its headline, its
 //! suspects, and what `explain` prints.
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! The kinds of findings, one row each: the word never changes its meaning, as scripts rely on it.
+//! The kinds of findings, one row each. Scripts rely on the words, so their meaning never changes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -45,7 +45,7 @@ pub(crate) fn check<'a>(
         tokio::select! {
             () = check_all(errand, vantage, bodies, until, &checked) => {}
             () = until.clone().over() => {
-                checked.borrow_mut().why = Some("the run's time was up".into());
+                checked.borrow_mut().why = Some("the run's deadline passed".into());
             }
         }
     };

@@ -87,12 +87,11 @@ fn why(trouble: &SessionError, missing: &[What], service: &ResourceId, cloud: Cl
             format!("{ENDPOINT} answered with {} instead of {what}", coded(status, reason))
         }
         SessionError::PutOff(429, wait) => format!(
-            "{ENDPOINT} throttles requests (HTTP 429) and asks to wait {}, longer than the run may take, so {what} \
-             are missing: try again later",
+            "{ENDPOINT} throttles requests (HTTP 429) and asks for a wait of {}, longer than the run may take, so {what} are missing: try again later",
             words::duration(*wait)
         ),
         SessionError::PutOff(status, wait) => format!(
-            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks to wait {}, longer than the run may take",
+            "{ENDPOINT} answered with HTTP {status} instead of {what} and asks for a wait of {}, longer than the run may take",
             words::duration(*wait)
         ),
         SessionError::Redirected => {

@@ -114,7 +114,7 @@ impl fmt::Display for SessionError {
             Self::PutOff(status, wait) => {
                 write!(
                     f,
-                    "HTTP {status}, which asks to wait {}, longer than the run may take",
+                    "HTTP {status}, which asks for a wait of {}, longer than the run may take",
                     words::duration(*wait)
                 )
             }

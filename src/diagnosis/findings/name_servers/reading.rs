@@ -1,4 +1,4 @@
-//! What the behaviour of a name server means: whose fault it is, and what to change.
+//! What the behaviour of a name server means: what is at fault, and what to change.
 
 use std::net::IpAddr;
 
@@ -14,11 +14,11 @@ use crate::{
 /// What the behaviour of a server means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerBehaviour {
-    /// It answers, and what it answers is the fault.
+    /// It answers, and the answer itself is wrong.
     Answers(Cause),
-    /// It answers so at times, and well at others.
+    /// It sometimes answers like that, and sometimes correctly.
     AtTimes(Cause),
-    /// It answers over the other transport, and nothing comes back over this one: a rule names the other one only.
+    /// It answers over the other transport, and nothing comes back over this one: a rule covers the other one only.
     Dropped(Transport),
     /// It answers over UDP, and refuses connections.
     NoTcp,
@@ -26,21 +26,21 @@ pub(super) enum ServerBehaviour {
     NoUdp,
     /// It answers over UDP, accepts connections, and does not answer over them.
     SilentOverTcp,
-    /// It answers over UDP at times.
+    /// It answers some queries over UDP.
     Sometimes,
-    /// It accepts connections and answers no query: it waits for others.
+    /// It accepts connections and answers no query: it is waiting for its forwarders.
     Waits,
-    /// It refuses, over both transports or over the one that was asked.
+    /// It refuses, over both transports or over the one that was used.
     NotListening,
     /// Nothing comes back at all.
     Silent,
 }
 
-/// From one unanswered question of so many on, a server leaves questions unanswered as such.
+/// If at least one query in this many gets no answer, the server is one that leaves queries unanswered.
 const LOSSY: usize = 4;
 
 impl ServerBehaviour {
-    /// What a server that failed (with this cause, where it is one) did in the whole run.
+    /// What a failing server (with this cause, if there is one) did in the whole run.
     pub(super) fn of(server: &NameServerView, cause: Option<Cause>) -> Self {
         let (udp, tcp) = (&server.udp, &server.tcp);
         if let Some(
@@ -58,7 +58,7 @@ impl ServerBehaviour {
                 Self::Answers(cause)
             };
         }
-        // One that leaves so many questions unanswered over UDP may have done the same over TCP.
+        // A server that leaves so many UDP queries unanswered may do the same over TCP.
         let is_lossy = udp.silent * LOSSY >= udp.answered;
         match (udp.answered > 0, tcp.answered > 0) {
             (true, false) if tcp.accepted > 0 && is_lossy => Self::Sometimes,
@@ -79,7 +79,7 @@ impl ServerBehaviour {
         matches!(self, Self::Answers(_))
     }
 
-    /// What it does, as the rest of a sentence.
+    /// Its behaviour, as the rest of a sentence.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Answers(Cause::DnsRefused) => "refuses to answer (REFUSED)",
@@ -116,7 +116,8 @@ impl ServerBehaviour {
     /// Where to look, the likeliest first.
     pub(super) fn suspects(self, view: &RunView<'_>, server: IpAddr) -> Vec<Suspect> {
         match self {
-            // The platform's server sits in the host below: only a rule against its tag, or this VM, keeps it silent.
+            // The platform's server runs on the VM's host: only a rule against its tag, or this VM itself, can prevent
+            // its replies.
             Self::Silent if view.platform_dns == Some(false) => {
                 vec![Suspect::Nsg, Suspect::LocalHost, Suspect::DnsServer]
             }
@@ -189,7 +190,7 @@ impl ServerBehaviour {
         }
     }
 
-    /// What to change where the platform's own server fails: it has no forwarders, and cannot be restarted.
+    /// What to change if the platform's own server fails: it has no forwarders, and cannot be restarted.
     fn at_platform(self) -> Fix {
         match self {
             Self::Answers(_) | Self::AtTimes(_) => Fix::new(
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
     use crate::diagnosis::view::QueryCounts;
 
-    /// Questions over one transport: answered, silent, accepted, refused.
+    /// Queries over one transport: answered, without a reply, accepted, refused.
     fn seen([answered, silent, accepted, refused]: [usize; 4]) -> QueryCounts {
         QueryCounts {
             answered,
@@ -232,12 +233,13 @@ mod tests {
             ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::Waits),
             ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
-            // It limits what it answers, over whatever it is asked.
+            // It rate-limits its answers, over either transport.
             ([9, 5, 0, 0], [0, 0, 1, 0], ServerBehaviour::Sometimes),
             ([9, 0, 0, 0], [0, 0, 0, 1], ServerBehaviour::NoTcp),
             ([9, 0, 0, 0], [0, 1, 0, 0], ServerBehaviour::Dropped(Transport::Tcp)),
             ([9, 1, 0, 0], [1, 0, 0, 0], ServerBehaviour::Sometimes),
-            // What is lost over UDP may be lost over TCP in the same way, and names no transport.
+            // Queries that are lost over UDP may be lost over TCP in the same way, so this does not point to a
+            // transport.
             ([9, 5, 0, 0], [0, 1, 0, 0], ServerBehaviour::Sometimes),
             ([0, 9, 0, 0], [1, 0, 0, 0], ServerBehaviour::Dropped(Transport::Udp)),
             ([0, 0, 0, 9], [1, 0, 0, 0], ServerBehaviour::NoUdp),
@@ -252,7 +254,7 @@ mod tests {
         }
     }
 
-    /// What it refuses at one moment and answers at another is a limit, and no rule.
+    /// If it refuses at one moment and answers at another, this is a rate limit, not a rule.
     #[test]
     fn a_server_that_settles_names_only_fails_at_times() {
         let server = NameServerView {

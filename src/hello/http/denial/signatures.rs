@@ -1,17 +1,17 @@
 //! The words by which block pages are known.
 
-/// Words on a page and who writes them.
+/// Words on a page and the product that they identify.
 pub(super) struct Mark {
     /// The product, or [`UNKNOWN_PRODUCT`].
     pub author: &'static str,
-    /// Any of these, in lower case, as whole words; one that ends in `*` may go on.
+    /// Any of these, in lower case, as whole words; a word that ends in `*` may continue.
     pub words: &'static [&'static str],
 }
 
-/// The author of a page that only its phrases give away.
+/// The product of a page that only general phrases identify.
 pub(super) const UNKNOWN_PRODUCT: &str = "a deny page";
 
-/// Products first: their name says more than a phrase.
+/// Products first: a name is better evidence than a phrase.
 pub(super) const MARKS: &[Mark] = &[
     Mark {
         author: "Azure Firewall",
@@ -19,7 +19,7 @@ pub(super) const MARKS: &[Mark] = &[
     },
     Mark {
         author: "Zscaler",
-        // Each of its clouds has a domain of its own: zscalerone.net, zscalertwo.net, zscalerten.net, zscloud.net …
+        // Each of its clouds has its own domain: zscalerone.net, zscalertwo.net, zscalerten.net, zscloud.net …
         words: &["zscaler*", "zscloud*", "zspreview.net", "zsdemo.net"],
     },
     Mark {
@@ -30,7 +30,7 @@ pub(super) const MARKS: &[Mark] = &[
             "fortinet",
             "fgtauth",
             "fgd_icon",
-            // The image of its replacement messages, whatever their text.
+            // The image in its replacement messages, whatever their text.
             "mgpghgpgpfghcdpfggogfgeh",
             "in violation of your internet usage policy",
             "blocked, because the url is banned",
@@ -75,7 +75,7 @@ pub(super) const MARKS: &[Mark] = &[
             "block_message.cgi",
             "moreblockinfo.cgi",
             "ws-session",
-            // The pages of its cloud.
+            // The pages of its cloud service.
             "blackspider.com",
             "mailcontrol.com",
         ],
@@ -216,14 +216,14 @@ pub(super) const MARKS: &[Mark] = &[
     },
 ];
 
-/// Paths that only a product's redirects lead to. On a page such words prove nothing.
+/// Paths that only a product's redirects contain. On a page such words prove nothing.
 pub(super) const TARGETS: &[Mark] = &[Mark {
     author: "Check Point",
     words: &["usercheck/portalmain"],
 }];
 
-/// Headers that only content networks send. What they refuse to serve, or ask a browser to prove first, is an answer of the
-/// service's own front.
+/// Headers that only content networks send. If they refuse a request, or challenge the browser first, this is an answer
+/// of the service's own front end.
 pub(super) const FRONT_HEADERS: &[&str] = &[
     "cf-ray",
     "cf-mitigated",
@@ -235,7 +235,7 @@ pub(super) const FRONT_HEADERS: &[&str] = &[
     "x-akamai-request-id",
 ];
 
-/// What content networks call themselves in `server`.
+/// The names of content networks in `server`.
 pub(super) const FRONTS: &[&str] = &[
     "cloudflare*",
     "akamaighost",
@@ -248,7 +248,7 @@ pub(super) const FRONTS: &[&str] = &[
     "ecs",
 ];
 
-/// What is on their pages where a header is missing.
+/// Words on their pages, for pages without such headers.
 pub(super) const FRONT_WORDS: &[&str] = &[
     "cdn-cgi",
     "cloudflare",
