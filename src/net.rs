@@ -1,7 +1,7 @@
 //! Input and output on explicit addresses: no policy, no retries, raw evidence back.
 //!
-//! Nothing here decides what an event means; [`crate::diagnosis`] does. Whatever is particular to Linux (the error
-//! queue, `TCP_INFO`) is in [`icmp`] and has a plain fallback.
+//! Nothing here decides what an event means; [`crate::diagnosis`] does. Linux-only features (the error queue,
+//! `TCP_INFO`) are in [`icmp`] and have a plain fallback.
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -14,21 +14,21 @@ pub mod tcp;
 pub mod tls;
 pub mod udp;
 
-/// A socket call or a connection that failed, with everything the kernel said about it.
+/// A failed socket call or connection, with everything the kernel reported about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketFailure {
-    /// The raw error number, where there was one.
+    /// The raw error number, if there is one.
     pub errno: Option<i32>,
-    /// The system's own words.
+    /// The system's own text.
     pub text: String,
-    /// True where `socket`, `connect` or `send` itself refused, so that no packet was answered.
+    /// True if `socket`, `connect` or `send` itself failed, so that no packet was answered.
     pub straight: bool,
     /// ICMP errors received for this socket.
     pub icmp: Vec<icmp::IcmpError>,
 }
 
 impl SocketFailure {
-    /// A call that failed at once, before the network had a say.
+    /// A call that failed at once, before the network was involved.
     pub fn straight(error: &io::Error) -> Self {
         Self {
             errno: error.raw_os_error(),
@@ -38,7 +38,7 @@ impl SocketFailure {
         }
     }
 
-    /// Whether a SYN was answered with a reset: refused, and not by an ICMP error.
+    /// Whether a SYN was answered with a reset: refused, and not with an ICMP error.
     pub fn is_reset(&self) -> bool {
         self.errno == Some(libc::ECONNREFUSED) && !self.straight && self.icmp.is_empty()
     }
@@ -57,9 +57,9 @@ impl SocketFailure {
 /// The `User-Agent` of HTTP requests.
 pub const USER_AGENT: &str = concat!("apim-probe/", env!("CARGO_PKG_VERSION"));
 
-/// A socket for an address of this family, on which no call blocks.
+/// A socket for an address of this family on which no call blocks.
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    // Linux takes that with the call that makes the socket, and saves two.
+    // Linux allows this in the call that creates the socket, which saves two calls.
     #[cfg(target_os = "linux")]
     let kind = kind.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
@@ -68,25 +68,25 @@ fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Soc
     Ok(socket)
 }
 
-/// Completes `exchange` while the connection that carries it runs beside it, in this one future: nothing is left behind
-/// when that is dropped.
+/// Completes `exchange` while the connection that carries it runs in the same future: nothing continues when that is
+/// dropped.
 pub async fn over<T>(connection: impl Future, exchange: impl Future<Output = T>) -> T {
     let mut exchange = pin!(exchange);
     tokio::select! {
         biased;
         done = &mut exchange => return done,
-        // What the connection read before it ended may still be on its way to the exchange.
+        // Data that the connection read before it ended may not have reached the exchange yet.
         _ = connection => {}
     }
     exchange.await
 }
 
-/// A duration as the reports give it: milliseconds with one decimal.
+/// A duration as in reports: milliseconds with one decimal.
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-/// Whether an error means that the peer, or something in between, reset the connection.
+/// Whether an error means that the peer, or a device on the path, reset the connection.
 ///
 /// Writing to a connection that was reset a moment ago gives `EPIPE` instead of `ECONNRESET`.
 pub fn is_reset(error: &io::Error) -> bool {

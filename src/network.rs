@@ -36,35 +36,35 @@ use self::{
 };
 use crate::{azure::PLATFORM, model::prediction::NsgAttachment};
 
-/// Everything that is known of the network's rules. What was not given is not guessed.
+/// Everything that is known about the network's rules. What was not given is not guessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkRules {
     security: Option<SecurityRules>,
-    /// What the groups say where `VirtualNetwork` and `Internet` stand for something else.
+    /// The NSG rules' result if `VirtualNetwork` and `Internet` stand for something else.
     otherwise: Option<Otherwise>,
     routes: Option<Routes>,
     tags: ServiceTags,
-    /// What is remarkable about the documents.
+    /// Notices about the documents.
     notices: Vec<String>,
-    /// The virtual network, as far as the documents tell.
+    /// The virtual network, as far as the documents contain it.
     network: Option<AddressSet>,
-    /// Where no public service is: private addresses, and those of the networks that Azure connects.
+    /// Where no public service is: private addresses, and those in networks that Azure connects.
     inside: AddressSet,
-    /// Whether `VirtualNetwork` is everything, as far as the documents tell.
+    /// Whether `VirtualNetwork` is everything, as far as the documents show.
     is_forced: Option<bool>,
-    /// Where Windows is activated: routes to these are for nothing else.
+    /// The addresses for Windows activation: routes to these are for nothing else.
     activation: AddressSet,
 }
 
-/// The other reading of the groups, where the documents leave two.
+/// The alternative, if the documents allow two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Otherwise {
     security: SecurityRules,
-    /// Why there are two, as the rest of a sentence that says what the first gives.
+    /// Why there are two, worded to follow a sentence about the result of the first.
     doubt: &'static str,
 }
 
-/// Where the rules are looked at from.
+/// Whose point of view the rules are evaluated from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     /// The region, as the VM's metadata names regions.
@@ -74,11 +74,13 @@ pub struct Origin<'a> {
 }
 
 impl NetworkRules {
-    /// Puts together what was given. What the rules themselves tell of a service tag counts before the list of tags.
+    /// Combines the documents. Addresses of a service tag in the rules themselves take precedence over the list of
+    /// tags.
     ///
-    /// `VirtualNetwork` and `Internet` follow the routes: where a user's route or BGP takes 0.0.0.0/0, the one is everything
-    /// and the other nothing (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300). Where the rules do not
-    /// spell them out and no routes were given, or where rules and routes contradict each other, both cases are kept.
+    /// `VirtualNetwork` and `Internet` follow the routes: if a user-defined or BGP route covers 0.0.0.0/0, the former
+    /// is everything and the latter nothing (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300). If the
+    /// rules do not spell them out and no routes were given, or if rules and routes contradict each other, both cases
+    /// are kept.
     pub fn new(security: Option<SecurityRules>, routes: Option<Routes>, tags: Option<ServiceTags>) -> Self {
         let notices = [
             security.as_ref().and_then(SecurityRules::notice),
@@ -123,7 +125,7 @@ impl NetworkRules {
         }
     }
 
-    /// The same, with the addresses at which Windows is activated, in any cloud: a route to them is for nothing else.
+    /// The same, with the addresses for Windows activation in any cloud: a route to them is for nothing else.
     #[must_use]
     pub fn with_activation_at(self, addresses: impl Iterator<Item = IpAddr>) -> Self {
         Self {
@@ -137,12 +139,12 @@ impl NetworkRules {
         self.security.is_some() || self.routes.is_some()
     }
 
-    /// The service tags, those that the rules themselves explain included.
+    /// The service tags, including those that the rules themselves explain.
     pub fn tags(&self) -> &ServiceTags {
         &self.tags
     }
 
-    /// The ids of the group of the subnet, as far as the rules tell.
+    /// The ids of the subnet's NSG, as far as the rules contain them.
     pub fn ids(&self) -> nsg::GroupIds {
         let groups = || self.security.iter().flat_map(|security| &security.groups);
         let of_the_subnet = groups().find(|group| group.place == NsgAttachment::Subnet);
@@ -153,7 +155,7 @@ impl NetworkRules {
         }
     }
 
-    /// The names of the user's groups, rules and routes, and the ids that they were listed with.
+    /// The names of the user's NSGs, rules and routes, and the ids that they were listed with.
     pub fn own_names(&self) -> Vec<(&'static str, String)> {
         let mut names = Vec::new();
         for group in self.security.iter().flat_map(|security| &security.groups) {
@@ -178,7 +180,7 @@ impl NetworkRules {
         self.security.is_some()
     }
 
-    /// Whether no security group guards the subnet, as far as the documents tell.
+    /// Whether the subnet has no NSG, as far as the documents show.
     pub fn lacks_a_group(&self) -> bool {
         let guards = |group: &SecurityGroup| group.place == NsgAttachment::Subnet;
         self.security
@@ -186,7 +188,7 @@ impl NetworkRules {
             .is_some_and(|rules| !rules.groups.iter().any(guards))
     }
 
-    /// What the reader should know of these rules.
+    /// Notices about these rules.
     pub fn notices(&self, origin: &Origin<'_>) -> Vec<String> {
         let mut notices = self.notices.clone();
         let is_foreign = !origin.addresses.is_empty() && self.local(origin).is_none();
@@ -212,8 +214,8 @@ impl NetworkRules {
         notices
     }
 
-    /// The addresses of this machine that lie in the virtual network of the rules, or in any where the rules tell none. What
-    /// an instance does it does by IPv4.
+    /// The addresses of this machine that are in the virtual network of the rules, or in any if the rules show none.
+    /// Instances use IPv4.
     fn local(&self, origin: &Origin<'_>) -> Option<AddressSet> {
         let network = self.network.as_ref().unwrap_or(&self.inside);
         let here = origin
@@ -224,13 +226,13 @@ impl NetworkRules {
         Some(here.collect::<AddressSet>()).filter(|here| !here.is_empty())
     }
 
-    /// Whether a route of a user or of BGP takes 0.0.0.0/0, so that Azure counts everything as `VirtualNetwork` and nothing
-    /// as `Internet`; `None` where the documents do not tell.
+    /// Whether a user-defined or BGP route covers 0.0.0.0/0, so that Azure counts everything as `VirtualNetwork` and
+    /// nothing as `Internet`; `None` if the documents do not show it.
     pub fn is_forced(&self) -> Option<bool> {
         self.is_forced
     }
 
-    /// Where 0.0.0.0/0 leads, as half of a sentence, where a route of a user or of BGP takes it.
+    /// Where 0.0.0.0/0 leads, as a clause, if a user-defined or BGP route covers it.
     pub fn foreign_way_out(&self) -> Option<String> {
         if self.is_forced != Some(true) {
             return None;
@@ -243,7 +245,7 @@ impl NetworkRules {
     }
 }
 
-/// What the two tags stand for that follow the routes.
+/// The addresses of the two tags that follow the routes.
 #[derive(Debug, Clone)]
 struct Networks {
     virtual_network: AddressSet,
@@ -251,7 +253,7 @@ struct Networks {
 }
 
 impl Networks {
-    /// What the rules spell out, or else what the routes show; and the other case, where there is one, with the reason.
+    /// What the rules spell out, or else what the routes show; and the other case, if there is one, with the reason.
     fn all(tags: &ServiceTags, routes: Option<&Routes>) -> (Self, Option<(Self, &'static str)>) {
         let shown = routes.map(|routes| Self::around(routes.virtual_network()));
         match (Self::from_tags(tags), shown) {
@@ -267,7 +269,7 @@ impl Networks {
         }
     }
 
-    /// As the rules themselves spell them out; `None` where they leave it.
+    /// What the rules themselves spell out; `None` if they do not.
     fn from_tags(tags: &ServiceTags) -> Option<Self> {
         let of = |tag| tags.addresses(tag).map(|addresses| addresses.as_ref().clone());
         match (of(VIRTUAL_NETWORK), of(INTERNET)) {
@@ -280,7 +282,8 @@ impl Networks {
         }
     }
 
-    /// A virtual network, and the internet around it. All of IPv4 is all there is: exports then leave the internet empty.
+    /// A virtual network, and the internet around it. If it contains all of IPv4, nothing else is left: exports then
+    /// show the internet as empty.
     fn around(virtual_network: AddressSet) -> Self {
         if ipv4().difference(&virtual_network).is_empty() {
             return Self {
@@ -296,7 +299,7 @@ impl Networks {
         }
     }
 
-    /// Whether nothing is left for the internet.
+    /// Whether the internet is empty.
     fn is_forced(&self) -> bool {
         self.internet.is_empty()
     }
@@ -307,7 +310,7 @@ impl Networks {
     }
 }
 
-/// The tag for the virtual network, its peers, and what gateways lead to.
+/// The tag for the virtual network, its peers, and what gateways connect.
 const VIRTUAL_NETWORK: &str = "VirtualNetwork";
 
 /// The tag for everything else.
@@ -319,7 +322,7 @@ const LOAD_BALANCER: &str = "AzureLoadBalancer";
 /// The tag for the management traffic of instances.
 pub const API_MANAGEMENT: &str = "ApiManagement";
 
-/// What a virtual network can consist of (RFC 1918, RFC 6598), where nothing better is known, and the platform's
+/// The possible addresses of a virtual network (RFC 1918, RFC 6598), if nothing better is known, and the platform's
 /// address.
 fn private() -> AddressSet {
     let ranges = [

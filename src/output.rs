@@ -1,4 +1,4 @@
-//! Where reports go: which format to which file, and files that are whole or not there.
+//! Where reports go: the format and file of each; files are complete or not there.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ pub(crate) mod target;
 
 use target::OutputTarget;
 
-/// What a run writes.
+/// The outputs of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outputs {
     /// The format of the report on stdout.
@@ -25,10 +25,10 @@ pub(crate) struct Outputs {
     pub files: Vec<(PathBuf, Format)>,
 }
 
-/// Why `--format` and `--output` do not go together.
+/// Why `--format` and `--output` contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum PairError {
-    /// A file whose ending names no format, and no `--format` that could.
+    /// A file whose extension selects no format, without a `--format`.
     #[error(
         "cannot tell the format of {}: use one of the extensions {endings}, or put the format in front, as in \
          ticket:mail.txt{hint}",
@@ -40,7 +40,7 @@ pub(crate) enum PairError {
     NoFile(PathBuf),
 }
 
-/// The format that a slip of the finger may have left before a file.
+/// The format that a mistyped prefix may mean.
 fn hint(path: &Path) -> String {
     let before = path
         .to_str()
@@ -57,7 +57,7 @@ fn name(format: Format) -> Option<String> {
     format.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-/// Takes `FORMAT:FILE` apart; a path alone has no format.
+/// Splits `FORMAT:FILE`; a path alone has no format.
 fn split(path: &Path) -> Result<(PathBuf, Option<Format>), PairError> {
     let parts = path.to_str().and_then(|text| text.split_once(':'));
     let named = parts.and_then(|(before, file)| Some((Format::from_str(before, true).ok()?, file)));
@@ -68,20 +68,20 @@ fn split(path: &Path) -> Result<(PathBuf, Option<Format>), PairError> {
     }
 }
 
-/// A report file that could not be written; what stood there before is still whole.
+/// A report file that could not be written; the previous file is unchanged.
 #[derive(Debug, Error)]
 #[error("cannot write {}: {source}", file::shown(path))]
 pub(crate) struct WriteError {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub source: io::Error,
 }
 
 impl Outputs {
-    /// Brings `--format` and `--output` together.
+    /// Combines `--format` and `--output`.
     ///
-    /// The format before a file counts, else its ending. `--format` is stdout's, and that of files that name none.
+    /// The prefix selects a file's format, else its extension. `--format` is for stdout, and for files without either.
     pub(crate) fn pair(given: Option<Format>, files: &[PathBuf]) -> Result<Self, PairError> {
         let with_format = |path: &PathBuf| {
             let (file, named) = split(path)?;
@@ -97,7 +97,7 @@ impl Outputs {
         })
     }
 
-    /// Finds every place, before anything is probed: a report that cannot be written should not cost a run first.
+    /// Checks every place before anything is probed: a report that cannot be written should not cost a run first.
     pub(crate) fn open(self) -> Result<Sinks, WriteError> {
         let open = |(path, format): (PathBuf, Format)| match OutputTarget::find(&path) {
             Ok(place) => Ok(Sink { path, format, place }),
@@ -119,7 +119,7 @@ pub(crate) struct Sinks {
     pub files: Vec<Sink>,
 }
 
-/// One place beside stdout.
+/// One output other than stdout.
 #[derive(Debug)]
 pub(crate) struct Sink {
     path: PathBuf,
@@ -129,8 +129,8 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Writes a report, which `content` does. A file is replaced as a whole; a pipe that takes nothing for as long as
-    /// `patience` is given up.
+    /// Writes a report, with `content`. A file is replaced completely; writing to a pipe stops once it has accepted
+    /// nothing for `patience`.
     pub(crate) fn write(
         &mut self,
         content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,

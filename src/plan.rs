@@ -27,11 +27,11 @@ pub use sql_substitute::StandIn;
 /// The endpoints of one run, in the order of the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The cloud whose names were filled in.
+    /// The cloud whose suffixes were filled in.
     pub cloud: Cloud,
     /// Every endpoint, testable or not.
     pub endpoints: Vec<PlannedEndpoint>,
-    /// The servers that are asked for names, in the order in which a resolver would ask them.
+    /// The name servers, in the order in which a resolver would use them.
     pub name_servers: Vec<SocketAddr>,
     /// The name that name servers are tested with: the cloud's Entra login host.
     pub control_name: String,
@@ -54,9 +54,9 @@ pub struct PlannedEndpoint {
     pub feature: Option<String>,
     /// What breaks without it.
     pub impact: String,
-    /// Whether the instance cannot be activated without it; only a required endpoint can stop that.
+    /// Whether the instance cannot be activated without it; only a required endpoint can have this.
     pub stops_activation: bool,
-    /// The host, or what stands for it in the id.
+    /// The host, or its replacement in the id.
     pub host: String,
     /// The wildcard that it stands for.
     pub pattern: Option<String>,
@@ -64,32 +64,32 @@ pub struct PlannedEndpoint {
     pub port: u16,
     /// TCP or UDP.
     pub transport: Transport,
-    /// What is spoken there.
+    /// The protocol.
     pub protocol: Protocol,
     /// Where to connect.
     pub destination: DialTarget,
-    /// Names that its certificate may carry; the host first, then the catalog's `names`.
+    /// Names that its certificate may have; the host first, then the catalog's `names`.
     pub names: Vec<String>,
     /// The path of the request (http and https).
     pub path: Option<String>,
-    /// A remark of the catalog.
+    /// The catalog's remark.
     pub note: Option<String>,
-    /// What should be.
+    /// The expected result.
     pub expect: Expect,
     /// Which way the traffic flows.
     pub direction: Direction,
     /// Where inbound traffic comes from.
     pub source_tag: Option<String>,
-    /// What it stands in for, where it is not the instance's own.
+    /// What it is a stand-in for, if it is not the instance's own.
     pub stand_in: Option<StandIn>,
-    /// What the instance's documents say of it, where it is the instance's own and no page names it.
+    /// What the instance's documents say about it, if it is the instance's own and no page lists it.
     pub of_instance: Option<Arc<OfInstance>>,
-    /// Why it cannot be tested, where it cannot.
+    /// Why it cannot be tested, if so.
     pub untested: Option<Untested>,
 }
 
 impl PlannedEndpoint {
-    /// An endpoint over TCP that no catalog names, at a host or at an address.
+    /// A TCP endpoint that is in no catalog, at a host or at an address.
     pub(crate) fn unplanned(host: &str, port: u16, protocol: Protocol) -> Self {
         let address = host.parse::<IpAddr>().ok();
         let host = host.to_ascii_lowercase();
@@ -127,7 +127,7 @@ impl PlannedEndpoint {
         }
     }
 
-    /// `host:port`, with `/udp` behind it for UDP: the id without its dependency.
+    /// `host:port`, followed by `/udp` for UDP: the id without its dependency.
     pub fn target(&self) -> &str {
         self.id.get(self.dependency.len() + 1..).unwrap_or(&self.id)
     }
@@ -136,7 +136,7 @@ impl PlannedEndpoint {
 /// Where connections to an endpoint go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialTarget {
-    /// Whatever the name resolves to.
+    /// All addresses that the name resolves to.
     Name,
     /// These addresses.
     Addresses {
@@ -154,7 +154,7 @@ pub enum DialTarget {
 pub struct Untested {
     /// One of the causes of `not-tested`.
     pub cause: Cause,
-    /// What to do about it, or why nothing needs doing.
+    /// How to change that, or why no action is needed.
     pub detail: String,
 }
 
@@ -167,7 +167,7 @@ pub struct PlanScope {
     pub region: Option<String>,
     /// The kind of virtual network; `None` plans for both.
     pub vnet: Option<Vnet>,
-    /// The name servers to test and to ask.
+    /// The name servers to test and to use.
     pub name_servers: Vec<SocketAddr>,
 }
 
@@ -175,7 +175,8 @@ impl Plan {
     /// Applies `scope`, `values` and `selection` to `catalog`.
     ///
     /// # Errors
-    /// A selection that matches nothing, in a sentence that lists what there is.
+    ///
+    /// A selection that matches nothing, in a sentence that lists the possible values.
     pub fn make(catalog: &Catalog, scope: &PlanScope, values: &Values, selection: &Selection) -> Result<Self, String> {
         selection.check(catalog)?;
         let suffixes = catalog.clouds.get(&scope.cloud).cloned().unwrap_or_default();
@@ -190,7 +191,7 @@ impl Plan {
         let entries = catalog.dependencies.iter().map(|dependency| dependency.endpoints.len());
         let mut endpoints = Vec::with_capacity(entries.sum());
         for dependency in catalog.dependencies.iter().filter(|it| maker.applies(it)) {
-            // Two entries can name the same host, as when a file of the instance names a built-in one.
+            // Two entries can contain the same host, for example if a file of the instance lists a built-in one.
             let new = maker
                 .endpoints(dependency)
                 .filter(|endpoint| known.insert(endpoint.id.clone()));
@@ -221,7 +222,7 @@ impl Plan {
     }
 }
 
-/// Everything that making a plan looks at.
+/// Everything that is used to make a plan.
 struct Maker<'a> {
     catalog: &'a Catalog,
     scope: &'a PlanScope,
@@ -300,8 +301,8 @@ impl Maker<'_> {
             .collect()
     }
 
-    /// The region's documented gateways, or the first addresses of their ranges, which stand in for a SQL server whose name
-    /// is not known.
+    /// The region's documented gateways, or the first addresses of their ranges, tested instead of a SQL server whose
+    /// name is not known.
     fn sql_gateways(&self, template: &str, spec: &model::EndpointSpec) -> Option<FilledTarget> {
         let speaks_tds = spec.ports.iter().all(|(_, protocol)| *protocol == Protocol::Tds);
         if !speaks_tds || !template.contains("{sql_server}") || self.values.has("sql_server") {
@@ -327,7 +328,7 @@ impl Maker<'_> {
         port: u16,
         protocol: Protocol,
     ) -> PlannedEndpoint {
-        // A name server that listens elsewhere is tested where it listens.
+        // A name server on another port is tested on that port.
         let port = match place.destination {
             DialTarget::NameServer(server) => server.port(),
             _ => port,
@@ -373,7 +374,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Why an entry of the catalog is not tested, whatever its host.
+    /// Why an entry of the catalog is not tested, for any host.
     fn untested(&self, dependency: &Dependency, spec: &model::EndpointSpec) -> Option<Untested> {
         let untested = |cause, detail: String| Some(Untested { cause, detail });
         if self.selection.skips(&dependency.id) {
@@ -486,7 +487,7 @@ impl FilledTarget {
     }
 }
 
-/// What is said of a name server on this machine.
+/// The remark about a name server on this machine.
 const STUB: &str = "A stub on this VM, which the instance does not use.";
 
 /// The catalog's remark, and what a stand-in proves.

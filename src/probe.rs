@@ -1,7 +1,8 @@
-//! The only part that touches the network: from a plan to traces.
+//! The only part that uses the network: from a plan to traces.
 //!
-//! Each address of a name is tried on its own, and every stage rests on the connection of the stage before. What fails
-//! is tried again over connections of its own, openly ([`flows`]). Nothing here judges; [`crate::diagnosis`] does.
+//! Each address of a name is tried separately, and every stage uses the connection of the stage before. What fails is
+//! tried again over further connections, which are all recorded ([`flows`]). Nothing here judges; [`crate::diagnosis`]
+//! does.
 
 use std::{
     collections::BTreeMap,
@@ -41,14 +42,14 @@ use crate::{
     plan::{Plan, PlannedEndpoint},
 };
 
-/// How long past the deadline a probe may take to notice it, before it is cut off.
+/// How long past the deadline a probe may take to notice it before it is aborted.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How long what has ended waits for others, to be taken in with them: each time costs two switches between threads, and
-/// with those, on a single core, a twentieth of the run's processor time.
+/// How long results wait to be collected together: each collection costs two switches between threads, and on a single
+/// core these take a twentieth of the run's processor time.
 const GATHERING: Duration = Duration::from_millis(1);
 
-/// The bounds of a run.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// For each stage of each address.
@@ -63,25 +64,25 @@ pub struct Limits {
     pub ipv6: bool,
 }
 
-/// How much a run asks beside its endpoints.
+/// How much a run queries in addition to its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Every name server is asked for every name, and controls are used as far as they are allowed.
+    /// Every name server is queried for every name, and controls are used as far as they are allowed.
     Full,
-    /// The endpoints alone: names are asked as a resolver asks them, the next server only where one fails.
+    /// Only the endpoints: names are queried as a resolver does, the next server only if one fails.
     Light,
 }
 
 /// Which controls a run may use.
 #[derive(Debug, Clone)]
 pub struct ControlPolicy {
-    /// Whether every name server is asked, or as many as it takes; [`Depth::Light`] leaves out the controls as well.
+    /// Whether every name server is queried, or only as many as needed; [`Depth::Light`] also skips the controls.
     pub depth: Depth,
-    /// The platform's own name server, asked where the configured ones do not resolve a name; Azure only.
+    /// The platform's own name server, queried if the configured ones do not resolve a name; Azure only.
     pub platform: Option<SocketAddr>,
-    /// Whether connections may be made to unmask middleboxes.
+    /// Whether connections may be made to detect middleboxes.
     pub connections: bool,
-    /// What a finished attempt calls for.
+    /// What a finished attempt requires next.
     pub suspect: fn(&PlannedEndpoint, &Attempt) -> ControlReason,
     /// How many connections are made to an address that is not verified.
     pub reach: Reach,
@@ -94,20 +95,20 @@ pub struct ControlPolicy {
 pub enum ProbeEvent<'a> {
     /// Its probe began.
     Started(usize),
-    /// Its probe is over.
+    /// Its probe has ended.
     Finished(usize, &'a Trace),
 }
 
-/// Everything that a run saw.
+/// All results of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// When it began, by this machine's clock: the moments of its traces count from here.
+    /// When it began, by this machine's clock: times in its traces are relative to this.
     pub began: Timestamp,
-    /// One trace for each endpoint of the plan, in its order; `None` where the probe never ended.
+    /// One trace for each endpoint of the plan, in its order; `None` if the probe never ended.
     pub traces: Vec<Option<Trace>>,
-    /// What every name server said, by host.
+    /// Every name server's answers, by host.
     pub names: BTreeMap<String, NameTrace>,
-    /// What the controls showed.
+    /// The results of the controls.
     pub controls: Controls,
     /// Where on the path packets stop, as far as that was traced.
     pub ways: Ways,
@@ -118,12 +119,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// This run and a `second` look at the endpoints of these indices: what was seen last counts.
+    /// This run, with newer results from `second` for the endpoints with these indices.
     #[must_use]
     pub fn followed_by(mut self, second: Self, indices: &[usize]) -> Self {
         let later = Duration::try_from(second.began.duration_since(self.began)).unwrap_or_default();
         for (index, trace) in indices.iter().zip(second.traces) {
-            // A look that the deadline cut short says less than the first one.
+            // Results that the deadline cut short are worth less than the first ones.
             if let Some(mut trace) = trace.filter(|trace| !trace.cut) {
                 trace.delay(later);
                 self.traces[*index] = Some(trace);
@@ -167,14 +168,14 @@ pub async fn run(
             break;
         }
         tokio::select! {
-            // Only what is in flight is spawned: a task that waits costs memory and does nothing.
+            // Only what is in flight is spawned: a waiting task costs memory and does nothing.
             Some(permit) = stages.flows.room(), if may_start => {
                 let Some(job) = rounds.next() else { continue };
                 if let Job::Probe(index) = job {
                     on_event(ProbeEvent::Started(index));
                 }
                 let work = rounds.work(job);
-                // The permit comes back with what was seen: given back by itself, it would wake this thread once more.
+                // The permit is returned with the result: released separately, it would wake this thread once more.
                 let work = async move { (work.await, permit) };
                 in_flight.spawn_on(work, &threads.next());
             }
@@ -186,7 +187,7 @@ pub async fn run(
                     drop(permit);
                     if let Some(controller) = &mut controller {
                         let endpoint = &plan.endpoints[index];
-                        // What passed with small segments only is no proof of what passes.
+                        // Connections with small segments do not show what passes with the usual ones.
                         for attempt in seen.attempts().iter().filter(|attempt| attempt.segment.is_none()) {
                             controller.note(index, attempt, (policy.suspect)(endpoint, attempt));
                         }
@@ -228,7 +229,7 @@ pub async fn run(
     }
 }
 
-/// Looks at the way to some addresses of `plan`; gives nothing where `interrupted` completes first.
+/// Traces the path to some addresses of `plan`; returns nothing if `interrupted` completes first.
 pub async fn look_at_ways(
     plan: &Plan,
     tls: TlsClient,
@@ -240,7 +241,7 @@ pub async fn look_at_ways(
     let end = tokio::time::Instant::now() + limits.deadline.min(traceroute::MOST_TIME);
     let stages = stages(plan, tls, limits, policy, Instant::now(), end);
     tokio::select! {
-        // Where a signal has come already, not even the first packet is sent.
+        // After a signal, not even the first packet is sent.
         biased;
         () = interrupted => Vec::new(),
         seen = traceroute::look(&stages, plan, calls) => seen,
@@ -286,7 +287,7 @@ fn stages(
     }
 }
 
-/// What got through beside a control, and never before, belongs to what the endpoint showed.
+/// If a later connection for a control is the first that gets through, it is added to the endpoint's trace.
 fn add_what_got_through(traces: &mut [Option<Trace>], controls: &Controls) {
     for control in controls.names.iter().filter(|control| control.own_passes()) {
         if let Some(Some(trace)) = traces.get_mut(control.endpoint)

@@ -1,4 +1,4 @@
-//! One line on stderr while a run is under way.
+//! One line on stderr during a run.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,12 +13,12 @@ use crate::{model::Verdict, text::escape};
 
 /// How often the line is drawn, in hertz.
 const DRAWS_PER_SECOND: u8 = 10;
-/// How often it is drawn although nothing has happened.
+/// How often the line is drawn if nothing has happened.
 const TICK: Duration = Duration::from_millis(500);
 
-/// The progress of a run: how many endpoints are done and blocked, the time, and who keeps us waiting.
+/// The progress of a run: how many endpoints are finished and blocked, the time, and what it is waiting for.
 ///
-/// It is drawn on stderr, only where that is a terminal, and shared by all tasks of a run.
+/// It is drawn on stderr, only if that is a terminal, and shared by all tasks of a run.
 #[derive(Clone)]
 pub(crate) struct Progress {
     shown: Option<ShownProgress>,
@@ -31,7 +31,8 @@ struct ShownProgress {
 }
 
 impl Progress {
-    /// Progress over a number of endpoints; with `enabled` false, or where stderr is no terminal, nothing is ever drawn.
+    /// Progress over a number of endpoints; with `enabled` false, or if stderr is not a terminal, nothing is ever
+    /// drawn.
     pub(crate) fn new(total: usize, enabled: bool) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
         if !enabled || target.is_hidden() {
@@ -55,12 +56,12 @@ impl Progress {
         self.update(0, |pending| pending.start(id));
     }
 
-    /// An endpoint is done. `verdict` is asked only where something is drawn.
+    /// An endpoint is finished. `verdict` is called only if something is drawn.
     pub(crate) fn finished(&self, id: &str, verdict: impl FnOnce() -> Verdict) {
         self.update(1, |pending| pending.finish(id, verdict()));
     }
 
-    /// Lets the clock go on while everything waits. Never completes.
+    /// Updates the elapsed time while everything waits. Never completes.
     pub(crate) async fn tick(&self) -> Infallible {
         let mut clock = tokio::time::interval(TICK);
         loop {
@@ -71,7 +72,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line away. Nothing is drawn after it.
+    /// Removes the line. Nothing is drawn after it.
     pub(crate) fn clear(&self) {
         if let Some(shown) = &self.shown {
             shown.bar.finish_and_clear();
@@ -91,7 +92,7 @@ impl Progress {
     }
 }
 
-/// Which endpoints are under way, the earliest first.
+/// Which endpoints are being probed, the earliest first.
 #[derive(Default)]
 struct Pending {
     next: u64,

@@ -1,8 +1,8 @@
-//! `--redact`: hosts of the user, addresses and ids become stand-ins, in a report as a whole and before any format sees it.
+//! `--redact`: the user's hosts, addresses and ids become stand-ins, in the whole report, before any renderer sees it.
 //!
-//! A report is turned as a document: every string of it, of whatever key, goes through [`Names`]. What a key that comes
-//! later holds is therefore covered as well. A stand-in is the same wherever its original stands, and from round to round;
-//! from run to run as far as the plan is the same and its names lead to as many addresses.
+//! A report is redacted as a document: every string in it, under any key, goes through [`Names`]. Keys that are added
+//! later are therefore covered as well. A stand-in is the same wherever its original appears, and from round to round;
+//! from run to run if the plan is the same and its names resolve to as many addresses.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ mod tokens;
 
 use self::{names::Names, public::Public};
 
-/// Keys whose values are words of closed lists, numbers of versions and the like: nothing of the user's.
+/// Keys whose values are words of closed lists, version numbers and the like: nothing of the user's.
 const PLAIN: [&str; 35] = [
     "schema",
     "version",
@@ -66,39 +66,40 @@ const PLAIN: [&str; 35] = [
     "status",
     "does",
 ];
-/// Keys of words that a catalog gives.
+/// Keys of words from a catalog.
 const OF_CATALOG: [&str; 3] = ["dependency", "service_tag", "source_tag"];
-/// Keys of ids, `dependency/host:port` and `kind/scope`: what stands before the slash is the catalog's or ours.
+/// Keys of ids, `dependency/host:port` and `kind/scope`: the part before the slash is the catalog's or ours.
 const IDS: [&str; 2] = ["id", "endpoints"];
 
-/// So many words that answers of the network brought are known beside the user's own, and so many more for each endpoint: beyond
-/// that they are forgotten, and get other stand-ins when they come again. An agent that stays sees new addresses for ever.
+/// How many words from the network's answers are kept in addition to the user's own, and how many more for each
+/// endpoint: beyond that they are forgotten, and get new stand-ins when they appear again. A long-running agent keeps
+/// seeing new addresses.
 const MOST: usize = 10_000;
 const MOST_OF_EACH: usize = 32;
 
-/// What turns the texts of a run.
+/// Redacts the texts of a run.
 #[derive(Debug)]
 pub(crate) struct Redactor(Mutex<Names>);
 
-/// What is known of the user's before the first packet.
+/// What is known about the user's names before the first packet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Own<'a> {
-    /// What is probed.
+    /// The plan.
     pub plan: &'a Plan,
     /// The user's resources.
     pub known: &'a KnownResources,
     /// This machine.
     pub vantage: &'a Vantage,
-    /// What the documents name, each with the word for what it is.
+    /// The names in the documents, each with the word for what it is.
     pub names: &'a [(&'static str, String)],
-    /// What of the catalog was selected.
+    /// Which part of the catalog was selected.
     pub selection: &'a SelectionReport,
     /// The files that flags name.
     pub files: &'a [PathBuf],
 }
 
 impl Redactor {
-    /// Knows the hosts of a plan, the user's resources and this machine.
+    /// Learns the hosts of a plan, the user's resources and this machine's names.
     pub(crate) fn new(own: Own<'_>) -> Self {
         let public = Public::of(own.plan.cloud, own.vantage.region.as_deref());
         let mut names = Names::new(public);
@@ -109,14 +110,14 @@ impl Redactor {
         Self(Mutex::new(names))
     }
 
-    /// Goes on with another plan; what has a stand-in keeps it.
+    /// Continues with another plan; existing stand-ins stay.
     pub(crate) fn renew(&self, own: Own<'_>) {
         let mut names = self.names();
         names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
         names.learn_own(|names| take_in(names, own));
     }
 
-    /// A notice without what is to be kept back: what it quotes of a document is the user's as well.
+    /// A redacted notice: what it quotes from a document is the user's as well.
     pub(crate) fn notice(&self, notice: &str) -> String {
         let mut names = self.names();
         names.learn_quoted(notice);
@@ -128,15 +129,16 @@ impl Redactor {
         self.names().learn_own(|names| names.learn_file(path));
     }
 
-    /// The id of an endpoint without what is to be kept back.
+    /// A redacted id of an endpoint.
     pub(crate) fn id(&self, id: &str) -> String {
         turned_id(id, &mut self.names())
     }
 
-    /// A report without what is to be kept back.
+    /// A redacted report.
     ///
     /// # Panics
-    /// Never: a report can be written as a document and be read again, and a stand-in has the type of its original.
+    ///
+    /// Never: a report can be written as a document and read again, and a stand-in has the type of its original.
     pub(crate) fn report(&self, report: &Report) -> Report {
         let names = &mut *self.names();
         names.forget_beyond(MOST + MOST_OF_EACH * report.endpoints.len());
@@ -154,14 +156,13 @@ impl Redactor {
     }
 }
 
-/// Tells which endpoints of a report stand under their own names: what stands under a stand-in may be another host's in another
-/// report.
+/// Which endpoints of a report have their real names: the same stand-in may be another host's in another report.
 pub(crate) fn known(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<> {
     let is_public = report.redacted.then(|| public(report));
     move |endpoint| is_public.as_ref().is_none_or(|is_public| is_public(endpoint))
 }
 
-/// Tells which endpoints of a report would stand under their own names if it were made with `--redact`.
+/// Which endpoints of a report would have their real names if it were made with `--redact`.
 pub(crate) fn public(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<> {
     let vantage = &report.vantage;
     let public = Public::of(vantage.cloud, vantage.region.as_deref());
@@ -228,7 +229,7 @@ fn take_in(names: &mut Names, own: Own<'_>) {
     }
 }
 
-/// What a catalog of the user's says of an endpoint; of what the documents name, they say it.
+/// What a user's catalog says about an endpoint, or a document if it lists the endpoint.
 fn of_catalog(names: &mut Names, endpoint: &plan::PlannedEndpoint) {
     if endpoint.of_instance.is_some() || OF_DOCUMENTS.contains(&endpoint.dependency.as_str()) {
         return;
@@ -251,7 +252,7 @@ fn of_catalog(names: &mut Names, endpoint: &plan::PlannedEndpoint) {
     }
 }
 
-/// What only the report knows: who answered for the names, who signed, and which rules decide.
+/// Names that only the report contains: from DNS answers, certificates, and deciding rules.
 fn learn(names: &mut Names, report: &Report) {
     for notice in &report.vantage.notices {
         names.learn_quoted(notice);
@@ -262,7 +263,7 @@ fn learn(names: &mut Names, report: &Report) {
             for alias in dns.cnames.iter().filter(|_| is_own) {
                 names.learn_host(alias);
             }
-            // In their order, as an answer's is another each time.
+            // In order, because answers differ from one time to the next.
             let mut addresses = dns.addresses.clone();
             addresses.sort();
             for address in addresses {
@@ -270,7 +271,7 @@ fn learn(names: &mut Names, report: &Report) {
             }
         }
         if let Some(tls) = &endpoint.stages.tls {
-            // Who is no service of a public host's may be a proxy of the user's.
+            // A host that is not a public service's may be a proxy of the user's.
             let is_untrusted = hides_issuer(tls);
             let is_theirs = is_own || tls.outcome.as_str() != "ok";
             for (name, kind) in [(&tls.subject, "subject"), (&tls.issuer, "issuer")] {
@@ -291,18 +292,18 @@ fn learn(names: &mut Names, report: &Report) {
     }
 }
 
-/// Whether the signer is the user's: an authority that only the user trusts.
+/// Whether the issuer is the user's: a CA that only the user trusts.
 pub(crate) fn hides_issuer(tls: &TlsStage) -> bool {
     tls.outcome.as_str() == "tls-untrusted"
 }
 
-/// Whether nothing of the user's can stand there: a `source` is the word for where something is known from, or an address.
+/// Whether it cannot contain anything of the user's: a `source` is the word for where something is from, or an address.
 fn is_plain(key: &str, text: &str) -> bool {
     let is_word = key == "source" && text.parse::<SocketAddr>().is_err() && text.parse::<IpAddr>().is_err();
     is_word || PLAIN.contains(&key)
 }
 
-/// Turns every string of a document.
+/// Redacts every string of a document.
 fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
     match value {
         Value::String(text) if key.is_some_and(|key| is_plain(key, text)) => {}
@@ -319,7 +320,7 @@ fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
     }
 }
 
-/// An id: of what stands before the slash a catalog of the user's may know.
+/// An id: the part before the slash may be from a user's catalog.
 fn turned_id(id: &str, names: &mut Names) -> String {
     match id.split_once('/') {
         Some((before, behind)) => format!("{}/{}", names.of_catalog(before).to_owned(), names.text(behind)),
@@ -339,7 +340,7 @@ mod tests {
     use super::{names::Names, public::Public, turn};
     use crate::azure::Cloud;
 
-    /// The words of closed lists in a schema, each with its key.
+    /// The words of closed lists in a schema, with their keys.
     fn words(schema: &Value) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         let definitions = schema["$defs"].as_object().expect("definitions");
@@ -352,7 +353,7 @@ mod tests {
         found
     }
 
-    /// The words that a value may be.
+    /// The possible words of a value.
     fn listed(property: &Value, schema: &Value) -> Vec<String> {
         let name = property["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
         let referred = name.map(|name| &schema["$defs"][name]);
@@ -419,7 +420,7 @@ mod tests {
             assert!(names.passing() <= 1_100, "{} after {n}", names.passing());
         }
         assert_eq!(names.text(own), turned);
-        // What an answer brought first, and is the user's own by a catalog that was read again.
+        // A name that first appeared in an answer, and is the user's own according to a catalog that was read again.
         names.learn_word("stage", "issuer");
         names.learn_own(|names| names.learn_word("stage", "machine"));
         let turned = names.text("stage");

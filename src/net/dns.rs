@@ -1,7 +1,8 @@
-//! One question to one name server (RFC 1035, RFC 7766).
+//! One query to one name server (RFC 1035, RFC 7766).
 //!
-//! The exchange is ours, the codec is hickory's: the stock resolver retries, caches and chases, and so hides what has to
-//! be reported. No EDNS is sent: the instance runs Windows, whose resolver sends none, so it meets the same truncation.
+//! The exchange is ours, the codec is hickory's: the standard resolver retries, caches and follows aliases, which hides
+//! what must be reported. No EDNS is sent: the instance runs Windows, whose resolver sends none, so truncation is the
+//! same.
 
 use std::{
     collections::HashSet,
@@ -26,35 +27,35 @@ use crate::model::Transport;
 
 mod over_tcp;
 
-/// How many aliases are followed within one reply.
+/// Maximum number of aliases followed within one reply.
 const LONGEST_CHAIN: usize = 16;
-/// How many addresses of one reply are kept: the sender decides how many there are, and 64 KB hold 4,000.
+/// Maximum number of addresses kept from one reply: the sender decides how many there are, and 64 KB can contain 4,000.
 pub const MOST_ADDRESSES: usize = 16;
 
-/// What one question to one server gave.
+/// The result of one query to one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsExchange {
-    /// The server asked.
+    /// The server that was queried.
     pub server: SocketAddr,
-    /// UDP, or TCP where that was asked for.
+    /// UDP, or TCP if that was requested.
     pub transport: Transport,
-    /// True where the reply over UDP was cut, so that the question was asked again over TCP.
+    /// True if the UDP reply was truncated, so that the query was repeated over TCP.
     pub truncated: bool,
     /// How long it took.
     pub duration: Duration,
-    /// This machine's end of the first exchange of packets; `None` where there was none.
+    /// This machine's end of the first exchange of packets; `None` if there was none.
     pub source: Option<SocketAddr>,
-    /// How often the question was sent; neither what TCP itself sends again counts, nor that a cut reply takes another.
+    /// How often the query was sent, not counting TCP's own retransmissions and the repetition after a truncated reply.
     pub sent: usize,
-    /// Replies that did not belong to the question or could not be read, and why.
+    /// Replies that did not belong to the query or could not be read, and why.
     pub ignored: Vec<String>,
-    /// The connection that it went over, where one was opened.
+    /// The connection that was used, if one was opened.
     pub connection: Option<Box<DnsConnection>>,
     /// How it ended.
     pub end: DnsEnd,
 }
 
-/// An open connection that a question went over.
+/// An open connection that a query used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsConnection {
     /// How it was opened.
@@ -63,7 +64,7 @@ pub struct DnsConnection {
     pub counted: Option<TcpFacts>,
 }
 
-/// How a question ended.
+/// How a query ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DnsEnd {
     /// The server replied.
@@ -73,7 +74,7 @@ pub enum DnsEnd {
         /// How many datagrams went out.
         sent: usize,
     },
-    /// The datagram met an error.
+    /// The datagram got an error.
     Failed(SocketFailure),
     /// The connection could not be opened.
     NotConnected(TcpTrace),
@@ -85,7 +86,7 @@ pub enum DnsEnd {
 }
 
 impl DnsExchange {
-    /// How the connection went that it was to go over; `None` where all of it went over UDP.
+    /// How its connection attempt ended; `None` if everything used UDP.
     pub fn tcp(&self) -> Option<&TcpTrace> {
         match &self.end {
             DnsEnd::NotConnected(trace) => Some(trace),
@@ -94,22 +95,22 @@ impl DnsExchange {
     }
 }
 
-/// What a name server said.
+/// A name server's reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsAnswer {
     /// The response code, by its name (`NOERROR`, `NXDOMAIN` …).
     pub rcode: String,
-    /// The chain of aliases, without the name that was asked.
+    /// The chain of aliases, without the name in the query.
     pub cnames: Vec<String>,
-    /// The addresses at the end of the chain, [`MOST_ADDRESSES`] at most, in the order of the reply.
+    /// The addresses at the end of the chain, at most [`MOST_ADDRESSES`], in the order of the reply.
     pub addresses: Vec<IpAddr>,
-    /// How many addresses the reply held beyond those.
+    /// How many addresses the reply contained beyond those.
     pub further: usize,
-    /// The SOA record in the authority section: who says that the name does not exist.
+    /// The SOA record in the authority section, which identifies the zone that denies the name.
     pub authority: Option<ZoneAuthority>,
 }
 
-/// Who speaks for a zone (RFC 1035 §3.3.13).
+/// A zone's SOA record (RFC 1035 §3.3.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneAuthority {
     /// The zone.
@@ -119,8 +120,8 @@ pub struct ZoneAuthority {
 }
 
 impl ZoneAuthority {
-    /// Whether a private DNS zone answered. The primary server of all of Azure's is `azureprivatedns.net`; a zone of the
-    /// `privatelink` kind that denies a name is private wherever it is served.
+    /// Whether a private DNS zone answered. The primary server of all of Azure's is `azureprivatedns.net`; a
+    /// `privatelink` zone that denies a name is private wherever it is hosted.
     pub fn is_private(&self) -> bool {
         [&self.zone, &self.primary]
             .iter()
@@ -132,14 +133,14 @@ impl ZoneAuthority {
 /// The primary server of Azure's private DNS zones.
 const PRIVATE_DNS: &str = "azureprivatedns.net";
 
-/// A question for the addresses of one name.
+/// A query for the addresses of one name.
 #[derive(Debug, Clone)]
 pub struct DnsQuestion {
     query: Query,
 }
 
 impl DnsQuestion {
-    /// Asks for IPv4 addresses, or for IPv6 addresses. `None` where `host` is not a name that DNS can carry.
+    /// A query for IPv4 addresses, or for IPv6 addresses. `None` if `host` is not a valid DNS name.
     pub fn new(host: &str, ipv6: bool) -> Option<Self> {
         let mut name = Name::from_ascii(host).ok()?;
         // Absolute: no search list is ever applied.
@@ -150,10 +151,10 @@ impl DnsQuestion {
         })
     }
 
-    /// Asks `server`, over UDP first and over TCP where the reply is cut short, or over one TCP connection alone.
+    /// Queries `server`, over UDP first and over TCP if the reply is truncated, or over a single TCP connection.
     ///
     /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`. The caller holds a
-    /// permit for one socket; those of repetitions come from `spare`.
+    /// permit for one socket; those for repetitions come from `spare`.
     pub async fn ask(
         &self,
         server: SocketAddr,
@@ -165,7 +166,7 @@ impl DnsQuestion {
         let started = Instant::now();
         let mut exchange = match transport {
             Transport::Udp => self.ask_udp(server, limit, end_of_run, permits).await,
-            // Boxed: seldom needed, it would make every question as large as itself.
+            // Boxed: it is seldom needed, and would make every query as large as itself.
             Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run, None)).await,
         };
         exchange.duration = started.elapsed();
@@ -215,9 +216,10 @@ impl DnsQuestion {
         }
     }
 
-    /// Reads a reply to this question under this id.
+    /// Reads a reply to this query with this id.
     ///
     /// # Errors
+    ///
     /// Why the reply does not belong to it or cannot be read, as a fragment.
     pub fn parse(&self, id: u16, bytes: &[u8]) -> Result<DnsAnswer, String> {
         self.accept(id, bytes).map(|reply| self.read(&reply))
@@ -227,12 +229,12 @@ impl DnsQuestion {
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.add_query(self.query.clone());
-        // A name that was accepted by `new` fits a message.
+        // A name that `new` accepted fits a message.
         message.to_vec().unwrap_or_default()
     }
 
-    /// Reads a datagram as [`Self::parse`] does; `None` is a reply that has to be asked for again over TCP, because
-    /// the server cut it or because it is longer than what we read of it.
+    /// Reads a datagram like [`Self::parse`]; `None` is a reply that must be requested again over TCP, because the
+    /// server truncated it or because it is longer than what we read of it.
     fn parse_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<DnsAnswer>, String> {
         match self.accept(id, bytes) {
             Ok(reply) => Ok((!reply.metadata.truncation).then(|| self.read(&reply))),
@@ -241,7 +243,7 @@ impl DnsQuestion {
         }
     }
 
-    /// Takes a reply to this very question; anything else could be forged.
+    /// Accepts a reply to exactly this query; anything else could be forged.
     fn accept(&self, id: u16, bytes: &[u8]) -> Result<Message, String> {
         if bytes.get(..2) != Some(&id.to_be_bytes()) {
             return Err("a reply with another id".into());
@@ -253,7 +255,7 @@ impl DnsQuestion {
         let same = |query: &Query| query.name() == self.query.name() && query.query_type() == self.query.query_type();
         match message.queries.as_slice() {
             [query] if same(query) => Ok(message),
-            // Servers that refuse may leave the question out.
+            // Servers that refuse may omit the question.
             [] if message.metadata.response_code != ResponseCode::NoError => Ok(message),
             _ => Err("a reply to another query".into()),
         }
@@ -305,7 +307,7 @@ impl DnsQuestion {
     }
 }
 
-/// A name as people write it: lower case, without the final dot.
+/// A name in the usual notation: lower case, without the final dot.
 fn text(name: &Name) -> String {
     let text = name.to_lowercase().to_ascii();
     text.strip_suffix('.').map_or(text.clone(), str::to_string)
@@ -326,7 +328,7 @@ fn rcode(code: ResponseCode) -> String {
 
 fn random_id() -> u16 {
     let mut bytes = [0; 2];
-    // Without entropy the id is zero, which costs protection against forged replies and nothing else.
+    // Without entropy the id is zero, which only weakens the protection against forged replies.
     let _ = SystemRandom::new().fill(&mut bytes);
     u16::from_be_bytes(bytes)
 }

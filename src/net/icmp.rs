@@ -1,7 +1,7 @@
-//! What the kernel knows of a socket: ICMP errors with their sender, and unanswered SYNs.
+//! What the kernel knows about a socket: ICMP errors with their sender, and unanswered SYNs.
 //!
 //! Linux keeps the ICMP errors of a socket in its error queue (`IP_RECVERR`, ip(7)), for TCP only while connecting and
-//! since Linux 5.8. Elsewhere the queue is simply empty, and the error number is all there is.
+//! since Linux 5.8. On other systems the queue is always empty, and there is only the error number.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -14,14 +14,14 @@ pub struct IcmpError {
     pub code: u8,
     /// True for ICMPv6.
     pub v6: bool,
-    /// Who sent it.
+    /// The sender.
     pub sender: Option<IpAddr>,
-    /// True where the sender is this machine itself.
+    /// True if the sender is this machine itself.
     pub own: bool,
 }
 
 impl IcmpError {
-    /// How a kernel looks for the hardware address of a next hop (RFC 826; RFC 4861 §7.2.2).
+    /// How a kernel requests the hardware address of a next hop (RFC 826; RFC 4861 §7.2.2).
     pub fn resolution(&self) -> &'static str {
         if self.v6 { "neighbour discovery" } else { "ARP" }
     }
@@ -45,7 +45,7 @@ impl IcmpError {
         }
     }
 
-    /// Whether it is a refusal by policy, as opposed to a missing route.
+    /// Whether it is a refusal by policy, not a missing route.
     pub fn is_prohibition(&self) -> bool {
         matches!(
             (self.v6, self.kind, self.code),
@@ -53,12 +53,12 @@ impl IcmpError {
         )
     }
 
-    /// Whether its TTL, which a router counts down, ran out (RFC 792, RFC 4443 §3.3).
+    /// Whether its TTL expired at a router (RFC 792, RFC 4443 §3.3).
     pub fn is_out_of_hops(&self) -> bool {
         matches!((self.v6, self.kind, self.code), (false, 11, 0) | (true, 3, 0))
     }
 
-    /// Whether a host is there and rejects the port or the protocol: no route is missing, and no policy is named.
+    /// Whether a host exists and rejects the port or the protocol: no route is missing, and no policy is mentioned.
     pub fn is_rejection(&self) -> bool {
         matches!(
             (self.v6, self.kind, self.code),
@@ -82,32 +82,34 @@ impl fmt::Display for IcmpError {
 /// What the kernel counted on one TCP connection (`TCP_INFO`, tcp(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpFacts {
-    /// The largest segment that is sent, in bytes: what both ends, and devices that clamp it on the path, agreed on.
+    /// The largest segment that is sent, in bytes: agreed by both ends, and by devices on the path that clamp it.
     pub segment: u32,
-    /// The smoothed round-trip time; `None` where nothing was ever acknowledged.
+    /// The smoothed round-trip time; `None` if nothing was ever acknowledged.
     pub round_trip: Option<Duration>,
-    /// Segments that had to be sent again, SYNs included.
+    /// Segments that were retransmitted, including SYNs.
     pub retransmitted: u32,
-    /// Those of them that the peer had received before, by its own word (DSACK, RFC 2883); `None` before Linux 5.4.
+    /// Those that the peer had already received, according to its own reports (DSACK, RFC 2883); `None` before Linux
+    /// 5.4.
     pub needless: Option<u32>,
-    /// Segments that came before others that are missing; `None` before Linux 5.4.
+    /// Segments that arrived before others that are missing; `None` before Linux 5.4.
     pub out_of_order: Option<u32>,
 }
 
 impl TcpFacts {
-    /// Segments that were sent again because they, or the word of their arrival, were lost.
+    /// Segments that were retransmitted because they, or their acknowledgements, were lost.
     pub fn lost(&self) -> u32 {
         self.retransmitted.saturating_sub(self.needless.unwrap_or(0))
     }
 }
 
-/// What happened to the SYNs of a connection without an answer.
+/// What happened to the SYNs of an unanswered connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syns {
-    /// How many the kernel sent, or tried to.
+    /// How many the kernel sent, or tried to send.
     pub sent: usize,
-    /// It could send none of its repetitions: something on this machine drops them. The kernel counts every repetition
-    /// (`tcpi_total_retrans`), and as outstanding (`tcpi_retrans`) only what it could hand on (`tcp_retransmit_skb`).
+    /// None of the retransmissions could be sent: something on this machine drops them. The kernel counts every
+    /// retransmission (`tcpi_total_retrans`), but as outstanding (`tcpi_retrans`) only those that it could send
+    /// (`tcp_retransmit_skb`).
     pub kept_here: bool,
 }
 
@@ -133,24 +135,24 @@ mod platform {
 
     use super::{IcmpError, Syns, TcpFacts};
 
-    /// `ee_origin` of an error that came as ICMP or ICMPv6 (`linux/errqueue.h`).
+    /// `ee_origin` of an error that arrived as ICMP or ICMPv6 (`linux/errqueue.h`).
     const ORIGIN_ICMP: u8 = 2;
     const ORIGIN_ICMP6: u8 = 3;
     /// `tcpi_state` while no SYN has been answered (`net/tcp_states.h`).
     const SYN_SENT: u8 = 2;
 
-    /// Asks the kernel to queue ICMP errors for this socket.
+    /// Requests that the kernel queues ICMP errors for this socket.
     pub fn listen(socket: &impl AsFd, v6: bool) {
         set(socket, v6, true);
     }
 
-    /// Ends [`listen`]: left on, one ICMP error would end an established connection.
+    /// Ends [`listen`]: otherwise, one ICMP error would end an established connection.
     pub fn stop_listening(socket: &impl AsFd, v6: bool) {
         set(socket, v6, false);
     }
 
     fn set(socket: &impl AsFd, v6: bool, on: bool) {
-        // A kernel without it costs evidence, not the probe.
+        // Without kernel support there is less evidence, but the probe works.
         let _ = if v6 {
             setsockopt(socket, Ipv6RecvErr, &on)
         } else {
@@ -158,10 +160,10 @@ mod platform {
         };
     }
 
-    /// Takes every queued ICMP error; `own` is the socket's local address.
+    /// Reads every queued ICMP error; `own` is the socket's local address.
     pub fn drain(socket: &impl AsRawFd, own: Option<IpAddr>) -> Vec<IcmpError> {
         let mut errors = Vec::new();
-        // A queue that never empties would be a kernel fault; the bound keeps it from becoming ours.
+        // A queue that never empties would be a kernel bug; this limit keeps the agent from hanging.
         for _ in 0..64 {
             let mut payload = [0_u8; 128];
             let mut parts = [IoSliceMut::new(&mut payload)];
@@ -203,9 +205,10 @@ mod platform {
         })
     }
 
-    /// The head of `struct tcp_info` that every kernel has (linux/tcp.h): bytes, then words up to `tcpi_total_retrans`.
+    /// The beginning of `struct tcp_info`, which every kernel has (linux/tcp.h): bytes, then words up to
+    /// `tcpi_total_retrans`.
     ///
-    /// The whole struct grows with the kernel, and nix insists on the exact length.
+    /// The whole struct grows with the kernel, and nix requires the exact length.
     #[repr(C)]
     #[derive(Clone, Copy)]
     #[expect(
@@ -230,21 +233,22 @@ mod platform {
         words: [u32; 31],
     }
 
-    /// `tcpi_snd_mss`, `tcpi_retrans`, `tcpi_rtt` (microseconds) and `tcpi_total_retrans` among the words of the head.
+    /// `tcpi_snd_mss`, `tcpi_retrans`, `tcpi_rtt` (microseconds) and `tcpi_total_retrans` among the words of the first
+    /// part.
     const SND_MSS: usize = 2;
     const RETRANS: usize = 7;
     const RTT: usize = 15;
     const TOTAL_RETRANS: usize = 23;
-    /// `tcpi_dsack_dups` and `tcpi_rcv_ooopack` among the words behind it.
+    /// `tcpi_dsack_dups` and `tcpi_rcv_ooopack` among the words after it.
     const DSACK_DUPS: usize = 28;
     const OUT_OF_ORDER: usize = 30;
 
-    /// nix insists on the exact length, and an older kernel would give less.
+    /// nix requires the exact length, and an older kernel returns less.
     static KNOWS_OUT_OF_ORDER: LazyLock<bool> = LazyLock::new(|| {
         std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_at_least(&release, (5, 4)))
     });
 
-    /// Whether a kernel's release, as `6.8.0-1021-azure`, is this one or later.
+    /// Whether a kernel release, such as `6.8.0-1021-azure`, is this one or later.
     pub(super) fn is_at_least(release: &str, least: (u32, u32)) -> bool {
         let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {
@@ -253,14 +257,14 @@ mod platform {
         }
     }
 
-    /// Whether the kernel tells a socket that is being opened who sent an ICMP error: Linux does since 5.8.
+    /// Whether the kernel reports to a connecting socket which device sent an ICMP error: Linux does since 5.8.
     pub fn names_senders() -> bool {
         std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_at_least(&release, (5, 8)))
     }
 
     use nix::{getsockopt_impl, sockopt_impl};
     sockopt_impl!(
-        /// The head of `TCP_INFO`.
+        /// The first part of `TCP_INFO`.
         TcpInfo,
         GetOnly,
         libc::IPPROTO_TCP,
@@ -277,7 +281,7 @@ mod platform {
         TcpInfoLong
     );
 
-    /// What the kernel counted so far; `None` where it does not say.
+    /// The kernel's counts so far; `None` if it does not report them.
     pub fn facts(socket: &impl AsFd) -> Option<TcpFacts> {
         let (head, needless, out_of_order) = if *KNOWS_OUT_OF_ORDER {
             let info = getsockopt(socket, TcpInfoWithOrder).ok()?;
@@ -295,7 +299,7 @@ mod platform {
         })
     }
 
-    /// The SYNs without an answer; `None` where the kernel does not say.
+    /// The unanswered SYNs; `None` if the kernel does not report them.
     pub fn unanswered_syns(socket: &impl AsFd) -> Option<Syns> {
         let info = getsockopt(socket, TcpInfo).ok()?;
         let repeated = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;
@@ -312,10 +316,10 @@ mod platform {
 
     use super::{IcmpError, Syns, TcpFacts};
 
-    /// Nothing to ask for here.
+    /// There is nothing to request here.
     pub fn listen<S>(_: &S, _: bool) {}
 
-    /// Nothing to end here.
+    /// There is nothing to end here.
     pub fn stop_listening<S>(_: &S, _: bool) {}
 
     /// Always empty here.
@@ -323,7 +327,7 @@ mod platform {
         Vec::new()
     }
 
-    /// It does not here.
+    /// Not supported here.
     pub fn names_senders() -> bool {
         false
     }

@@ -9,17 +9,18 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many of the first bytes are kept: enough for a banner or the head of a block page.
+/// How many of the first bytes are kept: enough for a banner or the beginning of a block page.
 const KEPT: usize = 256;
 
-/// Passes everything through and keeps the first bytes that came in.
+/// Passes everything through and keeps the first bytes received.
 #[derive(Debug)]
 pub struct RecordingStream<S> {
     inner: S,
     received: Received,
 }
 
-/// The first bytes that came in; outlives the stream, so that a conversation that failed or was given up leaves them.
+/// The first bytes received; outlives the stream, so that they remain after a conversation that failed or was
+/// abandoned.
 #[derive(Debug, Clone, Default)]
 pub struct Received(Arc<Mutex<Vec<u8>>>);
 
@@ -37,7 +38,7 @@ impl Received {
 }
 
 impl<S> RecordingStream<S> {
-    /// Taps `inner`; the bytes received show in the second value.
+    /// Wraps `inner`; the second value provides the bytes received.
     pub fn new(inner: S) -> (Self, Received) {
         let received = Received::default();
         (
@@ -64,7 +65,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RecordingStream<S> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
-    // TLS hands over the records of a flight together; one by one, each would be a system call and a segment.
+    // TLS passes the records of a flight together; one by one, each would be a system call and a segment.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

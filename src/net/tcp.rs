@@ -14,29 +14,29 @@ use super::{
     icmp::{self, TcpFacts},
 };
 
-/// How long the peer's word of what it received twice is waited for: two round trips, but no less and no more than this.
+/// How long to wait for the peer's report of duplicate data: two round trips, within these limits.
 const ACCOUNT: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 
-/// What one connection attempt gave.
+/// The result of one connection attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpTrace {
     /// How long it took.
     pub duration: Duration,
     /// How it ended.
     pub end: TcpEnd,
-    /// This machine's end of it, by which several connections to one address are told apart; `None` where there was none.
+    /// This machine's end of it, which distinguishes several connections to one address; `None` if there was none.
     pub source: Option<SocketAddr>,
 }
 
-/// How a connection differs from one that leaves everything to the kernel.
+/// How a connection differs from the kernel's defaults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Manner {
     /// The largest segment that the peer is asked to send, in bytes (`TCP_MAXSEG`, tcp(7)).
     pub segment: Option<u32>,
-    /// The source port is taken before the destination is known. Linux then picks an odd one, and an even one otherwise:
-    /// devices that look at the last bits of a port see both kinds.
+    /// Bind the source port before the destination is known. Linux then chooses an odd port, and otherwise an even one:
+    /// devices that look at the last bits of a port get both kinds.
     pub early_port: bool,
-    /// The TTL of what is sent while it is being opened: so many hops at most see it (RFC 791 §3.2, RFC 8200 §3).
+    /// The TTL of packets while it is being opened: at most this many hops see them (RFC 791 §3.2, RFC 8200 §3).
     pub ttl: Option<u8>,
     /// The source port.
     pub port: Option<u16>,
@@ -49,9 +49,9 @@ pub enum TcpEnd {
     Open,
     /// No answer came.
     Silent {
-        /// How many SYNs went out, where the kernel tells.
+        /// How many SYNs were sent, if the kernel reports it.
         syns: Option<usize>,
-        /// Whether this machine itself kept them back, as far as the kernel tells.
+        /// Whether this machine itself dropped them, as far as the kernel reports it.
         kept_here: bool,
     },
     /// It failed.
@@ -60,8 +60,8 @@ pub enum TcpEnd {
 
 /// Connects once to `address`, in this manner, until `deadline` at the latest.
 ///
-/// The kernel's own SYN retransmissions are the only retries. The socket is kept to the end, so that the kernel can be
-/// asked what it knows; `TcpStream::connect` would drop it.
+/// The kernel's own SYN retransmissions are the only retries. The socket is kept to the end, so that the kernel's
+/// counts can be read; `TcpStream::connect` would drop it.
 pub async fn connect(
     address: SocketAddr,
     manner: Manner,
@@ -71,7 +71,7 @@ pub async fn connect(
     let mut source = None;
     let (end, stream) = match open(address, manner) {
         Ok(stream) => {
-            // Given by `connect`, whatever comes of it.
+            // Set by `connect`, whatever its result.
             source = stream.local_addr().ok();
             finish_connect(stream, source, address, deadline).await
         }
@@ -87,10 +87,10 @@ pub async fn connect(
     )
 }
 
-/// What the kernel counted on a connection over which nothing more is said; `None` where it does not say.
+/// The kernel's counts for a connection on which nothing more is sent; `None` if it does not report them.
 ///
-/// Where something was sent twice, the peer may be about to tell that it had it already: a moment's stall on the path
-/// makes the kernel repeat what was never lost, on every connection at once.
+/// If something was sent twice, the peer may still report that it had it already: a short stall on the path makes the
+/// kernel retransmit what was never lost, on every connection at once.
 pub async fn account(stream: &TcpStream) -> Option<TcpFacts> {
     let facts = icmp::facts(stream)?;
     if facts.lost() == 0 || facts.needless.is_none() {
@@ -105,7 +105,7 @@ fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
     let socket = super::socket(address, Type::STREAM, Protocol::TCP)?;
     icmp::listen(&socket, address.is_ipv6());
     if let Some(segment) = manner.segment {
-        // A kernel without it costs a control its meaning, which its own reading of the size shows.
+        // Without kernel support this control means nothing, which the MSS that is read afterwards shows.
         let _ = socket.set_tcp_mss(segment);
     }
     if let Some(ttl) = manner.ttl {
@@ -125,11 +125,11 @@ fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
     {
         return Err(error);
     }
-    // Only now: a socket that is not connecting yet would wake the poller at once.
+    // Not earlier: a socket that is not connecting yet would wake the poller at once.
     TcpStream::from_std(socket.into())
 }
 
-/// The TTL that the socket gives what it sends to this peer.
+/// The TTL of the packets that the socket sends to this peer.
 pub fn ttl(stream: &TcpStream, peer: SocketAddr) -> io::Result<u32> {
     let socket = SockRef::from(stream);
     if peer.is_ipv6() {
@@ -139,7 +139,7 @@ pub fn ttl(stream: &TcpStream, peer: SocketAddr) -> io::Result<u32> {
     }
 }
 
-/// Changes it, from the next segment on.
+/// Changes it, starting with the next segment.
 pub fn change_ttl(stream: &TcpStream, peer: SocketAddr, ttl: u32) -> io::Result<()> {
     set_ttl(&SockRef::from(stream), peer, ttl)
 }
@@ -177,12 +177,12 @@ async fn finish_connect(
         Ok(Some(error)) | Err(error) => Some(error),
     };
     match error {
-        // Accepted and reset before we looked: the reset belongs to the next stage, which meets it on its first write.
+        // Accepted and reset before we looked: the reset belongs to the next stage, whose first write fails.
         Some(error) if !super::is_reset(&error) => {
             let icmp = icmp::drain(&stream, local.map(|local| local.ip()));
             (TcpEnd::Failed(SocketFailure::later(&error, icmp)), None)
         }
-        // A closed ephemeral port of our own address can, by simultaneous open, connect to itself.
+        // A connection to a closed ephemeral port of our own address can, by simultaneous open, connect to itself.
         _ if local == Some(address) => {
             let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
             (TcpEnd::Failed(SocketFailure::later(&refused, Vec::new())), None)

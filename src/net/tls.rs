@@ -1,7 +1,7 @@
-//! One TLS handshake, with the server's chain kept whatever happens.
+//! One TLS handshake; the server's chain is kept whatever happens.
 //!
-//! rustls with ring, TLS 1.2 and 1.3, no resumption, no ALPN. The verifier never aborts: it records what the chain is
-//! worth and lets the handshake go on, so that a wrong chain is evidence and not an error.
+//! rustls with ring, TLS 1.2 and 1.3, no resumption, no ALPN. The verifier never aborts: it records the result for the
+//! chain and lets the handshake continue, so that a wrong chain is evidence and not an error.
 
 use std::{
     io,
@@ -32,24 +32,24 @@ use self::{
 };
 use super::{SocketFailure, is_reset, recording_stream::RecordingStream};
 
-/// What one handshake gave.
+/// The result of one handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsTrace {
     /// How long it took.
     pub duration: Duration,
     /// How it ended.
     pub end: TlsEnd,
-    /// The version agreed, as far as it went.
+    /// The protocol version, if one was agreed.
     pub version: Option<&'static str>,
     /// The cipher suite agreed.
     pub cipher: Option<&'static str>,
-    /// What the server presented, even where the handshake failed later.
+    /// What the server presented, even if the handshake failed later.
     pub chain: Option<Arc<ChainFacts>>,
-    /// Whether the server proved that it holds the key of its certificate.
+    /// Whether the server proved possession of its certificate's key.
     pub key_proved: bool,
-    /// Whether the server asked for a client certificate.
+    /// Whether the server requested a client certificate.
     pub asked_for_certificate: bool,
-    /// The first bytes received, where the handshake was not completed.
+    /// The first bytes received, if the handshake was not completed.
     pub received: Vec<u8>,
 }
 
@@ -66,22 +66,22 @@ pub enum TlsEnd {
     Silent,
     /// The peer sent a fatal alert, by its name (RFC 8446 §6).
     Alert(String),
-    /// Something came that is not TLS.
+    /// The peer sent something that is not TLS.
     NotTls {
-        /// What it is, as a fragment, where its bytes are not among those received.
+        /// What it is, as a fragment, if its bytes are not among those received.
         what: Option<String>,
     },
-    /// The peer speaks TLS, but nothing that we or a current Windows would agree to.
+    /// The peer speaks TLS, but nothing that we or a current Windows accept.
     Incompatible(String),
-    /// The peer speaks TLS and sent its `ServerHello`, but what came after it cannot be read; why.
+    /// The peer speaks TLS and sent its `ServerHello`, but the data after it cannot be read; why.
     Garbled(String),
-    /// The peer did not prove that it holds the key of its certificate; how not, in one sentence.
+    /// The peer did not prove possession of its certificate's key; why, in one sentence.
     KeyNotProved(String),
     /// The socket failed.
     Failed(SocketFailure),
 }
 
-/// Makes handshakes that are judged by one set of roots.
+/// Makes handshakes whose chains are verified with one set of roots.
 #[derive(Debug, Clone)]
 pub struct TlsClient {
     template: Arc<ClientConfig>,
@@ -90,9 +90,10 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
-    /// A client whose chains are judged by `roots`.
+    /// A client that verifies chains with `roots`.
     ///
     /// # Panics
+    ///
     /// Never: ring supports both protocol versions.
     pub fn new(roots: Arc<Roots>) -> Self {
         let chains = Arc::<Chains>::default();
@@ -103,7 +104,7 @@ impl TlsClient {
             .dangerous()
             .with_custom_certificate_verifier(recorder)
             .with_no_client_auth();
-        // A resumed session would skip the certificate.
+        // With a resumed session there would be no certificate.
         config.resumption = Resumption::disabled();
         Self {
             template: Arc::new(config),
@@ -112,10 +113,11 @@ impl TlsClient {
         }
     }
 
-    /// Shakes hands over `stream` until `deadline` at the latest.
+    /// Makes a handshake over `stream` until `deadline` at the latest.
     ///
-    /// The certificate must be for one of `names`, which may hold wildcards; the first that is none goes into the
-    /// ClientHello as SNI. Without one there is no SNI, as with a SQL gateway that is known by its address only.
+    /// The certificate must be for one of `names`, which may contain wildcards; the first name without one is sent as
+    /// SNI in the ClientHello. If there is none, no SNI is sent, as for a SQL gateway that is known by its address
+    /// only.
     pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
@@ -127,7 +129,7 @@ impl TlsClient {
             .iter()
             .find_map(|name| ServerName::try_from(name.clone()).ok())
             .unwrap_or(ServerName::IpAddress(PkiIpAddr::V4([0, 0, 0, 0].into())));
-        // The verifier belongs to the configuration, so each connection gets a configuration of its own.
+        // The verifier belongs to the configuration, so each connection needs a separate configuration.
         let recorder = Arc::new(Recorder::new(self.roots.clone(), self.chains.clone(), names));
         let mut config = (*self.template).clone();
         config.dangerous().set_certificate_verifier(recorder.clone());
@@ -164,9 +166,11 @@ impl TlsClient {
     }
 }
 
-/// A configuration that, unlike a probe's, refuses a server whose chain does not end in `roots`; without any, every server.
+/// A configuration that, unlike a probe's, refuses a server whose chain does not end in `roots`; without any, every
+/// server.
 ///
 /// # Panics
+///
 /// Never: ring supports both protocol versions.
 pub fn verifying(roots: Option<&Roots>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider())
@@ -181,22 +185,22 @@ pub fn verifying(roots: Option<&Roots>) -> ClientConfig {
     .with_no_client_auth()
 }
 
-/// The cryptography that everything here uses, never the process's default.
+/// The cryptography provider for everything here, never the process's default.
 ///
-/// AES-128 is offered first, as browsers do: its SHA-256 has instructions of its own in most processors, unlike the SHA-384
-/// that comes with AES-256. Where the server leaves the choice to the client, this saves 6 % of the processor time that a
-/// whole visit to an https endpoint takes.
+/// AES-128 comes first, as in browsers: most processors have instructions for its SHA-256, but not for the SHA-384 that
+/// comes with AES-256. If the server lets the client choose, this saves 6 % of the processor time of a complete probe
+/// of an https endpoint.
 pub fn provider() -> Arc<CryptoProvider> {
     let is_aes_128 = |suite: &SupportedCipherSuite| suite.suite().as_str().is_some_and(|name| name.contains("AES_128"));
     let mut provider = rustls::crypto::ring::default_provider();
-    // Stable: the others stay in their order.
+    // Stable: the others keep their order.
     provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite));
     Arc::new(provider)
 }
 
-/// The name of a TLS alert in an error of a TLS stream, where that is what it is.
+/// The name of a TLS alert in an error of a TLS stream, if it is one.
 ///
-/// rustls hides in the payload of the `io::Error`; `source()` skips it.
+/// rustls puts it into the payload of the `io::Error`; `source()` skips that.
 pub fn tls_error(error: &io::Error) -> Option<&TlsError> {
     error.get_ref()?.downcast_ref()
 }
@@ -209,9 +213,9 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
     match tls_error(error) {
         Some(TlsError::AlertReceived(alert)) => TlsEnd::Alert(format!("{alert:?}")),
         Some(TlsError::PeerIncompatible(why)) => TlsEnd::Incompatible(format!("{why:?}")),
-        // As when it picks a cipher that was not offered.
+        // For example if it selects a cipher that was not offered.
         Some(TlsError::PeerMisbehaved(why)) => TlsEnd::Incompatible(format!("{why:?}")),
-        // The verifier takes every chain: only signatures made with the certificate's key can fail.
+        // The verifier accepts every chain: only signatures made with the certificate's key can fail.
         Some(TlsError::InvalidCertificate(BadSignature)) => {
             TlsEnd::KeyNotProved("the peer does not hold the key of the certificate that it presents".into())
         }
@@ -222,7 +226,7 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
         Some(_) => TlsEnd::NotTls { what: None },
         None if is_reset(error) => TlsEnd::Reset,
         None if error.kind() == io::ErrorKind::UnexpectedEof => TlsEnd::Closed,
-        // What carries the handshake (TDS packets) found bytes that are none of its own.
+        // The layer that carries the handshake (TDS packets) found bytes in a wrong format.
         None if error.kind() == io::ErrorKind::InvalidData => TlsEnd::NotTls {
             what: Some(error.to_string()),
         },
@@ -230,12 +234,12 @@ fn failure(error: &io::Error, received: &[u8]) -> TlsEnd {
     }
 }
 
-/// Whether the first byte is none of a TLS record (RFC 8446 §5.1: content types 20 to 24).
+/// Whether the first byte cannot begin a TLS record (RFC 8446 §5.1: content types 20 to 24).
 fn is_foreign(received: &[u8]) -> bool {
     received.first().is_some_and(|first| !(20..=24).contains(first))
 }
 
-/// Whether a handshake record came whose message is a `ServerHello` (RFC 8446 §4, §5.1).
+/// Whether a handshake record with a `ServerHello` arrived (RFC 8446 §4, §5.1).
 fn is_server_hello(received: &[u8]) -> bool {
     matches!(received, [22, 3, _, _, _, 2, ..])
 }

@@ -1,8 +1,8 @@
-//! One question over connected UDP sockets.
+//! One query over connected UDP sockets.
 //!
-//! Connected, so that ICMP errors come back to us: a refused port answers in microseconds instead of a full timeout.
-//! Each repetition leaves from a port of its own: where one of two appliances loses what it gets, all datagrams of one
-//! port are lost together.
+//! Connected, so that we receive ICMP errors: a refused port answers in microseconds instead of a full timeout. Each
+//! repetition uses a different source port: if one of two appliances loses its packets, all datagrams from one port are
+//! lost together.
 
 use std::{
     io,
@@ -22,45 +22,45 @@ use super::{SocketFailure, icmp};
 
 /// A datagram of this length may have been longer.
 pub(super) const LARGEST_DATAGRAM: usize = 4096;
-/// When the question is asked again, as a share of the time limit: over the whole of it, so that neither a few lost
-/// packets nor a short outage look like a block.
+/// When the query is repeated, as a share of the time limit: spread over all of it, so that neither a few lost packets
+/// nor a short outage looks like a block.
 const REPEATS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 0.92];
-/// How many ports must have met an error before no other is tried.
+/// How many ports must have got an error before no other is tried.
 const FAILURES: usize = 3;
-/// How many replies that do not belong to the question are remembered.
+/// How many replies that do not belong to the query are recorded.
 pub(super) const MOST_IGNORED: usize = 8;
 
-/// How a question over UDP ended.
+/// The result of a UDP query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdpTrace<T> {
     /// How long it took.
     pub duration: Duration,
-    /// The port that the first datagram left from; `None` where none did.
+    /// The source port of the first datagram; `None` if none was sent.
     pub source: Option<SocketAddr>,
-    /// How many datagrams went out.
+    /// How many datagrams were sent.
     pub sent: usize,
-    /// Replies that did not belong to the question, and why not.
+    /// Replies that did not belong to the query, and why not.
     pub ignored: Vec<String>,
     /// How it ended.
     pub end: UdpEnd<T>,
 }
 
-/// How a question over UDP ended.
+/// How a UDP query ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UdpEnd<T> {
-    /// A reply that belongs to the question.
+    /// A reply that belongs to the query.
     Replied(T),
     /// No reply that belongs to it.
     Silent,
-    /// An error came instead.
+    /// An error instead.
     Failed(SocketFailure),
 }
 
-/// Asks `address` until `deadline` for the first reply that belongs to the question.
+/// Queries `address` until `deadline` for the first reply that belongs to the query.
 ///
-/// `prepare` gives each repetition its own datagram, and what takes a reply to it or says why not; such replies are
-/// noted and the wait goes on, since any host can send a datagram. The caller holds a permit for one socket; those of
-/// the repetitions come from `spare`, and where there is none left, the last port is used again.
+/// `prepare` provides the datagram for each repetition, and a function that accepts a reply to it or returns why not.
+/// Rejected replies are recorded and the wait continues, since any host can send a datagram. The caller holds a permit
+/// for one socket; those for repetitions come from `spare`, and if there are none left, the last port is used again.
 pub async fn ask<T, A>(
     address: SocketAddr,
     prepare: impl FnMut() -> (Vec<u8>, A),
@@ -89,28 +89,28 @@ where
     }
 }
 
-/// A question under way.
+/// A query in progress.
 struct PendingQuery<P> {
     address: SocketAddr,
     prepare: P,
     /// The port that was used first.
     source: Option<SocketAddr>,
-    /// The port that was used last, and what was sent from it.
+    /// The port that was used last, and the datagram that was sent from it.
     last: Option<(Arc<UdpSocket>, Vec<u8>)>,
     sent: usize,
     ignored: Vec<String>,
 }
 
-/// One port that a datagram has left from.
+/// One port that a datagram was sent from.
 struct SourcePort<'a, A> {
     socket: Arc<UdpSocket>,
     accept: A,
-    // Not within the future, of which there is one for every name.
+    // Not inside the future, since there is one for every name.
     buffer: Vec<u8>,
     _permit: Option<SemaphorePermit<'a>>,
 }
 
-/// What came to a port.
+/// What arrived at a port.
 enum SocketWait<T, P> {
     Reply(T),
     Ignored(String, P),
@@ -154,7 +154,7 @@ impl<P> PendingQuery<P> {
                     }
                     SocketWait::Failed(failure) => {
                         failures.push(failure);
-                        // Another port may fare better, and there is nothing to wait for.
+                        // Another port may get an answer, and there is nothing to wait for.
                         next = Some(tokio::time::Instant::now());
                     }
                 },
@@ -168,12 +168,12 @@ impl<P> PendingQuery<P> {
         failures.into_iter().next().map_or(UdpEnd::Silent, UdpEnd::Failed)
     }
 
-    /// Sends the question once more, and gives the fresh port that it left from; none where the last one had to do.
+    /// Sends the query once more, and returns the new port; none if the last one was used again.
     async fn send<'a, A>(&mut self, spare: &'a Semaphore) -> Result<Option<SourcePort<'a, A>>, SocketFailure>
     where
         P: FnMut() -> (Vec<u8>, A),
     {
-        // The first socket is the caller's; each of the others takes one that is free.
+        // The first socket is the caller's; each of the others takes a free one.
         let permit = match &self.last {
             None => None,
             Some((socket, request)) => {
@@ -209,7 +209,7 @@ impl<P> PendingQuery<P> {
 }
 
 impl<A> SourcePort<'_, A> {
-    /// Waits for whatever comes next.
+    /// Waits for the next event.
     async fn receive<T>(mut self) -> SocketWait<T, Self>
     where
         A: Fn(&[u8]) -> Result<T, String>,
@@ -226,11 +226,11 @@ impl<A> SourcePort<'_, A> {
     }
 }
 
-/// What a call's error says together with the queue of ICMP errors.
+/// A call's error together with the queue of ICMP errors.
 fn failure(socket: &UdpSocket, error: &io::Error, straight: bool) -> SocketFailure {
     let own = socket.local_addr().ok().map(|local| local.ip());
     let icmp = icmp::drain(socket, own);
-    // An error of an earlier datagram can come out of the next send: then the queue has it.
+    // The next send can return an error of an earlier datagram: then the queue contains it.
     let straight = straight && icmp.is_empty() && !is_from_network(error);
     SocketFailure {
         straight,
@@ -238,7 +238,7 @@ fn failure(socket: &UdpSocket, error: &io::Error, straight: bool) -> SocketFailu
     }
 }
 
-/// Errors that only the network can have caused, whichever call reports them.
+/// Errors that only the network can have caused, whichever call returns them.
 fn is_from_network(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionRefused
 }

@@ -1,4 +1,4 @@
-//! Sets of addresses, as rules and service tags name them.
+//! Sets of addresses, as in rules and service tags.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 /// A set of addresses of both families: sorted ranges that neither overlap nor touch.
 ///
-/// IPv4 is mapped to `::ffff:0:0/96` (RFC 4291, section 2.5.5.2), so that one line of numbers holds everything.
+/// IPv4 is mapped to `::ffff:0:0/96` (RFC 4291, section 2.5.5.2), so that one number range contains everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressSet(Vec<Range>);
 
@@ -123,7 +123,7 @@ impl FromIterator<IpAddr> for AddressSet {
     }
 }
 
-/// Addresses and ranges, three of them at most: `20.1.2.3, 20.60.0.0-20.60.255.255 and 3 more`.
+/// Addresses and ranges, at most three: `20.1.2.3, 20.60.0.0-20.60.255.255 and 3 more`.
 impl fmt::Display for AddressSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 3;
@@ -150,8 +150,8 @@ pub fn prefix(text: &str) -> Option<IpNet> {
         .map(|prefix| prefix.trunc())
 }
 
-/// The first range from `start` on that does not end before `address`. Near ones are found in few steps, far ones in not
-/// many more, so that sets of like and of very unlike sizes both go fast together.
+/// The first range from `start` on that does not end before `address`. Near ones are found in few steps and distant
+/// ones in little more, so that sets of similar and of very different sizes are both processed fast.
 fn seek(ranges: &[Range], start: usize, address: u128) -> usize {
     let ends_before = |(_, last): &Range| *last < address;
     let mut step = 1;
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// Small sets close together, so that ranges meet in every way.
+    /// Small sets with adjacent values, so that ranges meet in every possible way.
     fn sets() -> impl Strategy<Value = AddressSet> {
         proptest::collection::vec((0_u8..=255, 24_u8..=32), 0..12).prop_map(|prefixes| {
             prefixes

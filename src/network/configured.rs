@@ -1,14 +1,14 @@
-//! Rules and routes as they are configured, instead of the effective ones that few users may read.
+//! Configured rules and routes, instead of the effective ones, which few users may read.
 //!
-//! They lack what Azure adds on its way to a network interface: security admin rules, routes of BGP and of peerings. What
-//! they lack is not guessed.
+//! They lack what Azure adds for a network interface: security admin rules, BGP and peering routes. What they lack is
+//! not guessed.
 
 use serde_json::{Value, json};
 
 use crate::model::prediction::NsgAttachment;
 
-/// The rules of network security groups (`GET networkSecurityGroups/{name}`), in the form of effective rules. What is no
-/// group is left out.
+/// The rules of network security groups (`GET networkSecurityGroups/{name}`), in the form of effective rules. Anything
+/// else is skipped.
 pub fn security(groups: &[(NsgAttachment, String)]) -> Vec<u8> {
     let group = |(place, text): &(NsgAttachment, String)| {
         let group: Value = serde_json::from_str(text).ok()?;
@@ -62,7 +62,7 @@ pub fn routes(table: Option<&str>, network: Option<&str>) -> Vec<u8> {
                 "nextHopIpAddress": hop.into_iter().collect::<Vec<_>>(),
             }))
         });
-    // A route to a service tag has a name where others have a prefix.
+    // A route to a service tag has a name instead of a prefix.
     let is_prefix = |route: &Value| {
         route["addressPrefix"][0]
             .as_str()

@@ -1,5 +1,4 @@
-//! What a new rule of the subnet's NSG conflicts with: the rule that denies its traffic, and the priorities that are
-//! taken.
+//! What a new rule in the subnet's NSG conflicts with: the rule that denies its traffic, and the priorities in use.
 
 use std::net::IpAddr;
 
@@ -13,22 +12,22 @@ use crate::model::{
     prediction::{Access, NsgAttachment},
 };
 
-/// The traffic that a rule is to let through.
+/// The traffic that a rule is to allow.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
-    /// Whether the subnet begins.
+    /// Whether the subnet starts it.
     pub outbound: bool,
     /// TCP or UDP.
     pub transport: Transport,
-    /// The ports at the destination.
+    /// The destination ports.
     pub ports: &'a [u16],
-    /// The other side, as the rule names it: one service tag, `*`, or addresses.
+    /// The remote side, as in the rule: one service tag, `*`, or addresses.
     pub far: &'a [String],
 }
 
 impl NetworkRules {
-    /// The rule of the subnet's group that denies some of this traffic, the first where several do. A rule that allows it
-    /// has no effect behind this one.
+    /// The rule in the subnet's NSG that denies some of this traffic, the first if several do. A rule that allows it
+    /// has no effect after this one.
     pub fn first_deny(&self, opening: &Opening<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
         let remote = self.named(opening.far, from.region);
         let local = self.local(from);
@@ -55,7 +54,7 @@ impl NetworkRules {
         denies.min_by_key(|rule| rule.priority)
     }
 
-    /// The rules of the subnet's group for one direction.
+    /// The rules of the subnet's NSG for one direction.
     pub fn of_the_subnet(&self, outbound: bool) -> impl Iterator<Item = &EffectiveRule> {
         let groups = self.security.iter().flat_map(|security| &security.groups);
         groups

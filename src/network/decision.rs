@@ -14,14 +14,14 @@ use crate::{
     },
 };
 
-/// What the groups say.
+/// The result of the NSGs.
 pub(super) struct Guarded {
     pub(super) verdict: Expected,
     pub(super) rule: Option<RuleMatch>,
     pub(super) words: String,
 }
 
-/// What the routes say.
+/// The result of the routes.
 pub(super) struct Routed {
     pub(super) verdict: Expected,
     pub(super) route: Option<RouteMatch>,
@@ -29,7 +29,7 @@ pub(super) struct Routed {
     pub(super) words: String,
 }
 
-/// The groups that an instance in the subnet is subject to. What guards this VM's network interface is this VM's alone.
+/// The NSGs that apply to an instance in the subnet. The one on this VM's network interface applies to this VM only.
 pub(super) const OF_THE_SUBNET: [NsgAttachment; 2] = [NsgAttachment::NetworkManager, NsgAttachment::Subnet];
 
 impl NetworkRules {
@@ -37,8 +37,8 @@ impl NetworkRules {
         if !self.lacks_a_group() {
             return self.guarded(flow, &OF_THE_SUBNET);
         }
-        // virtual-network-reference and virtual-network-injection-resources: the group is required, as the load balancer is
-        // secure by default.
+        // virtual-network-reference and virtual-network-injection-resources: the NSG is required, because the load
+        // balancer is secure by default.
         let words =
             "the subnet has no NSG, and without one the instance's load balancer blocks all inbound traffic".into();
         Some(Guarded {
@@ -48,8 +48,8 @@ impl NetworkRules {
         })
     }
 
-    /// What the groups at some places say. Where it is not known what `VirtualNetwork` and `Internet` stand for, both answers
-    /// must agree.
+    /// The result of the NSGs at some places. If it is not known what `VirtualNetwork` and `Internet` stand for, both
+    /// results must agree.
     pub(super) fn guarded(&self, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<Guarded> {
         let guarded = guarded_by(self.security.as_ref()?, flow, places);
         let Some(otherwise) = &self.otherwise else {
@@ -69,7 +69,7 @@ impl NetworkRules {
     pub(super) fn routed(&self, remote: &Remote) -> Option<Routed> {
         let shares = routing(self.routes.as_ref()?, remote);
         let Some((route, share)) = shares.first() else {
-            // Azure's own table has a route for everything, so this one is not whole.
+            // Azure's own table has a route for everything, so this one is incomplete.
             let words = format!("none of the given routes leads to {}", describe::remote(remote));
             return Some(Routed {
                 verdict: Expected::Unknown,
@@ -104,7 +104,7 @@ impl NetworkRules {
         })
     }
 
-    /// What the routes do with replies to `remote`: through an appliance that never saw the request they are lost.
+    /// What the routes do with replies to `remote`: replies through an appliance that never saw the request are lost.
     pub(super) fn returned(&self, remote: &Remote) -> Option<Routed> {
         let table = self.routes.as_ref()?;
         let shares = routing(table, remote);
@@ -115,7 +115,7 @@ impl NetworkRules {
         };
         let named = describe::route(route, share);
         let source = describe::remote(remote);
-        // Where no list tells the tag's addresses, another route of the user's may be the one for it.
+        // If no list contains the tag's addresses, another user-defined route may be the one for it.
         let outward = |route: &&EffectiveRoute| {
             let is_users = route.length > 0 && route.source == RouteSource::User && route.next_hop == NextHop::Internet;
             is_users && !route.addresses.difference(&self.activation).is_empty()
@@ -255,7 +255,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
     }
 }
 
-/// An outbound flow must pass the groups and then be routed somewhere.
+/// An outbound flow must pass the NSGs and then be routed.
 pub(super) fn combine(guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
     let (verdict, words) = match (&guarded, &routed) {
         (Some(guarded), Some(routed)) => match (guarded.verdict, routed.verdict) {

@@ -1,4 +1,4 @@
-//! Rules and routes as half sentences.
+//! Rules and routes as clauses.
 
 use super::{
     addresses::AddressSet,
@@ -14,7 +14,7 @@ use crate::{
     text::escape,
 };
 
-/// A rule of a group, as data.
+/// A rule of an NSG, as data.
 pub(super) fn rule_match(group: &SecurityGroup, rule: &EffectiveRule) -> RuleMatch {
     RuleMatch {
         name: rule.name.clone(),
@@ -25,7 +25,7 @@ pub(super) fn rule_match(group: &SecurityGroup, rule: &EffectiveRule) -> RuleMat
     }
 }
 
-/// A route that takes some of `addresses`, as data.
+/// A route that applies to some of `addresses`, as data.
 pub(super) fn route_match(route: &EffectiveRoute, addresses: &AddressSet) -> RouteMatch {
     RouteMatch {
         prefix: prefix(route, addresses),
@@ -50,7 +50,7 @@ pub(super) fn short_rule(place: NsgAttachment, rule: &EffectiveRule) -> String {
     format!("{} ({}, {})", escape(&rule.name), rule.priority, place.as_str())
 }
 
-/// `route 0.0.0.0/0 (user, to-firewall)`, for the part of it that takes some of `addresses`.
+/// `route 0.0.0.0/0 (user, to-firewall)`, for the prefix that applies to some of `addresses`.
 pub(super) fn route(route: &EffectiveRoute, addresses: &AddressSet) -> String {
     let name = route
         .name
@@ -79,7 +79,7 @@ pub(super) fn port(flow: &Flow<'_>) -> String {
     format!("{transport} {}", flow.port)
 }
 
-/// The other side: addresses where they are known, or else its tag.
+/// The remote side: addresses if they are known, or else its tag.
 pub(super) fn remote(remote: &Remote) -> String {
     match (remote.known, remote.tag.as_deref()) {
         (AddressKnowledge::Exactly, _) => remote.addresses.to_string(),

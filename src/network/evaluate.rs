@@ -1,7 +1,7 @@
-//! What the rules of a network do with a flow, as Azure decides it.
+//! What the rules of a network do with a flow, evaluated as in Azure.
 //!
-//! A rule takes its part of the addresses in question, and what is left goes to the next rule: so one address and a
-//! whole service tag are decided in the same way, and a tag that is let through in part shows as such.
+//! A rule takes its part of the addresses in question, and the rest goes to the next rule. So one address and a whole
+//! service tag are evaluated in the same way, and a tag that is only partly allowed shows as such.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,70 +17,70 @@ use crate::model::{
     prediction::{Access, NsgAttachment},
 };
 
-/// Traffic that begins at one side: the subnet's or the other.
+/// A flow that one side starts: the subnet or the remote side.
 #[derive(Debug, Clone)]
 pub struct Flow<'a> {
-    /// Whether the subnet begins.
+    /// Whether the subnet starts it.
     pub outbound: bool,
     /// TCP or UDP.
     pub transport: Transport,
     /// The port at the destination.
     pub port: u16,
-    /// The other side.
+    /// The remote side.
     pub remote: &'a Remote,
-    /// The addresses of this side, where they are known.
+    /// The addresses of the local side, if they are known.
     pub local: Option<&'a AddressSet>,
-    /// The region, which may stand behind the name of a tag.
+    /// The region, which may be part of a tag's name.
     pub region: Option<&'a str>,
-    /// The tag by which rules reach this flow whatever its addresses, where it is the platform's own.
+    /// For a platform service: the tag that rules match regardless of its addresses.
     pub platform: Option<&'static str>,
-    /// Where no public service is: private addresses, and those of the networks that Azure connects.
+    /// Where no public service is: private addresses, and those in networks that Azure connects.
     pub inside: &'a AddressSet,
 }
 
-/// The other side of a flow.
+/// The remote side of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// The service tag that the documentation gives it.
+    /// Its documented service tag.
     pub tag: Option<String>,
-    /// Where it can be; IPv4 only, unless it was looked up.
+    /// Its possible addresses; IPv4 only, unless it was looked up.
     pub addresses: AddressSet,
-    /// How well the addresses are known.
+    /// How precisely the addresses are known.
     pub known: AddressKnowledge,
 }
 
-/// How well the addresses of the other side are known.
+/// How precisely the addresses of the remote side are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKnowledge {
-    /// They were looked up, or are written down.
+    /// They were looked up, or are literal.
     Exactly,
-    /// They are those of its service tag: what holds for all of them holds.
+    /// They are those of its service tag: a result must hold for all of them.
     AsTag,
-    /// It is somewhere in the internet: what holds for most of it is likely.
+    /// It is somewhere on the internet: a result for most of it is likely.
     Hardly,
 }
 
-/// What one group does with a flow.
+/// What one NSG does with a flow.
 #[derive(Debug, Clone)]
 pub enum GroupVerdict<'r> {
-    /// One answer for every address, with the rule that gives it.
+    /// One result for every address, with the rule that gives it.
     Clear(&'r EffectiveRule),
-    /// Some addresses are let through and others are not.
+    /// Some addresses are allowed and others are denied.
     Mixed(Vec<(&'r EffectiveRule, AddressSet)>),
-    /// It depends on another rule, of which something is not known.
+    /// It depends on another rule that is not completely known.
     Undetermined {
-        /// The rule that decides if the other does not.
+        /// The rule that decides if the other one does not match.
         rule: Option<&'r EffectiveRule>,
         /// The other rule.
         doubt: &'r EffectiveRule,
-        /// What is not known of it.
+        /// What is not known about it.
         about: Doubt,
     },
-    /// No rule takes it.
+    /// No rule matches it.
     Undecided,
 }
 
-/// What is not known of a rule.
+/// What is not known about a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
     /// The addresses behind a service tag.
@@ -89,17 +89,17 @@ pub enum Doubt {
     Group,
 }
 
-/// What all groups do with a flow: the group that denies, or else the first that was asked.
+/// What all NSGs do with a flow: the one that denies, or else the first.
 #[derive(Debug, Clone)]
 pub struct NsgDecision<'r> {
-    /// The group.
+    /// The NSG.
     pub group: &'r SecurityGroup,
-    /// What it does.
+    /// Its result.
     pub security: GroupVerdict<'r>,
 }
 
 impl Remote {
-    /// The other side at addresses that are known.
+    /// The remote side with known addresses.
     pub fn at(addresses: AddressSet, tag: Option<&str>) -> Self {
         Self {
             tag: tag.map(str::to_owned),
@@ -108,8 +108,8 @@ impl Remote {
         }
     }
 
-    /// Whether a tag with unknown addresses may hold some of these. Tags of different services share no address, but
-    /// for `AzureCloud`, which holds them all.
+    /// Whether a tag with unknown addresses may contain some of these. Tags of different services share no address,
+    /// except `AzureCloud`, which contains all.
     fn may_be_in(&self, named: &str) -> bool {
         let family = named.split('.').next().unwrap_or(named);
         let is = |tag: &str| family.eq_ignore_ascii_case(tag);
@@ -122,7 +122,7 @@ impl Remote {
 }
 
 impl GroupVerdict<'_> {
-    /// Allow or deny, where that can be said.
+    /// Allow or deny, if that is known.
     pub fn access(&self) -> Option<Access> {
         match self {
             Self::Clear(rule) => Some(rule.access),
@@ -135,7 +135,7 @@ impl GroupVerdict<'_> {
     }
 }
 
-/// Asks every group that stands at one of `places`; all of them must let a flow through. `None` where there is no group.
+/// Evaluates every NSG at one of `places`; all of them must allow a flow. `None` if there is no NSG.
 pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<NsgDecision<'r>> {
     let mut asked: Vec<NsgDecision<'r>> = Vec::new();
     for place in places {
@@ -144,7 +144,8 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAtta
             if *place != NsgAttachment::NetworkManager {
                 asked.push(NsgDecision { group, security });
             } else if !matches!(security, GroupVerdict::Undecided) && security.access() != Some(Access::Allow) {
-                // An admin rule that merely allows leaves the last word to the groups; the others do not, nor does doubt.
+                // An admin rule that merely allows leaves the decision to the NSGs; others decide, and so does
+                // uncertainty.
                 return Some(NsgDecision { group, security });
             }
         }
@@ -157,7 +158,7 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAtta
     (worst < asked.len()).then(|| asked.swap_remove(worst))
 }
 
-/// The routes that take a flow to `remote`, with their shares, the largest first.
+/// The routes that a flow to `remote` uses, with their shares, the largest first.
 pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r EffectiveRoute, AddressSet)> {
     let mut shares = routes.decide(&remote.addresses);
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
@@ -171,7 +172,7 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
     let mut left = flow.remote.addresses.clone();
     let mut shares: Vec<(&EffectiveRule, AddressSet)> = Vec::new();
     let mut doubts: Vec<(&EffectiveRule, Doubt)> = Vec::new();
-    // What can be anywhere is hardly where a rule names a few networks.
+    // A host that can be anywhere is hardly where a rule names a few networks.
     let negligible = if flow.remote.known == AddressKnowledge::Hardly {
         left.size() / 1000
     } else {
@@ -202,7 +203,7 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
     conclude(shares, &doubts, flow.remote.known)
 }
 
-/// The part of `left` that one side of a rule takes. By its name alone a service tag takes public addresses only: it never
+/// The part of `left` that one side of a rule matches. A service tag as such matches public addresses only: it never
 /// covers a private endpoint (service-tags-overview).
 fn share(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
     if flow.platform.is_some_and(|tag| far.is_written(tag)) {
@@ -218,8 +219,8 @@ fn share(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
     share
 }
 
-/// What could put some of these addresses behind one side of a rule: public ones behind a tag, private ones behind an
-/// application security group.
+/// The reason why some of these addresses may match one side of a rule: public ones a tag, private ones an application
+/// security group.
 fn doubt(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
     let is_outside = || !left.difference(flow.inside).is_empty();
     if far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) && is_outside() {
@@ -249,7 +250,7 @@ fn conclude<'r>(
     }
 }
 
-/// The IPv4 addresses where a public service can be (IANA special-purpose registry, RFC 6890, left out).
+/// The IPv4 addresses that a public service can have (excluding the IANA special-purpose registry, RFC 6890).
 pub fn public_internet() -> AddressSet {
     const SPECIAL: [(Ipv4Addr, u8); 10] = [
         (Ipv4Addr::UNSPECIFIED, 8),

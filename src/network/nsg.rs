@@ -1,4 +1,4 @@
-//! Effective security rules: what the network security groups of a subnet and of a network interface let through.
+//! Effective security rules: what the network security groups of a subnet and of a network interface allow.
 
 use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
@@ -18,10 +18,10 @@ use crate::{
     text::escape,
 };
 
-/// The groups through which the traffic of a network interface passes.
+/// The NSGs that the traffic of a network interface passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityRules {
-    /// Every group, as listed.
+    /// Every NSG, as listed.
     pub groups: Vec<SecurityGroup>,
     learned: ServiceTags,
 }
@@ -31,18 +31,18 @@ pub struct SecurityRules {
 pub struct SecurityGroup {
     /// Its name.
     pub name: Option<String>,
-    /// Its own id, and those of the subnet and the network interface that it guards.
+    /// Its own id, and those of the subnet and the network interface that it is attached to.
     pub ids: GroupIds,
-    /// What it guards.
+    /// What it is attached to.
     pub place: NsgAttachment,
     /// Its rules, by priority.
     pub rules: Vec<EffectiveRule>,
 }
 
-/// The ids that a group is listed with.
+/// The ids that an NSG is listed with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupIds {
-    /// The group.
+    /// The NSG.
     pub own: Option<Resource>,
     /// The subnet.
     pub subnet: Option<Resource>,
@@ -57,41 +57,42 @@ pub struct EffectiveRule {
     pub name: String,
     /// The lowest decides.
     pub priority: u32,
-    /// Whether it concerns what leaves.
+    /// Whether it is outbound.
     pub outbound: bool,
     /// What it does.
     pub access: Access,
-    /// The transport it is about; `None` for every one.
+    /// The transport; `None` for any.
     transport: Option<Cow<'static, str>>,
-    /// The ports it is about, at the destination.
+    /// The destination ports.
     ports: Vec<RangeInclusive<u16>>,
-    /// The ports it is about, at the source.
+    /// The source ports.
     source_ports: Vec<RangeInclusive<u16>>,
-    /// Where the traffic comes from.
+    /// The source.
     pub source: RuleSide,
-    /// Where it goes.
+    /// The destination.
     pub destination: RuleSide,
 }
 
-/// A port that every system may begin a connection from (IANA's dynamic range, less what Linux leaves out).
+/// A port that every system may use as a source port (IANA's dynamic range, except what Linux leaves out).
 const EPHEMERAL: u16 = 50_000;
 
 /// One side of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleSide {
     addresses: Vec<Arc<AddressSet>>,
-    /// The tags as they are written, whatever is known of their addresses.
+    /// The tags as written, even if their addresses are known.
     tags: Vec<String>,
     /// Tags with unknown addresses.
     pub unresolved: Vec<String>,
-    /// Whether application security groups stand there, whose addresses no export tells.
+    /// Whether it contains application security groups, whose addresses no export lists.
     pub has_group: bool,
 }
 
 impl SecurityRules {
-    /// Reads effective rules as the REST API, the command line, the portal or PowerShell give them.
+    /// Reads effective rules from the REST API, the command line, the portal or PowerShell.
     ///
     /// # Errors
+    ///
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         json::parse(bytes, DocumentKind::EffectiveNsg, Self::of).map_err(|refusal| refusal.to_string())
@@ -129,7 +130,7 @@ impl SecurityRules {
         Ok(rules)
     }
 
-    /// What is remarkable about the document.
+    /// Notices about the document.
     pub(super) fn notice(&self) -> Option<String> {
         if self.groups.is_empty() {
             return Some(
@@ -156,7 +157,7 @@ impl SecurityRules {
         ))
     }
 
-    /// What the rules themselves tell of the addresses behind tags.
+    /// The addresses of tags according to the rules themselves.
     pub fn learned(&self) -> &ServiceTags {
         &self.learned
     }
@@ -171,7 +172,7 @@ impl SecurityRules {
 }
 
 impl SecurityGroup {
-    /// Adds the default rules that an export left out of a direction of which it shows some: they cannot be removed
+    /// Adds default rules that an export omitted in a direction of which it shows some rules: they cannot be removed
     /// (network-security-groups-overview, "Default security rules").
     fn complete(&mut self) {
         for (name, outbound, priority, access, source, destination) in DEFAULTS {
@@ -194,7 +195,7 @@ impl SecurityGroup {
     }
 }
 
-/// The default rules of every group: name, whether outbound, priority, access, source and destination.
+/// The default rules of every NSG: name, whether outbound, priority, access, source and destination.
 const DEFAULTS: [(&str, bool, u32, Access, &str, &str); 6] = [
     (
         "AllowVnetInBound",
@@ -229,14 +230,14 @@ const DEFAULTS: [(&str, bool, u32, Access, &str, &str); 6] = [
 const FIRST_DEFAULT: u32 = 65000;
 
 impl EffectiveRule {
-    /// Whether it is about a transport and a port.
+    /// Whether it applies to a transport and a port.
     pub fn concerns(&self, transport: Transport, port: u16) -> bool {
         let about = self.transport.as_deref().is_none_or(|word| word == transport.as_str());
         let holds = |list: &[RangeInclusive<u16>], port| list.iter().any(|ports| ports.contains(&port));
         about && holds(&self.ports, port) && holds(&self.source_ports, EPHEMERAL)
     }
 
-    /// Its near and its far side, seen from the subnet.
+    /// Its local and its remote side, seen from the subnet.
     pub fn sides(&self, outbound: bool) -> (&RuleSide, &RuleSide) {
         if outbound {
             (&self.source, &self.destination)
@@ -262,7 +263,7 @@ impl RuleSide {
         }
     }
 
-    /// The part of `addresses` that it names.
+    /// The part of `addresses` that it matches.
     pub fn part_of(&self, addresses: &AddressSet) -> AddressSet {
         let mut parts = self.addresses.iter().map(|set| addresses.intersection(set));
         let first = parts.next().unwrap_or_default();
@@ -272,12 +273,12 @@ impl RuleSide {
         })
     }
 
-    /// Whether it is known to name no address at all.
+    /// Whether it is known to match no address at all.
     pub fn is_empty(&self) -> bool {
         self.unresolved.is_empty() && !self.has_group && self.addresses.iter().all(|set| set.is_empty())
     }
 
-    /// Whether this tag, or its part in this region, is written there and its addresses are not known.
+    /// Whether this tag, or its part for this region, is in it and has unknown addresses.
     pub fn names(&self, tag: &str, region: Option<&str>) -> bool {
         let regional = region.map(|region| format!("{tag}.{region}"));
         self.unresolved.iter().any(|named| {
@@ -285,7 +286,7 @@ impl RuleSide {
         })
     }
 
-    /// Whether this tag is written there, with or without its addresses.
+    /// Whether this tag is in it, with or without known addresses.
     pub fn is_written(&self, tag: &str) -> bool {
         self.tags.iter().any(|written| written.eq_ignore_ascii_case(tag))
     }
@@ -316,7 +317,7 @@ impl GroupIds {
     }
 }
 
-/// The last part of the group's id.
+/// The last part of the NSG's id.
 fn group_name(entry: &Object<'_>) -> Option<String> {
     let id = entry
         .get("networkSecurityGroup")
@@ -325,7 +326,7 @@ fn group_name(entry: &Object<'_>) -> Option<String> {
     id.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
-/// A group can be listed with both of its places; the subnet is the one that concerns the instance.
+/// An NSG can be listed with both of its attachments; the subnet is the one that concerns the instance.
 fn place(entry: &Object<'_>) -> NsgAttachment {
     let association = entry.get("association").and_then(JsonNode::object);
     let has = |key: &str| {
@@ -405,7 +406,7 @@ fn transport(word: &str) -> Option<Cow<'static, str>> {
         "" | "all" | "*" | "any" => None,
         "tcp" | "6" => Some("tcp".into()),
         "udp" | "17" => Some("udp".into()),
-        // ICMP, ESP, AH and whatever comes: never what a probe speaks.
+        // ICMP, ESP, AH and others: never used by a probe.
         other => Some(other.to_owned().into()),
     }
 }
@@ -420,9 +421,10 @@ fn ports(text: &str) -> Option<RangeInclusive<u16>> {
     Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
 }
 
-/// Reads prefixes and tags; a lone tag's expansion is learned for every rule that names the tag.
+/// Reads prefixes and tags; the expansion of a single tag is used for every rule that names the tag.
 ///
 /// # Errors
+///
 /// The text that is neither a prefix nor a tag.
 fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<RuleSide, String> {
     let read = |text: &Cow<'_, str>| prefix(text).ok_or_else(|| text.to_string());
@@ -466,7 +468,7 @@ fn side(rule: &Object<'_>, which: &str, learned: &mut ServiceTags) -> Result<Rul
     })
 }
 
-/// Tags begin with a letter and hold no colon, which IPv6 prefixes do.
+/// Tags begin with a letter and contain no colon, which IPv6 prefixes do.
 fn is_tag(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && !text.contains(':')
 }

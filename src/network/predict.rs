@@ -1,4 +1,4 @@
-//! From a planned endpoint to what the rules say of it.
+//! From a planned endpoint to what the rules predict for it.
 
 use std::net::IpAddr;
 
@@ -20,12 +20,12 @@ use crate::{
     text::escape,
 };
 
-/// Every group that this VM is subject to, those first that concern the instance too.
+/// Every NSG that applies to this VM, those first that also apply to the instance.
 const OF_THIS_VM: [NsgAttachment; 3] = [NsgAttachment::NetworkManager, NsgAttachment::Subnet, NsgAttachment::Nic];
 
 impl NetworkRules {
-    /// What the rules say of an endpoint; `addresses` are those that a lookup gave, if there was one. `None` where there are
-    /// no rules.
+    /// What the rules predict for an endpoint; `addresses` are those from a lookup, if there was one. `None` if there
+    /// are no rules.
     pub fn predict(&self, endpoint: &PlannedEndpoint, addresses: &[IpAddr], from: &Origin<'_>) -> Option<Prediction> {
         self.can_predict().then(|| match endpoint.direction {
             Direction::Outbound => self.outbound(endpoint, addresses, from),
@@ -58,7 +58,7 @@ impl NetworkRules {
         combine(guarded, routed)
     }
 
-    /// The platform's own addresses are subject to neither routes nor groups, but for rules that name their tag
+    /// Neither routes nor NSGs apply to the platform's own addresses, except rules that name their tag
     /// (network-security-groups-overview, "Azure platform considerations").
     fn platform(&self, flow: &Flow<'_>) -> Prediction {
         self.denial_by_tag(flow).unwrap_or_else(|| Prediction {
@@ -72,7 +72,8 @@ impl NetworkRules {
         })
     }
 
-    /// The rule that stops a flow of the platform's, by the name of its tag. Exports spell the tag out or leave it alone.
+    /// The rule that blocks a flow to the platform, by the name of its tag. Exports may or may not list the tag's
+    /// addresses.
     fn denial_by_tag(&self, flow: &Flow<'_>) -> Option<Prediction> {
         let tag = flow.platform?;
         let rules = self.security.as_ref()?;
@@ -98,8 +99,8 @@ impl NetworkRules {
         })
     }
 
-    /// Windows activation passes every group but rules that name its tag, unless a route takes 0.0.0.0/0; and it only works
-    /// from an Azure public address (network-security-groups-overview, "Azure platform considerations";
+    /// Windows activation passes every NSG except rules that name its tag, unless a route covers 0.0.0.0/0; and it only
+    /// works from an Azure public address (network-security-groups-overview, "Azure platform considerations";
     /// custom-routes-enable-kms-activation).
     fn activation(&self, flow: &Flow<'_>, guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
         if let Some(denial) = self.denial_by_tag(flow) {
@@ -160,7 +161,7 @@ impl NetworkRules {
             inside: &self.inside,
         };
         let guarded = self.guarded_subnet(&flow);
-        // Replies to the load balancer's probes go to the platform, whatever the routes.
+        // Replies to the load balancer's probes go to the platform, regardless of routes.
         let returns = (!tag.eq_ignore_ascii_case(LOAD_BALANCER))
             .then(|| self.returned(&remote))
             .flatten();
@@ -191,10 +192,10 @@ impl NetworkRules {
         }
     }
 
-    /// Both directions must pass: each machine begins conversations with the others.
+    /// Both directions must be allowed: each machine opens connections to the others.
     fn peer(&self, endpoint: &PlannedEndpoint, from: &Origin<'_>) -> Prediction {
         let local = self.local(from);
-        // The other machines stand in the same subnet, where the rules see what they see of this machine.
+        // The other machines are in the same subnet, where the rules treat them like this machine.
         let remote = local.clone().map_or_else(
             || self.of_tag(VIRTUAL_NETWORK, from.region),
             |here| Remote {
@@ -226,7 +227,7 @@ impl NetworkRules {
     }
 }
 
-/// The platform's addresses, and the tags by which alone rules reach them.
+/// The platform's addresses, and the only tags with which rules match them.
 const OF_THE_PLATFORM: [(IpAddr, &str); 2] = [(PLATFORM, "AzurePlatformDNS"), (METADATA, "AzurePlatformIMDS")];
 
 fn is_platform(remote: &Remote) -> bool {
@@ -237,7 +238,7 @@ fn is_at(remote: &Remote, address: IpAddr) -> bool {
     remote.addresses == AddressSet::from_iter([address])
 }
 
-/// The tag by which rules reach what the platform exempts; that of name resolution is about name resolution alone.
+/// The tag with which rules match what the platform exempts; the one for name resolution applies only to that.
 fn platform_tag(endpoint: &PlannedEndpoint, remote: &Remote) -> Option<&'static str> {
     if endpoint.protocol == Protocol::Kms {
         return Some(ACTIVATION);
@@ -249,7 +250,7 @@ fn platform_tag(endpoint: &PlannedEndpoint, remote: &Remote) -> Option<&'static 
         .filter(|_| !is_at(remote, PLATFORM) || endpoint.port == 53)
 }
 
-/// Whether the return path is worth mentioning: where it is lost, or where it is all that is in doubt.
+/// Whether the return path is worth mentioning: if replies are lost on it, or if it is the only uncertainty.
 fn matters(guarded: &Guarded, returns: &Routed) -> bool {
     match returns.verdict {
         Expected::Deny => true,

@@ -1,4 +1,4 @@
-//! What the rules say of a whole plan, once its names are resolved.
+//! What the rules predict for a whole plan, once its names are resolved.
 
 use std::net::IpAddr;
 
@@ -15,24 +15,24 @@ use crate::{
 
 use super::API_MANAGEMENT;
 
-/// What the rules say of a plan.
+/// What the rules predict for a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Predictions {
     /// One entry for each endpoint, in the plan's order; `None` where the rules predict nothing.
     pub endpoints: Vec<Option<Prediction>>,
-    /// One entry for each endpoint: a remark where it answers from outside its service tag, so that rules by tag do not
-    /// cover it.
+    /// One entry for each endpoint: a remark if it answers from outside its service tag, so that rules with the tag do
+    /// not cover it.
     pub outside_their_tag: Vec<Option<String>>,
-    /// The route on which replies to the management traffic of API Management are lost, and the sentence that says so.
+    /// The route on which replies to API Management's management traffic are lost, and the sentence about it.
     pub lost_replies: Option<(RouteMatch, String)>,
-    /// Whether no security group guards the subnet, as far as the documents tell.
+    /// Whether the subnet has no NSG, as far as the documents show.
     pub lacks_a_group: bool,
-    /// Where 0.0.0.0/0 leads, as half of a sentence, where a route of a user or of BGP takes it.
+    /// Where 0.0.0.0/0 leads, as a clause, if a user-defined or BGP route covers it.
     pub foreign_way_out: Option<String>,
 }
 
 impl NetworkRules {
-    /// What the rules say of every endpoint, at the addresses that `traces` (one for each endpoint) show; before a run
+    /// What the rules predict for every endpoint, at the addresses in `traces` (one for each endpoint); before a run
     /// there are none.
     pub fn predictions(&self, plan: &Plan, traces: &[Option<Trace>], from: &Origin<'_>) -> Predictions {
         let at = |index: usize| {

@@ -1,4 +1,4 @@
-//! What is at the other side of an endpoint, as well as that is known before or after a lookup.
+//! The remote side of an endpoint, as precisely as it is known before or after a lookup.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::plan::{DialTarget, PlannedEndpoint};
 
 impl NetworkRules {
-    /// The other side of an outbound endpoint.
+    /// The remote side of an outbound endpoint.
     pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
         let tag = endpoint.service_tag.as_deref();
         let written: Vec<IpAddr> = match &endpoint.destination {
@@ -25,13 +25,13 @@ impl NetworkRules {
         }
     }
 
-    /// All that a service tag stands for.
+    /// All addresses of a service tag.
     pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return Self::somewhere(None);
         }
         let name = self.tags.regional(tag, region).unwrap_or(tag);
-        // Instances speak IPv4, and the defaults of Azure's groups spell out IPv4 only.
+        // Instances use IPv4, and the default rules of Azure's NSGs spell out IPv4 only.
         match self
             .tags
             .addresses(name)
@@ -46,7 +46,7 @@ impl NetworkRules {
         }
     }
 
-    /// Somewhere in the internet, whatever Azure's rules count as that just now.
+    /// Somewhere on the internet, whatever Azure's rules count as that at the moment.
     fn somewhere(tag: Option<&str>) -> Remote {
         Remote {
             tag: tag.map(str::to_owned),

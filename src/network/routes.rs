@@ -1,4 +1,4 @@
-//! Effective routes: where Azure sends what leaves a network interface.
+//! Effective routes: where Azure sends outbound traffic of a network interface.
 
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
@@ -18,26 +18,26 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routes(Vec<EffectiveRoute>);
 
-/// The prefixes of one length that an effective route leads to one next hop.
+/// The prefixes of one length that an effective route sends to one next hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectiveRoute {
-    /// The name of a user's route.
+    /// The name of a user-defined route.
     pub name: Option<String>,
-    /// Who made it.
+    /// Its source.
     pub source: RouteSource,
     /// The length of its prefixes.
     pub length: u8,
-    /// The addresses for which it can win.
+    /// The addresses that it can apply to.
     pub addresses: AddressSet,
-    /// Its prefixes; more than one where a service tag stands behind it.
+    /// Its prefixes; more than one for a service tag.
     pub prefixes: Vec<IpNet>,
-    /// Where it leads.
+    /// The type of its next hop.
     pub next_hop: NextHop,
-    /// The addresses of the appliances, where it leads to some.
+    /// The addresses of the appliances, if there are any.
     pub next_hop_addresses: Vec<String>,
-    /// How exactly its prefixes were named, which settles ties between routes of one source.
+    /// How precisely its prefixes were named, which decides between routes from one source.
     named: PrefixForm,
-    /// The service tags that it is for, where the export names them.
+    /// The service tags that it is for, if the export names them.
     tags: Vec<String>,
 }
 
@@ -58,9 +58,10 @@ enum PrefixForm {
 }
 
 impl Routes {
-    /// Reads effective routes as the REST API, the command line, the portal or PowerShell give them.
+    /// Reads effective routes from the REST API, the command line, the portal or PowerShell.
     ///
     /// # Errors
+    ///
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         json::parse(bytes, DocumentKind::EffectiveRoutes, Self::of).map_err(|refusal| refusal.to_string())
@@ -101,15 +102,15 @@ impl Routes {
         self.union(|route| matches!(&route.next_hop, NextHop::Network(kind) if kind == "VnetLocal"))
     }
 
-    /// The networks that Azure itself connects: the virtual network, its peers and groups, private endpoints. An address in
-    /// them is none of a public service.
+    /// The networks that Azure itself connects: the virtual network, its peers and groups, private endpoints. No public
+    /// service has an address in them.
     pub fn connected(&self) -> AddressSet {
         self.union(|route| route.source == RouteSource::Default && matches!(route.next_hop, NextHop::Network(_)))
     }
 
-    /// What Azure means by `VirtualNetwork`: the network, its peers, what gateways lead to, the prefixes of every route of a
-    /// user, and the platform's address. So where a user's route or BGP takes 0.0.0.0/0, it is everything
-    /// (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300).
+    /// What Azure means by `VirtualNetwork`: the network, its peers, what gateways connect, the prefixes of every
+    /// user-defined route, and the platform's address. So if a user-defined or BGP route covers 0.0.0.0/0, it is
+    /// everything (service-tags-overview; MicrosoftDocs/azure-docs#22178 and #101300).
     pub fn virtual_network(&self) -> AddressSet {
         let counts = |route: &&EffectiveRoute| match (route.source, &route.next_hop) {
             (RouteSource::User | RouteSource::Gateway, _)
@@ -120,7 +121,7 @@ impl Routes {
         prefixes.chain([PLATFORM.into()]).collect()
     }
 
-    /// Whether a route of a user or of BGP takes 0.0.0.0/0 instead of Azure's own.
+    /// Whether a user-defined or BGP route covers 0.0.0.0/0 instead of Azure's own.
     pub fn is_forced(&self) -> bool {
         self.default_route().is_some_and(|route| match route.source {
             RouteSource::User | RouteSource::Gateway => true,
@@ -130,12 +131,12 @@ impl Routes {
         })
     }
 
-    /// Whether there is none: what was given was no list of a running VM.
+    /// Whether there is none: then this was not the list of a running VM.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What is remarkable about the document.
+    /// Notices about the document.
     pub(super) fn notice(&self) -> Option<String> {
         if self.is_empty() {
             return Some(
@@ -152,7 +153,7 @@ impl Routes {
         })
     }
 
-    /// The route for everything that no other route takes.
+    /// The route for everything that no other route covers.
     pub fn default_route(&self) -> Option<&EffectiveRoute> {
         self.0.iter().find(|route| {
             route
@@ -170,12 +171,12 @@ impl Routes {
         union
     }
 
-    /// Puts routes into the order in which they win: the longest prefix, then the source, then how exactly it is named.
+    /// Sorts routes by precedence: the longest prefix, then the source, then how precisely it is named.
     ///
-    /// Two kinds of system routes step out of that order. A BGP route never wins against those of the network, its peers
-    /// and service endpoints, however long its prefix (virtual-networks-udr-overview). And a service endpoint wins against
-    /// a user's route for the same prefix, unless that is one by service tag to somewhere else than the internet
-    /// (MicrosoftDocs/azure-docs#111594, #111706 and #128591, each tried by its author).
+    /// Two kinds of system routes are exceptions. A BGP route never takes precedence over those of the network, its
+    /// peers and service endpoints, however long its prefix (virtual-networks-udr-overview). And a service endpoint
+    /// takes precedence over a user-defined route for the same prefix, unless that is one by service tag whose next hop
+    /// is not the internet (MicrosoftDocs/azure-docs#111594, #111706 and #128591, each tested by its author).
     fn ranked(mut routes: Vec<EffectiveRoute>) -> Self {
         let union = |routes: &[EffectiveRoute], wanted: &dyn Fn(&EffectiveRoute) -> bool| {
             let mut union = AddressSet::default();
@@ -215,7 +216,7 @@ impl Routes {
 }
 
 impl EffectiveRoute {
-    /// Whether it may be a route for this service tag, as far as the export names tags; `AzureCloud` holds them all.
+    /// Whether it may be a route for this service tag, if the export names tags; `AzureCloud` contains all of them.
     pub fn may_be_for(&self, tag: &str) -> bool {
         self.tags.is_empty() || self.is_for(tag) || self.is_for("AzureCloud")
     }
@@ -226,12 +227,12 @@ impl EffectiveRoute {
         self.tags.iter().any(|named| family(named))
     }
 
-    /// The addresses of its next hop as one text: of several, any may be taken.
+    /// The addresses of its next hop as one text: if there are several, any may be used.
     pub fn next_hop(&self) -> Option<String> {
         (!self.next_hop_addresses.is_empty()).then(|| self.next_hop_addresses.join(" or "))
     }
 
-    /// The prefix by which it takes some of `addresses`.
+    /// The prefix with which it covers some of `addresses`.
     pub fn prefix_of(&self, addresses: &AddressSet) -> Option<IpNet> {
         self.prefixes
             .iter()
@@ -239,7 +240,7 @@ impl EffectiveRoute {
             .find(|prefix| addresses.overlaps(&AddressSet::from_iter([*prefix])))
     }
 
-    /// Where it leads, as half of a sentence.
+    /// Where it leads, as a clause.
     pub fn leads(&self) -> String {
         match &self.next_hop {
             NextHop::Appliance(_) => self.next_hop().map_or_else(
@@ -257,8 +258,7 @@ impl EffectiveRoute {
 }
 
 impl PrefixForm {
-    /// From the tags that newer exports name, or else from the number of prefixes: what a user writes is one prefix or one
-    /// tag.
+    /// From the tags that newer exports name, or else from the number of prefixes: a user enters one prefix or one tag.
     fn by(tags: &[Cow<'_, str>], prefixes: usize) -> Self {
         match tags.first().map(|tag| {
             tag.split_once('.')

@@ -1,4 +1,4 @@
-//! Service tags: the names that Azure's rules use for the addresses of its services.
+//! Service tags: the names for the addresses of services in Azure's rules.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,10 +8,10 @@ use crate::azure::{
     region::is_regional,
 };
 
-/// The addresses behind service tags, by tag in any case.
+/// The addresses of service tags, by tag in any case.
 ///
-/// A regional tag is found by its name, `Storage.WestEurope`: its suffix in lower case is the region as the VM's metadata
-/// names it, which `properties.region` is not (`germanywc`).
+/// A regional tag is found by its name, `Storage.WestEurope`: its suffix in lower case is the region as the VM's
+/// metadata names it, unlike `properties.region` (`germanywc`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceTags {
     tags: HashMap<String, Tag>,
@@ -26,9 +26,10 @@ struct Tag {
 }
 
 impl ServiceTags {
-    /// Reads Microsoft's download, or the list of the REST API, the command line or PowerShell.
+    /// Reads Microsoft's download, or the list from the REST API, the command line or PowerShell.
     ///
     /// # Errors
+    ///
     /// A sentence that says what the document is instead, or which part of it cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         json::parse(bytes, DocumentKind::ServiceTags, Self::of).map_err(|refusal| refusal.to_string())
@@ -56,18 +57,19 @@ impl ServiceTags {
         self.tags.get(&tag.to_ascii_lowercase()).map(|tag| &tag.addresses)
     }
 
-    /// A tag as Azure spells it.
+    /// A tag in Azure's spelling.
     pub fn canonical_name(&self, tag: &str) -> Option<&str> {
         self.tags.get(&tag.to_ascii_lowercase()).map(|tag| tag.name.as_str())
     }
 
-    /// The region's part of a tag as Azure spells it, where the documentation lets it be enough and the list has it.
+    /// The region's part of a tag in Azure's spelling, if the documentation says that it is enough and the list
+    /// contains it.
     pub fn regional(&self, tag: &str, region: Option<&str>) -> Option<&str> {
         let region = region.filter(|_| is_regional(tag))?;
         self.canonical_name(&format!("{tag}.{region}"))
     }
 
-    /// What is remarkable about the document.
+    /// Notices about the document.
     pub(super) fn notice(&self) -> Option<String> {
         if self.tags.is_empty() {
             return Some("the list of service tags is empty: tags are not resolved".into());
@@ -76,7 +78,7 @@ impl ServiceTags {
             .then(|| "the service tags are only the first page of several: missing tags are not resolved".into())
     }
 
-    /// Adds addresses to a tag. No addresses at all means unknown: exports leave out what they do not spell out.
+    /// Adds addresses to a tag. No addresses at all means unknown: exports omit what they do not spell out.
     pub fn add(&mut self, tag: &str, addresses: &AddressSet) {
         if addresses.is_empty() {
             return;
@@ -90,13 +92,13 @@ impl ServiceTags {
             .entry(tag.to_ascii_lowercase())
             .or_insert_with(empty)
             .addresses;
-        // Hundreds of rules can spell out the same tag.
+        // Hundreds of rules can list the same tag's addresses.
         if !addresses.difference(known).is_empty() {
             Arc::make_mut(known).extend(addresses);
         }
     }
 
-    /// Makes a tag stand for these addresses alone, and for nothing where there are none.
+    /// Makes a tag stand for these addresses only, or for nothing if there are none.
     pub fn set(&mut self, tag: &str, addresses: &AddressSet) {
         let tag_of = Tag {
             name: tag.to_owned(),
@@ -105,7 +107,7 @@ impl ServiceTags {
         self.tags.insert(tag.to_ascii_lowercase(), tag_of);
     }
 
-    /// Takes over the tags of `others`; where both know one, `others` are right.
+    /// Adds the tags of `others`; if both contain a tag, that of `others` counts.
     pub fn replace(&mut self, others: Self) {
         self.tags.extend(others.tags);
     }

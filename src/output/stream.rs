@@ -12,13 +12,14 @@ use nix::{
     unistd,
 };
 
-/// How much is gathered before it is written.
+/// The size of the buffer.
 const GATHERED: usize = 64 << 10;
 
-/// Hands `content` a writer to the reader, and makes sure that all of it arrives; as [`write()`] in everything else.
+/// Calls `content` with a writer to the reader, and makes sure that everything arrives; otherwise like [`write()`].
 ///
 /// # Errors
-/// As for [`write()`], and what `content` says.
+///
+/// As for [`write()`], and the errors of `content`.
 pub(crate) fn write_with(
     to: &impl AsFd,
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
@@ -26,7 +27,7 @@ pub(crate) fn write_with(
 ) -> io::Result<()> {
     let mut writer = io::BufWriter::with_capacity(GATHERED, TimedWriter { to, patience });
     let written = content(&mut writer).and_then(|()| writer.flush());
-    // What is left was refused once, or belongs to a document that broke off: it is not tried again.
+    // What is left was refused once, or belongs to an incomplete document: it is not written again.
     drop(writer.into_parts());
     written
 }
@@ -48,14 +49,15 @@ impl<T: AsFd> io::Write for TimedWriter<'_, T> {
     }
 }
 
-/// A pipe that takes anything at all takes this much without making us wait (`PIPE_BUF`, pipe(7)).
+/// A pipe that accepts anything accepts this much without blocking (`PIPE_BUF`, pipe(7)).
 const PIECE: usize = 4096;
 
-/// Writes everything. A reader that takes nothing for as long as `patience` is given up; without it we wait for as long
-/// as the reader does.
+/// Writes everything. If a reader accepts nothing for `patience`, writing stops; without it, writing waits as long as
+/// the reader does.
 ///
 /// # Errors
-/// `TimedOut` for a reader that was given up, `BrokenPipe` for one that went away, and whatever else the system says.
+///
+/// `TimedOut` if the reader accepted nothing, `BrokenPipe` if it has gone, and other errors of the system.
 pub(crate) fn write(to: &impl AsFd, content: &[u8], patience: Option<Duration>) -> io::Result<()> {
     let to = to.as_fd();
     let mut rest = content;

@@ -1,4 +1,4 @@
-//! Where one report goes: a file that is whole or as it was before, or something that takes bytes as they come.
+//! The place for one report: a file that is complete or unchanged, or a stream.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -13,22 +13,22 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::stream;
 use crate::file;
 
-/// What a mode may have: no one becomes another user by running a report.
+/// The permission bits that are kept: running a report must never give another user's rights.
 const ORDINARY: u32 = 0o777;
-/// The mode of a file that is not complete.
+/// The mode of an incomplete file.
 const PRIVATE: u32 = 0o600;
 
-/// A place that can be written to, found before anything is probed.
+/// A place that can be written to, checked before anything is probed.
 #[derive(Debug)]
 pub(crate) enum OutputTarget {
-    /// A file, or the place for one, behind every link.
+    /// A file, or the path of a new one, with all links resolved.
     File(PathBuf),
-    /// A device or a pipe. It stays open from the first, because who reads a pipe leaves when its last writer does.
+    /// A device or a pipe. It stays open from the start, because a pipe's reader stops when its last writer closes it.
     Stream(File),
 }
 
 impl OutputTarget {
-    /// Finds out whether `path` can be written to, without waiting; a file is not changed by it.
+    /// Checks whether `path` can be written to, without waiting; a file is not changed.
     pub(crate) fn find(path: &Path) -> io::Result<Self> {
         if is_own_stream(path) {
             return open_stream(path).map(Self::Stream);
@@ -51,8 +51,8 @@ impl OutputTarget {
         Ok(Self::File(target))
     }
 
-    /// Writes a report, which `content` does. A file is replaced as a whole; a pipe that takes nothing for as long as
-    /// `patience` is given up.
+    /// Writes a report, with `content`. A file is replaced completely; writing to a pipe stops once it has accepted
+    /// nothing for `patience`.
     pub(crate) fn write(
         &mut self,
         content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
@@ -65,7 +65,7 @@ impl OutputTarget {
     }
 }
 
-/// Whether a path names what this process has open already: it must not be replaced, whatever it is.
+/// Whether a path names something that this process has already opened: then it must not be replaced.
 fn is_own_stream(path: &Path) -> bool {
     ["/dev/stdout", "/dev/stderr"].iter().any(|own| path == Path::new(own))
         || ["/dev/fd", "/proc/self/fd"].iter().any(|own| path.starts_with(own))
@@ -92,20 +92,20 @@ fn replace(target: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&spare, target));
     if written.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = fs::remove_file(&spare);
     }
     written
 }
 
-/// Those of the file that is replaced, or of any new one.
+/// The mode of the file that is replaced, or of a new one.
 fn permissions(target: &Path) -> Permissions {
     let mode = fs::metadata(target).map_or_else(|_| 0o666 & !mask(), |old| old.permissions().mode());
     Permissions::from_mode(mode & ORDINARY)
 }
 
-/// What the user's shell takes from every new file (umask(2)), which can only be asked for by setting it: the kernel
-/// says it in proc(5). Where it does not, only the user may read what is new.
+/// The umask of the user's shell (umask(2)), which can only be queried by setting it: the kernel shows it in proc(5).
+/// Without that, only the user may read a new file.
 fn mask() -> u32 {
     let status = file::read_text(Path::new("/proc/self/status"), 1 << 16).unwrap_or_default();
     let octal = status.lines().find_map(|line| line.strip_prefix("Umask:"));
@@ -114,8 +114,8 @@ fn mask() -> u32 {
         .unwrap_or(0o077)
 }
 
-/// A new file in the same folder: only there a rename replaces in one step. Its name is random, so that one which a
-/// killed run left behind does no harm.
+/// A new file in the same folder: only there does a rename replace in one step. Its name is random, so that one left
+/// behind by a killed run does no harm.
 fn create_next_to(target: &Path) -> io::Result<(File, PathBuf)> {
     let mut random = [0; 8];
     SystemRandom::new()
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_failure_leaves_the_old_file_whole() {
-        // A device that is always full stands in for a full disk.
+        // A device that is always full takes the role of a full disk.
         let full = PathBuf::from("/dev/full");
         if full.exists() {
             assert!(write(&full, "report").is_err());
@@ -251,7 +251,7 @@ mod tests {
         let nobody = OutputTarget::find(&pipe).unwrap_err().to_string();
         assert!(nobody.contains("this pipe has no reader"), "{nobody}");
 
-        // More than a pipe holds.
+        // More than fits into a pipe.
         let report = "report".repeat(100_000);
         let reading = {
             let pipe = pipe.clone();

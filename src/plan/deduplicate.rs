@@ -1,12 +1,12 @@
-//! Nothing is probed twice: what the instance names itself may be planned already.
+//! Nothing is probed twice: a host in the instance's documents may be planned already.
 
 use std::collections::{HashMap, HashSet};
 
 use super::PlannedEndpoint;
 use crate::model::Transport;
 
-/// Each host and port once. Where the instance's own documents name what the catalog has, or what another of their
-/// entries has, the first one stays, says whose it is as well, and counts as much as the one that counts most.
+/// Each host and port once. If the instance's own documents list a host that the catalog has, or that another of their
+/// entries has, the first entry stays, its remark lists the others, and it gets the highest need.
 pub(super) fn each(endpoints: Vec<PlannedEndpoint>) -> Vec<PlannedEndpoint> {
     if endpoints.iter().all(|endpoint| endpoint.of_instance.is_none()) {
         return endpoints;
@@ -29,7 +29,7 @@ pub(super) fn each(endpoints: Vec<PlannedEndpoint>) -> Vec<PlannedEndpoint> {
     kept
 }
 
-/// Lets an endpoint stand for a second one of the same host and port.
+/// Adds the second of two endpoints with the same host and port to the first.
 fn join(one: &mut PlannedEndpoint, other: PlannedEndpoint) {
     let feature = other.feature.map(|feature| format!(" ({feature})")).unwrap_or_default();
     let also = format!("Also: {}{feature}.", other.title);

@@ -19,15 +19,15 @@ pub const SCHEMA: &str = "apim-probe/plan/v1";
 pub struct PlanDocument {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// What the plan was made for.
+    /// What the plan is for.
     pub vantage: PlanVantage,
     /// Every planned endpoint, in the order of the catalog.
     pub endpoints: Vec<PlanEntry>,
-    /// Queries and connections beside the endpoints, made only when something is cut, unproven or unanswered.
+    /// Queries and connections in addition to the endpoints, made only if something is cut, unproven or unanswered.
     pub controls: Vec<String>,
 }
 
-/// What the plan was made for.
+/// What the plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Vantage")]
 pub struct PlanVantage {
@@ -35,9 +35,9 @@ pub struct PlanVantage {
     pub cloud: Cloud,
     /// The region.
     pub region: Option<String>,
-    /// The kind of virtual network; null plans for both.
+    /// The network mode; null plans for both.
     pub vnet: Option<Vnet>,
-    /// How cloud and region are known.
+    /// Where cloud and region are from.
     pub source: VantageSource,
 }
 
@@ -45,7 +45,7 @@ pub struct PlanVantage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Endpoint")]
 pub struct PlanEntry {
-    /// `dependency/host:port`, with `/udp` behind it for UDP.
+    /// `dependency/host:port`, followed by `/udp` for UDP.
     pub id: String,
     /// The id of its dependency.
     pub dependency: String,
@@ -65,21 +65,22 @@ pub struct PlanEntry {
     pub port: u16,
     /// TCP or UDP.
     pub transport: Transport,
-    /// What is spoken there.
+    /// The protocol.
     pub protocol: Protocol,
     /// Whether it would be probed.
     pub testable: bool,
     /// Why not.
     pub cause: Option<Cause>,
-    /// What to do about it, or the catalog's remark.
+    /// How to change that, or the catalog's remark.
     pub detail: Option<String>,
-    /// What the network's own rules say; absent where none were given.
+    /// What the network's own rules predict; absent if none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Prediction>,
 }
 
 impl PlanDocument {
-    /// The document of a plan; `predictions` are what the network's own rules say of its endpoints, in their order.
+    /// The document of a plan; `predictions` are what the network's own rules predict for its endpoints, in their
+    /// order.
     pub fn new(plan: &Plan, vantage: PlanVantage, controls: Vec<String>, predictions: Vec<Option<Prediction>>) -> Self {
         let predictions = predictions.into_iter().chain(iter::repeat(None));
         let endpoints = plan

@@ -16,7 +16,7 @@ use crate::{
 pub struct Values(BTreeMap<String, Vec<String>>);
 
 impl Values {
-    /// Adds values, behind those that are there; a value that is there already is not added again.
+    /// Adds values after the existing ones; a value that exists is not added again.
     pub fn add(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
         let known = self.0.entry(name.to_string()).or_default();
         for value in values {
@@ -36,14 +36,14 @@ impl Values {
     }
 }
 
-/// A host, and the placeholders in it that have no value; their braces are still there.
+/// A host, and the placeholders in it without a value; their braces remain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Host {
     pub host: String,
     pub missing: Vec<String>,
 }
 
-/// Every host that a template stands for: one for each combination of values.
+/// Every host that a template expands to: one for each combination of values.
 pub(super) fn expand(
     template: &str,
     suffixes: &BTreeMap<String, String>,
@@ -83,7 +83,7 @@ pub(super) fn expand(
     hosts
 }
 
-/// The host of a storage account with a DNS zone, which has a suffix of its own.
+/// The host of a storage account with a DNS zone, which has a different suffix.
 fn in_its_zone(host: String, value: &str) -> String {
     match host
         .strip_suffix(azure::STORAGE)
@@ -94,7 +94,7 @@ fn in_its_zone(host: String, value: &str) -> String {
     }
 }
 
-/// Fills the suffixes of a cloud and leaves other placeholders alone.
+/// Fills in the suffixes of a cloud and leaves other placeholders unchanged.
 pub(crate) fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> String {
     let mut host = template.to_string();
     for name in placeholders(template) {
@@ -105,7 +105,7 @@ pub(crate) fn fill(template: &str, suffixes: &BTreeMap<String, String>) -> Strin
     host
 }
 
-/// Why DNS cannot carry a host whose placeholders are filled, where a value made it too long (RFC 1035 §2.3.4).
+/// Why a host is not valid in DNS, if a value made it too long (RFC 1035 §2.3.4).
 pub(super) fn invalid_reason(host: &str) -> Option<String> {
     if host.len() > NAME {
         return Some(format!(
@@ -120,7 +120,7 @@ pub(super) fn invalid_reason(host: &str) -> Option<String> {
     ))
 }
 
-/// How to give the values that are missing.
+/// How to provide the missing values.
 pub(super) fn advice(missing: &[String]) -> String {
     let names = missing.join(" and ");
     let verb = if missing.len() == 1 { "is" } else { "are" };

@@ -11,18 +11,19 @@ use crate::{
 pub struct Selection {
     /// Only these ids, globs allowed; empty means all.
     pub only: Vec<String>,
-    /// Not these ids, globs allowed: they stay in the report as `skipped`.
+    /// Not these ids, globs allowed: they are in the report as `skipped`.
     pub skip: Vec<String>,
     /// Probe only required dependencies.
     pub required_only: bool,
 }
 
 impl Selection {
-    /// Checks that every pattern matches something: a dependency of the catalog, or one that the instance's documents may
-    /// bring.
+    /// Checks that every pattern matches something: a dependency of the catalog, or one that the instance's documents
+    /// may add.
     ///
     /// # Errors
-    /// A sentence that lists what there is.
+    ///
+    /// A sentence that lists the possible values.
     pub fn check(&self, catalog: &Catalog) -> Result<(), String> {
         let ids: Vec<&str> = catalog
             .dependencies
@@ -46,7 +47,7 @@ impl Selection {
         Ok(())
     }
 
-    /// What `--only` names of the instance's own that no document brought, as a sentence.
+    /// A sentence about dependencies in `--only` that only the instance's documents can add, and none did.
     pub fn idle(&self, catalog: &Catalog) -> Option<String> {
         let is_idle = |pattern: &&String| !catalog.dependencies.iter().any(|it| matches(pattern, &it.id));
         let idle: Vec<&str> = self.only.iter().filter(is_idle).map(String::as_str).collect();
@@ -64,12 +65,12 @@ impl Selection {
         self.only.is_empty() || self.names(id)
     }
 
-    /// Whether the user asked for this dependency by `--only`.
+    /// Whether the user selected this dependency with `--only`.
     pub fn names(&self, id: &str) -> bool {
         self.only.iter().any(|pattern| matches(pattern, id))
     }
 
-    /// Whether a dependency is to be left out.
+    /// Whether a dependency is skipped.
     pub fn skips(&self, id: &str) -> bool {
         self.skip.iter().any(|pattern| matches(pattern, id))
     }
@@ -80,7 +81,7 @@ impl Selection {
     }
 }
 
-/// Matches `*` (any run of characters) and `?` (one character), without regard to case.
+/// Matches `*` (any number of characters) and `?` (one character), ignoring case.
 fn matches(pattern: &str, id: &str) -> bool {
     fn glob(pattern: &[u8], id: &[u8]) -> bool {
         match (pattern.split_first(), id.split_first()) {
@@ -91,7 +92,7 @@ fn matches(pattern: &str, id: &str) -> bool {
             _ => false,
         }
     }
-    // Runs of stars would only make the search exponential.
+    // Consecutive stars would only make the search exponential.
     let mut pattern = pattern.as_bytes().to_vec();
     pattern.dedup_by(|a, b| *a == b'*' && *b == b'*');
     glob(&pattern, id.as_bytes())

@@ -1,4 +1,4 @@
-//! The substitute for a SQL server whose name is not known.
+//! The stand-in for a SQL server whose name is not known.
 
 use std::net::IpAddr;
 
@@ -6,18 +6,18 @@ use ipnet::IpNet;
 
 use crate::catalog::model::SqlGateways;
 
-/// The substitute for a SQL server whose name is not known.
+/// The stand-in for a SQL server whose name is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandIn {
-    /// The documented gateways of the region. Gateways are retired: silence is no certainty.
+    /// The documented gateways of the region. Gateways are retired: a missing reply is not conclusive.
     Gateways,
-    /// The first addresses of the ranges in which the region's gateways are. Which addresses listen is not documented:
-    /// silence proves nothing.
+    /// The first addresses of the ranges of the region's gateways. It is not documented which addresses listen: a
+    /// missing reply proves nothing.
     Ranges,
 }
 
 impl StandIn {
-    /// The addresses that stand in for a server in a region, and what they are.
+    /// The stand-in's addresses in a region, and which kind they are.
     pub(super) fn of_region(gateways: &SqlGateways, region: &str) -> Option<(Self, Vec<IpAddr>)> {
         if let Some(addresses) = gateways.regions.get(region) {
             return Some((Self::Gateways, addresses.clone()));
@@ -26,7 +26,7 @@ impl StandIn {
         Some((Self::Ranges, first_of_each(ranges)))
     }
 
-    /// How far it can prove anything, as a remark.
+    /// What it can prove, as a remark.
     pub(super) fn note(self) -> &'static str {
         match self {
             Self::Gateways => {
@@ -41,7 +41,7 @@ impl StandIn {
     }
 }
 
-/// How many addresses of a range are tried. Where gateways are documented one by one, they are the first of their range.
+/// How many addresses of a range are tried. Individually documented gateways are the first of their range.
 const OF_EACH_RANGE: u32 = 4;
 
 /// The first addresses of each range.

@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// The column in which the protocol stands.
+/// The column of the protocol.
 const PROTOCOL: usize = 60;
 
-/// Columns of the page, and the one in which predictions begin.
+/// The width of the page, and the column at which predictions begin.
 const WIDTH: usize = 78;
 const PREDICTED: usize = 6;
 
@@ -90,7 +90,7 @@ pub fn render(plan: &PlanDocument) -> String {
     page
 }
 
-/// What is missing, and how to give it.
+/// The missing values, and how to provide them.
 fn missing(plan: &PlanDocument) -> Vec<String> {
     let nameless = plan
         .endpoints
@@ -157,6 +157,6 @@ fn section(page: &mut String, endpoints: &[&PlanEntry], last: impl Fn(&PlanEntry
 }
 
 fn line(page: &mut String, text: &str) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(page, "{}", text.trim_end());
 }

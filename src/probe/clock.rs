@@ -1,4 +1,4 @@
-//! How far this machine's clock is off, as far as peers say what time it is.
+//! How far this machine's clock is off, according to its peers.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 
@@ -8,10 +8,10 @@ use crate::{
     net::udp::UdpEnd,
 };
 
-/// Less is not worth reporting: HTTP dates count in seconds, and bodies take their time.
+/// A smaller difference is not worth reporting: HTTP dates have a resolution of a second, and bodies take time.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How far `now` is ahead of the time that the peer gave, by NTP or in an HTTP `Date` (RFC 9110 §6.6.1).
+/// How far `now` is ahead of the peer's time, from NTP or an HTTP `Date` (RFC 9110 §6.6.1).
 pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
     let theirs = match (&attempt.ntp, &attempt.hello) {
         (Some(exchange), _) => match &exchange.end {
@@ -31,28 +31,28 @@ pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
     Some(now.duration_since(theirs.ok()?))
 }
 
-/// What the peers say of this machine's clock.
+/// The difference of this machine's clock from the peers'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
-    /// How far it is ahead of theirs; negative where it is behind.
+    /// How far it is ahead of theirs; negative if it is behind.
     pub ahead: SignedDuration,
-    /// Whether they were verified. NTP and plain HTTP can be answered by any device on the path.
+    /// Whether they were verified. Any device on the path can answer NTP and plain HTTP.
     pub signed: bool,
 }
 
 impl Measured {
-    /// Whether it is off by more than such a measurement can be.
+    /// Whether it is off by more than the error of such a measurement.
     pub fn is_off(&self) -> bool {
         self.ahead.abs() > TOLERANCE
     }
 }
 
-/// What most accounts say, where there is any; of peers that proved who they are, where there is one.
+/// The median of the peers, if there are any; of the verified ones only, if there are any.
 pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured> {
     let (mut signed, mut unsigned) = (Vec::new(), Vec::new());
     for attempt in traces.flat_map(|trace| &trace.attempts) {
         if let Some(ahead) = attempt.clock_ahead {
-            // After a handshake nothing is sent to a peer that was not verified.
+            // After a handshake, nothing is sent to a peer that was not verified.
             let accounts = if attempt.tls.is_some() {
                 &mut signed
             } else {
@@ -64,7 +64,7 @@ pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured>
     let is_signed = !signed.is_empty();
     let mut accounts = if is_signed { signed } else { unsigned };
     accounts.sort();
-    // The median: a single server with a wrong clock says nothing about ours.
+    // The median: a single server with a wrong clock shows nothing about ours.
     let ahead = *accounts.get(accounts.len() / 2)?;
     Some(Measured {
         ahead,

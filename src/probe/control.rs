@@ -1,9 +1,9 @@
-//! Controls: what reveals a middlebox.
+//! Controls, which detect middleboxes.
 //!
-//! They run only once something was cut, stays unproven or is silent, beside the probes that are still in flight: one
-//! connection to an unused address for each port, another name for each host and port that was cut, up to `MOST_NAMES`,
-//! and one more connection to a host that answered one, which is repeated at the end of a run where no host was seen to
-//! answer after the last silence. No name outside the plan is ever sent.
+//! They run only once something was cut, is unproven or gets no reply, while other probes are still in flight: one
+//! connection to an unused address for each port; another name for each host and port that was cut, up to `MOST_NAMES`;
+//! and one more connection to a host that answered one, repeated at the end of a run if no host has answered since the
+//! last missing reply. No name outside the plan is ever sent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,38 +31,38 @@ use crate::{
 
 /// A reserved address (RFC 5737, TEST-NET-1): a device that accepts for it accepts for any address.
 pub const TEST_NET_1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-/// How long to wait for the unused address. An interceptor answers at once, and silence proves nothing.
+/// How long to wait for the unused address. An interceptor answers at once, and a missing reply proves nothing.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(2);
-/// For so many hosts another name is tried; a run with more of them is about no single host.
+/// Maximum number of hosts for which another name is tried; if more are cut, a single host is not the cause.
 const MOST_NAMES: usize = 32;
 
-/// What a finished attempt calls for.
+/// What a finished attempt requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlReason {
     /// The service was verified.
     Proved,
-    /// It was never reached, or the peer that answered identified itself.
+    /// It was never reached, or the answering peer identified itself.
     None,
-    /// The connection was accepted, and nothing shows by what.
+    /// The connection was accepted, and nothing shows by which device.
     Unproven,
-    /// The connection was accepted, and cut after a name was sent: that of a ClientHello, or of a request.
+    /// The connection was accepted, and cut after a name was sent: in a ClientHello or in a request.
     Cut,
 }
 
-/// What the controls showed.
+/// The results of the controls.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controls {
-    /// Connections to [`TEST_NET_1`], by port, on which the same was said as to the endpoint that called for it.
+    /// Connections to [`TEST_NET_1`], by port, with the same data as for the endpoint that required them.
     pub unused: BTreeMap<u16, Attempt>,
     /// Connections with another name to addresses that cut ours, in the order of the plan.
     pub names: Vec<NameControl>,
-    /// Once a host was silent, one more connection to a host that had answered one before: the last of them, where it
+    /// Once a host did not reply, one more connection to a host that had answered one before; the last of them, if it
     /// was repeated at the end of the run.
     pub late: Option<LateControl>,
 }
 
-/// A connection to an endpoint that had accepted one, or else refused it, made when others turned out to be silent: it shows
-/// whether new connections still get through at all.
+/// A connection to an endpoint that had accepted or refused one, made once others did not reply: it shows whether new
+/// connections still get through at all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LateControl {
     /// The host.
@@ -78,12 +78,12 @@ pub struct NameControl {
     pub endpoint: usize,
     /// Its host.
     pub host: String,
-    /// The name that was sent instead, of an endpoint that was verified on the same port in this run.
+    /// The other name that was sent, of an endpoint that was verified on the same port in this run.
     pub name: String,
     /// Its outcome.
     pub attempt: Attempt,
-    /// What came of the endpoint's own name right behind it, where the other one was answered: what was cut at one moment
-    /// only is not cut for its name.
+    /// The result for the endpoint's own name right after that, if the other one was answered: a cut that happens only
+    /// once is not caused by the name.
     pub own: Option<Attempt>,
 }
 
@@ -93,7 +93,7 @@ impl NameControl {
         answers(&self.attempt, &self.name) && !self.own_passes() && self.own.is_some()
     }
 
-    /// Whether the endpoint's own name was answered right behind the other one.
+    /// Whether the endpoint's own name was answered right after the other one.
     pub fn own_passes(&self) -> bool {
         self.own.as_ref().is_some_and(|own| self.is_answered(own))
     }
@@ -105,12 +105,12 @@ impl NameControl {
 }
 
 impl Controls {
-    /// Whether none of those that unmask a middlebox was made.
+    /// Whether none of the controls that detect a middlebox was made.
     pub fn is_empty(&self) -> bool {
         self.unused.is_empty() && self.names.is_empty()
     }
 
-    /// The host that answered a connection, and was silent when it was tried once more.
+    /// The host that answered a connection, and did not reply when it was tried again.
     pub fn lost_later(&self) -> Option<&str> {
         let late = self.late.as_ref()?;
         late.attempt.is_silent().then_some(late.host.as_str())
@@ -136,7 +136,7 @@ impl Controls {
     }
 }
 
-/// Whether a certificate came, or an answer to a request that is not a firewall's own.
+/// Whether a certificate came, or a reply to a request that is not a firewall's own.
 fn answers(attempt: &Attempt, name: &str) -> bool {
     if let Some(tls) = &attempt.tls {
         return tls.chain.is_some();
@@ -155,7 +155,7 @@ enum Finished {
     Late(Box<LateControl>),
 }
 
-/// Who answered a connection.
+/// A host that answered a connection.
 #[derive(Debug, Clone, Copy)]
 struct AnsweredConnection {
     index: usize,
@@ -164,7 +164,8 @@ struct AnsweredConnection {
 }
 
 impl AnsweredConnection {
-    /// Is the first, unless there is one that tells no less: most who took a port of a NAT, then who accepted.
+    /// Becomes the first, unless the current one is at least as good: best are connections that used a port of a NAT,
+    /// then accepted ones.
     fn keep(self, first: &mut Option<Self>) {
         let worth = |it: &Self| (address::takes_nat_port(it.address.ip()), it.accepted);
         if first.as_ref().is_none_or(|first| worth(&self) > worth(first)) {
@@ -173,25 +174,25 @@ impl AnsweredConnection {
     }
 }
 
-/// Starts controls when they are called for, and collects them.
+/// Starts controls when they are needed, and collects their results.
 pub struct Controller {
     plan: Arc<Plan>,
     stages: Arc<ProbeContext>,
     seen: BTreeSet<u16>,
     /// Hosts and ports that were cut.
     cut: BTreeSet<(String, u16)>,
-    /// Those of them that no other name was tried at yet.
+    /// Those for which no other name was tried yet.
     waiting: Vec<(usize, SocketAddr)>,
     renamed: usize,
-    /// Names that were verified, by port and by whether it was over TLS.
+    /// Verified names, by port and by whether TLS was used.
     proved: BTreeMap<(u16, bool), BTreeSet<String>>,
-    /// Who answered a connection first, among those who tell most.
+    /// The host that answered a connection first, among the best kind.
     first: Option<AnsweredConnection>,
-    /// When the last connections began, from the start of the run on: the last one that took a port of a NAT and was answered,
-    /// and the last one that was silent.
+    /// When the last connections began, relative to the start of the run: the last answered one that used a port of a
+    /// NAT, and the last one without a reply.
     last_answered: Option<Duration>,
     last_silent: Option<Duration>,
-    /// Whether a host was silent, and whether that called for a late control.
+    /// Whether a host did not reply, and whether that required a late control.
     silence: bool,
     tried_late: bool,
     running: JoinSet<Option<Finished>>,
@@ -219,11 +220,11 @@ impl Controller {
         }
     }
 
-    /// Takes note of a finished attempt, and starts what it calls for.
+    /// Records a finished attempt, and starts the controls that it requires.
     pub fn note(&mut self, index: usize, attempt: &Attempt, suspicion: ControlReason) {
         let (endpoint, port) = (&self.plan.endpoints[index], attempt.address.port());
         let end = attempt.tcp.as_ref().map(|tcp| &tcp.end);
-        // Over TCP 53 a name server may be silent as well.
+        // Over TCP 53, a name server may not reply either.
         let end = end.or_else(|| match attempt.dns.as_ref().map(|exchange| &exchange.end) {
             Some(DnsEnd::NotConnected(trace)) => Some(&trace.end).filter(|end| matches!(end, TcpEnd::Silent { .. })),
             _ => None,
@@ -233,7 +234,7 @@ impl Controller {
             address: attempt.address,
             accepted,
         };
-        // What is only documented may well not be offered, and starts nothing.
+        // A service that is only documented may not be offered, and starts no controls.
         let counts = endpoint.need != Need::Documented;
         if attempt.is_answered() && address::takes_nat_port(attempt.address.ip()) {
             self.last_answered = self.last_answered.max(Some(attempt.started));
@@ -256,7 +257,7 @@ impl Controller {
             ControlReason::None => {}
             ControlReason::Unproven | ControlReason::Cut => {
                 if suspicion == ControlReason::Cut && self.cut.insert((endpoint.host.clone(), port)) {
-                    // The first ones of a port are tried; where more of them are cut, it is about no single host.
+                    // The first ones of a port are tried; if more are cut, a single host is not the cause.
                     let on_port = self.waiting.iter().filter(|(_, other)| other.port() == port);
                     if on_port.count() < MOST_NAMES {
                         self.waiting.push((index, attempt.address));
@@ -271,7 +272,7 @@ impl Controller {
         self.try_late();
     }
 
-    /// Waits for the controls that are still running, until `patience` at the latest.
+    /// Waits for running controls, until `patience` at the latest.
     pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
         self.collect(patience).await;
         if self.ends_in_silence() && tokio::time::Instant::now() < patience {
@@ -283,7 +284,7 @@ impl Controller {
         self.controls
     }
 
-    /// Whether no host was seen to answer after the last silence. Where a late control was lost, that is settled.
+    /// Whether no host answered after the last missing reply. If a late control was lost, that is already clear.
     fn ends_in_silence(&self) -> bool {
         let late = self.controls.late.as_ref().map(|late| &late.attempt);
         let was_lost = late.is_some_and(|late| !late.is_answered());
@@ -302,7 +303,7 @@ impl Controller {
         }
     }
 
-    /// Remembers a name whose server was verified by a certificate, or by an answer over HTTP; says whether it is new.
+    /// Remembers a name whose server was verified by a certificate, or by a reply over HTTP; returns whether it is new.
     fn remember(&mut self, index: usize, attempt: &Attempt) -> bool {
         let endpoint = &self.plan.endpoints[index];
         let over_tls = attempt.tls.is_some();
@@ -316,7 +317,7 @@ impl Controller {
         })
     }
 
-    /// Sends the unused address what was sent to this endpoint.
+    /// Sends the unused address the same data as this endpoint.
     fn probe_unused_address(&mut self, index: usize, port: u16) {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
@@ -332,9 +333,9 @@ impl Controller {
         });
     }
 
-    /// Tries a host that answered a connection once more, as soon as another was silent.
+    /// Tries a host that answered a connection again, as soon as another did not reply.
     fn try_late(&mut self) {
-        // Where connections to one address differ, that is known already.
+        // If connections to one address differ, this is already known.
         let is_called_for = self.silence && !self.tried_late && !self.stages.flows.shown().borrow().differ;
         let Some(AnsweredConnection { index, address, .. }) = self.first.filter(|_| is_called_for) else {
             return;
@@ -348,7 +349,7 @@ impl Controller {
                 ConnectionProgress::within(&stages, CONTROL_TIMEOUT),
             );
             let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
-            // The run ended before it had its time: its silence says nothing.
+            // The run ended before it had enough time: its missing reply shows nothing.
             if attempt.is_silent() && course.was_shortened() {
                 return None;
             }
@@ -357,7 +358,7 @@ impl Controller {
         });
     }
 
-    /// Sends a proved name where another was cut, once both are known.
+    /// Sends a verified name where another was cut, once both are known.
     fn rename(&mut self) {
         let mut still_waiting = Vec::new();
         for (index, address) in std::mem::take(&mut self.waiting) {

@@ -1,10 +1,10 @@
 //! Several connections to one address.
 //!
-//! Networks are built in pairs, and an appliance is chosen by the source port: one connection that fails is not enough
-//! to call an address blocked. A second one, from another port, starts while the first still waits, or at once after it
-//! failed. As soon as any address of the run has shown both outcomes, every address that has not been verified, and
-//! every one that has shown both, gets more, but two at most where the page names an endpoint without the service being
-//! known to offer it. Nothing here decides what a failure means; the run's policy says what is one.
+//! Networks are built in pairs, and an appliance is selected by source port: one failed connection is not enough to
+//! call an address blocked. A second one, from another port, starts while the first still waits, or at once after it
+//! failed. As soon as any address of the run has shown both outcomes, more connections are made to every address that
+//! was not verified and to every address that has shown both; at most two if the endpoint is only documented. Nothing
+//! here decides what a failure means; the run's policy defines one.
 
 use std::{
     collections::HashMap,
@@ -34,17 +34,17 @@ use self::{
     connection_progress::{ConnectionProgress, StageClock},
 };
 
-/// The most connections to one address.
+/// Maximum number of connections to one address.
 pub const MOST: usize = 8;
 /// A second connection starts after this share of the time limit …
 const SECOND_CONNECTION_SHARE: u32 = 5;
 /// … and no later than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// The largest segment of the connections that are made where those with the usual ones fall silent: what every host must
-/// take (RFC 1122 §4.2.2.6).
+/// The MSS of connections that are made after those with the usual one stopped responding: every host must accept it
+/// (RFC 1122 §4.2.2.6).
 pub const SMALL_SEGMENT: u32 = 536;
 
-/// What one connection showed.
+/// The result of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Showing {
     /// The service was verified.
@@ -53,9 +53,9 @@ pub enum Showing {
     ProvedThenSilent,
     /// It failed.
     Failed,
-    /// It failed: accepted, and silent after our first data.
+    /// It failed: accepted, and no reply after our first data.
     FellSilent,
-    /// Something answered that proves nothing.
+    /// Something answered that does not prove the service.
     Nothing,
     /// This machine could not try, or had no time left.
     NotTried,
@@ -67,7 +67,7 @@ impl Showing {
     }
 }
 
-/// What an earlier run showed of an endpoint.
+/// The result of an earlier run for an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlierResult {
     /// The service was verified.
@@ -81,13 +81,13 @@ pub enum EarlierResult {
 /// How many connections a run makes to an address.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    /// One, as long as it shows what is known; else as many as it takes, from the start.
+    /// One, as long as it confirms what is known; otherwise as many as needed, from the start.
     pub only_on_change: bool,
-    /// What is known from before, by the endpoint's id.
+    /// What is already known, by the endpoint's id.
     pub known: Arc<HashMap<String, EarlierResult>>,
 }
 
-/// What the connections of a run have shown so far.
+/// The results of the run's connections so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowsSoFar {
     /// Whether further connections are made at all.
@@ -106,13 +106,13 @@ pub struct Flows {
     /// One permit for each probe and each further connection in flight.
     room: Arc<Semaphore>,
     shown: watch::Sender<FlowsSoFar>,
-    /// Of each address, whether a connection to it was lost, and whether one was opened.
+    /// For each address, whether a connection to it was lost, and whether one was opened.
     opening: Mutex<HashMap<SocketAddr, [bool; 2]>>,
     patience: Duration,
 }
 
 impl Flows {
-    /// Connections of a run in which so many may be in flight, and each stage may take so long.
+    /// State for connections of a run with this limit on connections in flight, and this limit for each stage.
     pub fn new(
         reach: &Reach,
         controls: bool,
@@ -134,17 +134,17 @@ impl Flows {
         }
     }
 
-    /// The permit for one more probe, as soon as there is room; further connections never stand in its way for long.
+    /// The permit for one more probe, as soon as one is free; further connections never delay it for long.
     pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
         self.room.clone().acquire_owned().await.ok()
     }
 
-    /// What connections have shown so far, and how to hear of news.
+    /// The results so far, and a channel for updates.
     pub fn shown(&self) -> watch::Receiver<FlowsSoFar> {
         self.shown.subscribe()
     }
 
-    /// The addresses that are owed further connections, which there was no room for or no reason to make before.
+    /// The addresses that still need further connections, for which there was no permit or no reason earlier.
     pub fn addresses_due(&self, endpoint: &PlannedEndpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
         let mut owed = Vec::new();
         for attempt in attempts {
@@ -168,8 +168,8 @@ impl Flows {
         });
     }
 
-    /// Takes note of whether an address opens, whichever endpoint it is of: before anything is said, nothing but the flow tells
-    /// two connections to it apart.
+    /// Records whether an address opens, for any endpoint: before data is sent, connections to it differ only in their
+    /// ports.
     fn note(&self, endpoint: &PlannedEndpoint, attempt: &Attempt) {
         let opens = match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
             Some(TcpEnd::Open) => true,
@@ -187,9 +187,9 @@ impl Flows {
         self.add(FlowsSoFar { open: false, differ });
     }
 
-    /// How long a stage may take, once so much was spent on earlier connections. One that there was no room for beside them:
-    /// where no connections of the run differ, it only bears out what those showed in all their time, and must not double
-    /// the run's.
+    /// The limit for a stage, after this much time on earlier connections. If the connection had to wait for a permit,
+    /// and no connections of the run differ, it only confirms the earlier results, which had their full time, and must
+    /// not double the run's.
     fn time(&self, timeout: Duration, spent: Duration) -> Duration {
         if self.shown.borrow().differ {
             timeout
@@ -204,7 +204,7 @@ impl Flows {
 }
 
 impl ProbeContext {
-    /// Probes one address over one connection, and over more where those so far call for it. `earlier` are those that
+    /// Probes one address over one connection, and over more if the results so far require it. `earlier` are those that
     /// were made to it before. The caller holds a permit for the first one's socket.
     pub async fn connections(
         &self,
@@ -255,7 +255,7 @@ impl ProbeContext {
                     let Some((course, attempt)) = ended else { break };
                     underway.remove(&course);
                     if Instant::now() >= self.end {
-                        // Nothing follows from it any more.
+                        // Its result is not needed any more.
                         tally.end(attempt.segment, Showing::Nothing);
                         attempts.push(attempt);
                         continue;
@@ -278,7 +278,7 @@ impl ProbeContext {
         attempts
     }
 
-    /// What a connection beyond the first takes: room and a socket that are free, since others come before it, and time.
+    /// What a further connection needs: a free permit and a free socket, since others come first, and time.
     fn spare(&self) -> Option<Vec<SemaphorePermit<'_>>> {
         if self.end.saturating_duration_since(Instant::now()) < self.limits.timeout / 2 {
             return None;
@@ -288,17 +288,17 @@ impl ProbeContext {
     }
 }
 
-/// The connections to one address that are not over yet.
+/// The open connections to one address.
 struct Underway {
     clock: Arc<StageClock>,
     /// Their courses, and whether their segments are small.
     courses: Vec<(Arc<ConnectionProgress>, bool)>,
 }
 
-/// For how long connections wait in their stages.
+/// How long connections may wait in their stages.
 struct Waits {
     longest: Duration,
-    /// How many of them wait for long after they spoke.
+    /// How many have waited for long after our data was sent.
     silent: usize,
     /// When one of them will have waited for long.
     next: Option<Instant>,
@@ -312,7 +312,7 @@ impl Underway {
         }
     }
 
-    /// One more, beside the others; behind them, time begins again, with so much for each stage.
+    /// Adds one, in parallel with the others; after them, the time starts again, with this limit for each stage.
     fn add(&mut self, stages: &ProbeContext, small: bool, timeout: Duration) -> Arc<ConnectionProgress> {
         if self.courses.is_empty() {
             self.clock = Arc::new(StageClock::within(stages, timeout));

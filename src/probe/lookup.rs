@@ -1,14 +1,14 @@
-//! Each name is looked up once in a run, at every configured server; a light run asks the next server only where one
-//! fails or stays silent.
+//! Each name is looked up once in a run, at every configured server; a light run queries the next server only if one
+//! fails or does not reply.
 //!
-//! The first answer decides and the probes go on with it; what the other servers say is collected meanwhile and compared
-//! at the end. "First" is the order of the configuration, as a resolver asks: an answer of a later server is used only
-//! where the earlier ones failed, or stayed silent for a moment longer.
+//! The first answer decides and the probes continue with it; the other servers' answers are collected meanwhile and
+//! compared at the end. "First" is the order of the configuration, as in a resolver: an answer of a later server is
+//! used only if the earlier ones failed, or did not reply for a moment longer.
 //!
-//! A name without a final answer, in a zone of which other names resolve, is queried once more before it is called
-//! unresolvable: a server's moment, or its forwarder's, is no missing name.
+//! A name without a final answer, in a zone in which other names resolve, is queried once more before it counts as
+//! unresolvable: a short failure of a server or its forwarder is not a missing name.
 //!
-//! In Azure the platform's own server is asked as a control, for names that the configured ones do not resolve.
+//! In Azure, the platform's own server is queried as a control, for names that the configured ones do not resolve.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -35,12 +35,12 @@ use crate::{model::Transport, net::dns::DnsQuestion};
 
 /// How long an answer of a later server waits for the servers before it.
 const SERVER_GRACE: Duration = Duration::from_secs(1);
-/// How long a second question waits for its answer, at most; as a share of the time limit, where that is less.
+/// How long a second query waits for its answer, at most; if that is less, a share of the time limit.
 const SECOND_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 const SECOND_SHARE: u32 = 5;
 /// How long an error waits for other names of its zone.
 const NEIGHBOURS: Duration = Duration::from_millis(200);
-/// How often it looks whether they resolve.
+/// How often it checks whether they resolve.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The names of one run.
@@ -59,7 +59,7 @@ pub struct Lookups {
     asking: Mutex<JoinSet<()>>,
 }
 
-/// One name and what is known of it so far.
+/// One name and its answers so far.
 #[derive(Debug, Default)]
 struct Name {
     decision: OnceCell<DecidingReply>,
@@ -73,7 +73,7 @@ struct Name {
 /// Which reply decided, and when.
 #[derive(Debug, Clone, Copy, Default)]
 struct DecidingReply {
-    /// From the start of the run on.
+    /// Relative to the start of the run.
     started: Duration,
     duration: Duration,
     decided: Option<usize>,
@@ -88,12 +88,12 @@ impl Name {
         self.platform.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known by now.
+    /// The answers so far.
     fn trace(&self) -> NameTrace {
         self.decided(self.replies().clone(), self.platform().clone())
     }
 
-    /// What is known in the end; nothing is left behind.
+    /// The answers at the end; nothing is left running.
     fn take(&self) -> NameTrace {
         self.decided(mem::take(&mut *self.replies()), self.platform().take())
     }
@@ -112,7 +112,7 @@ impl Name {
 }
 
 impl Lookups {
-    /// Names are asked of `servers`, with the run's limits and until its end; `platform` is the control.
+    /// Names are queried at `servers`, with the run's limits and until its end; `platform` is the control.
     pub fn new(
         servers: Vec<SocketAddr>,
         platform: Option<SocketAddr>,
@@ -136,16 +136,16 @@ impl Lookups {
         }
     }
 
-    /// What the servers say of `host`, as soon as an answer can be used.
+    /// The servers' answers for `host`, as soon as one can be used.
     pub async fn lookup(&self, host: &str) -> NameTrace {
         let name = self.name(host);
         name.decision.get_or_init(|| self.decide(host, &name)).await;
         name.trace()
     }
 
-    /// Asks the platform's server for `host`, once in a run; the answer is there when the run is over.
+    /// Queries the platform's server for `host`, once in a run; the answer is available when the run has ended.
     ///
-    /// Half of a stage's time is left to it where a name server stays silent, so that no run waits longer for it.
+    /// It has half of a stage's time after a name server did not reply, so that no run waits longer for it.
     pub fn control(&self, host: &str) {
         let name = self.name(host);
         let Some(platform) = self.platform else { return };
@@ -166,7 +166,7 @@ impl Lookups {
         names.entry(host.to_string()).or_default().clone()
     }
 
-    /// Waits for the servers that have not replied yet, until `patience` at the latest, and hands over all there is.
+    /// Waits for the servers that have not replied yet, until `patience` at the latest, and returns all answers.
     pub async fn finish(&self, patience: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
         let mut asking = mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = tokio::time::timeout_at(patience, async { while asking.join_next().await.is_some() {} }).await;
@@ -189,7 +189,7 @@ impl Lookups {
         tokio::pin!(timer);
         let mut waits = true;
         let decided = loop {
-            // Registered before the look, so that no reply slips in between.
+            // Registered before the check, so that no reply is missed in between.
             let news = name.news.notified();
             let choice = choose(name.replies().get(..asked).unwrap_or_default(), waits);
             match choice {
@@ -235,8 +235,8 @@ impl Lookups {
         }
     }
 
-    /// Asks every server once more where the reply at this index settles nothing and other names of the zone resolve; gives
-    /// the index of the reply that decides then.
+    /// Queries every server once more if the reply at this index settles nothing and other names in the zone resolve;
+    /// returns the index of the reply that then decides.
     async fn once_more(&self, host: &str, index: usize, name: &Name) -> usize {
         let settles_nothing = |reply: &Option<Arc<ServerReply>>| {
             let reply = reply.as_ref();
@@ -301,7 +301,7 @@ impl Lookups {
         });
     }
 
-    /// The questions for one name to one server, each with a socket of its own; `None` for what is no name.
+    /// The queries for one name to one server, each with a separate socket; `None` for an invalid name.
     fn question(
         &self,
         host: &str,
@@ -314,7 +314,8 @@ impl Lookups {
         Some(async move {
             let ask = async |question: DnsQuestion| {
                 let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
-                // Boxed: the task is moved about, before it begins and after it ended, with all the room that it may take.
+                // Boxed: the task is moved before it starts and after it has ended, with all the memory that it may
+                // need.
                 let exchange = Box::pin(question.ask(server, Transport::Udp, limit, end, &sockets)).await;
                 drop(permit);
                 exchange
@@ -329,29 +330,29 @@ impl Lookups {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        // A finished task is kept, all of it, until it is joined.
+        // A finished task is kept completely until it is joined.
         while asking.try_join_next().is_some() {}
         asking.spawn(task);
     }
 }
 
-/// The last two labels of a name: the zone, or one that holds it.
+/// The last two labels of a name: the zone, or one that contains it.
 fn domain(host: &str) -> &str {
     let end = host.trim_end_matches('.');
     let dot = end.rmatch_indices('.').nth(1);
     dot.map_or(end, |(at, _)| end.get(at + 1..).unwrap_or(end))
 }
 
-/// What can be said of the replies so far.
+/// The state of the replies so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReplyChoice {
-    /// A server that would be asked earlier may still reply.
+    /// A server that precedes in the order may still reply.
     TooEarly,
     /// There is no server.
     None,
     /// This one settles the name.
     Final(usize),
-    /// No server has a final answer; of all that replied, this one tells most.
+    /// No server has a final answer; this is the most informative reply.
     BestEffort(usize),
 }
 
@@ -369,7 +370,7 @@ fn choose(replies: &[Option<Arc<ServerReply>>], waits: bool) -> ReplyChoice {
     if replies.iter().any(Option::is_none) {
         return ReplyChoice::TooEarly;
     }
-    // No server has a final answer: an error tells more than silence.
+    // No server has a final answer: an error is more informative than a missing reply.
     let answered = |reply: &Option<Arc<ServerReply>>| reply.as_ref().is_some_and(|reply| reply.answer().is_some());
     ReplyChoice::BestEffort(replies.iter().position(answered).unwrap_or_default())
 }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::plan::Plan;
 
-/// What is left to do.
+/// A job to do.
 pub(super) enum Job {
     /// An endpoint that was not probed yet.
     Probe(usize),
-    /// One that was, at the addresses that further connections are owed to.
+    /// A probed endpoint, at the addresses that need further connections.
     Again(usize, Vec<SocketAddr>),
 }
 
@@ -29,7 +29,7 @@ pub(super) enum JobOutput {
 }
 
 impl JobOutput {
-    /// The connections that it was seen by.
+    /// The connections that were made.
     pub(super) fn attempts(&self) -> &[Attempt] {
         match self {
             Self::Probe(trace) => &trace.attempts,
@@ -38,23 +38,23 @@ impl JobOutput {
     }
 }
 
-/// The jobs of a run, and what has come of them. Whatever was probed too early to know that the connections of this run
-/// differ, or had no room for a second one, comes once more behind all others.
+/// The jobs of a run, and their results. An endpoint that was probed before it was known that the connections of this
+/// run differ, or without a permit for a second connection, is probed again after all others.
 pub(super) struct ProbeQueue {
     plan: Arc<Plan>,
     stages: Arc<ProbeContext>,
     jobs: VecDeque<Job>,
     traces: Vec<Option<Trace>>,
-    /// How often each endpoint has come again.
+    /// How often each endpoint was probed again.
     again: Vec<u8>,
     busy: Vec<bool>,
 }
 
 impl ProbeQueue {
-    /// An endpoint comes again for a second connection, and for those of a run in which they differ.
+    /// An endpoint is probed again for a second connection, and for those of a run in which they differ.
     const MOST_AGAIN: u8 = 2;
 
-    /// Every testable endpoint of a plan, in its order.
+    /// Every testable endpoint of a plan, in order.
     pub(super) fn new(plan: Arc<Plan>, stages: Arc<ProbeContext>) -> Self {
         let testable = (0..plan.endpoints.len()).filter(|index| plan.endpoints[*index].untested.is_none());
         Self {
@@ -72,12 +72,12 @@ impl ProbeQueue {
         !self.jobs.is_empty()
     }
 
-    /// What to do next.
+    /// The next job.
     pub(super) fn next(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }
 
-    /// The doing of a job.
+    /// Performs a job.
     pub(super) fn work(&self, job: Job) -> impl Future<Output = (usize, JobOutput)> + use<> {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         let earlier = match &job {
@@ -102,7 +102,7 @@ impl ProbeQueue {
         }
     }
 
-    /// Keeps what was seen of an endpoint; gives its trace where that is the first.
+    /// Stores the results for an endpoint; returns its trace if these are the first.
     pub(super) fn take_in(&mut self, index: usize, seen: JobOutput) -> Option<&Trace> {
         self.busy[index] = false;
         match seen {
@@ -122,7 +122,7 @@ impl ProbeQueue {
         }
     }
 
-    /// Looks over all endpoints that were probed.
+    /// Checks all endpoints that were probed.
     pub(super) fn queue_all(&mut self) {
         for index in 0..self.traces.len() {
             self.queue(index);
@@ -147,7 +147,7 @@ impl ProbeQueue {
         }
     }
 
-    /// What was seen of each endpoint; `None` where its probe never ended.
+    /// The trace of each endpoint; `None` if its probe never ended.
     pub(super) fn traces(&mut self) -> Vec<Option<Trace>> {
         mem::take(&mut self.traces)
     }

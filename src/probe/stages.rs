@@ -36,7 +36,7 @@ use crate::{
     plan::{DialTarget, PlannedEndpoint},
 };
 
-/// How long a goodbye may take; it is a courtesy to the peer and to firewalls' logs.
+/// How long closing a connection may take; it is a courtesy to the peer and to firewalls' logs.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What every probe of a run needs.
@@ -56,12 +56,12 @@ pub struct ProbeContext {
     pub lookups: Arc<Lookups>,
     /// What the connections of the run share.
     pub flows: Flows,
-    /// The name that name servers are asked for.
+    /// The name that name servers are queried for.
     pub control: String,
 }
 
 impl ProbeContext {
-    /// Probes one endpoint to its end, or to the end of the run.
+    /// Probes one endpoint completely, or to the end of the run.
     pub async fn probe(&self, endpoint: &PlannedEndpoint) -> Trace {
         let started = Instant::now();
         let (name, addresses) = match &endpoint.destination {
@@ -78,7 +78,7 @@ impl ProbeContext {
         };
         let looked_up = name.is_some();
         let attempts = addresses.into_iter().map(async |address| {
-            // A DNS answer can be forged; an address of the catalog is what the user wants tried.
+            // A DNS answer can be forged; an address in the catalog is what the user wants to test.
             if looked_up && address::is_sinkhole(address.ip()) {
                 return vec![self.not_dialled(address, NotDialled::Sinkhole)];
             }
@@ -99,13 +99,13 @@ impl ProbeContext {
         }
     }
 
-    /// The permit for one socket, as soon as there is one; `None` where the run ends first.
+    /// The permit for one socket, as soon as one is free; `None` if the run ends first.
     pub async fn socket(&self) -> Option<SemaphorePermit<'_>> {
         let permit = tokio::time::timeout_at(self.end, self.sockets.acquire()).await;
         permit.ok()?.ok()
     }
 
-    /// Probes these addresses of an endpoint once more, beside what was seen of it before.
+    /// Probes these addresses of an endpoint again, and adds the results to its trace.
     pub async fn again(
         &self,
         endpoint: &PlannedEndpoint,
@@ -129,7 +129,7 @@ impl ProbeContext {
         }
     }
 
-    /// Probes one address of an endpoint over one connection, or by one question.
+    /// Probes one address of an endpoint over one connection, or with one query.
     pub async fn attempt(
         &self,
         endpoint: &PlannedEndpoint,
@@ -170,8 +170,8 @@ impl ProbeContext {
                 attempt.tcp = Some(trace);
                 if let Some(stream) = stream {
                     let mut line = TtlStream::new(stream, address, course);
-                    // Boxed, as are the others: what waits for a connection, a thousand at a time, need not have room for
-                    // what comes after it.
+                    // Boxed, like the others: a connection that waits, one of a thousand, needs no memory for later
+                    // stages.
                     Box::pin(self.converse(endpoint, &mut line, &mut attempt, course)).await;
                     attempt.ran_out = line.ran_out();
                     attempt.counted = tcp::account(&line.into_inner()).await;
@@ -224,7 +224,7 @@ impl ProbeContext {
         }
     }
 
-    /// Shakes hands, then speaks the protocol; with a peer that is not the service, nothing more is said.
+    /// Makes the handshake, then speaks the protocol; if the peer is not the service, nothing more is sent.
     async fn over_tls(
         &self,
         endpoint: &PlannedEndpoint,
@@ -256,15 +256,15 @@ impl ProbeContext {
                 _ => None,
             };
         }
-        // After PRELOGIN the server expects a login next, raw TLS no longer; just leave.
+        // After PRELOGIN the server expects a login next, no longer raw TLS; the connection is just dropped.
         if endpoint.protocol != Protocol::Tds && !has_left(&mut stream) {
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, stream.shutdown()).await;
         }
     }
 }
 
-/// Whether the peer has closed its end, as a web server does that was asked to. It would answer a goodbye with a reset, which
-/// a firewall logs and which takes a tenth of the whole visit's time in the kernel.
+/// Whether the peer has closed its end, as a web server does on request. It would answer a close with a reset, which a
+/// firewall logs and which takes a tenth of the whole probe's time in the kernel.
 fn has_left(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let mut rest = [0; 64];
     matches!(stream.read(&mut rest).now_or_never(), Some(Ok(0) | Err(_)))
@@ -279,7 +279,7 @@ async fn http(
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 
-/// Keeps of a response whose sender is verified only its status, its server and its time. The rest is not needed to
+/// For a response whose sender is verified, keeps only its status, its server and its time. The rest is not needed to
 /// identify the sender, and thousands of endpoints would keep it.
 fn keep_summary(hello: &mut Hello) {
     if let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = &mut hello.greeting.end {
@@ -291,16 +291,16 @@ fn keep_summary(hello: &mut Hello) {
     }
 }
 
-/// Whether a handshake proves the service, which is all that a conversation behind it needs.
+/// Whether a handshake proves the service, so that any reply after it is enough.
 fn is_proof(endpoint: &PlannedEndpoint, trace: &TlsTrace) -> bool {
-    // Some names of the instance's own have certificates that only their users trust.
+    // Some of the instance's own names have certificates that only their users trust.
     let of_instance = endpoint.of_instance.as_ref();
     let any_will_do = of_instance.is_some_and(|own| !own.validation.chain);
     let is_accepted = |chain: &ChainFacts| chain.is_the_service() || any_will_do && chain.right_name;
     trace.end == TlsEnd::Completed && trace.chain.as_deref().is_some_and(is_accepted)
 }
 
-/// The `Host` of a request: the port is part of it where it is not the scheme's own (RFC 9110 §7.2).
+/// The `Host` of a request: it includes the port unless that is the scheme's default (RFC 9110 §7.2).
 fn host_header(endpoint: &PlannedEndpoint) -> String {
     let name = endpoint
         .names
@@ -314,7 +314,7 @@ fn host_header(endpoint: &PlannedEndpoint) -> String {
 }
 
 fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<Hello>> {
-    // Boxed: within the future of its connection it would have its room twice, as what is handed over and as what is awaited.
+    // Boxed: otherwise the future of its connection would contain it twice, as an argument and as an awaited value.
     let greeting = Box::pin(greeting);
     async move {
         let started = Instant::now();

@@ -1,6 +1,6 @@
 //! The threads that probes run on.
 //!
-//! Each has a runtime of its own. The thread that started them only watches over the run: whatever a peer makes a probe
+//! Each has a separate runtime. The thread that started them only watches the run: however much a peer makes a probe
 //! compute, the deadline and Ctrl-C are on time.
 
 use std::{
@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Threads to spread probes over. They end with this value.
+/// Threads to distribute probes over. They end when this value is dropped.
 #[derive(Debug)]
 pub struct Threads {
     runtimes: Vec<Handle>,
@@ -22,7 +22,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts as many threads as the system gives, `wanted` at most.
+    /// Starts as many threads as the system allows, at most `wanted`.
     pub fn start(wanted: usize) -> Self {
         let (end, _) = watch::channel(());
         let start = |_| {
@@ -40,10 +40,11 @@ impl Threads {
         }
     }
 
-    /// The runtime whose turn it is; where there is none, the caller's own.
+    /// The next runtime; if there is none, the caller's own.
     ///
     /// # Panics
-    /// Outside a runtime where there is none.
+    ///
+    /// Outside a runtime if there is none.
     pub fn next(&self) -> Handle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         match self.runtimes.get(turn % self.runtimes.len().max(1)) {

@@ -1,4 +1,4 @@
-//! What a probe saw, as data.
+//! The observations of a probe, as data.
 
 use std::{
     iter,
@@ -21,76 +21,76 @@ use crate::{
     },
 };
 
-/// What one probe saw.
+/// The observations of one probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
     /// How long the probe took.
     pub duration: Duration,
-    /// What the name servers had said when the probe went on; `None` where no name had to be looked up.
+    /// The name servers' answers when the probe continued; `None` if no name had to be looked up.
     pub name: Option<NameTrace>,
-    /// One entry for each connection: by address in the order of the answer, and to each in the order of their start.
+    /// One entry for each connection: by address in the order of the answer, and for each in order of start.
     pub attempts: Vec<Attempt>,
-    /// Whether the end of the run cut it short.
+    /// Whether the end of the run interrupted it.
     pub cut: bool,
 }
 
-/// What the name servers said of one name.
+/// The name servers' answers for one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NameTrace {
-    /// When the first server was asked, from the start of the run on.
+    /// When the first server was queried, relative to the start of the run.
     pub started: Duration,
     /// How long it took until an answer could be used.
     pub duration: Duration,
-    /// The index of the reply that decided; `None` where there is none.
+    /// The index of the reply that decided; `None` if there is none.
     pub decided: Option<usize>,
-    /// One entry for each configured server, in their order; `None` where it had not replied yet.
+    /// One entry for each configured server, in their order; `None` if it had not replied yet.
     pub replies: Vec<Option<Arc<ServerReply>>>,
-    /// Whether they were asked once more, because no answer was final and other names of the zone resolved.
+    /// Whether they were queried once more, because no answer was final and other names of the zone resolved.
     pub again: bool,
-    /// What the platform's own server said, where it was asked as a control.
+    /// The platform's own server's answer, if it was queried as a control.
     pub platform: Option<Box<ServerReply>>,
 }
 
-/// What one name server said of one name.
+/// One name server's answers for one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerReply {
-    /// The question for IPv4 addresses.
+    /// The query for IPv4 addresses.
     pub v4: DnsExchange,
-    /// The question for IPv6 addresses, where it was asked.
+    /// The query for IPv6 addresses, if there was one.
     pub v6: Option<Box<DnsExchange>>,
 }
 
-/// What was seen of one connection to an address, or of one question to it.
+/// The observations on one connection to an address, or of one query to it.
 ///
-/// There are dozens for each endpoint where names have many addresses, and most of those end before anything is said: so
-/// what comes behind the connection is boxed.
+/// There are dozens for each endpoint if names have many addresses, and most of them end before any data is sent: so
+/// the later stages are boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// The address and port tried.
     pub address: SocketAddr,
-    /// When it began, from the start of the run on.
+    /// When it began, relative to the start of the run.
     pub started: Duration,
-    /// The largest segment that was asked for, where it was a control of the size of packets.
+    /// The MSS that was requested, if it was a control of the packet size.
     pub segment: Option<u32>,
     /// The connection.
     pub tcp: Option<TcpTrace>,
-    /// What was said before TLS.
+    /// The exchange before TLS.
     pub prelude: Option<Box<Hello>>,
     /// The handshake.
     pub tls: Option<Box<TlsTrace>>,
-    /// What was said in the end.
+    /// The exchange in the service's protocol.
     pub hello: Option<Box<Hello>>,
-    /// What the kernel counted on the connection, where it was opened.
+    /// The kernel's counts for the connection, if it was opened.
     pub counted: Option<TcpFacts>,
-    /// Whether a hop said that the TTL of our words ran out, where it was a small one.
+    /// Whether a hop reported that the TTL of our data expired, if it was a low one.
     pub ran_out: bool,
     /// The exchange with a name server.
     pub dns: Option<Box<DnsExchange>>,
     /// The exchange with a time server.
     pub ntp: Option<Box<UdpTrace<NtpReply>>>,
-    /// How far this machine's clock is ahead of the peer's, where the peer gave its time.
+    /// How far this machine's clock is ahead of the peer's, if the peer sent its time.
     pub clock_ahead: Option<SignedDuration>,
-    /// Set where the address was not tried.
+    /// Set if the address was not tried.
     pub not_dialled: Option<NotDialled>,
 }
 
@@ -103,12 +103,12 @@ pub enum NotDialled {
     NoSocket,
 }
 
-/// One conversation in the service's own protocol.
+/// One exchange in the service's own protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hello {
     /// How long it took.
     pub duration: Duration,
-    /// How it ended and what was said.
+    /// How it ended, and its content.
     pub greeting: Greeting,
 }
 
@@ -117,7 +117,7 @@ impl Trace {
     pub fn addresses(&self) -> Vec<IpAddr> {
         let dialled = self.attempts.iter().filter(|attempt| attempt.was_dialled());
         let mut dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
-        // Several connections to one address stand together.
+        // Several connections to one address are adjacent.
         dialled.dedup();
         if !dialled.is_empty() {
             return dialled;
@@ -126,7 +126,7 @@ impl Trace {
         decision.map(ServerReply::addresses).unwrap_or_default()
     }
 
-    /// Counts its moments from an earlier start of the run on.
+    /// Makes its times relative to an earlier start of the run.
     pub fn delay(&mut self, later: Duration) {
         for attempt in &mut self.attempts {
             attempt.started += later;
@@ -136,7 +136,7 @@ impl Trace {
         }
     }
 
-    /// Adds what further connections showed, each behind the others to its address.
+    /// Adds the results of further connections, each after the others to its address.
     pub fn add(&mut self, attempts: Vec<Attempt>) {
         for attempt in attempts {
             let behind = self.attempts.iter().rposition(|other| other.address == attempt.address);
@@ -151,12 +151,12 @@ impl Attempt {
         self.tcp.is_some() || self.dns.is_some() || self.ntp.is_some()
     }
 
-    /// How its connection was opened, a name server's included; `None` where there was none.
+    /// How its connection was opened, including a name server's; `None` if there was none.
     pub fn connection(&self) -> Option<&TcpTrace> {
         self.tcp.as_ref().or_else(|| self.dns.as_ref()?.tcp())
     }
 
-    /// Whether the connection was accepted or refused: at the time, new connections got out, and replies came back.
+    /// Whether the connection was accepted or refused: at that time, new connections got out, and replies came back.
     pub fn is_answered(&self) -> bool {
         match self.tcp.as_ref().map(|tcp| &tcp.end) {
             Some(TcpEnd::Open) => true,
@@ -172,14 +172,14 @@ impl Attempt {
             .is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { .. }))
     }
 
-    /// This machine's end of it; of a question over UDP, the port that it left from first.
+    /// This machine's end of it; for a UDP query, the first source port.
     pub fn source(&self) -> Option<SocketAddr> {
         let of_tcp = self.tcp.as_ref().and_then(|tcp| tcp.source);
         let of_dns = || self.dns.as_ref().and_then(|exchange| exchange.source);
         of_tcp.or_else(of_dns).or_else(|| self.ntp.as_ref()?.source)
     }
 
-    /// An attempt of which nothing is known yet.
+    /// An attempt without results yet.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
@@ -200,7 +200,8 @@ impl Attempt {
 }
 
 impl NameTrace {
-    /// The reply that decided. Where a stub of this machine failed, the instance does not: it is the next server's.
+    /// The reply that decided. If a stub on this machine failed, the instance does not fail: the next server's reply
+    /// counts.
     pub fn decision(&self) -> Option<&ServerReply> {
         let decided = self.replies.get(self.decided?)?.as_deref()?;
         if decided.is_final() || !decided.is_of_a_stub() {
@@ -210,7 +211,7 @@ impl NameTrace {
         replies.find(|reply| !reply.is_of_a_stub()).or(Some(decided))
     }
 
-    /// What every server said, the platform's own included.
+    /// Every server's answers, including the platform's.
     pub fn everything_said(&self) -> impl Iterator<Item = &ServerReply> {
         self.replies().chain(self.platform.as_deref())
     }
@@ -222,12 +223,12 @@ impl NameTrace {
 }
 
 impl ServerReply {
-    /// The questions that it answers, or leaves open.
+    /// The queries that it answers, or leaves unanswered.
     pub fn questions(&self) -> impl Iterator<Item = &DnsExchange> {
         iter::once(&self.v4).chain(self.v6.as_deref())
     }
 
-    /// The answer, where the server gave one; IPv4 first, unless only the other question was answered.
+    /// The answer, if the server sent one; IPv4 first, unless only the other query was answered.
     pub fn answer(&self) -> Option<&DnsAnswer> {
         let answer = |exchange: &'_ DnsExchange| matches!(exchange.end, DnsEnd::Answered(_));
         let exchange = if answer(&self.v4) {
@@ -241,7 +242,7 @@ impl ServerReply {
         }
     }
 
-    /// The addresses in it that are tried, in its order, IPv4 first: [`MOST_ADDRESSES`] at most.
+    /// The addresses in it that are tried, in its order, IPv4 first: at most [`MOST_ADDRESSES`].
     pub fn addresses(&self) -> Vec<IpAddr> {
         let all = self.answers().flat_map(|answer| answer.addresses.iter().copied());
         all.take(MOST_ADDRESSES).collect()
@@ -261,7 +262,7 @@ impl ServerReply {
         })
     }
 
-    /// Whether a resolver would stop here: the name has addresses, or it has none, or it does not exist.
+    /// Whether a resolver would stop here: the name has addresses, has none, or does not exist.
     pub fn is_final(&self) -> bool {
         let settles = |answer: &DnsAnswer| matches!(answer.rcode.as_str(), "NOERROR" | "NXDOMAIN");
         self.answer().is_some_and(settles) || !self.addresses().is_empty()
@@ -272,7 +273,7 @@ impl ServerReply {
         self.v4.server.ip().is_loopback()
     }
 
-    /// What failed in the socket, where the question never got through.
+    /// The socket's error, if the query was not sent successfully.
     pub fn failure(&self) -> Option<&SocketFailure> {
         match &self.v4.end {
             DnsEnd::Failed(failure) => Some(failure),

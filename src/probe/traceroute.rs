@@ -1,11 +1,11 @@
-//! Where on the path packets stop: SYNs, and data on open connections, that reach the first few hops only.
+//! Where on the path packets stop: SYNs, and data on open connections, that reach only the first few hops.
 //!
-//! A packet's TTL says how many routers may pass it on. A router at which it runs out drops the packet, and may say so;
-//! Linux tells a socket that is being opened who did (`IP_RECVERR`, since 5.8), without any right. A device that
-//! accepts, or cuts, although the packet can only have passed so many hops, is within them: that needs no router's
-//! answer.
+//! A packet's TTL limits how many routers may forward it. The router at which it expires drops the packet, and may
+//! report it; Linux tells a connecting socket which router did (`IP_RECVERR`, since 5.8), without any privileges. If a
+//! device accepts or cuts although the packet can only have passed a number of hops, it is within that distance: this
+//! does not depend on any router's answer.
 //!
-//! All TTLs are tried at once and once only, as routers answer a few times a second at most.
+//! All TTLs are tried at once and only once, because routers answer at most a few times per second.
 
 use std::{
     collections::BTreeSet,
@@ -35,78 +35,78 @@ use crate::{
 
 /// The largest TTL that is tried.
 pub const FARTHEST: u8 = 8;
-/// So many addresses of a run are looked at.
+/// Maximum number of addresses that are traced in a run.
 pub const MOST: usize = 4;
-/// So many connections from different ports show which of several first hops has which.
+/// This many connections from different ports show which of several first hops each of them uses.
 const FLOWS: usize = 8;
-/// How long an answer is waited for. Hops and devices that answer for others are near.
+/// How long to wait for an answer. Hops and devices that answer instead of others are near.
 const HOP_TIMEOUT: Duration = Duration::from_millis(400);
-/// How long a whole connection may take in each stage, where connections are told apart by their first hops.
+/// How long a whole connection may take in each stage, if connections are compared by their first hops.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// With less time than this left nothing is begun: what is cut short shows nothing.
+/// With less time left than this, nothing is started: an interrupted trace shows nothing.
 pub const LEAST_TIME: Duration = Duration::from_millis(500);
-/// What there was no room for until then is left out, so that few probes at once do not hold up the report.
+/// Packets without a permit until then are skipped, so that a low concurrency does not delay the report.
 pub const MOST_TIME: Duration = Duration::from_secs(5);
 
-/// An address to look at.
+/// An address to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The index of its endpoint in the plan.
     pub endpoint: usize,
     /// The address and port.
     pub address: SocketAddr,
-    /// The stage in which what we said was cut, where a connection was opened.
+    /// The stage in which our data was cut, if a connection was opened.
     pub cut: Option<ConnectionStage>,
-    /// Which connections are told apart by their first hops.
+    /// Which connections are compared by their first hops.
     pub flows: FlowSelection,
 }
 
-/// Which connections are told apart by their first hops.
+/// Which connections are compared by their first hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowSelection {
-    /// None: there is nothing to tell apart.
+    /// None: there is nothing to compare.
     Nothing,
-    /// Some, where their first hops are not the same; then nothing else is looked at.
+    /// Some, if their first hops differ; then nothing else is traced.
     OverSeveralHops,
-    /// Some as well, whatever their first hops are.
+    /// Some as well, even if their first hops are the same.
     Any,
 }
 
-/// What small TTLs showed of the way to an address.
+/// What packets with a low TTL showed about the path to an address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Way {
     /// The index of its endpoint in the plan.
     pub endpoint: usize,
     /// The address and port.
     pub address: SocketAddr,
-    /// What became of one SYN each, with a TTL from 1 on; `None` where there was no room for it. Empty where the SYNs
-    /// went to the first hops of `flows` instead.
+    /// The result of one SYN for each TTL, from 1 on; `None` if there was no permit for it. Empty if the SYNs went to
+    /// the first hops of `flows` instead.
     pub syns: Vec<Option<TcpTrace>>,
-    /// What became of one open connection each, with that TTL from the stage on that was cut; empty where none was.
+    /// The result of one open connection for each TTL, which applied from the cut stage on; empty if there was none.
     pub words: Vec<Option<Attempt>>,
-    /// Connections that fare differently.
+    /// Connections with different results.
     pub flows: Vec<FlowOverHop>,
 }
 
-/// A connection and the hop that it goes over.
+/// A connection and its first hop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlowOverHop {
-    /// Where its SYN with a TTL of 1 expired, where a hop reported it.
+    /// Where its SYN with a TTL of 1 expired, if a hop reported it.
     pub hop: Option<IpAddr>,
-    /// What became of all of it, from the same port.
+    /// The result of the whole connection, from the same port.
     pub whole: Attempt,
 }
 
-/// What was seen of the ways of a run.
+/// The results for the paths of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ways {
-    /// Those that were looked at.
+    /// Those that were traced.
     pub seen: Vec<Way>,
-    /// Whether none could be, as this machine's kernel does not tell which hop answers.
+    /// Whether none could be traced, because this machine's kernel does not report which hop answers.
     pub hops_unknown: bool,
 }
 
-/// Looks at the way to these addresses, [`MOST`] at most.
+/// Traces the path to these addresses, at most [`MOST`].
 pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> Vec<Way> {
     let looks = calls.iter().take(MOST).map(async |call| Way {
         endpoint: call.endpoint,
@@ -116,7 +116,7 @@ pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> 
     join_all(looks).await
 }
 
-/// With one series of SYNs only, which either reaches farther and farther or tells the first hops of several ports.
+/// With only one series of SYNs, which either has increasing TTLs or shows the first hops of several ports.
 async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Way {
     let farthest = if call.flows == FlowSelection::OverSeveralHops {
         0
@@ -156,7 +156,7 @@ async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpT
     Some(trace)
 }
 
-/// One connection that is opened as usual, and says what is said in this stage, and later, with this TTL.
+/// One connection that is opened as usual, and sends the data of this stage, and of later ones, with this TTL.
 async fn word(
     stages: &ProbeContext,
     endpoint: &PlannedEndpoint,
@@ -169,7 +169,7 @@ async fn word(
     Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
 }
 
-/// Connections from several ports, each with the hop that the first SYN from there named.
+/// Connections from several ports, each with the hop that reported the first SYN from that port.
 async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Vec<FlowOverHop> {
     let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, call.address, n % 2 == 1))).await;
     let firsts: Vec<(Option<u16>, Option<IpAddr>)> = firsts.into_iter().flatten().collect();
@@ -190,7 +190,7 @@ async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -
     join_all(whole).await.into_iter().flatten().collect()
 }
 
-/// The port of a SYN with a TTL of 1, where it can be used again, and the hop that said that it ran out. `early_port`
+/// The port of a SYN with a TTL of 1, if it can be used again, and the hop that reported that it expired. `early_port`
 /// is [`Manner`]'s: ports of both kinds.
 async fn first_hop(
     stages: &ProbeContext,
@@ -210,7 +210,7 @@ async fn first_hop(
     Some((port.map(|source| source.port()), hop))
 }
 
-/// The word of the hop at which a SYN ran out.
+/// The report of the hop at which a SYN expired.
 pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
     match &trace.end {
         TcpEnd::Failed(SocketFailure { icmp, .. }) => icmp.iter().find(|error| error.is_out_of_hops()),
@@ -218,8 +218,8 @@ pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
     }
 }
 
-/// Room for one more connection among the probes in flight, and a socket for it; `None` where too little time would be left to
-/// wait for an answer.
+/// A permit for one more connection among the probes in flight, and a socket for it; `None` if too little time would be
+/// left to wait for an answer.
 async fn room(stages: &ProbeContext) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
     let room = async { Some((stages.flows.room().await?, stages.socket().await?)) };
     timeout_at(stages.end - HOP_TIMEOUT, room).await.ok()?

@@ -1,4 +1,4 @@
-//! A connection whose data may be sent with a small TTL, for the first few hops only.
+//! A connection whose data may be sent with a low TTL, for the first few hops only.
 
 use std::{
     io,
@@ -15,13 +15,13 @@ use tokio::{
 use super::flows::connection_progress::ConnectionProgress;
 use crate::net::tcp;
 
-/// Passes everything through; what is said from the stage on that its course names goes out with a small TTL.
+/// Passes everything through; data from the stage that its state names is sent with a low TTL.
 #[derive(Debug)]
 pub(super) struct TtlStream<'a> {
     stream: TcpStream,
     peer: SocketAddr,
     course: &'a ConnectionProgress,
-    /// The usual TTL, once a small one has taken its place.
+    /// The default TTL, once a low one has replaced it.
     usual: Option<u32>,
 }
 
@@ -36,14 +36,14 @@ impl<'a> TtlStream<'a> {
         }
     }
 
-    /// Whether the TTL of what was sent expired on the path, and a hop reported it. On an open connection the kernel
-    /// keeps that as an error which ends nothing, and does not tell which hop sent it.
+    /// Whether the TTL of the data expired on the path, and a hop reported it. On an open connection the kernel keeps
+    /// this as an error that does not end it, and does not report which hop sent it.
     pub(super) fn ran_out(&self) -> bool {
         let said = self.usual.is_some().then(|| self.stream.take_error());
         matches!(said, Some(Ok(Some(error))) if error.kind() == io::ErrorKind::HostUnreachable)
     }
 
-    /// The connection, with its usual TTL, so that the peer hears of its end.
+    /// The connection, with its default TTL, so that the peer sees its end.
     pub(super) fn into_inner(self) -> TcpStream {
         if let Some(usual) = self.usual {
             let _ = tcp::change_ttl(&self.stream, self.peer, usual);
@@ -51,7 +51,7 @@ impl<'a> TtlStream<'a> {
         self.stream
     }
 
-    /// Sees to the TTL of what is about to be said; a connection that cannot change it says nothing.
+    /// Sets the TTL of the next data; a connection that cannot change it sends nothing.
     fn prepare(&mut self) -> io::Result<()> {
         if self.usual.is_none()
             && let Some(ttl) = self.course.ttl()

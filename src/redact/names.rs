@@ -1,4 +1,4 @@
-//! What is known to be the user's, and the stand-in of each.
+//! The names that are known to be the user's, and their stand-ins.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -23,28 +23,29 @@ const DEFAULT_RULES: [&str; 6] = [
     "DenyAllOutBound",
 ];
 
-/// A word of up to so many bytes counts only as it was learnt, or in small letters: a machine called `vm` is no VM.
+/// A word of up to this many bytes counts only as it was learned, or in lower case: a machine called `vm` must not
+/// match VM.
 const SHORT: usize = 4;
-/// Short technical terms, which are no names.
+/// Short technical terms, which are not names.
 const TERMS: [&str; 14] = [
     "VM", "NSG", "UDR", "NVA", "DNS", "SQL", "Sql", "TLS", "TCP", "UDP", "KMS", "NTP", "SNI", "NAT",
 ];
-/// What stand-ins of addresses begin at: 198.18.0.0/15, 240.0.0.0/4 and `2001:db8::/32`.
+/// The ranges of addresses used as stand-ins: 198.18.0.0/15, 240.0.0.0/4 and `2001:db8::/32`.
 const PRIVATE: u32 = u32::from_be_bytes([198, 18, 0, 0]);
 const PRIVATE_BITS: u32 = 17;
 const PUBLIC: u32 = u32::from_be_bytes([240, 0, 0, 0]);
 const PUBLIC_BITS: u32 = 28;
 const IPV6: u128 = 0x2001_0db8 << 96;
-/// A phrase counts for so many words: each text is searched for each of them.
+/// A phrase counts as this many words: each text is searched for each of them.
 const PHRASE: usize = 32;
 
 /// Everything that has a stand-in.
 #[derive(Debug)]
 pub(super) struct Names {
     public: Public,
-    /// How many stand-ins of each kind there were: none is ever given twice.
+    /// The number of stand-ins of each kind so far: none is ever used twice.
     counts: Counts,
-    /// Whether what is learnt now is the user's own, and not only an answer of the network.
+    /// Whether what is learned now is the user's own, and not just an answer from the network.
     is_own: bool,
     /// Hosts, domains, and parts of them, in lower case; names of resources.
     words: Table<String, String>,
@@ -52,9 +53,9 @@ pub(super) struct Names {
     spelled: Table<String, ()>,
     /// Texts of several words in lower case, the longest first.
     phrases: Vec<Phrase>,
-    /// Names that are words of every text, in lower case: they are turned where nothing stands beside them.
+    /// Names that are also ordinary words, in lower case: they are replaced only if they are a whole text.
     alone: Table<String, String>,
-    /// Words of a catalog of the user's: ids of dependencies, service tags.
+    /// Words from a user's catalog: ids of dependencies, service tags.
     catalog: Table<String, String>,
     addresses: Table<IpAddr, IpAddr>,
 }
@@ -82,26 +83,26 @@ impl Names {
         }
     }
 
-    /// Knows another cloud's or region's hosts from now on; what has a stand-in keeps it.
+    /// Learns another cloud's or region's hosts; existing stand-ins stay.
     pub(super) fn renew(&mut self, public: Public) {
         self.public = public;
     }
 
-    /// Learns what is the user's own, which is never forgotten; all else is an answer of the network.
+    /// Learns the user's own names, which are never forgotten; all others are from the network's answers.
     pub(super) fn learn_own(&mut self, learn: impl FnOnce(&mut Self)) {
         self.is_own = true;
         learn(self);
         self.is_own = false;
     }
 
-    /// How many words answers of the network brought.
+    /// How many words are from the network's answers.
     pub(super) fn passing(&self) -> usize {
         let phrases = self.phrases.iter().filter(|phrase| !phrase.is_own).count();
         let tables = [self.words.passing(), self.alone.passing(), self.addresses.passing()];
         tables.iter().sum::<usize>() + phrases * PHRASE
     }
 
-    /// Forgets them where they are more than so many.
+    /// Forgets them if there are more than this.
     pub(super) fn forget_beyond(&mut self, most: usize) {
         if self.passing() <= most {
             return;
@@ -124,7 +125,7 @@ impl Names {
         *count
     }
 
-    /// A host, unless it is public. What it has of a public zone stays, as do parts that are known by now.
+    /// A host, unless it is public. Its public zone stays, and so do parts that are already known.
     pub(super) fn learn_host(&mut self, host: &str) {
         let host = host.trim_end_matches('.').to_lowercase();
         let is_name = !host.is_empty() && !host.contains(['{', '}', '*', '/', ' ']) && host.parse::<IpAddr>().is_err();
@@ -167,7 +168,7 @@ impl Names {
         self.words.add(host, stand_in, self.is_own);
     }
 
-    /// A part of a host that has a stand-in wherever it stands, unless it is a word of every text: then only within the host.
+    /// A part of a host that is replaced wherever it appears, unless it is an ordinary word: then only within the host.
     fn learn_label(&mut self, host: &str, label: &str, kind: &'static str) {
         if !self.public.has_word(label) {
             self.learn_word(label, kind);
@@ -178,7 +179,7 @@ impl Names {
         }
     }
 
-    /// A name of the user's, whatever it is made of.
+    /// A name of the user's, of any form.
     pub(super) fn learn(&mut self, name: &str, kind: &'static str) {
         let name = name.trim();
         match kind {
@@ -198,7 +199,7 @@ impl Names {
         }
     }
 
-    /// The beginning of a URL: scheme, host and port, of which the host may hold the names of named values.
+    /// The beginning of a URL: scheme, host and port; the host may contain the names of named values.
     fn learn_link(&mut self, link: &str) {
         let host = link.split_once("://").map_or(link, |(_, host)| host);
         let host = match host.rsplit_once(':') {
@@ -246,7 +247,7 @@ impl Names {
         }
     }
 
-    /// What a notice quotes of a document, unless all of its words are ours.
+    /// What a notice quotes from a document, unless all of its words are ours.
     pub(super) fn learn_quoted(&mut self, notice: &str) {
         let quoted: Vec<String> = notice.split('"').skip(1).step_by(2).map(str::to_owned).collect();
         for text in quoted {
@@ -260,7 +261,7 @@ impl Names {
         }
     }
 
-    /// A file that the user named: its path, its name alone, by which reports call it, and the folder that it is in.
+    /// A file that the user named: its path, its name alone, as used in reports, and its folder.
     pub(super) fn learn_file(&mut self, path: &Path) {
         if self.has_phrase(&file::shown(path)) {
             return;
@@ -272,7 +273,7 @@ impl Names {
         for known in [Some(path), name].into_iter().flatten().map(file::shown) {
             self.add_phrase(&known, stand_in.clone());
         }
-        // A folder such as `/tmp` or `out` is named in texts that are not about it.
+        // A folder such as `/tmp` or `out` also appears in texts that are not about it.
         if let Some(folder) = path.parent().filter(|folder| folder.components().count() > 2) {
             self.learn_phrase(&file::shown(folder), "folder");
         }
@@ -288,7 +289,7 @@ impl Names {
         self.catalog.get(word).map_or(word, String::as_str)
     }
 
-    /// A name that stands alone; one that every text has as a word only where it is all of a text.
+    /// A name that is a whole text; one that is also an ordinary word counts only then.
     pub(super) fn learn_word(&mut self, word: &str, kind: &'static str) {
         let spelled = word.trim();
         let word = spelled.to_lowercase();
@@ -314,7 +315,7 @@ impl Names {
         self.words.add(word, stand_in, self.is_own);
     }
 
-    /// A rule of a network's, unless every NSG has it.
+    /// A rule of a network, unless every NSG has it.
     fn learn_rule(&mut self, name: &str) {
         let own = name.rsplit('/').next().unwrap_or(name);
         let bare = own.strip_prefix("DefaultRule_").unwrap_or(own);
@@ -334,7 +335,7 @@ impl Names {
         self.add_phrase(phrase, format!("{kind}-{number}"));
     }
 
-    /// As ids carry it, it has the same stand-in.
+    /// In ids it has the same stand-in.
     fn add_phrase(&mut self, phrase: &str, stand_in: String) {
         let lower = phrase.to_lowercase();
         let is_name = lower.chars().filter(|c| c.is_alphanumeric()).count() > 1;
@@ -354,8 +355,7 @@ impl Names {
         self.phrases.insert(at, phrase);
     }
 
-    /// The holder or issuer that a certificate names, by the parts by which a sentence may call it; a country is no
-    /// name.
+    /// The subject or issuer of a certificate, by the parts that sentences may contain; a country is not a name.
     pub(super) fn learn_certificate(&mut self, name: &str, kind: &'static str) {
         let parts = name.split(", ").filter_map(|part| part.split_once('='));
         for (_, value) in parts.filter(|(key, value)| *key != "C" && value.len() > 2) {
@@ -372,7 +372,7 @@ impl Names {
     }
 
     /// An address, unless it is the same for all users: a private one becomes one of 198.18.0.0/15 (RFC 2544), a public
-    /// one one of 240.0.0.0/4 (RFC 1112), one of IPv6 one of `2001:db8::/32` (RFC 3849). None of them is assigned to
+    /// one one of 240.0.0.0/4 (RFC 1112), an IPv6 one one of `2001:db8::/32` (RFC 3849). None of them is assigned to
     /// anyone.
     pub(super) fn learn_address(&mut self, address: IpAddr) -> IpAddr {
         if self.public.has_address(address) || self.is_stand_in(address) {
@@ -395,13 +395,13 @@ impl Names {
         stand_in
     }
 
-    /// The next address of a range of `2^bits`, or its first again: by then that one is long forgotten.
+    /// The next address of a range of `2^bits`, or its first one again, which was forgotten long ago by then.
     fn v4(&mut self, base: u32, bits: u32, kind: &'static str) -> IpAddr {
         let next = (self.number(kind) - 1) % ((1 << bits) - 1) + 1;
         IpAddr::V4(Ipv4Addr::from(base | u32::try_from(next).unwrap_or_default()))
     }
 
-    /// Whether an address stands for another one, or once did.
+    /// Whether an address is a stand-in, or once was.
     fn is_stand_in(&self, address: IpAddr) -> bool {
         let is_given = |number: Option<u128>, kind| {
             let given = self.counts.get(kind).copied().unwrap_or_default() as u128;
@@ -419,7 +419,7 @@ impl Names {
         }
     }
 
-    /// A text without what is known, and without what looks like a host, an address or an id.
+    /// A text without known names, and without anything that looks like a host, an address or an id.
     pub(super) fn text(&mut self, text: &str) -> String {
         if let Some(stand_in) = self.alone.get(&text.to_lowercase()) {
             return stand_in.clone();
@@ -433,7 +433,7 @@ impl Names {
         pieces.into_iter().map(|piece| self.piece(piece)).collect()
     }
 
-    /// A text with its phrases turned, in whatever case they stand there.
+    /// A text with its phrases replaced, in any case.
     fn without_phrases(&self, text: &str) -> String {
         let mut text = text.to_owned();
         let mut lower = text.to_lowercase();
@@ -445,7 +445,8 @@ impl Names {
             while let Some(at) = lower.get(from..).and_then(|rest| rest.find(phrase.as_str())) {
                 let (start, end) = (from + at, from + at + phrase.len());
                 from = end;
-                // Letters whose lower case has another length are in no name; a text with them is left to the words.
+                // Letters whose lower case has another length are in no name; a text with them is redacted word by word
+                // only.
                 if lower.len() != text.len() || !is_apart(&lower, start, end) {
                     continue;
                 }
@@ -480,7 +481,7 @@ impl Names {
         if tokens::is_guid(word) {
             self.learn_word(word, "id");
         } else if word.contains('.') {
-            // The longest ending that is known, as of a host in a domain of the user's.
+            // The longest known ending, such as of a host in a domain of the user's.
             if let Some((at, stand_in)) = self.ending(&lower) {
                 return format!("{}{stand_in}", self.parts(&word[..at]));
             }
@@ -500,7 +501,7 @@ impl Names {
         self.within(word, &lower)
     }
 
-    /// A word with what it holds of names between its hyphens: `orders-api-backup`.
+    /// A word with the known names between its hyphens replaced: `orders-api-backup`.
     fn within(&self, word: &str, lower: &str) -> String {
         let parts = tokens::parts(lower);
         if parts.len() < 2 || lower.len() != word.len() {
@@ -521,14 +522,14 @@ impl Names {
         word.to_owned()
     }
 
-    /// Where a domain that is known begins in a host.
+    /// Where a known domain begins in a host.
     fn ending(&self, host: &str) -> Option<(usize, String)> {
         let starts = host.match_indices('.').map(|(at, _)| at + 1);
         let mut found = starts.filter(|at| host[*at..].contains('.'));
         found.find_map(|at| Some((at, self.words.get(&host[at..])?.clone())))
     }
 
-    /// A host with the parts that are known turned.
+    /// A host with its known parts replaced.
     fn parts(&self, host: &str) -> String {
         let turned: Vec<&str> = host
             .split('.')
@@ -538,7 +539,7 @@ impl Names {
     }
 }
 
-/// Whether what stands from `start` to `end` is no part of a longer word.
+/// Whether the text from `start` to `end` is not part of a longer word.
 fn is_apart(text: &str, start: usize, end: usize) -> bool {
     let joins = |one: Option<char>, other: Option<char>| {
         one.is_some_and(char::is_alphanumeric) && other.is_some_and(char::is_alphanumeric)
@@ -548,7 +549,7 @@ fn is_apart(text: &str, start: usize, end: usize) -> bool {
         && !joins(inside.chars().next_back(), behind.chars().next())
 }
 
-/// What a value of `--set` is called.
+/// The name of a value of `--set`.
 fn kind_of(setting: &str) -> &'static str {
     match setting {
         "storage_account" => "storage-account",

@@ -20,7 +20,7 @@ struct Template {
     behind: String,
 }
 
-/// What is public.
+/// The public names.
 #[derive(Debug)]
 pub(super) struct Public {
     hosts: HashSet<String>,
@@ -30,11 +30,11 @@ pub(super) struct Public {
     addresses: HashSet<IpAddr>,
     /// What the built-in catalogs call dependencies, tags, paths, and what they say of them.
     texts: HashSet<String>,
-    /// The words of our own texts, in lower case: a resource of such a name is not told from them, nor told by them.
+    /// The words of our own texts, in lower case: a resource with such a name cannot be distinguished from them.
     vocabulary: HashSet<String>,
 }
 
-/// Hosts that our own texts name, and zones of the platform's.
+/// Hosts in our own texts, and zones of the platform's.
 const OURS: [&str; 10] = [
     "learn.microsoft.com",
     "aka.ms",
@@ -48,7 +48,7 @@ const OURS: [&str; 10] = [
     "no-color.org",
 ];
 
-/// Words without which no sentence is written, and closed lists.
+/// Words that almost every sentence contains, and closed lists.
 const OF_SENTENCES: [&str; 40] = [
     "a",
     "all",
@@ -93,7 +93,7 @@ const OF_SENTENCES: [&str; 40] = [
 ];
 
 impl Public {
-    /// What the built-in catalogs name in a cloud and a region.
+    /// Learns the built-in catalogs' names for a cloud and a region.
     pub(super) fn of(cloud: Cloud, region: Option<&str>) -> Self {
         let mut public = Self {
             hosts: OURS.map(str::to_owned).into(),
@@ -150,7 +150,7 @@ impl Public {
         public
     }
 
-    /// Learns the words by which causes and findings are explained.
+    /// Learns the words that explain causes and findings.
     fn read_all(&mut self) {
         for cause in Cause::ALL {
             self.texts.insert(cause.as_str().to_owned());
@@ -168,7 +168,7 @@ impl Public {
         }
     }
 
-    /// Learns what a built-in catalog says of an endpoint.
+    /// Learns what a built-in catalog says about an endpoint.
     fn read(&mut self, endpoint: &PlannedEndpoint) {
         let given = [
             &endpoint.feature,
@@ -189,7 +189,7 @@ impl Public {
         self.vocabulary.extend(words.filter(|word| !word.is_empty()));
     }
 
-    /// Whether a text stands in a built-in catalog: the id of a dependency, its title, a path.
+    /// Whether a text is in a built-in catalog: the id of a dependency, its title, a path.
     pub(super) fn has_text(&self, text: &str) -> bool {
         self.texts.contains(text)
     }
@@ -200,7 +200,7 @@ impl Public {
         self.texts.iter().any(|text| text.contains(part))
     }
 
-    /// Whether a word, in lower case, is one of our own texts'. Numbers are no names either.
+    /// Whether a word, in lower case, is in our own texts. Numbers are not names either.
     pub(super) fn has_word(&self, word: &str) -> bool {
         let is_number = word.len() < 6 && word.bytes().all(|byte| byte.is_ascii_digit());
         is_number || self.vocabulary.contains(word) || self.texts.contains(word)
@@ -232,12 +232,12 @@ impl Public {
         }
     }
 
-    /// Whether a host is public; a private zone of the platform's is.
+    /// Whether a host is public; so are private zones of the platform's.
     pub(super) fn has(&self, host: &str) -> bool {
         self.hosts.contains(host.strip_prefix("privatelink.").unwrap_or(host))
     }
 
-    /// Whether it is a domain that holds public hosts only.
+    /// Whether it is a domain that contains public hosts only.
     pub(super) fn is_above(&self, domain: &str) -> bool {
         let holds = |host: &String| {
             host.strip_suffix(domain)
@@ -251,7 +251,7 @@ impl Public {
         self.addresses.contains(&address) || address.is_loopback() || address.is_unspecified()
     }
 
-    /// The part of a host that is the user's, and what it is: `storage_account`.
+    /// The part of a host that is the user's, and its kind: `storage_account`.
     pub(super) fn value<'h>(&self, host: &'h str) -> Option<(&str, &'h str)> {
         let of = |template: &Template| {
             let value = host.strip_prefix(template.before.as_str())?;
@@ -264,7 +264,7 @@ impl Public {
             .find_map(|template| Some((template.name.as_str(), of(template)?)))
     }
 
-    /// The zone in which a host is a user's own: its name without the first part.
+    /// The zone of a user's own host: its name without the first part.
     pub(super) fn zone<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
         host.split_once('.').filter(|(_, zone)| self.zones.contains(*zone))
     }

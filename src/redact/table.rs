@@ -1,5 +1,5 @@
-//! Originals and their stand-ins: the user's own, which stay, and those that answers of the network brought, which may be
-//! forgotten. An agent that stays for months sees more of them than it can keep.
+//! Originals and their stand-ins: the user's own, which stay, and those from the network's answers, which may be
+//! forgotten. A long-running agent sees more of them than it can keep.
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
@@ -44,7 +44,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.known.contains_key(original)
     }
 
-    /// Whether an original has a stand-in already; it stays where it turns out to be the user's own.
+    /// Whether an original already has a stand-in; it stays if it turns out to be the user's own.
     pub(super) fn keeps<Q>(&mut self, original: &Q, is_own: bool) -> bool
     where
         K: Borrow<Q>,
@@ -74,7 +74,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.passing
     }
 
-    /// Forgets what is not the user's own.
+    /// Forgets everything that is not the user's own.
     pub(super) fn forget_passing(&mut self) {
         self.known.retain(|_, known| known.is_own);
         self.known.shrink_to_fit();

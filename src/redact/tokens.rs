@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use crate::azure::region;
 
-/// What files' names end in: a word with such an end is no host.
+/// File name extensions: a word with one is not a host.
 const FILES: [&str; 36] = [
     "json", "jsonl", "yaml", "yml", "pem", "crt", "crl", "cer", "der", "cab", "log", "txt", "md", "html", "htm", "css",
     "js", "xml", "csv", "prom", "conf", "toml", "sh", "ps1", "exe", "cgi", "php", "asp", "aspx", "png", "service",
     "gz", "pcap", "cap", "bicep", "tf",
 ];
-/// What words of commands and of Azure's own begin with, which are no hosts either: `Microsoft.Network`, `properties.x`.
+/// Prefixes of words in commands and in Azure's documents that are not hosts: `Microsoft.Network`, `properties.x`.
 const FIELDS: [&str; 10] = [
     "microsoft",
     "properties",
@@ -31,11 +31,11 @@ pub(super) enum Piece<'a> {
     Between(&'a str),
     /// An address.
     Address(IpAddr),
-    /// Letters, digits, and what a host or the name of a resource may hold beside them.
+    /// Letters, digits, and the other characters of hosts and resource names.
     Word(&'a str),
 }
 
-/// The parts of a text, in order; together they are the text.
+/// The parts of a text, in order; joined, they are the text.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -53,7 +53,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// What an address, a host or a name may hold.
+/// The characters of an address, a host or a name.
 fn is_part(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')
 }
@@ -62,13 +62,13 @@ fn is_edge(c: char) -> bool {
     matches!(c, '-' | '_' | '.' | ':')
 }
 
-/// Takes a run of such characters apart: an address, with or without a port; otherwise the words between colons.
+/// Splits a run of such characters: an address, with or without a port; otherwise the words between colons.
 fn run<'a>(run: &'a str, pieces: &mut Vec<Piece<'a>>) {
     if let Some(address) = parsed(run) {
         pieces.push(Piece::Address(address));
         return;
     }
-    // What a sentence puts behind an address, and the port of one.
+    // Punctuation after an address, and the port of one.
     let end = run.trim_end_matches(is_edge).len();
     if end < run.len() {
         self::run(&run[..end], pieces);
@@ -96,8 +96,9 @@ fn parsed(run: &str) -> Option<IpAddr> {
     run.parse().ok()
 }
 
-/// Whether a word, in lower case, is a host by its looks. Its end may be on no list: inside a network any will do. What our own
-/// texts hold of the kind is none: names of files, fields of Azure's documents, the part of a service tag for a region.
+/// Whether a word, in lower case, looks like a host. Its last label may be on no list: inside a network, any is
+/// possible. Similar words in our own texts are not hosts: names of files, fields of Azure's documents, the region in a
+/// service tag.
 pub(super) fn is_host(word: &str) -> bool {
     let labels: Vec<&str> = word.split('.').collect();
     let [first, .., last] = labels[..] else {
@@ -111,13 +112,13 @@ pub(super) fn is_host(word: &str) -> bool {
     labels.iter().all(is_label) && is_end && !is_tag && !FILES.contains(&last) && !FIELDS.contains(&first)
 }
 
-/// Whether it is taken out of a text as one word.
+/// Whether it is one word of a text.
 pub(super) fn is_word(text: &str) -> bool {
     let is_whole = |c: char| is_part(c) && c != ':';
     !text.is_empty() && text.chars().all(is_whole) && !text.starts_with(is_edge) && !text.ends_with(is_edge)
 }
 
-/// Where the parts of a word between hyphens, underlines and dots begin and end.
+/// The positions of the parts of a word between hyphens, underscores and dots.
 pub(super) fn parts(word: &str) -> Vec<(usize, usize)> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -135,7 +136,7 @@ pub(super) fn is_guid(word: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
-/// The names within the ids of Azure's resources in a text, each with what it is.
+/// The names in the ids of Azure resources in a text, each with its kind.
 pub(super) fn resource_names(text: &str) -> Vec<(&'static str, String)> {
     let mut names = Vec::new();
     let lower = text.to_ascii_lowercase();
@@ -175,7 +176,7 @@ pub(super) fn resource_names(text: &str) -> Vec<(&'static str, String)> {
     names
 }
 
-/// Words in capitals stand for names that are not known.
+/// Words in capitals are placeholders for unknown names.
 fn push(names: &mut Vec<(&'static str, String)>, kind: &'static str, name: &str) {
     let is_placeholder = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     if !is_placeholder && !name.starts_with(['$', '{', '<']) {

@@ -1,4 +1,4 @@
-//! A question over TCP, where that was asked for or where the reply over UDP was cut (RFC 7766).
+//! A query over TCP, if that was requested or if the UDP reply was truncated (RFC 7766).
 
 use std::{
     io,
@@ -26,13 +26,12 @@ use crate::{
     },
 };
 
-/// How many connections ask again what was cut over UDP: where one of two appliances loses what it gets, it is the port
-/// that decides.
+/// Number of connections that repeat a truncated query: if one of two appliances loses its packets, the port decides.
 const MOST: usize = 4;
-/// Each but the first starts after this share of the time limit, or at once behind one that failed.
+/// Each but the first starts after this share of the time limit, or at once after a failed one.
 const START_SHARE: u32 = 5;
 
-/// When the stages of all connections of one question must be over: their time begins with the first that enters them.
+/// When the stages of all connections for one query must end: their time starts with the first one that enters them.
 struct StageLimits {
     connect: Time,
     limit: Duration,
@@ -47,8 +46,8 @@ impl StageLimits {
 }
 
 impl DnsQuestion {
-    /// Asks over one connection, or over further ones where `spare` has sockets for them, until one brings a reply. Where
-    /// none does, it is the first of those that got furthest that tells why.
+    /// Queries over one connection, or over further ones if `spare` has sockets for them, until one brings a reply. If
+    /// none does, the first of those that got furthest determines the reason.
     pub(super) async fn ask_tcp(
         &self,
         server: SocketAddr,
@@ -108,7 +107,7 @@ impl DnsQuestion {
         }
     }
 
-    /// Asks over one connection.
+    /// Queries over one connection.
     async fn ask_once(&self, server: SocketAddr, limits: &StageLimits) -> DnsExchange {
         let started = Instant::now();
         let mut ignored = Vec::new();
@@ -142,7 +141,7 @@ impl DnsQuestion {
         }
     }
 
-    /// Asks over an open connection, and reads until a reply to the question comes; others are noted in `ignored`.
+    /// Queries over an open connection, and reads until a reply to the query arrives; others are recorded in `ignored`.
     async fn converse(&self, stream: &mut TcpStream, ignored: &mut Vec<String>) -> Result<Message, String> {
         let id = random_id();
         let query = self.encode(id);
@@ -160,13 +159,13 @@ impl DnsQuestion {
     }
 }
 
-/// Takes the first of those that got furthest, none of which brought a reply.
+/// Selects the first of those that got furthest, if none brought a reply.
 fn furthest(failed: &mut Vec<DnsExchange>) -> DnsExchange {
     let opened = |exchange: &DnsExchange| exchange.connection.is_some();
     failed.remove(failed.iter().position(opened).unwrap_or_default())
 }
 
-/// Reads one message, which stands behind its length (RFC 1035 §4.2.2).
+/// Reads one message, which follows its length (RFC 1035 §4.2.2).
 async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut message = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut message).await?;

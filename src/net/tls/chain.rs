@@ -1,4 +1,4 @@
-//! Whether the instance would trust a certificate chain, as facts.
+//! The facts that decide whether the instance would trust a certificate chain.
 
 use std::cell::LazyCell;
 
@@ -18,16 +18,16 @@ mod certificate;
 use self::certificate::{dates, dns_names, is_for, issuer_hosts};
 use super::roots::{Roots, is_its_own_issuer};
 
-/// How many names of a certificate are kept for evidence; CDN certificates carry hundreds.
+/// How many names of a certificate are kept for evidence; CDN certificates contain hundreds.
 const MOST_NAMES: usize = 6;
 
-/// How many of the certificates that a server sends are looked at as ends of its chain; honest ones send three.
+/// How many of a server's certificates are considered as ends of its chain; normal servers send three.
 const MOST_AUTHORITIES: usize = 8;
 
-/// How many characters of what a certificate says are kept: the issuer decides how long a name is.
+/// How many characters of a certificate's text fields are kept: the issuer decides how long a name is.
 const LONGEST: usize = 200;
 
-/// What a server presented, parsed fields only: a chain in DER is 4 to 6 KB.
+/// What a server presented, as parsed fields only: a chain in DER is 4 to 6 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChainFacts {
     /// The subject of the server's certificate.
@@ -36,50 +36,50 @@ pub struct ChainFacts {
     pub thumbprint: String,
     /// Its issuer.
     pub issuer: String,
-    /// When the server's certificate begins.
+    /// When the server's certificate becomes valid.
     pub not_before: Option<Timestamp>,
-    /// When it ends.
+    /// When it expires.
     pub not_after: Option<Timestamp>,
-    /// When the first certificate that the server sent ends, its own among them.
+    /// When the first certificate that the server sent expires, including its own.
     pub first_end: Option<Timestamp>,
-    /// Its first names.
+    /// The first of its names.
     pub names: Vec<String>,
-    /// The hosts where the issuers' certificates can be fetched (authority information access, RFC 5280 §4.2.2.1), the one
-    /// at which the chain ends first; looked at only where that one is unknown or the chain cannot be accepted, as are
-    /// the four below.
+    /// The hosts where the issuers' certificates can be fetched (authority information access, RFC 5280 §4.2.2.1),
+    /// starting with the one at which the chain ends. Read only if that issuer is unknown or the chain cannot be
+    /// accepted, like the next four.
     pub issuer_hosts: Vec<String>,
-    /// The authorities that the server sent and to which its certificate leads, as their signatures show.
+    /// The CAs that the server sent and that its certificate leads to, according to their signatures.
     pub leads_to: Vec<Sent>,
-    /// The issuer at which the chain that was sent ends.
+    /// The issuer at which the server's chain ends.
     pub ends_at: String,
-    /// Whether the chain that the server sent goes up to an authority that is its own issuer, so that nothing is missing.
+    /// Whether the server's chain ends in a self-signed CA, so that nothing is missing.
     pub ends_in_root: bool,
-    /// Whether the issuer's name is that of a public authority.
+    /// Whether the issuer's name is that of a public CA.
     pub public_issuer: bool,
     /// Whether the instance would trust it.
     pub trust: Trust,
-    /// The certificate that the server did not send and without which the chain would not close.
+    /// The certificate that the server did not send and without which the chain would be incomplete.
     pub left_out: Option<LeftOut>,
-    /// The authority whose own certificate has ended or not begun, where the server's is in time.
+    /// The CA whose own certificate is expired or not yet valid, while the server's is valid.
     pub out_of_date: Option<Issuer>,
-    /// Whether it is for the name that was asked, or for one that counts as its own.
+    /// Whether it is for the requested name, or for one that counts as the host's own.
     pub right_name: bool,
-    /// Whether this VM's own store trusts it; `None` elsewhere.
+    /// Whether this VM's own store trusts it; `None` on other systems.
     pub trusted_by_vm: Option<bool>,
 }
 
-/// An authority in a chain.
+/// A CA in a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuer {
     /// Its subject.
     pub subject: String,
-    /// When its certificate begins.
+    /// When its certificate becomes valid.
     pub not_before: Option<Timestamp>,
-    /// When it ends.
+    /// When it expires.
     pub not_after: Option<Timestamp>,
 }
 
-/// The certificate of an authority that a server sent.
+/// The certificate of a CA that a server sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sent {
     /// Its subject.
@@ -91,9 +91,9 @@ pub struct Sent {
 /// A certificate that a server should have sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeftOut {
-    /// The authority that it makes known.
+    /// Its subject.
     pub subject: String,
-    /// The hosts where it can be fetched, as the certificate below it says.
+    /// The hosts where it can be fetched, according to the certificate that it issued.
     pub hosts: Vec<String>,
 }
 
@@ -102,11 +102,11 @@ pub struct LeftOut {
 pub enum Trust {
     /// It does.
     Trusted,
-    /// It would, but a certificate in it has ended.
+    /// It would, but a certificate in it has expired.
     Expired,
-    /// It would, but a certificate in it has not begun.
+    /// It would, but a certificate in it is not valid yet.
     NotYetValid,
-    /// It ends in a root that Windows trusts, where what judges is less than Windows has.
+    /// It ends in a root that Windows trusts and the roots in use do not include.
     OnlyByWindows,
     /// It does not.
     UnknownIssuer,
@@ -132,7 +132,7 @@ impl ChainFacts {
         self.trust == Trust::Trusted && self.right_name
     }
 
-    /// Beginning and end of the certificate whose dates matter: the server's own, unless only an authority's are wrong.
+    /// The validity period that matters: that of the server's own certificate, unless only a CA's is wrong.
     pub fn dated(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         match &self.out_of_date {
             Some(issuer) => (issuer.not_before, issuer.not_after),
@@ -140,7 +140,7 @@ impl ChainFacts {
         }
     }
 
-    /// Judges the certificates that a server sent at the time `now`, for any of `names`.
+    /// Verifies the certificates that a server sent at the time `now`, for any of `names`.
     pub fn gather(
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],
@@ -180,7 +180,7 @@ impl ChainFacts {
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
             return facts;
         };
-        // Read only where dates are in question, which is hardly ever.
+        // Read only if dates are in question, which is very rare.
         let issuers = LazyCell::new(|| sent.iter().filter_map(issuer).collect::<Vec<_>>());
         let algorithms = roots.signatures().algorithms();
         let verify = |store: &RootCertStore, intermediates: &[CertificateDer<'_>], at| {
@@ -188,7 +188,7 @@ impl ChainFacts {
         };
         let judge = |intermediates: &[CertificateDer<'_>]| match verify(roots.store(), intermediates, now) {
             Ok(()) => Trust::Trusted,
-            // The dates are looked at first, so ask again at a time when every certificate was valid.
+            // Dates are checked first, so verify again for a time at which every certificate was valid.
             Err(error) if is_about_dates(&error) => {
                 let then = in_time((facts.not_before, facts.not_after), &issuers);
                 match verify(roots.store(), intermediates, then) {
@@ -251,7 +251,7 @@ impl ChainFacts {
     }
 }
 
-/// A certificate's SHA-1 thumbprint. It names a certificate, and vouches for nothing.
+/// A certificate's SHA-1 thumbprint. It identifies a certificate, and proves nothing.
 fn thumbprint(der: &CertificateDer<'_>) -> String {
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
     let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)]));
@@ -268,7 +268,7 @@ fn authority(der: &CertificateDer<'_>) -> Option<Sent> {
     })
 }
 
-/// The server's certificate and those above it, each the issuer of the one before, as far as the server sent them.
+/// The server's certificate and those above it, each the issuer of the one before, if the server sent them.
 fn path<'a>(leaf: &X509Certificate<'a>, sent: &'a [CertificateDer<'_>]) -> Vec<X509Certificate<'a>> {
     let mut rest: Vec<X509Certificate<'a>> = sent
         .iter()
@@ -285,7 +285,7 @@ fn path<'a>(leaf: &X509Certificate<'a>, sent: &'a [CertificateDer<'_>]) -> Vec<X
     path
 }
 
-/// The first of the known certificates that should have come with a path.
+/// The first of the built-in certificates that the server should have sent.
 fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -> Option<LeftOut> {
     path.iter().find_map(|below| {
         let is_above = |der: &&CertificateDer<'_>| {
@@ -298,7 +298,7 @@ fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -
     })
 }
 
-/// What a certificate says, as far as it is kept.
+/// The fields of a certificate that are kept.
 fn short(text: &impl ToString) -> String {
     let text = text.to_string();
     match text.char_indices().nth(LONGEST) {
@@ -328,7 +328,7 @@ fn is_too_early(error: &Error) -> bool {
     )
 }
 
-/// When a certificate ends.
+/// When a certificate expires.
 fn end(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     dates(&certificate).1
@@ -351,7 +351,7 @@ pub fn common_name(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// A time at which the server's certificate was valid, and its issuers' too where there is one.
+/// A time at which the server's certificate was valid, and its issuers' too if there is one.
 fn in_time(own: (Option<Timestamp>, Option<Timestamp>), issuers: &[Issuer]) -> UnixTime {
     let all = issuers.iter().fold(own, |(begin, end), issuer| {
         (begin.max(issuer.not_before), end.min(issuer.not_after))
@@ -391,7 +391,7 @@ mod tests {
         assert!(facts.ends_in_root);
     }
 
-    /// A certificate that says it comes from one of Azure's roots of 2025, and does not.
+    /// A certificate that claims to be issued by one of Azure's roots of 2025, and is not.
     fn a_forgery(root: &str) -> CertificateDer<'static> {
         use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue, KeyPair};
         let printable = |text: &str| DnValue::PrintableString(text.try_into().unwrap());
@@ -403,7 +403,7 @@ mod tests {
         issuer.distinguished_name = name;
         let issuer = CertifiedIssuer::self_signed(issuer, KeyPair::generate().unwrap()).unwrap();
         let mut leaf = CertificateParams::new(["login.microsoftonline.com".to_string()]).unwrap();
-        // The real ones live from 2025-05-21 to 2029-06-19.
+        // The real ones are valid from 2025-05-21 to 2029-06-19.
         (leaf.not_before, leaf.not_after) = (rcgen::date_time_ymd(2025, 6, 1), rcgen::date_time_ymd(2029, 6, 1));
         leaf.signed_by(&KeyPair::generate().unwrap(), &issuer)
             .unwrap()
@@ -428,7 +428,7 @@ mod tests {
                     roots.algorithms().all,
                 )
             };
-            // Signatures are looked at once there is a path to a root, and the forgery's is the only one that can fail.
+            // Signatures are checked once there is a path to a root, and the forgery's is the only one that can fail.
             assert_eq!(verify(&[]), Err(CertificateError::UnknownIssuer.into()), "{root}");
             let error = verify(&intermediates).unwrap_err();
             assert!(

@@ -1,4 +1,4 @@
-//! The verifier of connections that must be verified: rustls's own, with the intermediates that servers leave out.
+//! The verifier for connections that must be verified: rustls's own, with the intermediates that servers omit.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rustls::{
 
 use super::roots::Roots;
 
-/// Takes a server whose chain ends in one of the roots, with or without the known intermediates.
+/// Accepts a server whose chain ends in one of the roots, with or without the built-in intermediates.
 #[derive(Debug)]
 pub(super) struct Completing {
     verifier: Arc<WebPkiServerVerifier>,
@@ -21,9 +21,10 @@ pub(super) struct Completing {
 }
 
 impl Completing {
-    /// A verifier by these roots.
+    /// A verifier with these roots.
     ///
     /// # Panics
+    ///
     /// Never: there are compiled-in roots.
     pub(super) fn new(roots: &Roots) -> Self {
         let store = Arc::new(roots.store().clone());

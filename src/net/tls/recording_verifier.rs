@@ -18,7 +18,7 @@ use super::{
     roots::Roots,
 };
 
-/// What one handshake showed.
+/// The observations of one handshake.
 #[derive(Debug, Default)]
 pub(super) struct HandshakeRecord {
     pub chain: Option<Arc<ChainFacts>>,
@@ -27,7 +27,7 @@ pub(super) struct HandshakeRecord {
     pub version: Option<ProtocolVersion>,
 }
 
-/// Verifier and client certificate resolver of one connection: both only take notes.
+/// Verifier and client certificate resolver of one connection: both only record.
 #[derive(Debug)]
 pub(super) struct Recorder {
     roots: Arc<Roots>,
@@ -46,7 +46,7 @@ impl Recorder {
         }
     }
 
-    /// The notes, once the handshake is over.
+    /// The observations, once the handshake has ended.
     pub(super) fn take(&self) -> HandshakeRecord {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -71,7 +71,7 @@ impl ServerCertVerifier for Recorder {
         Ok(ServerCertVerified::assertion())
     }
 
-    // The signatures are still checked: without them a chain is not even proved to be the peer's own.
+    // The signatures are still checked: without them, not even possession of the chain's key is proved.
     fn verify_tls12_signature(
         &self,
         message: &[u8],

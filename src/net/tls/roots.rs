@@ -1,12 +1,12 @@
 //! The roots that the instance trusts, and the intermediates that lead to them.
 //!
-//! The instance runs Windows. Mozilla's list comes close, but lacks four roots that Azure's own services chain to;
-//! those are compiled in from `roots/windows.pem`. The store of this VM decides nothing: a company's CA in it is
-//! exactly what hides TLS inspection from other programs.
+//! The instance runs Windows. Mozilla's list is similar, but lacks four roots that Azure's own services chain to; these
+//! are compiled in from `roots/windows.pem`. The store of this VM decides nothing: a company's CA in it is exactly what
+//! hides TLS inspection from other programs.
 //!
-//! Azure's roots of 2025 are in no list at all: a known root vouches for them by a cross-signed certificate, which some
-//! front ends leave out and Windows then fetches. The agent fetches nothing, so these are compiled in as well, from
-//! `roots/intermediates.pem`: they may link a chain to a root, and are never its end.
+//! Azure's roots of 2025 are in no list at all: a known root has signed them (cross-signed certificates), and some
+//! front ends omit these certificates, which Windows then fetches. The agent fetches nothing, so these are compiled in
+//! as well, from `roots/intermediates.pem`: they can link a chain to a root, and never end it.
 
 mod system_store;
 
@@ -26,12 +26,12 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use super::signatures::Signatures;
 use crate::file;
 
-/// Roots of Windows that Mozilla's list lacks.
+/// Windows roots that Mozilla's list lacks.
 const WINDOWS: &[u8] = include_bytes!("../../../roots/windows.pem");
-/// Cross-signed certificates of authorities that no list of roots holds.
+/// Cross-signed certificates of CAs that are in no list of roots.
 const INTERMEDIATES: &[u8] = include_bytes!("../../../roots/intermediates.pem");
 
-/// Who runs a public authority: the organisations in the names of the compiled-in roots.
+/// The owners of public CAs: the organisations in the names of the compiled-in roots.
 static ORGANISATIONS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let names = compiled_in().subjects();
     names
@@ -41,14 +41,14 @@ static ORGANISATIONS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         .collect()
 });
 
-/// A larger file is refused, in bytes: all public roots of the world together have a twentieth of it.
+/// Maximum size of a file, in bytes: all public roots in the world have a twentieth of it.
 const MAX_SIZE: usize = 8 << 20;
 
-/// What chains are judged by.
+/// The roots and intermediates that chains are verified with.
 #[derive(Debug)]
 pub struct Roots {
     store: RootCertStore,
-    /// What Windows trusts besides, where that does not count.
+    /// Further roots that Windows trusts, in a case in which they do not count.
     only_windows: Option<RootCertStore>,
     intermediates: Vec<CertificateDer<'static>>,
     of_this_vm: OnceLock<RootCertStore>,
@@ -56,7 +56,7 @@ pub struct Roots {
     signatures: Signatures,
 }
 
-/// How many certificates of a file were added, by what they serve as.
+/// How many certificates of a file were added, by their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Added {
     /// Ends of chains.
@@ -71,13 +71,13 @@ impl Roots {
         Self::with(compiled_in(), None)
     }
 
-    /// Mozilla's roots and the compiled-in intermediates: what a container on Linux trusts, as far as can be told
-    /// without its image. What Windows trusts besides is told apart.
+    /// Mozilla's roots and the compiled-in intermediates: what a container on Linux trusts, as far as that is known
+    /// without its image. Further roots of Windows are kept separately.
     pub fn of_a_container() -> Self {
         Self::with(mozillas(), Some(compiled_in()))
     }
 
-    /// These roots, what Windows would trust where that does not count, and the compiled-in intermediates.
+    /// These roots, further roots of Windows that do not count, and the compiled-in intermediates.
     pub(super) fn with(store: RootCertStore, only_windows: Option<RootCertStore>) -> Self {
         let algorithms = super::provider().signature_verification_algorithms;
         Self {
@@ -92,15 +92,15 @@ impl Roots {
         }
     }
 
-    /// Adds the certificates of a PEM file: as intermediates those whose issuers lead to a known root, in the file or
-    /// not, and as further roots all others.
+    /// Adds the certificates of a PEM file: those whose issuers lead to a known root, in the file or not, as
+    /// intermediates, and all others as further roots.
     pub fn add_file(&mut self, path: &Path) -> Result<Added, String> {
         let pem = file::read_text(path, MAX_SIZE).map_err(|error| error.to_string())?;
         self.add_pem(pem.as_bytes())
             .map_err(|what| format!("{} {what}", file::shown(path)))
     }
 
-    /// Adds certificates in PEM as [`Self::add_file`] does. What is wrong with them follows their name.
+    /// Adds certificates in PEM like [`Self::add_file`]. Errors are worded to follow the file's name.
     pub fn add_pem(&mut self, pem: &[u8]) -> Result<Added, String> {
         let certificates = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<Vec<_>, _>>()
@@ -124,13 +124,13 @@ impl Roots {
         Ok(added)
     }
 
-    /// Sorts certificates into those that lead to a known root by the names of their issuers, and all others.
+    /// Sorts certificates into those whose issuers' names lead to a known root, and all others.
     fn sort(
         &self,
         certificates: Vec<CertificateDer<'static>>,
     ) -> (Vec<CertificateDer<'static>>, Vec<CertificateDer<'static>>) {
         let mut known = self.subjects();
-        // Which certificates wait for which issuer, so that each is looked at once however long the chain is.
+        // Which certificates are waiting for which issuer, so that each is handled once however long the chain is.
         let mut waiting: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
         let mut subjects = Vec::with_capacity(certificates.len());
         for (index, der) in certificates.iter().enumerate() {
@@ -165,7 +165,7 @@ impl Roots {
         (intermediates, roots)
     }
 
-    /// The subjects that these roots and intermediates vouch for, in DER.
+    /// The subjects of these roots and intermediates, in DER.
     fn subjects(&self) -> BTreeSet<Vec<u8>> {
         let roots = self.store.subjects().into_iter().map(|name| name.as_ref().to_vec());
         let intermediates = self.intermediates.iter().filter_map(parsed);
@@ -174,12 +174,12 @@ impl Roots {
             .collect()
     }
 
-    /// The roots that judge.
+    /// The roots that count.
     pub(super) fn store(&self) -> &RootCertStore {
         &self.store
     }
 
-    /// Everything that Windows trusts, where only a part of it judges.
+    /// Everything that Windows trusts, if only some of it counts.
     pub(super) fn of_windows(&self) -> Option<&RootCertStore> {
         self.only_windows.as_ref()
     }
@@ -195,8 +195,8 @@ impl Roots {
         })
     }
 
-    /// Whether a name is that of a public authority: known by itself, run by an organisation that runs a known one, or
-    /// called after one of the two that sign for Azure.
+    /// Whether a name is that of a public CA: known itself, run by an organisation that runs a known one, or named
+    /// after one of the two that sign for Azure.
     pub(super) fn is_public(&self, name: &X509Name<'_>) -> bool {
         let known = |organisation: &str| ORGANISATIONS.contains(&organisation.to_lowercase());
         let signs_for_azure = |name: &str| ["Microsoft ", "DigiCert "].iter().any(|who| name.starts_with(who));
@@ -206,12 +206,12 @@ impl Roots {
             || self.subjects().contains(name.as_raw())
     }
 
-    /// The roots that this VM's own store adds; read at the first call, since most runs never ask.
+    /// The roots that this VM's own store adds; read at the first call, since most runs do not need them.
     pub(super) fn of_this_vm(&self) -> &RootCertStore {
         self.of_this_vm.get_or_init(system_store::roots)
     }
 
-    /// The signature algorithms that are understood.
+    /// The supported signature algorithms.
     pub(super) fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
         &self.algorithms
     }
@@ -243,7 +243,7 @@ fn parsed<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     X509Certificate::from_der(der).ok().map(|(_, certificate)| certificate)
 }
 
-/// Whether it has no issuer above it.
+/// Whether it is self-signed.
 pub(super) fn is_its_own_issuer(certificate: &X509Certificate<'_>) -> bool {
     certificate.subject().as_raw() == certificate.issuer().as_raw()
 }
@@ -290,7 +290,7 @@ mod tests {
         ),
     ];
 
-    /// Within the life of the cross-signed certificates.
+    /// Within the validity period of the cross-signed certificates.
     fn at_some_time() -> UnixTime {
         UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000))
     }
@@ -363,7 +363,7 @@ mod tests {
         }
     }
 
-    /// What webpki strips from names and keys.
+    /// The wrappers that webpki removes from names and keys.
     fn in_sequence(content: &[u8]) -> Vec<u8> {
         DistinguishedName::in_sequence(content).as_ref().to_vec()
     }
@@ -454,7 +454,7 @@ mod tests {
                 intermediates: 2
             }
         );
-        // These two have no issuer above them: they are meant as roots.
+        // These two are self-signed: they are meant as roots.
         assert_eq!(
             added(&without_root),
             Added {

@@ -1,4 +1,4 @@
-//! The connections to one address so far, and what they require next.
+//! The connections to one address so far, and what to do next.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     probe::trace::Attempt,
 };
 
-/// So many connections with small segments, once so many with the usual ones fell silent.
+/// How many connections with small segments are made, once this many with the usual ones stopped responding.
 const SMALL: usize = 2;
 
 /// The connections to one address so far.
@@ -19,16 +19,16 @@ pub(super) struct AddressTally {
     running: usize,
     proved: usize,
     failed: usize,
-    /// Of those that failed, and of those that proved the service before.
+    /// The failed ones, and those that verified the service before.
     fell_silent: usize,
-    /// Of those that proved it.
+    /// Those that verified the service.
     proved_then_silent: usize,
     not_tried: usize,
     small: usize,
 }
 
 impl AddressTally {
-    /// Those to an address that are over.
+    /// The finished connections to an address.
     pub(super) fn of(flows: &Flows, endpoint: &PlannedEndpoint, address: SocketAddr, attempts: &[Attempt]) -> Self {
         let mut tally = Self::default();
         for attempt in attempts.iter().filter(|attempt| attempt.address == address) {
@@ -47,7 +47,7 @@ impl AddressTally {
         }
     }
 
-    /// One is over.
+    /// One has ended.
     pub(super) fn end(&mut self, segment: Option<u32>, showing: Showing) {
         self.running -= 1;
         if segment.is_some() {
@@ -70,7 +70,7 @@ impl AddressTally {
         }
     }
 
-    /// Whether there was one only so far.
+    /// Whether there was only one so far.
     pub(super) fn is_first(&self) -> bool {
         self.started + self.small == 1
     }
@@ -80,9 +80,9 @@ impl AddressTally {
         (self.started + self.small) % 2 == 1
     }
 
-    /// Whether another connection is called for, `waited` being the longest that one has waited in its stage.
+    /// Whether another connection is needed; `waited` is the longest time that one has waited in its stage.
     pub(super) fn wants(&self, flows: &Flows, endpoint: &PlannedEndpoint, waited: Duration) -> bool {
-        // Over UDP each repetition of a question is a flow of its own.
+        // Over UDP, each repetition of a query is a separate flow.
         let shown = *flows.shown.borrow();
         if endpoint.transport == Transport::Udp || !shown.open || self.not_tried > 0 || self.started == 0 {
             return false;
@@ -115,12 +115,13 @@ impl AddressTally {
         }
     }
 
-    /// Whether both outcomes were shown; a connection that goes on waiting long after another passed counts as failing.
+    /// Whether both outcomes occurred; a connection that keeps waiting long after another passed counts as failed.
     fn shows_both(&self, flows: &Flows, waited: Duration) -> bool {
         self.proved > 0 && (self.failed > 0 || waited >= 2 * flows.patience)
     }
 
-    /// Whether connections with small segments are called for, `mute` being how many wait for long after they spoke.
+    /// Whether connections with small segments are needed; `mute` is how many have waited for long after our data was
+    /// sent.
     pub(super) fn wants_small(&self, flows: &Flows, endpoint: &PlannedEndpoint, mute: usize) -> bool {
         flows.controls
             && flows.shown.borrow().open

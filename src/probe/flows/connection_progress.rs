@@ -1,4 +1,4 @@
-//! How far a connection is, and when its stages must be over.
+//! The current stage of a connection, and when its stages must end.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,16 +14,16 @@ use crate::probe::stages::ProbeContext;
 pub enum ConnectionStage {
     /// It is being opened.
     Connect,
-    /// What is said before TLS.
+    /// The exchange before TLS.
     Prelude,
     /// The handshake.
     Handshake,
-    /// What is said in the end.
+    /// The exchange in the service's protocol.
     Converse,
 }
 
-/// The time limits of connections to one address that run side by side: each stage ends for all of them when its time is
-/// over for the first that entered it, so that several take no longer than one.
+/// The time limits of parallel connections to one address: each stage ends for all of them when the time of the first
+/// one that entered it has passed, so that several take no longer than one.
 #[derive(Debug)]
 pub struct StageClock {
     timeout: Duration,
@@ -32,7 +32,7 @@ pub struct StageClock {
 }
 
 impl StageClock {
-    /// A clock that has not started.
+    /// Time limits that have not started.
     pub fn new(stages: &ProbeContext) -> Self {
         Self::within(stages, stages.limits.timeout)
     }
@@ -53,17 +53,17 @@ impl StageClock {
     }
 }
 
-/// How far one connection is.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct ConnectionProgress {
     clock: Arc<StageClock>,
-    /// The stage, since when, and until when.
+    /// The stage, its start, and its end.
     now: Mutex<(ConnectionStage, Instant, Instant)>,
     near: Option<(ConnectionStage, u8)>,
 }
 
 impl ConnectionProgress {
-    /// The course of a connection that runs beside no other.
+    /// The state of a connection without parallel ones.
     pub fn alone(stages: &ProbeContext) -> Self {
         Self::parallel(Arc::new(StageClock::new(stages)))
     }
@@ -73,7 +73,7 @@ impl ConnectionProgress {
         Self::parallel(Arc::new(StageClock::within(stages, patience)))
     }
 
-    /// The course of a connection beside others.
+    /// The state of a connection with parallel ones.
     pub fn parallel(clock: Arc<StageClock>) -> Self {
         let now = Instant::now();
         let until = clock.enter(ConnectionStage::Connect, now);
@@ -84,7 +84,7 @@ impl ConnectionProgress {
         }
     }
 
-    /// The same, where what is said from this stage on is sent with this TTL.
+    /// The same, where data from this stage on is sent with this TTL.
     #[must_use]
     pub fn near(self, from: ConnectionStage, ttl: u8) -> Self {
         Self {
@@ -93,13 +93,13 @@ impl ConnectionProgress {
         }
     }
 
-    /// The TTL of what is said now, where it is not the usual one.
+    /// The TTL of the current data, if it is not the default.
     pub fn ttl(&self) -> Option<u8> {
         let (from, ttl) = self.near?;
         (self.stage().0 >= from).then_some(ttl)
     }
 
-    /// Enters a stage, and gives the time at which it must be over.
+    /// Enters a stage, and returns the time at which it must end.
     pub fn enter(&self, step: ConnectionStage) -> Instant {
         let now = Instant::now();
         let until = self.clock.enter(step, now);
@@ -111,18 +111,18 @@ impl ConnectionProgress {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when it has been in its stage.
+    /// When it entered its stage.
     pub fn since(&self) -> Instant {
         self.stage().1
     }
 
-    /// Whether it has waited so long for an answer to what we said.
+    /// Whether it has waited this long for an answer to our data.
     pub fn is_silent(&self, now: Instant, patience: Duration) -> bool {
         let (step, since, _) = self.stage();
         step != ConnectionStage::Connect && now.duration_since(since) >= patience
     }
 
-    /// Whether its last stage was over before it had half of its time: its silence says nothing.
+    /// Whether its last stage ended before it had half of its time: then a missing reply shows nothing.
     pub fn was_shortened(&self) -> bool {
         let (_, since, until) = self.stage();
         Instant::now() >= until && until.duration_since(since) < self.clock.timeout / 2

@@ -1,4 +1,4 @@
-//! What was found of chains, kept once for all endpoints that show the same.
+//! Results for chains, kept once for all endpoints that present the same one.
 
 use std::{
     collections::HashSet,
@@ -7,16 +7,16 @@ use std::{
 
 use super::ChainFacts;
 
-/// How many chains are remembered; beyond that, the memory is emptied and starts over.
+/// How many chains are remembered; beyond that, the memory is cleared.
 const MOST: usize = 256;
 
-/// The chains that were seen last. The endpoints of one service show the same one, as do the addresses of a name and every
-/// round of a watch: kept for each of them, it would take 0.5 kB of a report's 4 kB for each endpoint.
+/// The most recent chains. The endpoints of one service present the same one, as do the addresses of a name and every
+/// round of a watch: kept for each of them, it would take 0.5 kB of the 4 kB that a report needs per endpoint.
 #[derive(Debug, Default)]
 pub(in super::super) struct Chains(Mutex<HashSet<Arc<ChainFacts>>>);
 
 impl Chains {
-    /// These facts, or the same from before.
+    /// These facts, or an equal earlier copy.
     pub(in super::super) fn share(&self, facts: ChainFacts) -> Arc<ChainFacts> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(&facts) {

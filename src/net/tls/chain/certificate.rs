@@ -1,4 +1,4 @@
-//! What is read of one certificate.
+//! The fields that are read from one certificate.
 
 use jiff::Timestamp;
 use rustls::{client::verify_server_name, pki_types::ServerName, server::ParsedCertificate};
@@ -9,7 +9,7 @@ use x509_parser::{
 
 use super::{MOST_NAMES, short};
 
-/// When a certificate begins and ends.
+/// The validity period of a certificate.
 pub(super) fn dates(certificate: &X509Certificate<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
     let validity = certificate.validity();
     (
