@@ -76,7 +76,7 @@ pub fn is_private(address: IpAddr) -> bool {
 }
 
 /// Whether a connection to the address uses a port of the NAT on the path, as connections to public IPv4 addresses do.
-pub fn takes_nat_port(address: IpAddr) -> bool {
+pub fn uses_snat_port(address: IpAddr) -> bool {
     address.is_ipv4() && !is_private(address)
 }
 
@@ -130,7 +130,7 @@ mod tests {
             let parsed = address.parse().unwrap();
             assert_eq!(is_impossible(parsed), impossible, "{address}");
             assert_eq!(is_private(parsed), private, "{address}");
-            assert_eq!(takes_nat_port(parsed), !private && !address.contains(':'), "{address}");
+            assert_eq!(uses_snat_port(parsed), !private && !address.contains(':'), "{address}");
         }
     }
 

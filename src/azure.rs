@@ -69,20 +69,20 @@ pub enum Cloud {
 
 /// The name of a cloud that a catalog adds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CloudName([u8; Self::LONGEST]);
+pub struct CloudName([u8; Self::MAX_LENGTH]);
 
 impl CloudName {
     /// The maximum length of a name, in bytes.
-    pub const LONGEST: usize = 24;
+    pub const MAX_LENGTH: usize = 24;
 
     /// A name of lowercase letters, digits and hyphens (not last) that starts with a letter; `None` for anything else.
     pub fn new(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
-            && text.len() <= Self::LONGEST
+            && text.len() <= Self::MAX_LENGTH
             && text.bytes().all(allowed);
-        let mut name = [0; Self::LONGEST];
+        let mut name = [0; Self::MAX_LENGTH];
         name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         is_name.then_some(Self(name))
     }

@@ -258,17 +258,17 @@ fn print(text: &str) -> Result<(), CommandFailure> {
     print_within(text, None).map(drop)
 }
 
-/// Writes to stdout; returns false if its reader has gone, or read nothing for as long as `patience`.
-fn print_within(text: &str, patience: Option<Duration>) -> Result<bool, CommandFailure> {
-    print_with(|to| to.write_all(text.as_bytes()), patience)
+/// Writes to stdout; returns false if its reader has gone, or read nothing for as long as `timeout`.
+fn print_within(text: &str, timeout: Option<Duration>) -> Result<bool, CommandFailure> {
+    print_with(|to| to.write_all(text.as_bytes()), timeout)
 }
 
 /// The same, for what `content` writes.
 fn print_with(
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> Result<bool, CommandFailure> {
-    match stream::write_with(&io::stdout(), content, patience) {
+    match stream::write_with(&io::stdout(), content, timeout) {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut) => Ok(false),
         Err(error) => Err(CommandFailure::agent(format!("cannot write to stdout: {error}"))),

@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// Maximum number of checks: each takes seconds, and only one runs at a time.
-pub(crate) const MOST: usize = 20;
+pub(crate) const MAX_CHECKS: usize = 20;
 /// Maximum number of issues that are named, and of characters of each that are shown.
-const MOST_ISSUES: usize = 3;
-const LONGEST: usize = 200;
+const MAX_ISSUES: usize = 3;
+const MAX_CHARACTERS: usize = 200;
 /// Any HTTP status shows that the instance got through.
 const STATUSES: [u16; 20] = [
     200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 415, 426,
@@ -178,9 +178,9 @@ fn says(endpoint: &EndpointReport, answer: &FromInstance) -> String {
         })
         .collect();
     let issues: Vec<&str> = issues.iter().map(String::as_str).collect();
-    let issues = match words::list(&issues, MOST_ISSUES) {
+    let issues = match words::list(&issues, MAX_ISSUES) {
         none if none.is_empty() => none,
-        issues => one_line(&format!(", {issues}"), LONGEST),
+        issues => one_line(&format!(", {issues}"), MAX_CHARACTERS),
     };
     match answer.got_through() {
         Some(false) => format!("the instance confirms it: {status} to {target}{probes}{issues}"),

@@ -17,7 +17,7 @@ use crate::{
         Run,
         clock::Measured,
         control::ControlReason,
-        flows::Showing,
+        flows::ConnectionResult,
         trace::{Attempt, Trace},
     },
 };
@@ -178,18 +178,18 @@ pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
 }
 
 /// What a finished connection showed, as far as that is known while others are still open.
-pub fn showing(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Showing {
+pub fn showing(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ConnectionResult {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
     match outcome.standing {
-        standing if standing.passes() && standing.fell_silent() => Showing::ProvedThenSilent,
-        AttemptVerdict::Proved | AttemptVerdict::Degraded(_) => Showing::Proved,
-        standing if standing.fell_silent() => Showing::FellSilent,
+        standing if standing.passes() && standing.went_silent() => ConnectionResult::ProvedThenSilent,
+        AttemptVerdict::Proved | AttemptVerdict::Degraded(_) => ConnectionResult::Proved,
+        standing if standing.went_silent() => ConnectionResult::WentSilent,
         // Without a route no packet is sent, on any port.
         AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::NotTried(_) => {
-            Showing::NotTried
+            ConnectionResult::NotTried
         }
-        AttemptVerdict::Failed(_) => Showing::Failed,
-        AttemptVerdict::Unproven(_) => Showing::Nothing,
+        AttemptVerdict::Failed(_) => ConnectionResult::Failed,
+        AttemptVerdict::Unproven(_) => ConnectionResult::Nothing,
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct ReportElsewhere {
 }
 
 /// The other place's result for one endpoint of a finding.
-enum There {
+enum RemoteResult {
     /// The service that was tried from here answers there.
     Answers,
     /// Something works there, and why it may not be the service that was tried from here, or not at this time.
@@ -91,7 +91,7 @@ impl ReportElsewhere {
         let here: HashMap<&str, &EndpointReport> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         for finding in &mut report.findings {
             let tried = finding.endpoints.iter().filter_map(|id| here.get(id.as_str()));
-            let said: Vec<There> = tried
+            let said: Vec<RemoteResult> = tried
                 .filter(|endpoint| endpoint.expect == Expect::Reachable)
                 .map(|endpoint| self.says_of(endpoint, there.get(endpoint.id.as_str()).copied(), is_lately))
                 .collect();
@@ -169,33 +169,37 @@ impl ReportElsewhere {
     }
 
     /// The other place's result for an endpoint that was tried from here.
-    fn says_of(&self, here: &EndpointReport, there: Option<&EndpointReport>, is_lately: bool) -> There {
-        let Some(there) = there else { return There::Unknown };
+    fn says_of(&self, here: &EndpointReport, there: Option<&EndpointReport>, is_lately: bool) -> RemoteResult {
+        let Some(there) = there else {
+            return RemoteResult::Unknown;
+        };
         match there.verdict {
-            Verdict::Blocked => There::Fails(there.cause),
-            Verdict::Unproven | Verdict::NotTested => There::Unknown,
-            Verdict::Reachable | Verdict::Degraded if !is_lately => There::Works("at another time"),
-            Verdict::Degraded => There::Works("though not every time"),
-            Verdict::Reachable if self.report.redacted => There::Works("at an address that its report hides"),
+            Verdict::Blocked => RemoteResult::Fails(there.cause),
+            Verdict::Unproven | Verdict::NotTested => RemoteResult::Unknown,
+            Verdict::Reachable | Verdict::Degraded if !is_lately => RemoteResult::Works("at another time"),
+            Verdict::Degraded => RemoteResult::Works("though not every time"),
+            Verdict::Reachable if self.report.redacted => RemoteResult::Works("at an address that its report hides"),
             Verdict::Reachable if !here.shares_address_with(there) => {
-                There::Works("at an address that was not tried from here")
+                RemoteResult::Works("at an address that was not tried from here")
             }
             // A backend's own firewall may allow the other place and not this one.
-            Verdict::Reachable if is_own(&here.dependency) => There::Works("and may allow some clients and not others"),
-            Verdict::Reachable => There::Answers,
+            Verdict::Reachable if is_own(&here.dependency) => {
+                RemoteResult::Works("and may allow some clients and not others")
+            }
+            Verdict::Reachable => RemoteResult::Answers,
         }
     }
 
     /// Adds the other place's results to a finding, right after the first observation.
-    fn add(&self, finding: &mut Finding, said: &[There], is_other_subnet: bool) {
+    fn add(&self, finding: &mut Finding, said: &[RemoteResult], is_other_subnet: bool) {
         let Some(sentence) = says(&self.name, said) else { return };
         finding.evidence.insert(finding.evidence.len().min(1), sentence);
-        if said.iter().all(|it| matches!(it, There::Answers)) {
+        if said.iter().all(|it| matches!(it, RemoteResult::Answers)) {
             let is_cleared = |suspect: &Suspect| matches!(suspect, Suspect::Service | Suspect::Documentation);
             if !finding.suspects.iter().all(is_cleared) {
                 finding.suspects.retain(|suspect| !is_cleared(suspect));
             }
-        } else if is_other_subnet && said.iter().all(|it| matches!(it, There::Fails(_))) {
+        } else if is_other_subnet && said.iter().all(|it| matches!(it, RemoteResult::Fails(_))) {
             // Two subnets with the same fault each are less likely than one fault that both share.
             finding.suspects.sort_by_key(|suspect| suspect.is_local());
         }
@@ -203,19 +207,19 @@ impl ReportElsewhere {
 }
 
 /// A place's results for the endpoints of a finding, in one sentence; `None` if there are none.
-fn says(name: &str, said: &[There]) -> Option<String> {
+fn says(name: &str, said: &[RemoteResult]) -> Option<String> {
     let works = said
         .iter()
-        .filter(|it| matches!(it, There::Answers | There::Works(_)))
+        .filter(|it| matches!(it, RemoteResult::Answers | RemoteResult::Works(_)))
         .count();
     let doubts = words::distinct(said.iter().filter_map(|it| match it {
-        There::Works(doubt) => Some(*doubt),
+        RemoteResult::Works(doubt) => Some(*doubt),
         _ => None,
     }));
     let causes: Vec<Option<Cause>> = said
         .iter()
         .filter_map(|it| match it {
-            There::Fails(cause) => Some(*cause),
+            RemoteResult::Fails(cause) => Some(*cause),
             _ => None,
         })
         .collect();
@@ -281,15 +285,15 @@ fn says(name: &str, said: &[There]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::There;
+    use super::RemoteResult;
     use crate::model::Cause;
 
     #[test]
     fn nothing_is_said_of_what_the_other_place_did_not_test() {
         let says = |works: usize, fails: usize, unknown: usize| {
-            let said = (0..works).map(|_| There::Answers);
-            let said = said.chain((0..fails).map(|_| There::Fails(Some(Cause::TcpTimeout))));
-            let said: Vec<There> = said.chain((0..unknown).map(|_| There::Unknown)).collect();
+            let said = (0..works).map(|_| RemoteResult::Answers);
+            let said = said.chain((0..fails).map(|_| RemoteResult::Fails(Some(Cause::TcpTimeout))));
+            let said: Vec<RemoteResult> = said.chain((0..unknown).map(|_| RemoteResult::Unknown)).collect();
             super::says("hub.json", &said).unwrap_or_default()
         };
         for (works, fails) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 1)] {

@@ -73,7 +73,7 @@ fn dependency_of<'a>(id: &str, catalog: &'a Catalog) -> Option<&'a crate::catalo
 
 /// What a word might have meant.
 fn unknown(word: &str, catalog: &Catalog) -> String {
-    const MOST: usize = 3;
+    const MAX_SUGGESTIONS: usize = 3;
     /// Below this two words have nothing in common (Jaro-Winkler similarity, 0 to 1).
     const NEAR: f64 = 0.75;
     let asked = word.to_ascii_lowercase();
@@ -92,7 +92,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     let words = closed().map(|word| (near(word), word));
     let mut nearest: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
     nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
-    nearest.truncate(MOST);
+    nearest.truncate(MAX_SUGGESTIONS);
     let what = if asked.contains('.') && !asked.contains(char::is_whitespace) {
         format!("no dependency in the catalog needs `{}`", escape(word))
     } else {

@@ -40,7 +40,7 @@ pub fn is_own(dependency: &str) -> bool {
 }
 
 /// Maximum number of entries in a document: the largest instances have a hundred.
-const MOST_ENTRIES: usize = 5_000;
+const MAX_ENTRIES: usize = 5_000;
 const TOO_MANY: &str = "has more than 5000 entries, more than any instance has";
 
 /// One document, read.

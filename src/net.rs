@@ -22,25 +22,25 @@ pub struct SocketFailure {
     /// The system's own text.
     pub text: String,
     /// True if `socket`, `connect` or `send` itself failed, so that no packet was answered.
-    pub straight: bool,
+    pub immediate: bool,
     /// ICMP errors received for this socket.
     pub icmp: Vec<icmp::IcmpError>,
 }
 
 impl SocketFailure {
     /// A call that failed at once, before the network was involved.
-    pub fn straight(error: &io::Error) -> Self {
+    pub fn immediate(error: &io::Error) -> Self {
         Self {
             errno: error.raw_os_error(),
             text: error.to_string(),
-            straight: true,
+            immediate: true,
             icmp: Vec::new(),
         }
     }
 
     /// Whether a SYN was answered with a reset: refused, and not with an ICMP error.
     pub fn is_reset(&self) -> bool {
-        self.errno == Some(libc::ECONNREFUSED) && !self.straight && self.icmp.is_empty()
+        self.errno == Some(libc::ECONNREFUSED) && !self.immediate && self.icmp.is_empty()
     }
 
     /// A failure that came back from the network.
@@ -48,7 +48,7 @@ impl SocketFailure {
         Self {
             errno: error.raw_os_error(),
             text: error.to_string(),
-            straight: false,
+            immediate: false,
             icmp,
         }
     }

@@ -24,7 +24,7 @@ mod remote;
 pub mod routes;
 pub mod service_tags;
 
-pub use conflicts::Opening;
+pub use conflicts::NewRule;
 pub use predictions::Predictions;
 
 use self::{
@@ -181,7 +181,7 @@ impl NetworkRules {
     }
 
     /// Whether the subnet has no NSG, as far as the documents show.
-    pub fn lacks_a_group(&self) -> bool {
+    pub fn lacks_nsg(&self) -> bool {
         let guards = |group: &SecurityGroup| group.place == NsgAttachment::Subnet;
         self.security
             .as_ref()
@@ -233,7 +233,7 @@ impl NetworkRules {
     }
 
     /// Where 0.0.0.0/0 leads, as a clause, if a user-defined or BGP route covers it.
-    pub fn foreign_way_out(&self) -> Option<String> {
+    pub fn default_route_override(&self) -> Option<String> {
         if self.is_forced != Some(true) {
             return None;
         }

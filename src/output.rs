@@ -130,13 +130,13 @@ pub(crate) struct Sink {
 
 impl Sink {
     /// Writes a report, with `content`. A file is replaced completely; writing to a pipe stops once it has accepted
-    /// nothing for `patience`.
+    /// nothing for `timeout`.
     pub(crate) fn write(
         &mut self,
         content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), WriteError> {
-        self.place.write(content, patience).map_err(|source| WriteError {
+        self.place.write(content, timeout).map_err(|source| WriteError {
             path: self.path.clone(),
             source,
         })

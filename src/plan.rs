@@ -22,7 +22,7 @@ pub mod text;
 pub use expand::Values;
 pub(crate) use expand::fill;
 pub use selection::Selection;
-pub use sql_substitute::StandIn;
+pub use sql_substitute::SqlSubstitute;
 
 /// The endpoints of one run, in the order of the report.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,7 @@ pub struct PlannedEndpoint {
     /// Where inbound traffic comes from.
     pub source_tag: Option<String>,
     /// What it is a stand-in for, if it is not the instance's own.
-    pub stand_in: Option<StandIn>,
+    pub sql_substitute: Option<SqlSubstitute>,
     /// What the instance's documents say about it, if it is the instance's own and no page lists it.
     pub of_instance: Option<Arc<OfInstance>>,
     /// Why it cannot be tested, if so.
@@ -121,7 +121,7 @@ impl PlannedEndpoint {
             expect: Expect::Reachable,
             direction: Direction::Outbound,
             source_tag: None,
-            stand_in: None,
+            sql_substitute: None,
             of_instance: None,
             untested: None,
         }
@@ -180,7 +180,7 @@ impl Plan {
     pub fn make(catalog: &Catalog, scope: &PlanScope, values: &Values, selection: &Selection) -> Result<Self, String> {
         selection.check(catalog)?;
         let suffixes = catalog.clouds.get(&scope.cloud).cloned().unwrap_or_default();
-        let maker = Maker {
+        let maker = PlanBuilder {
             catalog,
             scope,
             suffixes: &suffixes,
@@ -223,7 +223,7 @@ impl Plan {
 }
 
 /// Everything that is used to make a plan.
-struct Maker<'a> {
+struct PlanBuilder<'a> {
     catalog: &'a Catalog,
     scope: &'a PlanScope,
     suffixes: &'a BTreeMap<String, String>,
@@ -231,7 +231,7 @@ struct Maker<'a> {
     selection: &'a Selection,
 }
 
-impl Maker<'_> {
+impl PlanBuilder<'_> {
     fn applies(&self, dependency: &Dependency) -> bool {
         self.selection.includes(&dependency.id) && in_cloud(&dependency.clouds, self.scope.cloud)
     }
@@ -310,12 +310,12 @@ impl Maker<'_> {
         }
         let region = self.scope.region.as_deref()?;
         let gateways = self.catalog.sql_gateways.as_ref()?;
-        let (stand_in, addresses) = StandIn::of_region(gateways, region)?;
+        let (sql_substitute, addresses) = SqlSubstitute::of_region(gateways, region)?;
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
         Some(FilledTarget {
             names: vec![name],
             destination: DialTarget::Addresses { addresses, any: true },
-            stand_in: Some(stand_in),
+            sql_substitute: Some(sql_substitute),
             ..FilledTarget::named(format!("gateways-{region}"))
         })
     }
@@ -364,11 +364,11 @@ impl Maker<'_> {
             destination: place.destination,
             names: place.names.into_iter().chain(spec.names.iter().map(fill)).collect(),
             path: spec.path.clone(),
-            note: note(stub.or(spec.note.as_deref()), place.stand_in),
+            note: note(stub.or(spec.note.as_deref()), place.sql_substitute),
             expect: spec.expect,
             direction: spec.direction,
             source_tag: spec.source_tag.clone(),
-            stand_in: place.stand_in,
+            sql_substitute: place.sql_substitute,
             of_instance: spec.of_instance.clone(),
             untested,
         }
@@ -423,7 +423,7 @@ struct FilledTarget {
     pattern: Option<String>,
     names: Vec<String>,
     destination: DialTarget,
-    stand_in: Option<StandIn>,
+    sql_substitute: Option<SqlSubstitute>,
     untested: Option<Untested>,
 }
 
@@ -434,7 +434,7 @@ impl FilledTarget {
             pattern: None,
             names: Vec::new(),
             destination: DialTarget::Name,
-            stand_in: None,
+            sql_substitute: None,
             untested: None,
         }
     }
@@ -491,8 +491,11 @@ impl FilledTarget {
 const STUB: &str = "A stub on this VM, which the instance does not use.";
 
 /// The catalog's remark, and what a stand-in proves.
-fn note(of_catalog: Option<&str>, stand_in: Option<StandIn>) -> Option<String> {
-    let notes: Vec<&str> = of_catalog.into_iter().chain(stand_in.map(StandIn::note)).collect();
+fn note(of_catalog: Option<&str>, sql_substitute: Option<SqlSubstitute>) -> Option<String> {
+    let notes: Vec<&str> = of_catalog
+        .into_iter()
+        .chain(sql_substitute.map(SqlSubstitute::note))
+        .collect();
     (!notes.is_empty()).then(|| notes.join(" "))
 }
 

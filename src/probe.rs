@@ -29,13 +29,13 @@ mod ttl_stream;
 
 use self::{
     control::{ControlReason, Controller, Controls},
-    flows::{Flows, Reach, Showing},
+    flows::{ConnectionResult, FlowDepth, Flows},
     lookup::Lookups,
     queue::{Job, ProbeQueue},
     stages::ProbeContext,
     threads::Threads,
     trace::{Attempt, NameTrace, Trace},
-    traceroute::{Call, Way, Ways},
+    traceroute::{TraceTarget, Traceroute, Traceroutes},
 };
 use crate::{
     net::tls::TlsClient,
@@ -85,9 +85,9 @@ pub struct ControlPolicy {
     /// What a finished attempt requires next.
     pub suspect: fn(&PlannedEndpoint, &Attempt) -> ControlReason,
     /// How many connections are made to an address that is not verified.
-    pub reach: Reach,
+    pub reach: FlowDepth,
     /// What a finished connection showed.
-    pub showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
+    pub showing: fn(&PlannedEndpoint, &Attempt) -> ConnectionResult,
 }
 
 /// Something that happened to the endpoint at this index of the plan.
@@ -111,7 +111,7 @@ pub struct Run {
     /// The results of the controls.
     pub controls: Controls,
     /// Where on the path packets stop, as far as that was traced.
-    pub ways: Ways,
+    pub traceroutes: Traceroutes,
     /// How long the run took.
     pub duration: Duration,
     /// Whether `interrupted` ended it.
@@ -206,16 +206,16 @@ pub async fn run(
         }
     }
     in_flight.abort_all();
-    let patience = if was_interrupted {
+    let grace = if was_interrupted {
         tokio::time::Instant::now()
     } else {
         end + GRACE
     };
     let controls = match controller {
-        Some(controller) => controller.finish(patience).await,
+        Some(controller) => controller.finish(grace).await,
         None => Controls::default(),
     };
-    let names = lookups.finish(patience).await;
+    let names = lookups.finish(grace).await;
     let mut traces = rounds.traces();
     add_what_got_through(&mut traces, &controls);
     Run {
@@ -223,22 +223,22 @@ pub async fn run(
         traces,
         names,
         controls,
-        ways: Ways::default(),
+        traceroutes: Traceroutes::default(),
         duration: started.elapsed(),
         interrupted: was_interrupted,
     }
 }
 
 /// Traces the path to some addresses of `plan`; returns nothing if `interrupted` completes first.
-pub async fn look_at_ways(
+pub async fn run_traceroutes(
     plan: &Plan,
     tls: TlsClient,
     limits: Limits,
     policy: &ControlPolicy,
-    calls: &[Call],
+    calls: &[TraceTarget],
     interrupted: impl Future<Output = ()>,
-) -> Vec<Way> {
-    let end = tokio::time::Instant::now() + limits.deadline.min(traceroute::MOST_TIME);
+) -> Vec<Traceroute> {
+    let end = tokio::time::Instant::now() + limits.deadline.min(traceroute::MAX_TIME);
     let stages = stages(plan, tls, limits, policy, Instant::now(), end);
     tokio::select! {
         // After a signal, not even the first packet is sent.

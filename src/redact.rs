@@ -74,8 +74,8 @@ const IDS: [&str; 2] = ["id", "endpoints"];
 /// How many words from the network's answers are kept in addition to the user's own, and how many more for each
 /// endpoint: beyond that they are forgotten, and get new stand-ins when they appear again. A long-running agent keeps
 /// seeing new addresses.
-const MOST: usize = 10_000;
-const MOST_OF_EACH: usize = 32;
+const MAX_LEARNED: usize = 10_000;
+const MAX_OF_EACH: usize = 32;
 
 /// Redacts the texts of a run.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Redactor {
     /// Never: a report can be written as a document and read again, and a stand-in has the type of its original.
     pub(crate) fn report(&self, report: &Report) -> Report {
         let names = &mut *self.names();
-        names.forget_beyond(MOST + MOST_OF_EACH * report.endpoints.len());
+        names.forget_beyond(MAX_LEARNED + MAX_OF_EACH * report.endpoints.len());
         learn(names, report);
         let mut document = serde_json::to_value(report).expect("a report is a document");
         turn(&mut document, None, names);

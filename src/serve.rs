@@ -21,9 +21,9 @@ pub(crate) mod stderr;
 pub(crate) mod web;
 
 pub(crate) use self::{
-    access::Door,
-    clock::Moment,
+    access::AccessControl,
+    clock::ClockReading,
     fault::Fault,
     pages::status,
-    state::{Board, Part},
+    state::{Part, ServeState},
 };

@@ -32,7 +32,7 @@ pub mod schedule;
 pub mod text;
 pub mod timeline;
 
-pub use self::{baseline::Baseline, change::Change, debounce::Held, timeline::Timeline};
+pub use self::{baseline::Baseline, change::Change, debounce::DebouncedFlows, timeline::Timeline};
 
 /// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use apim_probe::{
     confirm,
     import::{
         instance::{Instance, InstancePart},
-        subnets::{self, Card, EndpointPolicy, Subnet},
+        subnets::{self, NetworkInterface, EndpointPolicy, Subnet},
     },
     model::prediction::NsgAttachment,
     network::{configured, nsg::SecurityRules, routes::Routes},
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     subnets::cards_of(text);
-    let _ = (Card::read(text), Subnet::read(text), EndpointPolicy::read(text));
+    let _ = (NetworkInterface::read(text), Subnet::read(text), EndpointPolicy::read(text));
     // What is made of it is in the form that Azure's own rules have.
     let groups = [(NsgAttachment::Subnet, text.to_owned())];
     let rules = SecurityRules::parse(&configured::security(&groups));

@@ -31,7 +31,7 @@ use nix::{
 pub use self::way::Flow;
 use self::{
     socket::Socket,
-    way::{Parcel, Way},
+    way::{Parcel, Traceroute},
 };
 use crate::{
     network::{Direction, Network},
@@ -40,7 +40,7 @@ use crate::{
 
 /// The relay's handle. It ends with the process.
 pub(crate) struct Relay {
-    way: Arc<Mutex<Way>>,
+    way: Arc<Mutex<Traceroute>>,
     /// The relay's thread, by which others find its network namespace.
     pub(crate) thread: i32,
     connected: mpsc::Sender<()>,
@@ -49,7 +49,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts a relay with one end in the calling process's network namespace; the other end is the world's to make.
     pub(crate) fn start(network: &Network) -> Result<Self> {
-        let way = Arc::new(Mutex::new(Way::new(network)));
+        let way = Arc::new(Mutex::new(Traceroute::new(network)));
         let (ready, started) = mpsc::channel();
         let (connected, wait) = mpsc::channel();
         let carried = Arc::clone(&way);
@@ -95,7 +95,7 @@ impl Relay {
     }
 }
 
-fn lock(way: &Mutex<Way>) -> MutexGuard<'_, Way> {
+fn lock(way: &Mutex<Traceroute>) -> MutexGuard<'_, Traceroute> {
     way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -110,7 +110,7 @@ fn begin() -> Result<i32> {
 }
 
 /// Carries frames from one end to the other, for as long as the process runs.
-fn carry(way: &Mutex<Way>) -> Result<()> {
+fn carry(way: &Mutex<Traceroute>) -> Result<()> {
     ip(&["link set far up".to_owned()])?;
     let (mut near, mut far) = (Socket::on("near")?, Socket::on("far")?);
     let mut waiting: BinaryHeap<Reverse<Waiting>> = BinaryHeap::new();

@@ -28,7 +28,7 @@ mod terminal;
 mod yaml;
 
 pub use self::{
-    format::Form,
+    format::SourceFormat,
     kind::DocumentKind,
     node::{JsonNode, Object},
 };
@@ -42,7 +42,7 @@ pub struct AzureDocument<'a> {
     /// The whole document.
     json: Cow<'a, RawValue>,
     /// The form of the file.
-    form: Form,
+    form: SourceFormat,
     /// The kind that the flag takes.
     wanted: DocumentKind,
 }

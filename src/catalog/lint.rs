@@ -24,7 +24,7 @@ use crate::{
 use host::{CloudSuffixes, address, plain_host, range};
 
 /// After this many problems the rest of a file is not checked: more would not help.
-const ENOUGH: usize = 200;
+const MAX_COLLECTED: usize = 200;
 
 /// Checks everything and reports every problem. The result may be used only if none was reported.
 ///
@@ -42,7 +42,7 @@ pub(super) fn check(raw: raw::Catalog, tier: Tier, sha256: String, problems: &mu
         .filter_map(|entry| Some(entry.id.as_ref()?.value.clone()))
         .collect();
     for entry in list {
-        if problems.len() > ENOUGH {
+        if problems.len() > MAX_COLLECTED {
             break;
         }
         dependencies.extend(dependency(entry, &ids, &clouds, problems));
@@ -147,7 +147,7 @@ fn cloud_of(name: &Located<String>, problems: &mut Vec<Problem>) -> Option<Cloud
             None => format!(
                 "write {}, or a name of at most {} lowercase letters, digits and hyphens (not first or last)",
                 words.join(", "),
-                CloudName::LONGEST
+                CloudName::MAX_LENGTH
             ),
         },
     };
@@ -311,7 +311,7 @@ fn endpoints(
     let list = list.map_or_else(Vec::new, |list| list.value);
     let (mut checked, mut places) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));
     for entry in list {
-        if problems.len() > ENOUGH {
+        if problems.len() > MAX_COLLECTED {
             break;
         }
         let at = entry.at;

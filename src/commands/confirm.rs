@@ -53,7 +53,7 @@ impl Confirmation {
             return report;
         }
         if announce {
-            let about = words::count(checks.len().min(confirm::MOST), "endpoint");
+            let about = words::count(checks.len().min(confirm::MAX_CHECKS), "endpoint");
             print_line(
                 "notice",
                 &format!("asking the instance itself to test {about}, one by one"),
@@ -62,7 +62,7 @@ impl Confirmation {
         let checked = if region.is_some() {
             let asked = {
                 let (this, vantage, until) = (self.clone(), vantage.clone(), stop.until(end));
-                let checks: Vec<Check> = checks.iter().take(confirm::MOST).cloned().collect();
+                let checks: Vec<Check> = checks.iter().take(confirm::MAX_CHECKS).cloned().collect();
                 move || this.ask(&checks, &vantage, &until)
             };
             stop.apart(Some(end), asked)
@@ -73,7 +73,7 @@ impl Confirmation {
         };
         let why = checked
             .why
-            .unwrap_or_else(|| format!("at most {} are tested", confirm::MOST));
+            .unwrap_or_else(|| format!("at most {} are tested", confirm::MAX_CHECKS));
         let answers = checked.answers.into_iter().zip(&checks).map(|(answer, check)| {
             let protocol = check.body["protocol"].as_str().unwrap_or_default();
             answer.and_then(|(text, at): (String, Timestamp)| confirm::read(&text, protocol, at))
@@ -84,12 +84,12 @@ impl Confirmation {
 
     fn ask(&self, checks: &[Check], vantage: &Vantage, until: &Cutoff) -> Result<Checked, CommandFailure> {
         let (roots, _) = planning::management_roots(self.management_ca_file.as_deref())?;
-        let errand = ManagementRequest {
+        let request = ManagementRequest {
             service: &self.service,
             identity: self.identity.as_deref(),
             roots: &roots,
         };
         let bodies = checks.iter().map(|check| &check.body);
-        Ok(management::check(&errand, vantage, bodies, until))
+        Ok(management::check(&request, vantage, bodies, until))
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     },
     probe::{
         control::TEST_NET_1,
-        traceroute::{FARTHEST, MOST},
+        traceroute::{MAX_TARGETS, MAX_TTL},
     },
     vantage::cutoff::Cutoff,
 };
@@ -61,7 +61,7 @@ fn controls(off: bool, planned: &Planned) -> Vec<String> {
         "TLS handshakes or requests with the name of a verified endpoint, to an address that cut another name".into(),
         "one more connection to an endpoint that answered, if another endpoint does not".into(),
         format!(
-            "TCP SYNs, and data that was cut, with a TTL from 1 to {FARTHEST}, to at most {MOST} addresses, if \
+            "TCP SYNs, and data that was cut, with a TTL from 1 to {MAX_TTL}, to at most {MAX_TARGETS} addresses, if \
              something needed is blocked"
         ),
     ];

@@ -15,7 +15,7 @@ use crate::{
     exit,
     model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
     plan::{DialTarget, Plan, PlannedEndpoint},
-    probe::{Depth, flows::Reach},
+    probe::{Depth, flows::FlowDepth},
     report::{Detail, hops},
     text::{host, nearest},
 };
@@ -57,14 +57,14 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     }
     session.narrow(endpoint.clone());
     let beside = pending::<Infallible>();
-    let mut run = session.probe(Depth::Full, Reach::default(), session.began(), beside, |_| {});
+    let mut run = session.probe(Depth::Full, FlowDepth::default(), session.began(), beside, |_| {});
     session.follow(&mut run);
     let report = session.report(&run, started_at);
     let status = status(&report);
     let options = terminal::options(&status, *color, Detail::NotOk, None);
     let text = hops::render(&endpoint, &report, &run, &options);
-    let patience = stop.patience(probe.deadline);
-    let told = stop.apart(None, move || print_within(&text, patience.stdout));
+    let timeouts = stop.write_timeouts(probe.deadline);
+    let told = stop.apart(None, move || print_within(&text, timeouts.stdout));
     told.map_or(Ok(ExitStatus::INTERRUPTED), |told| told.map(|_| status.code))
 }
 

@@ -96,12 +96,12 @@ pub(super) fn plan(
     let service = arguments.service.as_ref();
     let trusted = trusted.filter(|_| service.is_some());
     let fetched = service.map_or_else(Fetched::default, |service| {
-        let errand = ManagementRequest {
+        let request = ManagementRequest {
             service,
             identity: arguments.identity.as_deref(),
             roots: &roots,
         };
-        management::fetch(&errand, &place, until)
+        management::fetch(&request, &place, until)
     });
     let unusable = given.complete(&fetched.network);
     documents.extend(fetched.documents);

@@ -15,9 +15,9 @@ use crate::{
     model::{Report, Verdict},
     probe::{
         Depth, Run,
-        flows::{EarlierResult, Reach},
+        flows::{EarlierResult, FlowDepth},
     },
-    watch::{Baseline, Change, Held, Watch, confirm, schedule},
+    watch::{Baseline, Change, DebouncedFlows, Watch, confirm, schedule},
 };
 
 /// How often a round makes several connections although nothing changed.
@@ -32,7 +32,7 @@ pub(super) struct Rounds {
     /// What was known about another plan, until the first round of this one is complete.
     before: Option<Watch>,
     /// Endpoints whose connections differ.
-    held: Held,
+    debounced: DebouncedFlows,
     /// When several connections to an address were last made, and where they were made.
     several: Option<Instant>,
 }
@@ -71,7 +71,7 @@ impl Rounds {
     /// one.
     pub(super) fn replan(&mut self) {
         self.before = self.watch.take().or(self.before.take());
-        self.held = Held::default();
+        self.debounced = DebouncedFlows::default();
         self.several = None;
     }
 
@@ -87,7 +87,7 @@ impl Rounds {
         let is_quiet = reach.only_on_change;
         let mut run = session.probe(depth, reach, began, pending(), |_| {});
         let mut report = session.report(&run, started_at);
-        if is_quiet && !self.held.is_empty() {
+        if is_quiet && !self.debounced.is_empty() {
             self.hold(&report, &mut run);
             report = session.report(&run, started_at);
         }
@@ -99,7 +99,7 @@ impl Rounds {
             report = session.report(&run, started_at);
         }
         for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {
-            self.held.note(index, endpoint, trace.as_ref());
+            self.debounced.note(index, endpoint, trace.as_ref());
         }
         let report = session.shown(report);
         let is_whole = !run.interrupted;
@@ -130,9 +130,9 @@ impl Rounds {
 
     /// How many connections a round makes: all of them in a full one, once per hour, and if single connections have
     /// agreed for long although they used to differ; otherwise only where something changes.
-    fn reach(&mut self, depth: Depth) -> Reach {
+    fn reach(&mut self, depth: Depth) -> FlowDepth {
         let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
-        let only_on_change = depth == Depth::Light && !is_due && !self.held.is_doubtful();
+        let only_on_change = depth == Depth::Light && !is_due && !self.debounced.is_doubtful();
         if !only_on_change {
             self.several = Some(Instant::now());
         }
@@ -143,14 +143,14 @@ impl Rounds {
             .enumerate()
             .filter_map(|(index, row)| {
                 let known = match row.timeline.state().verdict {
-                    _ if self.held.holds(index) => EarlierResult::Differs,
+                    _ if self.debounced.holds(index) => EarlierResult::Differs,
                     Verdict::Reachable | Verdict::Degraded => EarlierResult::Proves,
                     Verdict::Blocked => EarlierResult::Fails,
                     Verdict::Unproven | Verdict::NotTested => return None,
                 };
                 Some((row.id.clone(), known))
             });
-        Reach {
+        FlowDepth {
             only_on_change,
             known: Arc::new(known.collect()),
         }
@@ -159,8 +159,8 @@ impl Rounds {
     /// If nothing required several connections, what they showed before replaces what one shows now.
     fn hold(&mut self, report: &Report, run: &mut Run) {
         let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
-        for index in self.held.indices().into_iter().filter(made_one) {
-            if let Some(trace) = self.held.take_note_of_one(index, &report.endpoints[index]) {
+        for index in self.debounced.indices().into_iter().filter(made_one) {
+            if let Some(trace) = self.debounced.take_note_of_one(index, &report.endpoints[index]) {
                 run.traces[index] = Some(trace);
             }
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     CommandFailure, print_line, print_with,
     session::{Session, Unopened, unplanned},
-    stop::{Patience, Stop},
+    stop::{Stop, WriteTimeouts},
     terminal,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     diagnosis, exit,
     model::{ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::{Depth, ProbeEvent, flows::Reach},
+    probe::{Depth, ProbeEvent, flows::FlowDepth},
     progress::Progress,
     report::{self, Detail, Format, Options, nagios::ServiceState},
 };
@@ -44,20 +44,20 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
         Err(Unopened::Interrupted) => unplanned(&stop, &plan, probe.redact, started_at),
         Err(Unopened::Failed(failure)) => return Err(failure),
     };
-    let patience = stop.patience(probe.deadline);
+    let timeouts = stop.write_timeouts(probe.deadline);
     let saved = stop.saved(move || {
         let (mut made, mut sinks) = (made, sinks);
-        let fault = save(&mut made, &mut sinks, &report, patience.files);
+        let fault = save(&mut made, &mut sinks, &report, timeouts.files);
         (made, sinks, report, fault)
     });
     let Ok((made, sinks, report, fault)) = saved else {
         return Ok(ExitStatus::INTERRUPTED);
     };
-    let patience = stop.patience(probe.deadline);
+    let timeouts = stop.write_timeouts(probe.deadline);
     // What was typed contains names of the user's own.
     let typed = Some(typed).filter(|_| !probe.redact);
     let shown = stop.apart(None, move || {
-        show(made, &sinks, &report, typed.as_deref(), fault, patience)
+        show(made, &sinks, &report, typed.as_deref(), fault, timeouts)
     });
     shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))
 }
@@ -69,7 +69,7 @@ fn run_probes(session: &Session<'_>, started_at: Timestamp, show_progress: bool)
     let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
     let mut run = session.probe(
         Depth::Full,
-        Reach::default(),
+        FlowDepth::default(),
         session.began(),
         progress.tick(),
         |event| match event {
@@ -81,7 +81,7 @@ fn run_probes(session: &Session<'_>, started_at: Timestamp, show_progress: bool)
         },
     );
     run.duration = session.began().elapsed();
-    let report = session.report_with_ways(run, started_at);
+    let report = session.report_with_traceroutes(run, started_at);
     progress.clear();
     if !report.complete {
         return session.shown(report);
@@ -97,9 +97,9 @@ fn policy(arguments: &ReportArgs) -> Policy {
 }
 
 /// Writes the report to every requested file; returns the first failure.
-fn save(report: &mut Report, sinks: &mut Sinks, arguments: &ReportArgs, patience: Duration) -> Option<String> {
+fn save(report: &mut Report, sinks: &mut Sinks, arguments: &ReportArgs, timeouts: Duration) -> Option<String> {
     let detail = Detail::from_count(arguments.verbose);
-    write_files(report, sinks, policy(arguments), detail, patience)
+    write_files(report, sinks, policy(arguments), detail, timeouts)
 }
 
 /// Writes the report to stdout, after its files; returns the exit status.
@@ -109,7 +109,7 @@ fn show(
     arguments: &ReportArgs,
     typed: Option<&str>,
     fault: Option<String>,
-    patience: Patience,
+    timeouts: WriteTimeouts,
 ) -> Result<u8, CommandFailure> {
     let status = exit::judge(&report, policy(arguments), fault.as_deref());
     report.exit = Some(status.clone());
@@ -117,7 +117,7 @@ fn show(
         policy: policy(arguments),
         ..terminal::options(&status, arguments.color, Detail::from_count(arguments.verbose), typed)
     };
-    print_with(|to| report::write(&report, sinks.stdout, &options, to), patience.stdout)?;
+    print_with(|to| report::write(&report, sinks.stdout, &options, to), timeouts.stdout)?;
     if let Some(fault) = fault
         && sinks.stdout != Format::Text
     {
@@ -136,7 +136,7 @@ pub(super) fn write_files(
     sinks: &mut Sinks,
     policy: Policy,
     detail: Detail,
-    patience: Duration,
+    timeouts: Duration,
 ) -> Option<String> {
     let exit = exit::judge(report, policy, None);
     report.exit = Some(exit.clone());
@@ -147,7 +147,7 @@ pub(super) fn write_files(
             ..terminal::file_options(&exit, detail)
         };
         let format = sink.format;
-        let written = sink.write(|to| report::write(report, format, &options, to), patience);
+        let written = sink.write(|to| report::write(report, format, &options, to), timeouts);
         failed = failed.or(written.err());
     }
     failed.map(|error| {

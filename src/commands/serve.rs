@@ -26,7 +26,7 @@ use crate::{
     model::{ExitStatus, Report},
     probe::Depth,
     serve::{
-        Board, Door, Fault, Moment, Part,
+        AccessControl, ClockReading, Fault, Part, ServeState,
         log::{self, Log, Pattern},
         stderr::{self, Weight, say},
         web,
@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Maximum number of connections to the server, if there are descriptors for them.
-const MOST_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// The share of all descriptors that connections to the server may use.
 const SHARE: usize = 4;
 /// How long shutdown waits for the log: SIGTERM ends everything within a second.
@@ -56,13 +56,15 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     }
     let stop = Stop::begin_service()?;
     let sockets = descriptors::prepare().map_err(CommandFailure::agent)?;
-    let connections = MOST_CONNECTIONS.min(sockets / SHARE).max(1);
+    let connections = MAX_CONNECTIONS.min(sockets / SHARE).max(1);
     let service = &arguments.service;
-    let door = {
+    let access = {
         let path = service.web_config.clone();
         let deadline = arguments.probe.deadline;
-        match stop.apart(Some(stop.began() + deadline), move || Door::open(path.as_deref())) {
-            Ok(door) => Arc::new(door.map_err(CommandFailure::usage)?),
+        match stop.apart(Some(stop.began() + deadline), move || {
+            AccessControl::open(path.as_deref())
+        }) {
+            Ok(access) => Arc::new(access.map_err(CommandFailure::usage)?),
             Err(Stopped::Interrupted) => return Ok(0),
             Err(Stopped::Late(file)) => return Err(late(file.as_deref(), deadline)),
         }
@@ -74,20 +76,20 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         .transpose()
         .map_err(CommandFailure::usage)?;
     let listener = listen(service.listen)?;
-    let board = Arc::new(Board::new(patience(&arguments)));
+    let serve_state = Arc::new(ServeState::new(stale_after(&arguments)));
     if let Some(pattern) = pattern {
-        let log = Log::open(pattern, board.clone()).map_err(|error| {
+        let log = Log::open(pattern, serve_state.clone()).map_err(|error| {
             let path = arguments.service.log.as_deref().map(file::shown).unwrap_or_default();
             CommandFailure::agent(format!("cannot write to {path}: {error}"))
         })?;
-        board.keep(log);
+        serve_state.keep(log);
     }
     let mut session = match Session::open(&stop, &arguments.plan, &arguments.probe, ColorChoice::Auto) {
         Ok(session) => session,
         Err(Unopened::Failed(failure)) => return Err(failure),
         Err(Unopened::Interrupted) => return Ok(0),
     };
-    session.spare(connections);
+    session.reserve_sockets(connections);
     if let Some(redactor) = session.redactor() {
         let service = &arguments.service;
         service
@@ -95,17 +97,17 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
             .iter()
             .chain(&service.log)
             .for_each(|path| redactor.learn_file(path));
-        door.files().iter().for_each(|path| redactor.learn_file(path));
-        board.redact(redactor);
+        access.files().iter().for_each(|path| redactor.learn_file(path));
+        serve_state.redact(redactor);
     }
     say_notices(&session);
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
-    web::start(listener, board.clone(), door.clone(), connections)
+    web::start(listener, serve_state.clone(), access.clone(), connections)
         .map_err(|error| CommandFailure::agent(format!("cannot start the server: {error}")))?;
-    let greeting = greeting(address, &door, &session, &arguments.service);
+    let greeting = greeting(address, &access, &session, &arguments.service);
     let greeting = session.text(&greeting);
     say(Weight::Notice, &greeting);
-    if !address.ip().is_loopback() && !door.asks_who() {
+    if !address.ip().is_loopback() && !access.asks_who() {
         say(
             Weight::Warning,
             &session.text(&format!(
@@ -115,25 +117,25 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         );
     }
     supervisor::is_ready(&greeting);
-    stop.spawn(supervisor::show_life(board.clone()));
-    let mut reload = Reload::new(&stop, &arguments, board.clone(), door);
+    stop.spawn(supervisor::feed_watchdog(serve_state.clone()));
+    let mut reload = Reload::new(&stop, &arguments, serve_state.clone(), access);
     if arguments.plan.service.is_some() && !session.knows_instance() {
-        board.reloaded(Part::Platform, false);
+        serve_state.reloaded(Part::Platform, false);
         reload.next_retry(Err(Part::Platform));
     }
     let mut service = Service {
         reload,
-        board,
+        serve_state,
         session,
         arguments,
         rounds: Rounds::default(),
         last: None,
         full_at: None,
-        clock: Moment::now(),
+        clock: ClockReading::now(),
     };
     service.run_loop();
     supervisor::is_stopping();
-    if let Some(lost) = service.board.log().and_then(|log| log.finish(SHUTDOWN_GRACE)) {
+    if let Some(lost) = service.serve_state.log().and_then(|log| log.finish(SHUTDOWN_GRACE)) {
         say(Weight::Warning, &lost);
     }
     say(Weight::Notice, "ended by a signal");
@@ -150,7 +152,7 @@ fn say_notices(session: &Session<'_>) {
 
 /// How long may pass from the end of one round to the end of the next: a pause, a round, the full one that a change
 /// requires, and a margin for a slow machine.
-fn patience(arguments: &ServeArgs) -> Duration {
+fn stale_after(arguments: &ServeArgs) -> Duration {
     arguments.service.interval + arguments.probe.deadline * 2 + Duration::from_secs(30)
 }
 
@@ -169,17 +171,17 @@ fn listen(address: SocketAddr) -> Result<TcpListener, CommandFailure> {
     })
 }
 
-fn greeting(address: SocketAddr, door: &Door, session: &Session<'_>, service: &ServiceArgs) -> String {
+fn greeting(address: SocketAddr, access: &AccessControl, session: &Session<'_>, service: &ServiceArgs) -> String {
     let endpoints = words::count(session.plan().testable().count(), "endpoint");
     let interval = words::duration(service.interval);
-    let scheme = if door.is_secure() { "https" } else { "http" };
+    let scheme = if access.is_secure() { "https" } else { "http" };
     format!("listening on {scheme}://{address}, probing {endpoints} every {interval}")
 }
 
 /// A running service.
 struct Service<'a> {
     reload: Reload<'a>,
-    board: Arc<Board>,
+    serve_state: Arc<ServeState>,
     session: Session<'a>,
     arguments: ServeArgs,
     rounds: Rounds,
@@ -188,7 +190,7 @@ struct Service<'a> {
     /// When the last full round began.
     full_at: Option<Instant>,
     /// When this machine's clock was last compared.
-    clock: Moment,
+    clock: ClockReading,
 }
 
 impl Service<'_> {
@@ -197,11 +199,11 @@ impl Service<'_> {
         let interval = self.arguments.service.interval;
         loop {
             let started = Instant::now();
-            let last = std::mem::replace(&mut self.clock, Moment::now());
+            let last = std::mem::replace(&mut self.clock, ClockReading::now());
             if let Some(leap) = leap(self.clock.clock_drift_since(last)) {
-                self.board.fault(Fault::Clock, &leap);
+                self.serve_state.fault(Fault::Clock, &leap);
             }
-            if let Some(log) = self.board.log() {
+            if let Some(log) = self.serve_state.log() {
                 log.say(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
             }
             if !self.look() {
@@ -209,7 +211,7 @@ impl Service<'_> {
             }
             if started.elapsed() > interval {
                 let took = words::duration(started.elapsed());
-                self.board.fault(
+                self.serve_state.fault(
                     Fault::LateRound,
                     &format!("a round took {took}, longer than --interval: the next one starts late"),
                 );
@@ -246,8 +248,8 @@ impl Service<'_> {
             .next_retry(adopted.as_ref().map(drop).map_err(|broken| broken.part));
         match &adopted {
             Ok(less) => {
-                self.board.reloaded(Part::Files, true);
-                self.board.reloaded(Part::Platform, true);
+                self.serve_state.reloaded(Part::Files, true);
+                self.serve_state.reloaded(Part::Platform, true);
                 say_notices(&self.session);
                 for less in less {
                     say(Weight::Warning, &self.session.text(less));
@@ -258,11 +260,11 @@ impl Service<'_> {
                 say(Weight::Notice, &format!("reloaded catalog and documents: {endpoints}"));
             }
             Err(Broken { part, why }) => {
-                self.board.reloaded(*part, false);
+                self.serve_state.reloaded(*part, false);
                 let next = next.map_or_else(String::new, |wait| {
                     format!("; next attempt in {}", words::duration(wait))
                 });
-                self.board.fault(
+                self.serve_state.fault(
                     Fault::Reload,
                     &format!("reload failed, still using the previous configuration: {why}{next}"),
                 );
@@ -288,7 +290,7 @@ impl Service<'_> {
             }
         }
         if let (Some(report), Some(watch)) = (&self.last, self.rounds.watch()) {
-            if let Some(log) = self.board.log() {
+            if let Some(log) = self.serve_state.log() {
                 for change in &changes {
                     log.say(log::change(change, report));
                 }
@@ -325,13 +327,14 @@ impl Service<'_> {
         };
         let report = Arc::new(report);
         self.last = Some(report.clone());
-        self.board.show(report.clone(), began.elapsed(), round.changes.len());
+        self.serve_state
+            .show(report.clone(), began.elapsed(), round.changes.len());
         for change in &round.changes {
             say(Weight::Warning, &in_words(change));
         }
         let status = crate::serve::status(&report);
         if status.code == ExitStatus::FAILED {
-            self.board.fault(Fault::NothingTried, &status.reason);
+            self.serve_state.fault(Fault::NothingTried, &status.reason);
         }
         Some(round.changes)
     }

@@ -43,10 +43,10 @@ use crate::{
     probe::{
         self, ControlPolicy, Depth, Limits, ProbeEvent, Run,
         control::Controls,
-        flows::Reach,
+        flows::FlowDepth,
         threads::Threads,
         trace::Trace,
-        traceroute::{Call, LEAST_TIME, Ways},
+        traceroute::{MIN_TIME, TraceTarget, Traceroutes},
     },
     redact::{Own, Redactor},
     rules::{self, Requirement, RuleSet},
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
     }
 
     /// Leaves this many sockets to others.
-    pub(super) fn spare(&mut self, sockets: usize) {
+    pub(super) fn reserve_sockets(&mut self, sockets: usize) {
         self.limits.sockets = self.limits.sockets.saturating_sub(sockets).max(1);
     }
 
@@ -306,7 +306,7 @@ impl<'a> Session<'a> {
     pub(super) fn probe(
         &self,
         depth: Depth,
-        reach: Reach,
+        reach: FlowDepth,
         began: Instant,
         background: impl Future<Output = Infallible>,
         on_event: impl FnMut(ProbeEvent<'_>),
@@ -345,7 +345,7 @@ impl<'a> Session<'a> {
         };
         let policy = ControlPolicy {
             connections: false,
-            ..self.policy(depth, Reach::default())
+            ..self.policy(depth, FlowDepth::default())
         };
         let second = self.run_until_stopped(Arc::new(plan), self.limits_from(began), policy, pending(), |_| {});
         run.followed_by(second, indices)
@@ -366,8 +366,8 @@ impl<'a> Session<'a> {
     pub(super) fn follow(&self, run: &mut Run) {
         let calls = traceroute::targets::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
-        if !calls.is_empty() && !run.interrupted && left >= LEAST_TIME {
-            run.ways = self.look_at_ways(&calls, left);
+        if !calls.is_empty() && !run.interrupted && left >= MIN_TIME {
+            run.traceroutes = self.run_traceroutes(&calls, left);
             run.interrupted |= self.stop.is_interrupted();
         }
     }
@@ -390,8 +390,8 @@ impl<'a> Session<'a> {
 
     /// The same, after tracing the path to what is blocked, if that is allowed and there is time for it and for judging
     /// everything once more.
-    pub(super) fn report_with_ways(&self, mut run: Run, started_at: Timestamp) -> Report {
-        let begun = Instant::now();
+    pub(super) fn report_with_traceroutes(&self, mut run: Run, started_at: Timestamp) -> Report {
+        let started = Instant::now();
         let diagnosis = self.diagnosis(&run, started_at);
         let calls = if self.controls && !run.interrupted {
             traceroute::targets::calls(&self.plan, &run, &diagnosis)
@@ -401,32 +401,32 @@ impl<'a> Session<'a> {
         let left = self
             .limits_from(self.stop.began())
             .deadline
-            .saturating_sub(begun.elapsed());
-        if calls.is_empty() || left < LEAST_TIME {
+            .saturating_sub(started.elapsed());
+        if calls.is_empty() || left < MIN_TIME {
             return self.final_report(run, diagnosis, started_at);
         }
-        let begun = Instant::now();
-        run.ways = self.look_at_ways(&calls, left);
+        let started = Instant::now();
+        run.traceroutes = self.run_traceroutes(&calls, left);
         run.interrupted |= self.stop.is_interrupted();
-        run.duration += begun.elapsed();
+        run.duration += started.elapsed();
         let diagnosis = self.diagnosis(&run, started_at);
         self.final_report(run, diagnosis, started_at)
     }
 
     /// What SYNs with a low TTL show about the path to some addresses, within this time.
-    fn look_at_ways(&self, calls: &[Call], deadline: Duration) -> Ways {
+    fn run_traceroutes(&self, calls: &[TraceTarget], deadline: Duration) -> Traceroutes {
         if !icmp::names_senders() {
-            return Ways {
+            return Traceroutes {
                 hops_unknown: true,
-                ..Ways::default()
+                ..Traceroutes::default()
             };
         }
         let limits = Limits {
             deadline,
             ..self.limits
         };
-        let policy = self.policy(Depth::Full, Reach::default());
-        let look = probe::look_at_ways(
+        let policy = self.policy(Depth::Full, FlowDepth::default());
+        let look = probe::run_traceroutes(
             &self.plan,
             self.tls.clone(),
             limits,
@@ -434,7 +434,7 @@ impl<'a> Session<'a> {
             calls,
             self.stop.interrupted(),
         );
-        Ways {
+        Traceroutes {
             seen: self.stop.block_on(look),
             hops_unknown: false,
         }
@@ -511,7 +511,7 @@ impl<'a> Session<'a> {
         report
     }
 
-    fn policy(&self, depth: Depth, reach: Reach) -> ControlPolicy {
+    fn policy(&self, depth: Depth, reach: FlowDepth) -> ControlPolicy {
         ControlPolicy {
             depth,
             platform: (self.controls && self.vantage.in_azure).then_some(PLATFORM_DNS),
@@ -623,7 +623,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
         traces: Vec::new(),
         names: BTreeMap::default(),
         controls: Controls::default(),
-        ways: Ways::default(),
+        traceroutes: Traceroutes::default(),
         duration: stop.began().elapsed(),
         interrupted: true,
     };

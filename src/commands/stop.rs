@@ -41,12 +41,12 @@ pub(super) enum Stopped {
 }
 
 /// How long a reader may read nothing before writing stops: while the deadline has not passed, and after it.
-const LONG_PATIENCE: Duration = Duration::from_secs(1);
-const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+const LONG_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+const SHORT_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long writing may wait for a reader that reads nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(super) struct WriteTimeouts {
     /// For files that are pipes.
     pub files: Duration,
     /// For stdout; `None` waits as long as its reader does. Only after an interrupt is the wait limited.
@@ -122,12 +122,12 @@ impl Stop {
     }
 
     /// How long writing may wait now, in a run with this deadline.
-    pub(super) fn patience(&self, deadline: Duration) -> Patience {
-        Patience {
+    pub(super) fn write_timeouts(&self, deadline: Duration) -> WriteTimeouts {
+        WriteTimeouts {
             files: deadline
                 .saturating_sub(self.began.elapsed())
-                .clamp(SHORT_PATIENCE, LONG_PATIENCE),
-            stdout: self.is_interrupted().then_some(LONG_PATIENCE),
+                .clamp(SHORT_WRITE_TIMEOUT, LONG_WRITE_TIMEOUT),
+            stdout: self.is_interrupted().then_some(LONG_WRITE_TIMEOUT),
         }
     }
 
@@ -164,13 +164,13 @@ impl Stop {
     }
 
     /// Runs what saves the report, like [`Self::apart`], but with more time: a signal that arrives meanwhile must not
-    /// lose the report. Files take a moment, and pipes as long as [`Patience::files`] allows.
+    /// lose the report. Files take a moment, and pipes as long as [`WriteTimeouts::files`] allows.
     pub(super) fn saved<T, W>(&self, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        self.within(2 * LONG_PATIENCE, None, work)
+        self.within(2 * LONG_WRITE_TIMEOUT, None, work)
     }
 
     fn within<T, W>(&self, grace: Duration, end: Option<Instant>, work: W) -> Result<T, Stopped>

@@ -13,7 +13,7 @@ use super::{
     rounds::{Round, Rounds, next_start},
     run::write_files,
     session::{Session, Unopened, unplanned},
-    stop::{Patience, Stop},
+    stop::{Stop, WriteTimeouts},
     terminal::{colour, columns},
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     text::words,
     watch::{
         Baseline, Change, Watch,
-        text::{self, Look},
+        text::{self, TextOptions},
     },
 };
 
@@ -93,7 +93,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
     let mut watcher = Watcher {
         stop: &stop,
         session,
-        look: Look {
+        look: TextOptions {
             colour: colour(arguments.color, &io::stdout()),
             width: columns(),
         },
@@ -131,7 +131,7 @@ struct Watcher<'a> {
     rounds: Rounds,
     /// The report of the last complete round, or of a first one that was not complete.
     last: Option<Report>,
-    look: Look,
+    look: TextOptions,
     line: StatusLine,
 }
 
@@ -181,7 +181,7 @@ impl Watcher<'_> {
         self.last = Some(round.report);
         let told = self
             .line
-            .aside(|| self.stop.apart(None, move || print_within(&news, None)));
+            .suspended(|| self.stop.apart(None, move || print_within(&news, None)));
         let Ok(is_read) = told else {
             return Ok(Some(WatchEnd::Interrupted));
         };
@@ -250,27 +250,33 @@ impl Closing {
     /// Prints it, and returns the exit status.
     fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, CommandFailure> {
         let deadline = self.arguments.probe.deadline;
-        let patience = stop.patience(deadline);
+        let write_timeouts = stop.write_timeouts(deadline);
         let saved = stop.saved(move || {
             let mut closing = self;
-            let fault = closing.save(sinks, patience);
+            let fault = closing.save(sinks, write_timeouts);
             (closing, fault)
         });
         let Ok((closing, fault)) = saved else {
             return Ok(ExitStatus::INTERRUPTED);
         };
-        let patience = stop.patience(deadline);
-        let said = stop.apart(None, move || closing.say(fault, patience));
+        let write_timeouts = stop.write_timeouts(deadline);
+        let said = stop.apart(None, move || closing.say(fault, write_timeouts));
         said.unwrap_or(Ok(ExitStatus::INTERRUPTED))
     }
 
     /// Writes the last report to every requested file; returns the first failure.
-    fn save(&mut self, mut sinks: Sinks, patience: Patience) -> Option<String> {
+    fn save(&mut self, mut sinks: Sinks, write_timeouts: WriteTimeouts) -> Option<String> {
         let policy = policy(&self.arguments);
-        write_files(self.last.as_mut()?, &mut sinks, policy, Detail::Brief, patience.files)
+        write_files(
+            self.last.as_mut()?,
+            &mut sinks,
+            policy,
+            Detail::Brief,
+            write_timeouts.files,
+        )
     }
 
-    fn say(self, fault: Option<String>, patience: Patience) -> Result<u8, CommandFailure> {
+    fn say(self, fault: Option<String>, write_timeouts: WriteTimeouts) -> Result<u8, CommandFailure> {
         let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),
@@ -278,7 +284,7 @@ impl Closing {
         };
         let now = Timestamp::now();
         let sum = |stream_colour| {
-            let look = Look {
+            let look = TextOptions {
                 colour: stream_colour,
                 width: columns(),
             };
@@ -288,7 +294,7 @@ impl Closing {
         match (self.ending, self.arguments.format) {
             (WatchEnd::Unread, _) => {}
             (_, WatchFormat::Text) => {
-                print_within(&sum(colour(self.arguments.color, &io::stdout())), patience.stdout)?;
+                print_within(&sum(colour(self.arguments.color, &io::stdout())), write_timeouts.stdout)?;
             }
             (_, WatchFormat::Jsonl) if !self.arguments.quiet => {
                 let text = sum(colour(self.arguments.color, &io::stderr()));

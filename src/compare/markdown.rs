@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Maximum number of rows in the matrix: a comment has a limit.
-const MOST_ROWS: usize = 200;
+const MAX_ROWS: usize = 200;
 /// Maximum number of endpoints that a conclusion names.
-const MOST_NAMED: usize = 12;
+const MAX_NAMED: usize = 12;
 
 /// The comparison in GitHub's Markdown. Names are in code spans or escaped.
 pub fn render(comparison: &Comparison, options: &Options) -> String {
@@ -27,7 +27,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         let _ = write!(out, "\n> {}\n", text(notice));
     }
     for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
-        let named = conclusion.endpoints.iter().take(MOST_NAMED);
+        let named = conclusion.endpoints.iter().take(MAX_NAMED);
         let named: Vec<String> = named.map(|id| code(id)).collect();
         let more = match conclusion.endpoints.len() - named.len() {
             0 => String::new(),
@@ -63,7 +63,7 @@ fn matrix(comparison: &Comparison) -> String {
         names.join(" | "),
         " --- |".repeat(names.len())
     );
-    for row in rows.iter().take(MOST_ROWS) {
+    for row in rows.iter().take(MAX_ROWS) {
         let cells: Vec<String> = row
             .seen
             .iter()
@@ -80,11 +80,11 @@ fn matrix(comparison: &Comparison) -> String {
             cells.join(" | ")
         );
     }
-    if rows.len() > MOST_ROWS {
+    if rows.len() > MAX_ROWS {
         let _ = write!(
             out,
             "\n… and {} more.\n",
-            words::count(rows.len() - MOST_ROWS, "endpoint")
+            words::count(rows.len() - MAX_ROWS, "endpoint")
         );
     }
     out

@@ -19,7 +19,7 @@ use crate::{
 /// Column at which the text of a conclusion begins.
 const INDENT: usize = 5;
 /// Minimum width of a target next to the cells.
-const LEAST: usize = 24;
+const MIN_TARGET_WIDTH: usize = 24;
 /// Columns of a name above its cells.
 const NAME: usize = 20;
 /// Maximum number of endpoints that a conclusion names; all are in the matrix.
@@ -94,7 +94,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
         .collect();
     let cells: usize = widths.iter().map(|width| width + 2).sum();
     let start = page.measure().saturating_sub(cells) + 2;
-    let fits = start >= LEAST && !rows.is_empty();
+    let fits = start >= MIN_TARGET_WIDTH && !rows.is_empty();
     if fits {
         let mut line = StyledLine::default();
         let mut column = start;

@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// Maximum number of hops and issues that are kept.
-const MOST: usize = 30;
+const MAX_ITEMS: usize = 30;
 /// Maximum length of Azure's words, in characters.
-const LONGEST: usize = 200;
+const MAX_CHARACTERS: usize = 200;
 
 /// Reads the result of a check that asked for `protocol`.
 ///
@@ -21,9 +21,9 @@ pub fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance,
     let answer: Value = serde_json::from_str(answer).map_err(|_| "the reply is not JSON".to_string())?;
     let status = answer["connectionStatus"].as_str().filter(|status| !status.is_empty());
     let status = status.ok_or("the reply has no connectionStatus")?;
-    let hops = answer["hops"].as_array().into_iter().flatten().take(MOST);
+    let hops = answer["hops"].as_array().into_iter().flatten().take(MAX_ITEMS);
     Ok(FromInstance {
-        status: one_line(status, LONGEST),
+        status: one_line(status, MAX_CHARACTERS),
         at,
         protocol: protocol.into(),
         probes_sent: answer["probesSent"].as_u64(),
@@ -33,13 +33,13 @@ pub fn read(answer: &str, protocol: &str, at: Timestamp) -> Result<FromInstance,
 }
 
 fn hop(hop: &Value) -> InstanceHop {
-    let issues = hop["issues"].as_array().into_iter().flatten().take(MOST);
+    let issues = hop["issues"].as_array().into_iter().flatten().take(MAX_ITEMS);
     InstanceHop {
-        kind: one_line(hop["type"].as_str().unwrap_or("unknown"), LONGEST),
+        kind: one_line(hop["type"].as_str().unwrap_or("unknown"), MAX_CHARACTERS),
         address: hop["address"]
             .as_str()
             .filter(|address| !address.is_empty())
-            .map(|address| one_line(address, LONGEST)),
+            .map(|address| one_line(address, MAX_CHARACTERS)),
         issues: issues.filter_map(issue).collect(),
     }
 }
@@ -47,7 +47,7 @@ fn hop(hop: &Value) -> InstanceHop {
 /// The type of an issue, and what its context names, such as a rule.
 fn issue(issue: &Value) -> Option<String> {
     let kind = issue["type"].as_str()?;
-    let context = issue["context"].as_array().into_iter().flatten().take(MOST);
+    let context = issue["context"].as_array().into_iter().flatten().take(MAX_ITEMS);
     let pairs = context.flat_map(|pair| match pair.as_object() {
         // `{"key": …, "value": …}`, or the pair itself.
         Some(pair) if pair.contains_key("value") => vec![pair["value"].clone()],
@@ -60,7 +60,7 @@ fn issue(issue: &Value) -> Option<String> {
     } else {
         format!("{kind} ({})", named.join(", "))
     };
-    Some(one_line(&said, LONGEST))
+    Some(one_line(&said, MAX_CHARACTERS))
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
         let hop = &answer.hops[0];
         for said in [&answer.status, &hop.kind, hop.address.as_ref().unwrap(), &hop.issues[0]] {
             assert!(
-                !said.contains(crate::text::is_harmful) && said.len() < 8 * LONGEST,
+                !said.contains(crate::text::is_harmful) && said.len() < 8 * MAX_CHARACTERS,
                 "{said}"
             );
         }

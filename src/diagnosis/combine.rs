@@ -16,7 +16,7 @@ use crate::{
 
 /// How many connections with small segments must verify the service, and how many with the usual ones must stop
 /// responding, before packet size is the cause.
-const ENOUGH: usize = 2;
+const MIN_CONNECTIONS: usize = 2;
 
 /// The verdict of several connections; `outcomes` has one entry for each attempt.
 pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec<Outcome>) -> Judgement {
@@ -188,15 +188,18 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
         .filter(|(_, (attempt, _))| attempt.segment.is_some())
         .map(|(_, (_, outcome))| outcome.standing)
         .collect();
-    let is_whole = |standing: &&AttemptVerdict| standing.passes() && !standing.fell_silent();
+    let is_whole = |standing: &&AttemptVerdict| standing.passes() && !standing.went_silent();
     let small = controls.iter().filter(is_whole).count();
-    let silenced = count(AttemptVerdict::fell_silent);
+    let silenced = count(AttemptVerdict::went_silent);
     AddressGroup {
         address,
         standing,
         tried,
         passed,
-        by_size: silenced == tried && silenced >= ENOUGH && small >= ENOUGH && small == controls.len(),
+        by_size: silenced == tried
+            && silenced >= MIN_CONNECTIONS
+            && small >= MIN_CONNECTIONS
+            && small == controls.len(),
         small,
         out_of_order: usual().any(|(_, (attempt, _))| {
             let counted = attempt.counted.and_then(|counted| counted.out_of_order);
@@ -290,7 +293,7 @@ fn detail(
         Verdict::Degraded if proved > 0 => format!("{failing} of {all} addresses fail: {seen}"),
         Verdict::Reachable if failing > 0 => format!("{seen}; {failing} of {all} addresses do not answer"),
         Verdict::Blocked if all > 1 => format!("none of {all} addresses works: {seen}"),
-        Verdict::Blocked if place.tried > ENOUGH && !place.by_size => {
+        Verdict::Blocked if place.tried > MIN_CONNECTIONS && !place.by_size => {
             format!("none of {} connections works: {seen}", place.tried)
         }
         _ => seen,

@@ -12,7 +12,7 @@ use super::{
     grounds::EvidenceWeight,
     handover, reconcile,
     refutation::Refutation,
-    rule::{Account, FindingGroup, FindingRule},
+    rule::{Explanation, FindingGroup, FindingRule},
     traceroute,
     view::{ProbedEndpoint, RunView},
 };
@@ -63,7 +63,7 @@ pub static RULES: &[FindingRule] = &[
     local::STUB,
     local::LIMITS,
     dead_next_hop::RULE,
-    no_outbound::WAY_OUT,
+    no_outbound::OUTBOUND_BLOCKED,
     no_outbound::NO_OUTBOUND,
     dns_policy::RULE,
     size::RULE,
@@ -118,13 +118,13 @@ pub static RULES: &[FindingRule] = &[
 ];
 
 /// Maximum number of sentences of evidence in a finding; the rest is shown with its endpoints.
-const MOST_EVIDENCE: usize = 6;
+const MAX_EVIDENCE: usize = 6;
 
 /// A finding before it gets the form of the report.
 struct FindingDraft<'a> {
     kind: FindingKind,
     group: FindingGroup<'a>,
-    account: Account,
+    explanation: Explanation,
     confidence: Confidence,
 }
 
@@ -153,22 +153,22 @@ pub fn root_causes(view: &RunView<'_>) -> Vec<Finding> {
 impl<'a> FindingDraft<'a> {
     /// A rule's account of a group; `None` if its grounds refute it.
     fn by(rule: &FindingRule, view: &RunView<'a>, group: FindingGroup<'a>, are_rules_refuted: bool) -> Option<Self> {
-        let mut account = (rule.describe)(view, &group);
-        far_side(&group.rows, &mut account);
-        if !rule.kind.is_about_the_line() {
+        let mut explanation = (rule.describe)(view, &group);
+        remote_side(&group.rows, &mut explanation);
+        if !rule.kind.is_about_the_link() {
             if !are_rules_refuted {
-                reconcile::refine(&group.rows, &mut account);
+                reconcile::refine(&group.rows, &mut explanation);
             }
-            doubt(view, &group.rows, &mut account);
+            doubt(view, &group.rows, &mut explanation);
         }
-        traceroute::evidence::refine(view, &group.rows, &mut account);
-        let confidence = account.grounds.confidence()?;
+        traceroute::evidence::refine(view, &group.rows, &mut explanation);
+        let confidence = explanation.grounds.confidence()?;
         let only_documented = !group.rows.is_empty() && need(&group.rows) == Some(Need::Documented);
         Some(Self {
             kind: rule.kind,
             confidence: if only_documented { Confidence::Low } else { confidence },
             group,
-            account,
+            explanation,
         })
     }
 
@@ -196,27 +196,27 @@ impl<'a> FindingDraft<'a> {
         let Self {
             kind,
             group: FindingGroup { scope, rows },
-            account,
+            explanation,
             confidence,
         } = self;
-        let fix = account.fix.verify(fix::check_from_instance(&rows, view));
-        let mut evidence = account.grounds.sentences();
-        evidence.truncate(MOST_EVIDENCE);
+        let fix = explanation.fix.verify(fix::check_from_instance(&rows, view));
+        let mut evidence = explanation.grounds.sentences();
+        evidence.truncate(MAX_EVIDENCE);
         let finding = Finding {
             id: format!("{kind}/{scope}"),
             kind: Some(kind),
             cause: cause(&rows),
-            title: account.title,
+            title: explanation.title,
             confidence,
             need: need(&rows),
             stops_activation,
             docs: Some(kind.docs().into()),
             endpoints: rows.iter().map(|row| row.endpoint.id.clone()).collect(),
             evidence: evidence.into_iter().map(phrases::capital).collect(),
-            fix: fix::finish(fix, &account.suspects, view),
+            fix: fix::finish(fix, &explanation.suspects, view),
             path: traceroute::evidence::path(view, &rows),
-            suspects: account.suspects,
-            impact: account.impact.unwrap_or_else(|| phrases::impact(&rows)),
+            suspects: explanation.suspects,
+            impact: explanation.impact.unwrap_or_else(|| phrases::impact(&rows)),
             handover: None,
         };
         Finding {
@@ -228,20 +228,20 @@ impl<'a> FindingDraft<'a> {
 
 /// On a line that loses packets or is slow, a missing reply is less certain evidence; if the line loses many, it is
 /// none.
-fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
     let is_silence = |row: &ProbedEndpoint<'_>| {
         row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)
     };
     let doubt = "other connections in this run needed retransmission, so the missing replies may be random packet loss";
     if view.line.is_poor() && rows.iter().any(is_silence) {
-        account.grounds.add(EvidenceWeight::Contradicts, doubt);
+        explanation.grounds.add(EvidenceWeight::Contradicts, doubt);
     } else if rows.iter().any(|row| loss::is_chance(view, row)) {
-        account.grounds.add(EvidenceWeight::LeavesOpen, doubt);
+        explanation.grounds.add(EvidenceWeight::LeavesOpen, doubt);
     }
 }
 
 /// The instance's own hosts have rules at their end, which cannot be seen from here.
-fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+fn remote_side(rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
     let is_at_its_end = |row: &ProbedEndpoint<'_>| {
         let stage = row.judgement.stage;
         let is_own = row.endpoint.of_instance.is_some() && row.endpoint.dependency != OWN_HOSTNAMES;
@@ -250,12 +250,12 @@ fn far_side(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     if rows.is_empty() || !rows.iter().all(is_at_its_end) {
         return;
     }
-    account
+    explanation
         .fix
         .summary
         .push_str(" At the backend, allow the instance's whole subnet: calls come from any of its machines.");
-    if !account.suspects.contains(&Suspect::Service) {
-        account.suspects.push(Suspect::Service);
+    if !explanation.suspects.contains(&Suspect::Service) {
+        explanation.suspects.push(Suspect::Service);
     }
 }
 

@@ -13,7 +13,7 @@ mod reproduce;
 mod teams;
 
 /// Maximum number of connections and queries in a hand-over.
-const MOST_FLOWS: usize = 50;
+const MAX_FLOWS: usize = 50;
 
 /// The hand-over for a finding about these rows. None if none of their packets left this machine, if no other team can
 /// act, or if they are only documented, which is no reason to ask.
@@ -30,8 +30,8 @@ pub(super) fn handover(finding: &Finding, rows: &[ProbedEndpoint<'_>], view: &Ru
     }
     // Each destination once, before repeated attempts to it.
     seen.sort_by_key(|seen| (seen.need == Need::Documented, seen.repetition));
-    let more = seen.len().saturating_sub(MOST_FLOWS);
-    seen.truncate(MOST_FLOWS);
+    let more = seen.len().saturating_sub(MAX_FLOWS);
+    seen.truncate(MAX_FLOWS);
     seen.sort_by_key(|seen| seen.flow.at);
     let queries = queries::queries(&seen, view.place.addresses, (from, to));
     Some(Handover {

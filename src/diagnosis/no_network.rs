@@ -46,7 +46,7 @@ fn something_left(run: &Run) -> bool {
 fn attempt_left(attempt: &Attempt) -> bool {
     let connected = attempt.tcp.as_ref().is_some_and(|tcp| connection_left(&tcp.end));
     let told = attempt.ntp.as_ref().is_some_and(|ntp| match &ntp.end {
-        UdpEnd::Failed(failure) => !failure.straight,
+        UdpEnd::Failed(failure) => !failure.immediate,
         UdpEnd::Replied(_) | UdpEnd::Silent => true,
     });
     (is_far(attempt.address) && (connected || told)) || attempt.dns.as_deref().is_some_and(exchange_left)
@@ -54,7 +54,7 @@ fn attempt_left(attempt: &Attempt) -> bool {
 
 fn exchange_left(exchange: &DnsExchange) -> bool {
     let left = match &exchange.end {
-        DnsEnd::Failed(failure) => !failure.straight,
+        DnsEnd::Failed(failure) => !failure.immediate,
         DnsEnd::NotConnected(trace) => connection_left(&trace.end),
         DnsEnd::Answered(_) | DnsEnd::Silent { .. } | DnsEnd::Unanswered { .. } => true,
     };
@@ -63,7 +63,7 @@ fn exchange_left(exchange: &DnsExchange) -> bool {
 
 fn connection_left(end: &TcpEnd) -> bool {
     match end {
-        TcpEnd::Failed(failure) => !failure.straight,
+        TcpEnd::Failed(failure) => !failure.immediate,
         TcpEnd::Open | TcpEnd::Silent { .. } => true,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// deserves a notice.
 const SOON_DAYS: i64 = 14;
 /// How many hosts are named.
-const MOST_HOSTS: usize = 3;
+const MAX_HOSTS: usize = 3;
 
 /// Shown if the kernel does not report which device answers on the path.
 const KERNEL_WITHOUT_HOPS: &str = "this machine's kernel does not report which hop answers a SYN (Linux does since 5.8), so the \
@@ -39,7 +39,7 @@ pub(super) fn notices(
         .chain(outside_their_tag(plan, predictions, judgements))
         .chain(left_out(plan, run, judgements))
         .chain(ending(plan, run, now))
-        .chain(run.ways.hops_unknown.then(|| KERNEL_WITHOUT_HOPS.to_owned()))
+        .chain(run.traceroutes.hops_unknown.then(|| KERNEL_WITHOUT_HOPS.to_owned()))
         .collect()
 }
 
@@ -70,10 +70,10 @@ fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements:
     }
     let named: Vec<String> = remarks
         .iter()
-        .take(MOST_HOSTS)
+        .take(MAX_HOSTS)
         .map(|(host, remark)| format!("{host}: {remark}"))
         .collect();
-    let more = remarks.len().saturating_sub(MOST_HOSTS);
+    let more = remarks.len().saturating_sub(MAX_HOSTS);
     let more = if more > 0 {
         format!("; and {more} more")
     } else {
@@ -118,7 +118,7 @@ fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
         let hosts: Vec<&str> = hosts.into_iter().collect();
         format!(
             "{} {} not send the certificate of {}: the instance must fetch it from {}{}",
-            words::list(&hosts, MOST_HOSTS),
+            words::list(&hosts, MAX_HOSTS),
             if hosts.len() == 1 { "does" } else { "do" },
             common_name(&left_out.subject),
             left_out.places(),
@@ -140,10 +140,10 @@ fn ending(plan: &Plan, run: &Run, now: Timestamp) -> Option<String> {
         .collect();
     let named: Vec<String> = hosts
         .iter()
-        .take(MOST_HOSTS)
+        .take(MAX_HOSTS)
         .map(|(host, end)| format!("{host} on {}", end.strftime("%Y-%m-%d")))
         .collect();
-    let more = hosts.len().saturating_sub(MOST_HOSTS);
+    let more = hosts.len().saturating_sub(MAX_HOSTS);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
@@ -165,7 +165,7 @@ mod tests {
     use crate::{
         azure::Cloud,
         plan::Plan,
-        probe::{Run, control::Controls, traceroute::Ways},
+        probe::{Run, control::Controls, traceroute::Traceroutes},
     };
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
                 traces: Vec::new(),
                 names: BTreeMap::new(),
                 controls: Controls::default(),
-                ways: Ways {
+                traceroutes: Traceroutes {
                     seen: Vec::new(),
                     hops_unknown: untold,
                 },

@@ -45,7 +45,7 @@ impl AttemptVerdict {
 
     /// Whether the peer accepted, and sent nothing after our first data, possibly after a handshake that verified the
     /// service.
-    pub fn fell_silent(&self) -> bool {
+    pub fn went_silent(&self) -> bool {
         matches!(
             self,
             Self::Failed(Cause::TlsTimeout | Cause::HelloTimeout) | Self::Degraded(Cause::HelloTimeout)

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A page that hosts of this many owners return, although none was asked for a file, does not belong to a service.
-const MOST_OWNERS: usize = 2;
+const MAX_OWNERS: usize = 2;
 
 /// How much of a page without a title is compared, in characters.
 const COMPARED: usize = 2_000;
@@ -134,7 +134,7 @@ pub(super) fn same_pages(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
             owners.len()
         };
         let replaced = group.iter().any(|page| page.in_place_of_an_object);
-        (replaced && owners(&|_| true) >= MOST_OWNERS) || owners(&|page| !page.counts) > MOST_OWNERS
+        (replaced && owners(&|_| true) >= MAX_OWNERS) || owners(&|page| !page.counts) > MAX_OWNERS
     });
     groups
 }

@@ -8,7 +8,7 @@
 use super::{
     grounds::{EvidenceWeight, Grounds},
     refutation::{answers, is_silent, was_not_dialled},
-    rule::Account,
+    rule::Explanation,
     view::ProbedEndpoint,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<Stri
 }
 
 /// Lets the rules decide what is at fault for these rows. Predictions that a row refutes do not count.
-pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+pub(super) fn refine(rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
     let dialled: Vec<&Prediction> = rows
         .iter()
         .filter(|row| !was_not_dialled(row))
@@ -65,15 +65,15 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     }
     // Predictions for many endpoints differ in their addresses; two examples show the pattern.
     sentences.truncate(2);
-    let so_far = std::mem::take(&mut account.grounds);
+    let so_far = std::mem::take(&mut explanation.grounds);
     if all(&|prediction| prediction.verdict == Expected::Deny) {
-        account.suspects = suspects_of(&dialled);
-        account.grounds = Grounds::default()
+        explanation.suspects = suspects_of(&dialled);
+        explanation.grounds = Grounds::default()
             .all(EvidenceWeight::Supports(Basis::Proof), sentences)
             .and(so_far.closed());
         // A stand-in may get no reply for a reason of its own.
-        if rows.iter().all(|row| row.endpoint.stand_in.is_some()) {
-            account.grounds.add(
+        if rows.iter().all(|row| row.endpoint.sql_substitute.is_some()) {
+            explanation.grounds.add(
                 EvidenceWeight::LeavesOpen,
                 "these are the region's documented gateways, and gateways are retired over time",
             );
@@ -82,9 +82,9 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], account: &mut Account) {
     }
     if all(&|prediction| prediction.verdict == Expected::Allow) {
         let one_way = all(&|prediction| prediction.route == first.route);
-        clear_suspects(&mut account.suspects, first, one_way);
+        clear_suspects(&mut explanation.suspects, first, one_way);
     }
-    account.grounds = so_far.all(EvidenceWeight::Notes, sentences);
+    explanation.grounds = so_far.all(EvidenceWeight::Notes, sentences);
 }
 
 /// The security rule that denies, where it is one.

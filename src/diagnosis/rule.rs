@@ -14,7 +14,7 @@ pub struct FindingRule {
     /// Which endpoints it is about.
     pub claims: EndpointMatcher,
     /// The account of them, with its grounds. If the grounds refute it, the endpoints are left to later rules.
-    pub describe: for<'a> fn(&RunView<'a>, &FindingGroup<'a>) -> Account,
+    pub describe: for<'a> fn(&RunView<'a>, &FindingGroup<'a>) -> Explanation,
 }
 
 /// How a rule selects endpoints. It never gets what an earlier rule explains.
@@ -39,7 +39,7 @@ pub struct FindingGroup<'a> {
 
 /// What is reported about a group.
 #[derive(Debug, Clone, Default)]
-pub struct Account {
+pub struct Explanation {
     /// The finding's title.
     pub title: String,
     /// Its grounds: the evidence and its weight.

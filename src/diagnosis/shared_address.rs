@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// No single service has this many unrelated names.
-const FEWEST_DOMAINS: usize = 3;
+const MIN_DOMAINS: usize = 3;
 
 /// Gives the rows of such an address their true cause, if no service is verified there.
 ///
@@ -33,7 +33,7 @@ pub(super) fn reconsider(plan: &Plan, context: &Context, judgements: &mut [Judge
         place.hosts.insert(endpoint.host.clone());
         place.is_verified |= is_proved_beyond_doubt(endpoint, judgement);
     }
-    places.retain(|_, place| place.domains.len() >= FEWEST_DOMAINS && !place.is_verified);
+    places.retain(|_, place| place.domains.len() >= MIN_DOMAINS && !place.is_verified);
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
         let Some((address, place)) =
             only_address(endpoint, judgement).and_then(|address| Some((address, places.get(&address)?)))

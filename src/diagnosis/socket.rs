@@ -22,16 +22,16 @@ pub(super) fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, S
         return (Cause::TcpUnreachable, icmp(error, duration));
     }
     match failure.errno {
-        Some(errno) if failure.straight && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
+        Some(errno) if failure.immediate && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
         Some(libc::ECONNREFUSED) => (
             Cause::TcpRefused,
             format!("refused with a reset after {}", words::duration(duration)),
         ),
-        Some(libc::ETIMEDOUT) if !failure.straight => (
+        Some(libc::ETIMEDOUT) if !failure.immediate => (
             Cause::TcpTimeout,
             format!("the kernel gave up after {}", words::duration(duration)),
         ),
-        Some(_) if !failure.straight => (
+        Some(_) if !failure.immediate => (
             Cause::TcpUnreachable,
             format!("{} after {}", failure.text, words::duration(duration)),
         ),
@@ -55,8 +55,8 @@ pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, S
             Cause::UdpRefused,
             format!("port unreachable after {}", words::duration(duration)),
         ),
-        Some(errno) if failure.straight && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
-        Some(_) if !failure.straight => (
+        Some(errno) if failure.immediate && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
+        Some(_) if !failure.immediate => (
             Cause::UdpUnreachable,
             format!("{} after {}", failure.text, words::duration(duration)),
         ),

@@ -4,22 +4,22 @@
 use crate::{
     diagnosis::outcome::Judgement,
     model::{Cause, Verdict},
-    plan::{Plan, StandIn},
+    plan::{Plan, SqlSubstitute},
 };
 
 /// Judges stand-ins again, if they did not answer at all.
 pub(super) fn reconsider(plan: &Plan, judgements: &mut [Judgement]) {
     for (endpoint, judgement) in plan.endpoints.iter().zip(judgements) {
-        let Some(stand_in) = endpoint.stand_in.filter(|_| is_silent(judgement)) else {
+        let Some(sql_substitute) = endpoint.sql_substitute.filter(|_| is_silent(judgement)) else {
             continue;
         };
-        match stand_in {
-            StandIn::Gateways => judgement.evidence.push(
+        match sql_substitute {
+            SqlSubstitute::Gateways => judgement.evidence.push(
                 "these are the region's documented gateways, and gateways are retired over time: \
                  --set sql_server=NAME tests the server itself"
                     .into(),
             ),
-            StandIn::Ranges => {
+            SqlSubstitute::Ranges => {
                 judgement.verdict = Verdict::Unproven;
                 judgement.detail = format!(
                     "none of {} addresses in the region's ranges answers, and it is not documented which of them \

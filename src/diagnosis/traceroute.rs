@@ -20,7 +20,7 @@ use crate::{
     plan::PlannedEndpoint,
     probe::{
         trace::Attempt,
-        traceroute::{self, Way},
+        traceroute::{self, Traceroute},
     },
 };
 
@@ -28,11 +28,11 @@ pub mod evidence;
 pub mod targets;
 
 /// This many connections over one hop must have the same outcome before the hop is the cause.
-const ENOUGH: usize = 3;
+const MIN_CONNECTIONS: usize = 3;
 
 /// What is known about the route to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lead {
+pub enum AzureRoute {
     /// No route was given.
     Unidentified,
     /// It leads over hops.
@@ -41,7 +41,7 @@ pub enum Lead {
     PastEveryHop,
 }
 
-impl Lead {
+impl AzureRoute {
     /// Details of the deciding route, if one was given.
     pub fn of(route: Option<&RouteMatch>) -> Self {
         match route.map(|route| &route.next_hop_type) {
@@ -54,11 +54,11 @@ impl Lead {
 
 /// The results for one path, and how far it was traced.
 #[derive(Debug, Clone)]
-pub struct WayReading<'a> {
-    way: &'a Way,
+pub struct TracerouteReading<'a> {
+    traced: &'a Traceroute,
     endpoint: &'a PlannedEndpoint,
     source: Option<IpAddr>,
-    lead: Lead,
+    lead: AzureRoute,
     /// Whether the address may be at the first hop: inside a network, Azure's fabric does not decrement the TTL.
     is_near: bool,
     /// The hops before any NAT that reported that a SYN's TTL expired there.
@@ -102,29 +102,29 @@ pub struct Share {
     pub failed: usize,
 }
 
-impl<'a> WayReading<'a> {
+impl<'a> TracerouteReading<'a> {
     /// The observations on the path to an endpoint.
-    pub fn of(way: &'a Way, endpoint: &'a PlannedEndpoint, lead: Lead) -> Self {
-        let address = way.address.ip();
-        let flows = way.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
-        let source = (way.syns.iter().flatten().chain(flows)).find_map(|trace| Some(trace.source?.ip()));
-        let (hops, nat) = routers(way, source);
+    pub fn of(traced: &'a Traceroute, endpoint: &'a PlannedEndpoint, lead: AzureRoute) -> Self {
+        let address = traced.address.ip();
+        let flows = traced.flows.iter().filter_map(|flow| flow.whole.tcp.as_ref());
+        let source = (traced.syns.iter().flatten().chain(flows)).find_map(|trace| Some(trace.source?.ip()));
+        let (hops, nat) = routers(traced, source);
         Self {
-            way,
+            traced,
             endpoint,
             source,
             lead,
             is_near: address::is_private(address)
-                || lead == Lead::PastEveryHop
+                || lead == AzureRoute::PastEveryHop
                 || address == PLATFORM_DNS.ip()
                 // This machine itself.
                 || source.is_some_and(|source| source.is_loopback() || source == address),
             nat,
-            accepts: from_on(&way.syns, opens),
-            refuses: from_on(&way.syns, is_reset),
-            cuts: cuts(way, endpoint),
-            reaches: reaches(way, endpoint, &hops),
-            shares: shares(way, endpoint),
+            accepts: from_on(&traced.syns, opens),
+            refuses: from_on(&traced.syns, is_reset),
+            cuts: cuts(traced, endpoint),
+            reaches: reaches(traced, endpoint, &hops),
+            shares: shares(traced, endpoint),
             hops,
         }
     }
@@ -152,7 +152,7 @@ impl<'a> WayReading<'a> {
         let is_nearer = match self.accepts {
             Some(accepts) => cut < accepts,
             // A SYN that was never sent might have been accepted.
-            None => (self.way.syns.iter()).all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
+            None => (self.traced.syns.iter()).all(|trace| trace.as_ref().is_some_and(|trace| !opens(trace))),
         };
         is_nearer.then_some((cut, cause))
     }
@@ -167,7 +167,7 @@ impl<'a> WayReading<'a> {
     /// where they stop.
     pub fn is_uneven(&self) -> bool {
         let is_answered = self
-            .way
+            .traced
             .syns
             .iter()
             .flatten()
@@ -177,8 +177,8 @@ impl<'a> WayReading<'a> {
 
     /// The hop over which nothing passes, and one over which everything does.
     pub fn unequal_hops(&self) -> Option<(Share, Share)> {
-        let all = |share: &&Share| share.failed == 0 && share.passed >= ENOUGH;
-        let none = |share: &&Share| share.passed == 0 && share.failed >= ENOUGH;
+        let all = |share: &&Share| share.failed == 0 && share.passed >= MIN_CONNECTIONS;
+        let none = |share: &&Share| share.passed == 0 && share.failed >= MIN_CONNECTIONS;
         let is_mixed = self.shares.iter().any(|share| share.passed > 0 && share.failed > 0);
         let (good, bad) = (self.shares.iter().find(all)?, self.shares.iter().find(none)?);
         (!is_mixed).then_some((*bad, *good))
@@ -208,7 +208,7 @@ impl<'a> WayReading<'a> {
             before(cut).collect()
         } else if let Some(reaches) = self.reaches {
             before(reaches + 1).collect()
-        } else if self.is_uneven() || !self.way.words.is_empty() {
+        } else if self.is_uneven() || !self.traced.words.is_empty() {
             // A connection was opened, and it is not known where the data on it stops.
             Vec::new()
         } else {
@@ -217,7 +217,7 @@ impl<'a> WayReading<'a> {
         (!hops.is_empty()).then(|| Path {
             endpoint: self.endpoint.id.clone(),
             from: self.source.map(|source| source.to_string()),
-            to: self.way.address.to_string(),
+            to: self.traced.address.to_string(),
             label: self.label(),
             hops,
         })
@@ -240,19 +240,19 @@ impl Router {
 /// The routers that answered, up to the first NAT: after it, another device's address may appear for any of them. A
 /// public router on the path of a private source is behind one, and so is an address that has answered before. The
 /// second value is the TTL of the first answer from there.
-fn routers(way: &Way, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
+fn routers(traced: &Traceroute, source: Option<IpAddr>) -> (Vec<Router>, Option<u8>) {
     let is_translated = |sender: IpAddr| {
         source.is_some_and(address::is_private)
-            && !address::is_private(way.address.ip())
+            && !address::is_private(traced.address.ip())
             && !address::is_private(sender)
     };
     let mut routers: Vec<Router> = Vec::new();
-    for (hop, trace) in (1..).zip(&way.syns) {
+    for (hop, trace) in (1..).zip(&traced.syns) {
         let Some(trace) = trace else { continue };
         let Some((error, sender)) = traceroute::ran_out(trace).and_then(|error| Some((error, error.sender?))) else {
             continue;
         };
-        if error.own || sender == way.address.ip() {
+        if error.own || sender == traced.address.ip() {
             continue;
         }
         if is_translated(sender) || routers.iter().any(|router| router.address == sender) {
@@ -298,30 +298,30 @@ fn failure(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Option<Cause> {
     }
 }
 
-fn cuts(way: &Way, endpoint: &PlannedEndpoint) -> Option<(u8, Cause)> {
+fn cuts(traced: &Traceroute, endpoint: &PlannedEndpoint) -> Option<(u8, Cause)> {
     let cut = |attempt: &Attempt| failure(endpoint, attempt).filter(|cause| cause.ending() != FailureMode::Silence);
-    let from = from_on(&way.words, |attempt| cut(attempt).is_some())?;
-    let cause = way.words.get(usize::from(from - 1))?.as_ref().and_then(cut)?;
+    let from = from_on(&traced.words, |attempt| cut(attempt).is_some())?;
+    let cause = traced.words.get(usize::from(from - 1))?.as_ref().and_then(cut)?;
     Some((from, cause))
 }
 
 /// Anything else that ends in "no route to host", such as a firewall's rejection, has the same result at every larger
 /// TTL.
-fn reaches(way: &Way, endpoint: &PlannedEndpoint, hops: &[Router]) -> Option<u8> {
+fn reaches(traced: &Traceroute, endpoint: &PlannedEndpoint, hops: &[Router]) -> Option<u8> {
     let is_silent =
         |attempt: &Attempt| failure(endpoint, attempt).is_some_and(|cause| cause.ending() == FailureMode::Silence);
-    if !way.words.iter().flatten().all(is_silent) {
+    if !traced.words.iter().flatten().all(is_silent) {
         return None;
     }
     let ran_out = |attempt: &Option<Attempt>| attempt.as_ref().is_some_and(|attempt| attempt.ran_out);
-    let last = way.words.iter().rposition(ran_out)? + 1;
+    let last = traced.words.iter().rposition(ran_out)? + 1;
     let hop = hops.iter().find(|router| usize::from(router.hop) == last)?.hop;
-    (last < way.words.len()).then_some(hop)
+    (last < traced.words.len()).then_some(hop)
 }
 
-fn shares(way: &Way, endpoint: &PlannedEndpoint) -> Vec<Share> {
+fn shares(traced: &Traceroute, endpoint: &PlannedEndpoint) -> Vec<Share> {
     let mut shares: BTreeMap<IpAddr, Share> = BTreeMap::new();
-    for flow in &way.flows {
+    for flow in &traced.flows {
         let Some(hop) = flow.hop else { continue };
         let share = shares.entry(hop).or_insert(Share {
             hop,
@@ -351,13 +351,13 @@ mod tests {
 
     /// The results of the SYNs: `.` no reply, `+` accepted, `-` reset, `?` not sent; any other character is the last
     /// octet of a router in 10.0.0.0/24, or in 20.0.0.0/24 for a capital letter.
-    fn way(to: &str, seen: &str) -> Way {
+    fn traced(to: &str, seen: &str) -> Traceroute {
         let trace = |(at, seen): (usize, char)| {
             let ended = |errno, icmp| {
                 TcpEnd::Failed(SocketFailure {
                     errno: Some(errno),
                     text: String::new(),
-                    straight: false,
+                    immediate: false,
                     icmp,
                 })
             };
@@ -393,7 +393,7 @@ mod tests {
                 )),
             })
         };
-        Way {
+        Traceroute {
             endpoint: 0,
             address: SocketAddr::new(to.parse().unwrap(), 443),
             syns: seen.chars().enumerate().map(trace).collect(),
@@ -421,8 +421,8 @@ mod tests {
             ("aaa.....", vec![1], true),
             ("abab....", vec![1, 2], true),
         ] {
-            let way = way("20.1.2.3", seen);
-            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
+            let traced = traced("20.1.2.3", seen);
+            let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
             assert_eq!(reading.nat.is_some(), is_behind_a_nat, "{seen}");
@@ -440,33 +440,38 @@ mod tests {
     fn a_proxy_is_one_only_where_nothing_else_can_be_so_near() {
         let endpoint = endpoint();
         for (to, seen, lead, is_proxied) in [
-            ("20.1.2.3", "++++++++", Lead::Hops, true),
-            ("20.1.2.3", "++++++++", Lead::PastEveryHop, false),
-            ("10.2.0.4", "++++++++", Lead::Hops, false),
-            ("168.63.129.16", "++++++++", Lead::Hops, false),
-            ("20.1.2.3", "a+++++++", Lead::Hops, false),
+            ("20.1.2.3", "++++++++", AzureRoute::Hops, true),
+            ("20.1.2.3", "++++++++", AzureRoute::PastEveryHop, false),
+            ("10.2.0.4", "++++++++", AzureRoute::Hops, false),
+            ("168.63.129.16", "++++++++", AzureRoute::Hops, false),
+            ("20.1.2.3", "a+++++++", AzureRoute::Hops, false),
             // Packets with different ports may take different paths.
-            ("20.1.2.3", "+.++++++", Lead::Hops, false),
-            ("20.1.2.3", "+?++++++", Lead::Hops, false),
+            ("20.1.2.3", "+.++++++", AzureRoute::Hops, false),
+            ("20.1.2.3", "+?++++++", AzureRoute::Hops, false),
         ] {
-            let way = way(to, seen);
-            let reading = WayReading::of(&way, &endpoint, lead);
+            let traced = traced(to, seen);
+            let reading = TracerouteReading::of(&traced, &endpoint, lead);
             assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
         }
-        let proxied = way("20.1.2.3", "++++++++");
-        let said = |lead| WayReading::of(&proxied, &endpoint, lead).says().sentences().join(" ");
-        assert!(said(Lead::Hops).contains("on this machine or at the first hop answers"));
-        assert!(said(Lead::Hops).contains("the given routes"));
-        assert!(said(Lead::Unidentified).contains("no route to it was given"));
-        let way = way("20.1.2.3", "--------");
-        assert!(WayReading::of(&way, &endpoint, Lead::Hops).is_refused_nearby());
-        assert!(!WayReading::of(&way, &endpoint, Lead::PastEveryHop).is_refused_nearby());
+        let proxied = traced("20.1.2.3", "++++++++");
+        let said = |lead| {
+            TracerouteReading::of(&proxied, &endpoint, lead)
+                .says()
+                .sentences()
+                .join(" ")
+        };
+        assert!(said(AzureRoute::Hops).contains("on this machine or at the first hop answers"));
+        assert!(said(AzureRoute::Hops).contains("the given routes"));
+        assert!(said(AzureRoute::Unidentified).contains("no route to it was given"));
+        let traced = traced("20.1.2.3", "--------");
+        assert!(TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops).is_refused_nearby());
+        assert!(!TracerouteReading::of(&traced, &endpoint, AzureRoute::PastEveryHop).is_refused_nearby());
     }
 
     #[test]
     fn what_does_not_answer_says_nothing() {
-        let (way, endpoint) = (way("20.1.2.3", "........"), endpoint());
-        let reading = WayReading::of(&way, &endpoint, Lead::Hops);
+        let (traced, endpoint) = (traced("20.1.2.3", "........"), endpoint());
+        let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(reading.says().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
@@ -482,9 +487,13 @@ mod tests {
             // Another NSG may apply at the far end of a private address.
             ("10.2.0.4", vec![Suspect::Nsg, Suspect::Udr, Suspect::Nva]),
         ] {
-            let way = way(to, "a.......");
+            let traced = traced(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-            evidence::add_suspects(&WayReading::of(&way, &endpoint, Lead::Hops), &OWN, &mut suspects);
+            evidence::add_suspects(
+                &TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops),
+                &OWN,
+                &mut suspects,
+            );
             assert_eq!(suspects, left, "{to}");
         }
     }
@@ -493,14 +502,14 @@ mod tests {
     fn who_answers_within_one_hop_may_stand_on_this_machine() {
         let endpoint = endpoint();
         for (seen, lead, left) in [
-            ("++++++++", Lead::Hops, "nsg local-host service proxy nva"),
-            ("--------", Lead::Hops, "nva nsg local-host"),
+            ("++++++++", AzureRoute::Hops, "nsg local-host service proxy nva"),
+            ("--------", AzureRoute::Hops, "nva nsg local-host"),
             // Without routes it may be the service, through a service endpoint.
-            ("--------", Lead::Unidentified, "nva nsg local-host service"),
+            ("--------", AzureRoute::Unidentified, "nva nsg local-host service"),
         ] {
-            let way = way("20.1.2.3", seen);
+            let traced = traced("20.1.2.3", seen);
             let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
-            evidence::add_suspects(&WayReading::of(&way, &endpoint, lead), &OWN, &mut suspects);
+            evidence::add_suspects(&TracerouteReading::of(&traced, &endpoint, lead), &OWN, &mut suspects);
             let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
             assert_eq!(words.join(" "), left, "{seen} {lead:?}");
         }
@@ -508,11 +517,11 @@ mod tests {
 
     #[test]
     fn the_first_hop_of_a_container_is_its_own_machine() {
-        let (way, endpoint) = (way("20.1.2.3", "a......."), endpoint());
+        let (traced, endpoint) = (traced("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
         evidence::add_suspects(
-            &WayReading::of(&way, &endpoint, Lead::Hops),
+            &TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops),
             &network_knows,
             &mut suspects,
         );
@@ -520,7 +529,7 @@ mod tests {
     }
 
     /// Data without a reply: `x` where a hop reports that its TTL expired.
-    fn words(way: &mut Way, seen: &str) {
+    fn words(traced: &mut Traceroute, seen: &str) {
         let said = |seen: char| {
             let greeting = Greeting {
                 end: ExchangeEnd::TimedOut,
@@ -537,10 +546,10 @@ mod tests {
                     greeting,
                 })),
                 ran_out: seen == 'x',
-                ..Attempt::new(way.address)
+                ..Attempt::new(traced.address)
             })
         };
-        way.words = seen.chars().map(said).collect();
+        traced.words = seen.chars().map(said).collect();
     }
 
     #[test]
@@ -558,17 +567,17 @@ mod tests {
             ("abcdefgh", "xxxxxxxx", None),
             ("ab.+++++", "........", None),
         ] {
-            let mut way = way("20.1.2.3", syns);
-            words(&mut way, seen);
-            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
+            let mut traced = traced("20.1.2.3", syns);
+            words(&mut traced, seen);
+            let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             assert_eq!(reading.reaches, reaches, "{syns} {seen}");
             let path = reading.path().map(|path| path.hops.len());
             assert_eq!(path, reaches.map(usize::from), "{syns} {seen}");
         }
         // The connection was opened, so SYNs are not what is dropped.
-        let mut way = way("20.1.2.3", "aA......");
-        words(&mut way, "xx......");
-        let reading = WayReading::of(&way, &endpoint, Lead::Hops);
+        let mut traced = traced("20.1.2.3", "aA......");
+        words(&mut traced, "xx......");
+        let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(
             reading.says().sentences().is_empty(),
             "{:?}",
@@ -579,9 +588,9 @@ mod tests {
     #[test]
     fn three_of_each_are_needed_to_tell_two_hops_apart() {
         let endpoint = endpoint();
-        let way = way("20.1.2.3", "a.......");
+        let traced = traced("20.1.2.3", "a.......");
         for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
-            let mut reading = WayReading::of(&way, &endpoint, Lead::Hops);
+            let mut reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             let share = |host, passed, failed| Share {
                 hop: [10, 0, 2, host].into(),
                 passed,
@@ -597,8 +606,8 @@ mod tests {
         let reset = Some((3, Cause::TlsReset));
         let read = |seen: &str| {
             let endpoint = endpoint();
-            let way = way("20.1.2.3", seen);
-            let mut reading = WayReading::of(&way, &endpoint, Lead::Hops);
+            let traced = traced("20.1.2.3", seen);
+            let mut reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             reading.cuts = reset;
             (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
         };
@@ -616,8 +625,8 @@ mod tests {
     fn nothing_is_said_of_the_end_where_larger_times_to_live_fare_worse() {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
-            let way = way("20.1.2.3", seen);
-            let reading = WayReading::of(&way, &endpoint, Lead::Hops);
+            let traced = traced("20.1.2.3", seen);
+            let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             assert!(reading.is_uneven(), "{seen}");
             assert_eq!(reading.path(), None, "{seen}");
         }

@@ -24,7 +24,7 @@ use crate::{
         clock::{self, Measured},
         control::Controls,
         trace::{NameTrace, ServerReply},
-        traceroute::Way,
+        traceroute::Traceroute,
     },
     rules::RuleSet,
 };
@@ -34,7 +34,7 @@ mod row;
 mod servers;
 
 pub use self::{
-    link_quality::{LineQuality, same_class},
+    link_quality::{LinkQuality, same_class},
     row::{ProbedEndpoint, is_needed, should_work},
     servers::{NameServerView, QueryCounts},
 };
@@ -72,7 +72,7 @@ pub struct RunView<'a> {
     /// What the controls showed.
     pub controls: &'a Controls,
     /// What SYNs with a low TTL showed about where packets stop.
-    pub ways: &'a [Way],
+    pub traceroutes: &'a [Traceroute],
     /// What the given rules and routes predict, if there are any.
     pub predictions: Option<&'a Predictions>,
     /// Where it was made from.
@@ -82,7 +82,7 @@ pub struct RunView<'a> {
     /// What the peers' times show about this machine's clock; `None` if there are none.
     pub clock: Option<Measured>,
     /// The quality of the line.
-    pub line: LineQuality,
+    pub line: LinkQuality,
     /// The addresses and ports at which a connection was accepted.
     pub open: BTreeSet<SocketAddr>,
     /// Every planned endpoint, in the catalog's order.
@@ -112,12 +112,12 @@ impl<'a> RunView<'a> {
             began: run.began,
             names: &run.names,
             controls: &run.controls,
-            ways: &run.ways.seen,
+            traceroutes: &run.traceroutes.seen,
             predictions,
             place,
             platform_dns: platform_answers(run),
             clock: clock::measured(run.traces.iter().flatten()),
-            line: LineQuality::of(&rows, run.names.values()),
+            line: LinkQuality::of(&rows, run.names.values()),
             open: opened(&rows),
             rows,
         }

@@ -5,7 +5,7 @@ use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use super::{
     PageInfo, PageReading, PageRow,
     host::{Word, word},
-    prose::{self, Said},
+    prose::{self, SentenceFacts},
     table::{self, PageTable},
 };
 
@@ -14,7 +14,7 @@ pub(super) const CODE_BEGINS: char = '\u{e000}';
 pub(super) const CODE_ENDS: char = '\u{e001}';
 
 /// A page with more rows is not a page of dependencies.
-const MOST: usize = 20_000;
+const MAX_ROWS: usize = 20_000;
 
 /// HTML elements that may appear in text; any other name in angle brackets is a placeholder.
 const ELEMENTS: [&str; 20] = [
@@ -38,9 +38,9 @@ pub(super) fn read(text: &str, from: &str) -> Result<PageReading, String> {
     for (event, range) in Parser::new_ext(body, Options::ENABLE_TABLES).into_offset_iter() {
         let line = reader.line(range.start);
         reader.take(event, line).map_err(|why| format!("{from}: {why}"))?;
-        if reader.rows.len() > MOST {
+        if reader.rows.len() > MAX_ROWS {
             return Err(format!(
-                "{from} lists more than {MOST} endpoints: it is not such a page"
+                "{from} lists more than {MAX_ROWS} endpoints: it is not such a page"
             ));
         }
     }
@@ -119,7 +119,7 @@ struct PageReader {
     /// The service tag in the section.
     tag: Option<String>,
     /// The sentence before a list.
-    lead: Option<Said>,
+    lead: Option<SentenceFacts>,
     in_heading: Option<HeadingLevel>,
     in_image: bool,
     code: Code,

@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// A wider range of ports is not expanded.
-const WIDEST: u16 = 256;
+const MAX_PORT_RANGE: u16 = 256;
 
 /// The content of one sentence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct SentenceFacts {
     /// Hosts and ports, in order.
-    things: Vec<Thing>,
+    items: Vec<SentenceItem>,
     pub transport: Option<Transport>,
     pub direction: Option<Direction>,
     pub cloud: Option<Cloud>,
@@ -27,7 +27,7 @@ pub(super) struct Said {
 
 /// The endpoints in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Thing {
+enum SentenceItem {
     /// A host, with the port after it.
     Host(String, Option<u16>),
     Port(u16),
@@ -36,30 +36,30 @@ enum Thing {
 /// Hosts that share their ports.
 type HostGroup = (Vec<(String, Option<u16>)>, Vec<u16>);
 
-impl Said {
+impl SentenceFacts {
     /// The ports, in order.
     pub(super) fn ports(&self) -> Vec<u16> {
-        let port = |thing: &Thing| match thing {
-            Thing::Port(port) => Some(*port),
-            Thing::Host(..) => None,
+        let port = |item: &SentenceItem| match item {
+            SentenceItem::Port(port) => Some(*port),
+            SentenceItem::Host(..) => None,
         };
-        self.things.iter().filter_map(port).collect()
+        self.items.iter().filter_map(port).collect()
     }
 
     /// The hosts, in order.
     pub(super) fn hosts(&self) -> Vec<(String, Option<u16>)> {
-        let host = |thing: &Thing| match thing {
-            Thing::Host(host, port) => Some((host.clone(), *port)),
-            Thing::Port(_) => None,
+        let host = |item: &SentenceItem| match item {
+            SentenceItem::Host(host, port) => Some((host.clone(), *port)),
+            SentenceItem::Port(_) => None,
         };
-        self.things.iter().filter_map(host).collect()
+        self.items.iter().filter_map(host).collect()
     }
 
     /// Fills in what a sentence leaves open from the one before the list.
     pub(super) fn led_by(mut self, lead: &Self) -> Self {
         if self.ports().is_empty() {
-            let ports = lead.ports().into_iter().map(Thing::Port);
-            self.things = ports.chain(self.things).collect();
+            let ports = lead.ports().into_iter().map(SentenceItem::Port);
+            self.items = ports.chain(self.items).collect();
             self.transport = self.transport.or(lead.transport);
         }
         self.direction = self.direction.or(lead.direction);
@@ -69,16 +69,16 @@ impl Said {
 
     /// Hosts with the ports that precede or follow all of them; `None` if it is not clear which belong together.
     fn groups(&self) -> Option<Vec<HostGroup>> {
-        let is_host = |thing: &Thing| matches!(thing, Thing::Host(..));
-        let runs: Vec<&[Thing]> = self.things.chunk_by(|a, b| is_host(a) == is_host(b)).collect();
+        let is_host = |item: &SentenceItem| matches!(item, SentenceItem::Host(..));
+        let runs: Vec<&[SentenceItem]> = self.items.chunk_by(|a, b| is_host(a) == is_host(b)).collect();
         if runs.len() > 2 && runs.len() % 2 == 1 {
             return None;
         }
-        let part = |things: &[Thing]| Self {
-            things: things.to_vec(),
+        let part = |items: &[SentenceItem]| Self {
+            items: items.to_vec(),
             ..Self::default()
         };
-        let group = |pair: &[&[Thing]]| {
+        let group = |pair: &[&[SentenceItem]]| {
             let part = part(&pair.concat());
             (part.hosts(), part.ports())
         };
@@ -155,8 +155,8 @@ enum Expecting {
 }
 
 /// Reads a sentence.
-pub(super) fn read(sentence: &str) -> Said {
-    let mut said = Said::default();
+pub(super) fn read(sentence: &str) -> SentenceFacts {
+    let mut said = SentenceFacts::default();
     let plain = sentence.replace([CODE_BEGINS, CODE_ENDS], " ").to_lowercase();
     said.cloud = cloud_in(&plain);
     said.direction = direction_in(&plain);
@@ -174,7 +174,7 @@ pub(super) fn read(sentence: &str) -> Said {
             "port" | "ports" => expecting = Expecting::Ports,
             "tcp" | "udp" => expecting = expecting.max_with(Expecting::OnePort),
             "and" | "or" | "&" => {}
-            "to" | "through" | "-" | "–" if expecting == Expecting::Ports && !said.things.is_empty() => range = true,
+            "to" | "through" | "-" | "–" if expecting == Expecting::Ports && !said.items.is_empty() => range = true,
             _ if let Some((first, last)) = number => {
                 let counts = expecting != Expecting::Nothing || in_code && speaks_of_ports;
                 if !counts {
@@ -183,15 +183,15 @@ pub(super) fn read(sentence: &str) -> Said {
                     }
                     continue;
                 }
-                let first = match said.things.last() {
-                    Some(Thing::Port(before)) if range && *before < first => before + 1,
+                let first = match said.items.last() {
+                    Some(SentenceItem::Port(before)) if range && *before < first => before + 1,
                     _ => first,
                 };
                 range = false;
-                if last - first.min(last) > WIDEST {
+                if last - first.min(last) > MAX_PORT_RANGE {
                     said.doubtful.push(format!("{text} is a wide range of ports"));
                 } else {
-                    said.things.extend((first..=last).map(Thing::Port));
+                    said.items.extend((first..=last).map(SentenceItem::Port));
                 }
                 if expecting == Expecting::OnePort {
                     expecting = Expecting::Nothing;
@@ -201,7 +201,7 @@ pub(super) fn read(sentence: &str) -> Said {
                 expecting = Expecting::Nothing;
                 range = false;
                 match word(text, in_code) {
-                    Word::Host(host, port) => said.things.push(Thing::Host(host, port)),
+                    Word::Host(host, port) => said.items.push(SentenceItem::Host(host, port)),
                     Word::Link(link) => said.doubtful.push(format!("{link} may be an endpoint")),
                     Word::Other => {}
                 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, host_name, service,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MAX_ENTRIES, TOO_MANY, host_name, service,
     some_of, view::InstanceView,
 };
 use crate::{
@@ -99,7 +99,7 @@ impl DependenciesReader {
                 self.targets.push(target);
             }
         }
-        if self.targets.len() > MOST_ENTRIES {
+        if self.targets.len() > MAX_ENTRIES {
             return Err(TOO_MANY.into());
         }
         Ok(())

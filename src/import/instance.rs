@@ -21,7 +21,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{ImportedDocument, MOST_ENTRIES};
+use super::{ImportedDocument, MAX_ENTRIES};
 use crate::{
     azure::{
         Cloud,
@@ -31,7 +31,7 @@ use crate::{
     model::Imported,
 };
 
-use self::part::{Sort, instance_of};
+use self::part::{EntryType, instance_of};
 pub(super) use self::{
     link::Link,
     policy::{ApimPolicy, Mention, PolicyScope},
@@ -122,7 +122,7 @@ impl Instance {
     pub fn add(&mut self, part: InstancePart, answer: &str, from: &str) -> Result<(), String> {
         let root = JsonNode::parse(answer).ok_or("is not JSON")?;
         let object = root.object().ok_or("is not a JSON object")?;
-        match object.own("value").filter(|_| Sort::of(&object).is_none()) {
+        match object.own("value").filter(|_| EntryType::of(&object).is_none()) {
             Some(list) => {
                 for item in list.items().ok_or("has a value that is not a list")? {
                     self.entry(part, item, from)?;
@@ -172,12 +172,12 @@ impl Instance {
         let Some(entry) = node.object() else {
             return Err(format!("has an entry of {} that is not an object", part.key()));
         };
-        let part = match Sort::of(&entry) {
-            Some(Sort::Foreign(kind)) => {
+        let part = match EntryType::of(&entry) {
+            Some(EntryType::Foreign(kind)) => {
                 return Err(part::foreign(&kind));
             }
-            Some(Sort::OtherPart(_)) => return Ok(()),
-            Some(Sort::Part(part)) => part,
+            Some(EntryType::OtherPart(_)) => return Ok(()),
+            Some(EntryType::Part(part)) => part,
             None => part,
         };
         if let Some(id) = instance_of(&entry) {
@@ -194,9 +194,9 @@ impl Instance {
             }
             _ => self.records.add(part, &entry),
         }
-        if self.records.count() > MOST_RECORDS {
+        if self.records.count() > MAX_RECORDS {
             return Err(format!(
-                "has more than {MOST_RECORDS} entries, more than any instance has"
+                "has more than {MAX_RECORDS} entries, more than any instance has"
             ));
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Instance {
 }
 
 /// Maximum number of entries: four times what the largest tier allows in total.
-const MOST_RECORDS: usize = 20 * MOST_ENTRIES;
+const MAX_RECORDS: usize = 20 * MAX_ENTRIES;
 
 fn two_instances(one: &str, two: &str) -> String {
     format!("is from a different instance than the others: {two}, not {one}")

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MOST_ENTRIES, TOO_MANY, host_name,
+    DocumentKind, HostOrAddresses, ImportedDocument, InstanceTarget, MAX_ENTRIES, TOO_MANY, host_name,
     service::{self, Meaning},
     some_of,
     view::{InstanceView, Location, ReportedStatus, StatusState, StatusSubject},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Maximum length of its text about a failure, in characters.
-const LONGEST_ERROR: usize = 400;
+const MAX_ERROR: usize = 400;
 /// How often the instance checks, according to its documentation; an entry that is older than this has lost its
 /// connection.
 const EVERY: SignedDuration = SignedDuration::from_mins(15);
@@ -130,7 +130,7 @@ impl NetworkStatusReader {
 
     fn statuses(&mut self, entries: &[Object<'_>]) -> Result<Vec<ReportedStatus>, String> {
         self.entries += entries.len();
-        if self.entries > MOST_ENTRIES {
+        if self.entries > MAX_ENTRIES {
             return Err(TOO_MANY.into());
         }
         let mut statuses: Vec<ReportedStatus> = Vec::new();
@@ -159,7 +159,7 @@ impl NetworkStatusReader {
         Some(ReportedStatus {
             subject: self.subject(&name, &kind, entry.flag("isOptional")),
             state,
-            error: entry.filled("error").map(|error| one_line(&error, LONGEST_ERROR)),
+            error: entry.filled("error").map(|error| one_line(&error, MAX_ERROR)),
             updated: self.time(entry, "lastUpdated"),
             since: self.time(entry, "lastStatusChange"),
             is_stale: false,

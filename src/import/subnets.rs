@@ -9,7 +9,7 @@ use crate::model::Standing;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subnets {
     /// This VM's network interface and its subnet.
-    pub here: Option<(Card, Subnet)>,
+    pub here: Option<(NetworkInterface, Subnet)>,
     /// The instance's subnet, in the location that this run is about.
     pub instance: Option<Subnet>,
     /// The service endpoint policies of both.
@@ -18,7 +18,7 @@ pub struct Subnets {
 
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Card {
+pub struct NetworkInterface {
     /// Its resource id.
     pub id: String,
     /// Its MAC address, twelve hexadecimal digits.
@@ -143,7 +143,7 @@ pub fn cards_of(machine: &str) -> Vec<String> {
     listed.into_iter().map(|card| card.id).collect()
 }
 
-impl Card {
+impl NetworkInterface {
     /// Reads a network interface; `None` for anything else.
     pub fn read(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
@@ -264,7 +264,7 @@ mod tests {
     fn a_card_is_found_by_its_mac_address_however_that_is_written() {
         let card = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
             "ipConfigurations":[{"properties":{"subnet":{"id":"/b"}}},{"properties":{"primary":true,"subnet":{"id":"/a"}}}]}}"#;
-        let card = Card::read(card).unwrap();
+        let card = NetworkInterface::read(card).unwrap();
         assert_eq!(card.mac, digits("000d3af806ec"));
         assert_eq!(
             (card.security_group.as_deref(), &card.subnets[..]),
@@ -292,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_without_panic(text: String) {
-            let _ = (cards_of(&text), Card::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
+            let _ = (cards_of(&text), NetworkInterface::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
         }
     }
 }

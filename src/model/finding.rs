@@ -50,8 +50,8 @@ pub struct Finding {
 
 impl Finding {
     /// Whether it is about the line itself: then no rule is missing for its endpoints.
-    pub fn is_about_the_line(&self) -> bool {
-        self.kind.is_some_and(FindingKind::is_about_the_line)
+    pub fn is_about_the_link(&self) -> bool {
+        self.kind.is_some_and(FindingKind::is_about_the_link)
     }
 }
 

@@ -79,7 +79,7 @@ impl FindingKind {
     }
 
     /// Whether it is about the line itself: connections that differ, packets that are too large, packets that are lost.
-    pub fn is_about_the_line(self) -> bool {
+    pub fn is_about_the_link(self) -> bool {
         matches!(self, Self::Flows | Self::PacketSize | Self::Loss)
     }
 

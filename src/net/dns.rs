@@ -28,9 +28,9 @@ use crate::model::Transport;
 mod over_tcp;
 
 /// Maximum number of aliases followed within one reply.
-const LONGEST_CHAIN: usize = 16;
+const MAX_CHAIN: usize = 16;
 /// Maximum number of addresses kept from one reply: the sender decides how many there are, and 64 KB can contain 4,000.
-pub const MOST_ADDRESSES: usize = 16;
+pub const MAX_ADDRESSES: usize = 16;
 
 /// The result of one query to one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct DnsAnswer {
     pub rcode: String,
     /// The chain of aliases, without the name in the query.
     pub cnames: Vec<String>,
-    /// The addresses at the end of the chain, at most [`MOST_ADDRESSES`], in the order of the reply.
+    /// The addresses at the end of the chain, at most [`MAX_ADDRESSES`], in the order of the reply.
     pub addresses: Vec<IpAddr>,
     /// How many addresses the reply contained beyond those.
     pub further: usize,
@@ -154,7 +154,7 @@ impl DnsQuestion {
     /// Queries `server`, over UDP first and over TCP if the reply is truncated, or over a single TCP connection.
     ///
     /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`. The caller holds a
-    /// permit for one socket; those for repetitions come from `spare`.
+    /// permit for one socket; those for repetitions come from `spare_sockets`.
     pub async fn ask(
         &self,
         server: SocketAddr,
@@ -178,17 +178,17 @@ impl DnsQuestion {
         server: SocketAddr,
         limit: Duration,
         end_of_run: tokio::time::Instant,
-        spare: &Semaphore,
+        spare_sockets: &Semaphore,
     ) -> DnsExchange {
         let prepare = || {
             let id = random_id();
             (self.encode(id), move |reply: &[u8]| self.parse_datagram(id, reply))
         };
         let deadline = end_of_run.min(tokio::time::Instant::now() + limit);
-        let trace = udp::ask(server, prepare, deadline, spare).await;
+        let trace = udp::ask(server, prepare, deadline, spare_sockets).await;
         let end = match trace.end {
             UdpEnd::Replied(None) => {
-                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run, Some(spare))).await;
+                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run, Some(spare_sockets))).await;
                 let ignored = [trace.ignored, over_tcp.ignored].concat();
                 return DnsExchange {
                     transport: Transport::Udp,
@@ -238,7 +238,7 @@ impl DnsQuestion {
     fn parse_datagram(&self, id: u16, bytes: &[u8]) -> Result<Option<DnsAnswer>, String> {
         match self.accept(id, bytes) {
             Ok(reply) => Ok((!reply.metadata.truncation).then(|| self.read(&reply))),
-            Err(_) if bytes.len() >= udp::LARGEST_DATAGRAM && bytes.starts_with(&id.to_be_bytes()) => Ok(None),
+            Err(_) if bytes.len() >= udp::MAX_DATAGRAM && bytes.starts_with(&id.to_be_bytes()) => Ok(None),
             Err(why) => Err(why),
         }
     }
@@ -268,7 +268,7 @@ impl DnsQuestion {
             RData::CNAME(target) if &record.name == name => Some(&target.0),
             _ => None,
         }) {
-            if cnames.len() >= LONGEST_CHAIN {
+            if cnames.len() >= MAX_CHAIN {
                 break;
             }
             cnames.push(text(target));
@@ -286,7 +286,7 @@ impl DnsQuestion {
         let mut kept = Vec::new();
         let mut unique = HashSet::new();
         for address in addresses {
-            if unique.insert(address) && kept.len() < MOST_ADDRESSES {
+            if unique.insert(address) && kept.len() < MAX_ADDRESSES {
                 kept.push(address);
             }
         }

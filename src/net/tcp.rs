@@ -30,7 +30,7 @@ pub struct TcpTrace {
 
 /// How a connection differs from the kernel's defaults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Manner {
+pub struct ConnectOptions {
     /// The largest segment that the peer is asked to send, in bytes (`TCP_MAXSEG`, tcp(7)).
     pub segment: Option<u32>,
     /// Bind the source port before the destination is known. Linux then chooses an odd port, and otherwise an even one:
@@ -64,18 +64,18 @@ pub enum TcpEnd {
 /// counts can be read; `TcpStream::connect` would drop it.
 pub async fn connect(
     address: SocketAddr,
-    manner: Manner,
+    options: ConnectOptions,
     deadline: tokio::time::Instant,
 ) -> (TcpTrace, Option<TcpStream>) {
     let started = Instant::now();
     let mut source = None;
-    let (end, stream) = match open(address, manner) {
+    let (end, stream) = match open(address, options) {
         Ok(stream) => {
             // Set by `connect`, whatever its result.
             source = stream.local_addr().ok();
             finish_connect(stream, source, address, deadline).await
         }
-        Err(error) => (TcpEnd::Failed(SocketFailure::straight(&error)), None),
+        Err(error) => (TcpEnd::Failed(SocketFailure::immediate(&error)), None),
     };
     (
         TcpTrace {
@@ -101,23 +101,23 @@ pub async fn account(stream: &TcpStream) -> Option<TcpFacts> {
     icmp::facts(stream)
 }
 
-fn open(address: SocketAddr, manner: Manner) -> io::Result<TcpStream> {
+fn open(address: SocketAddr, options: ConnectOptions) -> io::Result<TcpStream> {
     let socket = super::socket(address, Type::STREAM, Protocol::TCP)?;
     icmp::listen(&socket, address.is_ipv6());
-    if let Some(segment) = manner.segment {
+    if let Some(segment) = options.segment {
         // Without kernel support this control means nothing, which the MSS that is read afterwards shows.
         let _ = socket.set_tcp_mss(segment);
     }
-    if let Some(ttl) = manner.ttl {
+    if let Some(ttl) = options.ttl {
         set_ttl(&socket, address, ttl.into())?;
     }
     let any = match address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
-    if let Some(port) = manner.port {
+    if let Some(port) = options.port {
         socket.bind(&SocketAddr::new(any, port).into())?;
-    } else if manner.early_port {
+    } else if options.early_port {
         let _ = socket.bind(&SocketAddr::new(any, 0).into());
     }
     if let Err(error) = socket.connect(&address.into())

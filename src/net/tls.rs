@@ -26,8 +26,8 @@ mod signatures;
 
 use self::{
     chain::{ChainFacts, cache::Chains},
-    completing_verifier::Completing,
-    recording_verifier::Recorder,
+    completing_verifier::CompletingVerifier,
+    recording_verifier::RecordingVerifier,
     roots::Roots,
 };
 use super::{SocketFailure, is_reset, recording_stream::RecordingStream};
@@ -97,7 +97,7 @@ impl TlsClient {
     /// Never: ring supports both protocol versions.
     pub fn new(roots: Arc<Roots>) -> Self {
         let chains = Arc::<Chains>::default();
-        let recorder = Arc::new(Recorder::new(roots.clone(), chains.clone(), Arc::default()));
+        let recorder = Arc::new(RecordingVerifier::new(roots.clone(), chains.clone(), Arc::default()));
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("ring supports TLS 1.2 and 1.3")
@@ -130,7 +130,7 @@ impl TlsClient {
             .find_map(|name| ServerName::try_from(name.clone()).ok())
             .unwrap_or(ServerName::IpAddress(PkiIpAddr::V4([0, 0, 0, 0].into())));
         // The verifier belongs to the configuration, so each connection needs a separate configuration.
-        let recorder = Arc::new(Recorder::new(self.roots.clone(), self.chains.clone(), names));
+        let recorder = Arc::new(RecordingVerifier::new(self.roots.clone(), self.chains.clone(), names));
         let mut config = (*self.template).clone();
         config.dangerous().set_certificate_verifier(recorder.clone());
         config.client_auth_cert_resolver = recorder.clone();
@@ -179,7 +179,7 @@ pub fn verifying(roots: Option<&Roots>) -> ClientConfig {
     match roots {
         Some(roots) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Completing::new(roots))),
+            .with_custom_certificate_verifier(Arc::new(CompletingVerifier::new(roots))),
         None => builder.with_root_certificates(RootCertStore::empty()),
     }
     .with_no_client_auth()

@@ -21,14 +21,14 @@ use tokio::{
 use super::{SocketFailure, icmp};
 
 /// A datagram of this length may have been longer.
-pub(super) const LARGEST_DATAGRAM: usize = 4096;
+pub(super) const MAX_DATAGRAM: usize = 4096;
 /// When the query is repeated, as a share of the time limit: spread over all of it, so that neither a few lost packets
 /// nor a short outage looks like a block.
 const REPEATS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 0.92];
 /// How many ports must have got an error before no other is tried.
 const FAILURES: usize = 3;
 /// How many replies that do not belong to the query are recorded.
-pub(super) const MOST_IGNORED: usize = 8;
+pub(super) const MAX_IGNORED: usize = 8;
 
 /// The result of a UDP query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +60,12 @@ pub enum UdpEnd<T> {
 ///
 /// `prepare` provides the datagram for each repetition, and a function that accepts a reply to it or returns why not.
 /// Rejected replies are recorded and the wait continues, since any host can send a datagram. The caller holds a permit
-/// for one socket; those for repetitions come from `spare`, and if there are none left, the last port is used again.
+/// for one socket; those for repetitions come from `spare_sockets`, and if there are none left, the last port is used again.
 pub async fn ask<T, A>(
     address: SocketAddr,
     prepare: impl FnMut() -> (Vec<u8>, A),
     deadline: tokio::time::Instant,
-    spare: &Semaphore,
+    spare_sockets: &Semaphore,
 ) -> UdpTrace<T>
 where
     A: Fn(&[u8]) -> Result<T, String>,
@@ -79,7 +79,7 @@ where
         sent: 0,
         ignored: Vec::new(),
     };
-    let end = question.converse(deadline, spare).await;
+    let end = question.converse(deadline, spare_sockets).await;
     UdpTrace {
         duration: started.elapsed(),
         source: question.source,
@@ -118,7 +118,7 @@ enum SocketWait<T, P> {
 }
 
 impl<P> PendingQuery<P> {
-    async fn converse<T, A>(&mut self, deadline: tokio::time::Instant, spare: &Semaphore) -> UdpEnd<T>
+    async fn converse<T, A>(&mut self, deadline: tokio::time::Instant, spare_sockets: &Semaphore) -> UdpEnd<T>
     where
         P: FnMut() -> (Vec<u8>, A),
         A: Fn(&[u8]) -> Result<T, String>,
@@ -131,10 +131,10 @@ impl<P> PendingQuery<P> {
         let mut next = Some(now);
         loop {
             if next.is_some_and(|next| next <= tokio::time::Instant::now()) {
-                match self.send(spare).await {
+                match self.send(spare_sockets).await {
                     Ok(Some(port)) => ports.push(port.receive()),
                     Ok(None) => {}
-                    Err(failure) if failure.straight => return UdpEnd::Failed(failure),
+                    Err(failure) if failure.immediate => return UdpEnd::Failed(failure),
                     Err(failure) => failures.push(failure),
                 }
                 next = repeats.next();
@@ -147,7 +147,7 @@ impl<P> PendingQuery<P> {
                 Some(heard) = ports.next() => match heard {
                     SocketWait::Reply(reply) => return UdpEnd::Replied(reply),
                     SocketWait::Ignored(why, port) => {
-                        if self.ignored.len() < MOST_IGNORED {
+                        if self.ignored.len() < MAX_IGNORED {
                             self.ignored.push(why);
                         }
                         ports.push(SourcePort::receive(port));
@@ -169,7 +169,7 @@ impl<P> PendingQuery<P> {
     }
 
     /// Sends the query once more, and returns the new port; none if the last one was used again.
-    async fn send<'a, A>(&mut self, spare: &'a Semaphore) -> Result<Option<SourcePort<'a, A>>, SocketFailure>
+    async fn send<'a, A>(&mut self, spare_sockets: &'a Semaphore) -> Result<Option<SourcePort<'a, A>>, SocketFailure>
     where
         P: FnMut() -> (Vec<u8>, A),
     {
@@ -177,7 +177,7 @@ impl<P> PendingQuery<P> {
         let permit = match &self.last {
             None => None,
             Some((socket, request)) => {
-                let Ok(permit) = spare.try_acquire() else {
+                let Ok(permit) = spare_sockets.try_acquire() else {
                     // Only the socket on that port receives an error.
                     self.sent += usize::from(socket.send(request).await.is_ok());
                     return Ok(None);
@@ -187,7 +187,7 @@ impl<P> PendingQuery<P> {
         };
         let socket = match (open(self.address), &self.last) {
             (Ok(socket), _) => Arc::new(socket),
-            (Err(error), None) => return Err(SocketFailure::straight(&error)),
+            (Err(error), None) => return Err(SocketFailure::immediate(&error)),
             // Without another socket, the first one keeps waiting.
             (Err(_), Some(_)) => return Ok(None),
         };
@@ -202,7 +202,7 @@ impl<P> PendingQuery<P> {
         Ok(Some(SourcePort {
             socket,
             accept,
-            buffer: Vec::with_capacity(LARGEST_DATAGRAM),
+            buffer: Vec::with_capacity(MAX_DATAGRAM),
             _permit: permit,
         }))
     }
@@ -227,13 +227,13 @@ impl<A> SourcePort<'_, A> {
 }
 
 /// A call's error together with the queue of ICMP errors.
-fn failure(socket: &UdpSocket, error: &io::Error, straight: bool) -> SocketFailure {
+fn failure(socket: &UdpSocket, error: &io::Error, immediate: bool) -> SocketFailure {
     let own = socket.local_addr().ok().map(|local| local.ip());
     let icmp = icmp::drain(socket, own);
     // The next send can return an error of an earlier datagram: then the queue contains it.
-    let straight = straight && icmp.is_empty() && !is_from_network(error);
+    let immediate = immediate && icmp.is_empty() && !is_from_network(error);
     SocketFailure {
-        straight,
+        immediate,
         ..SocketFailure::later(error, icmp)
     }
 }

@@ -126,8 +126,8 @@ impl FromIterator<IpAddr> for AddressSet {
 /// Addresses and ranges, at most three: `20.1.2.3, 20.60.0.0-20.60.255.255 and 3 more`.
 impl fmt::Display for AddressSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 3;
-        for (at, (first, last)) in self.0.iter().take(MOST).enumerate() {
+        const MAX_SHOWN: usize = 3;
+        for (at, (first, last)) in self.0.iter().take(MAX_SHOWN).enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             if first == last {
                 write!(f, "{comma}{}", address(*first))?;
@@ -135,7 +135,7 @@ impl fmt::Display for AddressSet {
                 write!(f, "{comma}{}-{}", address(*first), address(*last))?;
             }
         }
-        match self.0.len().saturating_sub(MOST) {
+        match self.0.len().saturating_sub(MAX_SHOWN) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }

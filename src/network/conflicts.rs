@@ -14,7 +14,7 @@ use crate::model::{
 
 /// The traffic that a rule is to allow.
 #[derive(Debug, Clone, Copy)]
-pub struct Opening<'a> {
+pub struct NewRule<'a> {
     /// Whether the subnet starts it.
     pub outbound: bool,
     /// TCP or UDP.
@@ -28,8 +28,8 @@ pub struct Opening<'a> {
 impl NetworkRules {
     /// The rule in the subnet's NSG that denies some of this traffic, the first if several do. A rule that allows it
     /// has no effect after this one.
-    pub fn first_deny(&self, opening: &Opening<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
-        let remote = self.named(opening.far, from.region);
+    pub fn first_deny(&self, new_rule: &NewRule<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
+        let remote = self.named(new_rule.far, from.region);
         let local = self.local(from);
         let readings = self
             .security
@@ -37,10 +37,10 @@ impl NetworkRules {
             .chain(self.otherwise.as_ref().map(|otherwise| &otherwise.security));
         let denies = readings.flat_map(|rules| {
             let (remote, local) = (&remote, local.as_ref());
-            opening.ports.iter().filter_map(move |port| {
+            new_rule.ports.iter().filter_map(move |port| {
                 let flow = Flow {
-                    outbound: opening.outbound,
-                    transport: opening.transport,
+                    outbound: new_rule.outbound,
+                    transport: new_rule.transport,
                     port: *port,
                     remote,
                     local,

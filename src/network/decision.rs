@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// The result of the NSGs.
-pub(super) struct Guarded {
+pub(super) struct NsgPrediction {
     pub(super) verdict: Expected,
     pub(super) rule: Option<RuleMatch>,
     pub(super) words: String,
 }
 
 /// The result of the routes.
-pub(super) struct Routed {
+pub(super) struct RoutePrediction {
     pub(super) verdict: Expected,
     pub(super) route: Option<RouteMatch>,
     pub(super) next_hop: Option<NextHop>,
@@ -33,15 +33,15 @@ pub(super) struct Routed {
 pub(super) const OF_THE_SUBNET: [NsgAttachment; 2] = [NsgAttachment::NetworkManager, NsgAttachment::Subnet];
 
 impl NetworkRules {
-    pub(super) fn guarded_subnet(&self, flow: &Flow<'_>) -> Option<Guarded> {
-        if !self.lacks_a_group() {
-            return self.guarded(flow, &OF_THE_SUBNET);
+    pub(super) fn subnet_nsg_prediction(&self, flow: &Flow<'_>) -> Option<NsgPrediction> {
+        if !self.lacks_nsg() {
+            return self.nsg_prediction(flow, &OF_THE_SUBNET);
         }
         // virtual-network-reference and virtual-network-injection-resources: the NSG is required, because the load
         // balancer is secure by default.
         let words =
             "the subnet has no NSG, and without one the instance's load balancer blocks all inbound traffic".into();
-        Some(Guarded {
+        Some(NsgPrediction {
             verdict: Expected::Deny,
             rule: None,
             words,
@@ -50,28 +50,28 @@ impl NetworkRules {
 
     /// The result of the NSGs at some places. If it is not known what `VirtualNetwork` and `Internet` stand for, both
     /// results must agree.
-    pub(super) fn guarded(&self, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<Guarded> {
-        let guarded = guarded_by(self.security.as_ref()?, flow, places);
+    pub(super) fn nsg_prediction(&self, flow: &Flow<'_>, places: &[NsgAttachment]) -> Option<NsgPrediction> {
+        let nsg_prediction = nsg_prediction_of(self.security.as_ref()?, flow, places);
         let Some(otherwise) = &self.otherwise else {
-            return Some(guarded);
+            return Some(nsg_prediction);
         };
-        if guarded_by(&otherwise.security, flow, places).verdict == guarded.verdict {
-            return Some(guarded);
+        if nsg_prediction_of(&otherwise.security, flow, places).verdict == nsg_prediction.verdict {
+            return Some(nsg_prediction);
         }
-        Some(Guarded {
+        Some(NsgPrediction {
             verdict: Expected::Unknown,
             rule: None,
-            words: format!("{}, {}", guarded.words, otherwise.doubt),
+            words: format!("{}, {}", nsg_prediction.words, otherwise.doubt),
         })
     }
 
     /// What the routes do with traffic to `remote`.
-    pub(super) fn routed(&self, remote: &Remote) -> Option<Routed> {
+    pub(super) fn route_prediction(&self, remote: &Remote) -> Option<RoutePrediction> {
         let shares = routing(self.routes.as_ref()?, remote);
         let Some((route, share)) = shares.first() else {
             // Azure's own table has a route for everything, so this one is incomplete.
             let words = format!("none of the given routes leads to {}", describe::remote(remote));
-            return Some(Routed {
+            return Some(RoutePrediction {
                 verdict: Expected::Unknown,
                 route: None,
                 next_hop: None,
@@ -96,7 +96,7 @@ impl NetworkRules {
             None if dropped(route) => (Expected::Deny, format!("the {named} leads nowhere: Azure drops it")),
             None => (Expected::Allow, says),
         };
-        Some(Routed {
+        Some(RoutePrediction {
             verdict,
             route: Some(describe::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
@@ -105,13 +105,13 @@ impl NetworkRules {
     }
 
     /// What the routes do with replies to `remote`: replies through an appliance that never saw the request are lost.
-    pub(super) fn returned(&self, remote: &Remote) -> Option<Routed> {
+    pub(super) fn return_prediction(&self, remote: &Remote) -> Option<RoutePrediction> {
         let table = self.routes.as_ref()?;
         let shares = routing(table, remote);
         let leaves_azure =
             |route: &EffectiveRoute| !matches!(route.next_hop, NextHop::Internet | NextHop::ServiceEndpoint);
         let Some((route, share)) = shares.iter().find(|(route, _)| leaves_azure(route)).or(shares.first()) else {
-            return self.routed(remote);
+            return self.route_prediction(remote);
         };
         let named = describe::route(route, share);
         let source = describe::remote(remote);
@@ -124,7 +124,7 @@ impl NetworkRules {
         if remote.known == AddressKnowledge::Hardly
             && let Some(route) = table.iter().filter(outward).find(is_its_own)
         {
-            return Some(Routed {
+            return Some(RoutePrediction {
                 verdict: Expected::Allow,
                 route: Some(describe::route_match(route, &route.addresses)),
                 next_hop: Some(route.next_hop.clone()),
@@ -163,7 +163,7 @@ impl NetworkRules {
             );
             (Expected::Deny, words)
         };
-        Some(Routed {
+        Some(RoutePrediction {
             verdict,
             route: Some(describe::route_match(route, share)),
             next_hop: Some(route.next_hop.clone()),
@@ -172,9 +172,9 @@ impl NetworkRules {
     }
 }
 
-fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> Guarded {
+fn nsg_prediction_of(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) -> NsgPrediction {
     security(rules, flow, places).map_or_else(
-        || Guarded {
+        || NsgPrediction {
             verdict: Expected::Allow,
             rule: None,
             words: "no NSG applies".into(),
@@ -183,10 +183,10 @@ fn guarded_by(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttachment]) 
     )
 }
 
-fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
+fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> NsgPrediction {
     let place = decision.group.place;
     match &decision.security {
-        GroupVerdict::Clear(rule) => Guarded {
+        GroupVerdict::Clear(rule) => NsgPrediction {
             verdict: if rule.access == Access::Deny {
                 Expected::Deny
             } else {
@@ -200,8 +200,8 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
             ),
         },
         GroupVerdict::Mixed(shares) => {
-            const MOST: usize = 3;
-            let parts = shares.iter().take(MOST).map(|(rule, share)| {
+            const MAX_SHARES: usize = 3;
+            let parts = shares.iter().take(MAX_SHARES).map(|(rule, share)| {
                 let verb = if rule.access == Access::Deny {
                     "denies"
                 } else {
@@ -215,7 +215,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
                 describe::port(flow),
                 describe::remote(flow.remote)
             );
-            Guarded {
+            NsgPrediction {
                 verdict: Expected::Unknown,
                 rule: None,
                 words,
@@ -238,7 +238,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
                     "depends on the members of the application security group in NSG rule {doubtful}{otherwise}"
                 ),
             };
-            Guarded {
+            NsgPrediction {
                 verdict: Expected::Unknown,
                 rule: None,
                 words,
@@ -246,7 +246,7 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
         }
         GroupVerdict::Undecided => {
             let words = format!("no NSG rule of the {} covers {}", place.as_str(), describe::port(flow));
-            Guarded {
+            NsgPrediction {
                 verdict: Expected::Unknown,
                 rule: None,
                 words,
@@ -256,29 +256,38 @@ fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> Guarded {
 }
 
 /// An outbound flow must pass the NSGs and then be routed.
-pub(super) fn combine(guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
-    let (verdict, words) = match (&guarded, &routed) {
-        (Some(guarded), Some(routed)) => match (guarded.verdict, routed.verdict) {
-            (Expected::Allow, Expected::Allow) => (Expected::Allow, passes(guarded, routed)),
-            (Expected::Deny, Expected::Deny) => (Expected::Deny, format!("{}, and {}", guarded.words, routed.words)),
-            (Expected::Deny, _) => (Expected::Deny, guarded.words.clone()),
-            (_, Expected::Deny) => (Expected::Deny, routed.words.clone()),
-            _ => (Expected::Unknown, format!("{}; {}", guarded.words, routed.words)),
+pub(super) fn combine(nsg_prediction: Option<NsgPrediction>, route_prediction: Option<RoutePrediction>) -> Prediction {
+    let (verdict, words) = match (&nsg_prediction, &route_prediction) {
+        (Some(nsg_prediction), Some(route_prediction)) => match (nsg_prediction.verdict, route_prediction.verdict) {
+            (Expected::Allow, Expected::Allow) => (Expected::Allow, passes(nsg_prediction, route_prediction)),
+            (Expected::Deny, Expected::Deny) => (
+                Expected::Deny,
+                format!("{}, and {}", nsg_prediction.words, route_prediction.words),
+            ),
+            (Expected::Deny, _) => (Expected::Deny, nsg_prediction.words.clone()),
+            (_, Expected::Deny) => (Expected::Deny, route_prediction.words.clone()),
+            _ => (
+                Expected::Unknown,
+                format!("{}; {}", nsg_prediction.words, route_prediction.words),
+            ),
         },
-        (Some(guarded), None) => (guarded.verdict, guarded.words.clone()),
-        (None, Some(routed)) => (routed.verdict, format!("{}{}", routed.words, look_there(routed))),
+        (Some(nsg_prediction), None) => (nsg_prediction.verdict, nsg_prediction.words.clone()),
+        (None, Some(route_prediction)) => (
+            route_prediction.verdict,
+            format!("{}{}", route_prediction.words, look_there(route_prediction)),
+        ),
         (None, None) => return undecided(),
     };
     Prediction {
         verdict,
-        nsg: guarded.and_then(|guarded| guarded.rule),
-        route: routed.and_then(|routed| routed.route),
+        nsg: nsg_prediction.and_then(|nsg_prediction| nsg_prediction.rule),
+        route: route_prediction.and_then(|route_prediction| route_prediction.route),
         words,
     }
 }
 
-fn passes(guarded: &Guarded, routed: &Routed) -> String {
-    match (&routed.next_hop, &routed.route) {
+fn passes(nsg_prediction: &NsgPrediction, route_prediction: &RoutePrediction) -> String {
+    match (&route_prediction.next_hop, &route_prediction.route) {
         (
             Some(NextHop::Appliance(_)),
             Some(RouteMatch {
@@ -286,18 +295,23 @@ fn passes(guarded: &Guarded, routed: &Routed) -> String {
                 ..
             }),
         ) => {
-            format!("allowed, next hop is {address}{}", look_there(routed))
+            format!("allowed, next hop is {address}{}", look_there(route_prediction))
         }
         (Some(NextHop::Gateway), _) => format!(
             "allowed, next hop is the virtual network gateway or hub{}",
-            look_there(routed)
+            look_there(route_prediction)
         ),
-        _ => format!("{}, and {}{}", guarded.words, routed.words, look_there(routed)),
+        _ => format!(
+            "{}, and {}{}",
+            nsg_prediction.words,
+            route_prediction.words,
+            look_there(route_prediction)
+        ),
     }
 }
 
-fn look_there(routed: &Routed) -> &'static str {
-    match routed.next_hop {
+fn look_there(route_prediction: &RoutePrediction) -> &'static str {
+    match route_prediction.next_hop {
         Some(NextHop::Appliance(_)) => ": check the firewall there",
         // A secured hub shows its firewall as a gateway.
         Some(NextHop::Gateway) => {

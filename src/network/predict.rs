@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     INTERNET, LOAD_BALANCER, NetworkRules, Origin, VIRTUAL_NETWORK,
     addresses::AddressSet,
-    decision::{Guarded, OF_THE_SUBNET, Routed, combine, undecided},
+    decision::{NsgPrediction, OF_THE_SUBNET, RoutePrediction, combine, undecided},
     describe,
     evaluate::{AddressKnowledge, Flow, Remote},
     nsg::EffectiveRule,
@@ -50,12 +50,12 @@ impl NetworkRules {
         if is_platform(&remote) {
             return self.platform(&flow);
         }
-        let guarded = self.guarded(&flow, &OF_THIS_VM);
-        let routed = self.routed(&remote);
+        let nsg_prediction = self.nsg_prediction(&flow, &OF_THIS_VM);
+        let route_prediction = self.route_prediction(&remote);
         if endpoint.protocol == Protocol::Kms {
-            return self.activation(&flow, guarded, routed);
+            return self.activation(&flow, nsg_prediction, route_prediction);
         }
-        combine(guarded, routed)
+        combine(nsg_prediction, route_prediction)
     }
 
     /// Neither routes nor NSGs apply to the platform's own addresses, except rules that name their tag
@@ -102,32 +102,39 @@ impl NetworkRules {
     /// Windows activation passes every NSG except rules that name its tag, unless a route covers 0.0.0.0/0; and it only
     /// works from an Azure public address (network-security-groups-overview, "Azure platform considerations";
     /// custom-routes-enable-kms-activation).
-    fn activation(&self, flow: &Flow<'_>, guarded: Option<Guarded>, routed: Option<Routed>) -> Prediction {
+    fn activation(
+        &self,
+        flow: &Flow<'_>,
+        nsg_prediction: Option<NsgPrediction>,
+        route_prediction: Option<RoutePrediction>,
+    ) -> Prediction {
         if let Some(denial) = self.denial_by_tag(flow) {
             return denial;
         }
-        let denial = guarded.as_ref().filter(|guarded| guarded.verdict != Expected::Allow);
+        let denial = nsg_prediction
+            .as_ref()
+            .filter(|nsg_prediction| nsg_prediction.verdict != Expected::Allow);
         let rule = denial
-            .and_then(|guarded| guarded.rule.as_ref())
+            .and_then(|nsg_prediction| nsg_prediction.rule.as_ref())
             .map(|rule| rule.name.clone());
-        let leaves_wrong = routed.as_ref().is_some_and(|routed| {
+        let leaves_wrong = route_prediction.as_ref().is_some_and(|route_prediction| {
             matches!(
-                routed.next_hop,
+                route_prediction.next_hop,
                 Some(NextHop::Appliance(_) | NextHop::Gateway | NextHop::Network(_))
             )
         });
         let mut prediction = match (self.is_forced(), denial) {
             (Some(false), Some(_)) => {
                 let such = rule.map_or_else(String::new, |rule| format!(" such as {}", escape(&rule)));
-                let exempt = Guarded {
+                let exempt = NsgPrediction {
                     verdict: Expected::Allow,
                     rule: None,
                     words: format!("Azure lets Windows activation through in spite of NSG rules{such}"),
                 };
-                combine(Some(exempt), routed)
+                combine(Some(exempt), route_prediction)
             }
             (None, Some(denial)) if denial.verdict == Expected::Deny => {
-                let mut prediction = combine(guarded, routed);
+                let mut prediction = combine(nsg_prediction, route_prediction);
                 prediction.verdict = Expected::Unknown;
                 prediction.words.push_str(
                     ", which blocks Windows activation only if a user or BGP route covers 0.0.0.0/0: pass \
@@ -135,7 +142,7 @@ impl NetworkRules {
                 );
                 prediction
             }
-            _ => combine(guarded, routed),
+            _ => combine(nsg_prediction, route_prediction),
         };
         if leaves_wrong {
             prediction.words.push_str(
@@ -160,27 +167,27 @@ impl NetworkRules {
             platform: None,
             inside: &self.inside,
         };
-        let guarded = self.guarded_subnet(&flow);
+        let nsg_prediction = self.subnet_nsg_prediction(&flow);
         // Replies to the load balancer's probes go to the platform, regardless of routes.
         let returns = (!tag.eq_ignore_ascii_case(LOAD_BALANCER))
-            .then(|| self.returned(&remote))
+            .then(|| self.return_prediction(&remote))
             .flatten();
-        match (guarded, returns) {
-            (Some(guarded), Some(returns)) if matters(&guarded, &returns) => Prediction {
-                verdict: if [guarded.verdict, returns.verdict].contains(&Expected::Deny) {
+        match (nsg_prediction, returns) {
+            (Some(nsg_prediction), Some(returns)) if matters(&nsg_prediction, &returns) => Prediction {
+                verdict: if [nsg_prediction.verdict, returns.verdict].contains(&Expected::Deny) {
                     Expected::Deny
                 } else {
                     Expected::Unknown
                 },
-                nsg: guarded.rule,
+                nsg: nsg_prediction.rule,
                 route: returns.route,
-                words: format!("{}; {}", guarded.words, returns.words),
+                words: format!("{}; {}", nsg_prediction.words, returns.words),
             },
-            (Some(guarded), returns) => Prediction {
-                verdict: guarded.verdict,
-                nsg: guarded.rule,
+            (Some(nsg_prediction), returns) => Prediction {
+                verdict: nsg_prediction.verdict,
+                nsg: nsg_prediction.rule,
                 route: returns.and_then(|returns| returns.route),
-                words: guarded.words,
+                words: nsg_prediction.words,
             },
             (None, Some(returns)) => Prediction {
                 verdict: returns.verdict,
@@ -215,15 +222,18 @@ impl NetworkRules {
             inside: &self.inside,
         };
         let both = [
-            self.guarded(&flow(true), &OF_THE_SUBNET),
-            self.guarded(&flow(false), &OF_THE_SUBNET),
+            self.nsg_prediction(&flow(true), &OF_THE_SUBNET),
+            self.nsg_prediction(&flow(false), &OF_THE_SUBNET),
         ];
-        let worst = both.into_iter().flatten().max_by_key(|guarded| match guarded.verdict {
-            Expected::Deny => 2,
-            Expected::Unknown => 1,
-            Expected::Allow => 0,
-        });
-        worst.map_or_else(undecided, |guarded| combine(Some(guarded), None))
+        let worst = both
+            .into_iter()
+            .flatten()
+            .max_by_key(|nsg_prediction| match nsg_prediction.verdict {
+                Expected::Deny => 2,
+                Expected::Unknown => 1,
+                Expected::Allow => 0,
+            });
+        worst.map_or_else(undecided, |nsg_prediction| combine(Some(nsg_prediction), None))
     }
 }
 
@@ -251,10 +261,10 @@ fn platform_tag(endpoint: &PlannedEndpoint, remote: &Remote) -> Option<&'static 
 }
 
 /// Whether the return path is worth mentioning: if replies are lost on it, or if it is the only uncertainty.
-fn matters(guarded: &Guarded, returns: &Routed) -> bool {
+fn matters(nsg_prediction: &NsgPrediction, returns: &RoutePrediction) -> bool {
     match returns.verdict {
         Expected::Deny => true,
-        Expected::Unknown => guarded.verdict != Expected::Deny,
+        Expected::Unknown => nsg_prediction.verdict != Expected::Deny,
         Expected::Allow => false,
     }
 }

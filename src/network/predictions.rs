@@ -26,9 +26,9 @@ pub struct Predictions {
     /// The route on which replies to API Management's management traffic are lost, and the sentence about it.
     pub lost_replies: Option<(RouteMatch, String)>,
     /// Whether the subnet has no NSG, as far as the documents show.
-    pub lacks_a_group: bool,
+    pub lacks_nsg: bool,
     /// Where 0.0.0.0/0 leads, as a clause, if a user-defined or BGP route covers it.
-    pub foreign_way_out: Option<String>,
+    pub default_route_override: Option<String>,
 }
 
 impl NetworkRules {
@@ -48,15 +48,18 @@ impl NetworkRules {
                 .map(|(index, endpoint)| self.outside_its_tag(endpoint, &at(index)))
                 .collect(),
             lost_replies: self.lost_replies(from),
-            lacks_a_group: self.lacks_a_group(),
-            foreign_way_out: self.foreign_way_out(),
+            lacks_nsg: self.lacks_nsg(),
+            default_route_override: self.default_route_override(),
         }
     }
 
     fn lost_replies(&self, from: &Origin<'_>) -> Option<(RouteMatch, String)> {
-        let returned = self.returned(&self.of_tag(API_MANAGEMENT, from.region))?;
-        let lost = returned.verdict == Expected::Deny;
-        returned.route.filter(|_| lost).map(|route| (route, returned.words))
+        let return_prediction = self.return_prediction(&self.of_tag(API_MANAGEMENT, from.region))?;
+        let lost = return_prediction.verdict == Expected::Deny;
+        return_prediction
+            .route
+            .filter(|_| lost)
+            .map(|route| (route, return_prediction.words))
     }
 
     fn outside_its_tag(&self, endpoint: &PlannedEndpoint, addresses: &[IpAddr]) -> Option<String> {

@@ -19,7 +19,7 @@ impl NetworkRules {
         };
         let addresses = if looked_up.is_empty() { &written[..] } else { looked_up };
         if addresses.is_empty() {
-            tag.map_or_else(|| Self::somewhere(None), |tag| self.of_tag(tag, region))
+            tag.map_or_else(|| Self::internet_address(None), |tag| self.of_tag(tag, region))
         } else {
             Remote::at(addresses.iter().copied().collect(), tag)
         }
@@ -28,7 +28,7 @@ impl NetworkRules {
     /// All addresses of a service tag.
     pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
         if tag.eq_ignore_ascii_case(INTERNET) {
-            return Self::somewhere(None);
+            return Self::internet_address(None);
         }
         let name = self.tags.regional(tag, region).unwrap_or(tag);
         // Instances use IPv4, and the default rules of Azure's NSGs spell out IPv4 only.
@@ -42,12 +42,12 @@ impl NetworkRules {
                 addresses,
                 known: AddressKnowledge::AsTag,
             },
-            _ => Self::somewhere(Some(tag)),
+            _ => Self::internet_address(Some(tag)),
         }
     }
 
     /// Somewhere on the internet, whatever Azure's rules count as that at the moment.
-    fn somewhere(tag: Option<&str>) -> Remote {
+    fn internet_address(tag: Option<&str>) -> Remote {
         Remote {
             tag: tag.map(str::to_owned),
             addresses: public_internet(),

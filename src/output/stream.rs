@@ -23,9 +23,9 @@ const GATHERED: usize = 64 << 10;
 pub(crate) fn write_with(
     to: &impl AsFd,
     content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> io::Result<()> {
-    let mut writer = io::BufWriter::with_capacity(GATHERED, TimedWriter { to, patience });
+    let mut writer = io::BufWriter::with_capacity(GATHERED, TimedWriter { to, timeout });
     let written = content(&mut writer).and_then(|()| writer.flush());
     // What is left was refused once, or belongs to an incomplete document: it is not written again.
     drop(writer.into_parts());
@@ -35,12 +35,12 @@ pub(crate) fn write_with(
 /// A writer to a reader.
 struct TimedWriter<'a, T> {
     to: &'a T,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 impl<T: AsFd> io::Write for TimedWriter<'_, T> {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        write(self.to, content, self.patience)?;
+        write(self.to, content, self.timeout)?;
         Ok(content.len())
     }
 
@@ -52,18 +52,18 @@ impl<T: AsFd> io::Write for TimedWriter<'_, T> {
 /// A pipe that accepts anything accepts this much without blocking (`PIPE_BUF`, pipe(7)).
 const PIECE: usize = 4096;
 
-/// Writes everything. If a reader accepts nothing for `patience`, writing stops; without it, writing waits as long as
+/// Writes everything. If a reader accepts nothing for `timeout`, writing stops; without it, writing waits as long as
 /// the reader does.
 ///
 /// # Errors
 ///
 /// `TimedOut` if the reader accepted nothing, `BrokenPipe` if it has gone, and other errors of the system.
-pub(crate) fn write(to: &impl AsFd, content: &[u8], patience: Option<Duration>) -> io::Result<()> {
+pub(crate) fn write(to: &impl AsFd, content: &[u8], timeout: Option<Duration>) -> io::Result<()> {
     let to = to.as_fd();
     let mut rest = content;
     let mut since = Instant::now();
     while !rest.is_empty() {
-        let left = patience.map(|patience| patience.saturating_sub(since.elapsed()));
+        let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
         let timeout = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });

@@ -46,21 +46,21 @@ impl OutputTarget {
         if target.exists() {
             OpenOptions::new().append(true).open(&target)?;
         }
-        let (_, spare) = create_next_to(&target)?;
-        fs::remove_file(spare)?;
+        let (_, temporary) = create_next_to(&target)?;
+        fs::remove_file(temporary)?;
         Ok(Self::File(target))
     }
 
     /// Writes a report, with `content`. A file is replaced completely; writing to a pipe stops once it has accepted
-    /// nothing for `patience`.
+    /// nothing for `timeout`.
     pub(crate) fn write(
         &mut self,
         content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-        patience: Duration,
+        timeout: Duration,
     ) -> io::Result<()> {
         match self {
             Self::File(target) => replace(target, content),
-            Self::Stream(file) => stream::write_with(file, content, Some(patience)),
+            Self::Stream(file) => stream::write_with(file, content, Some(timeout)),
         }
     }
 }
@@ -84,16 +84,16 @@ fn open_stream(path: &Path) -> io::Result<File> {
 }
 
 fn replace(target: &Path, content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-    let (file, spare) = create_next_to(target)?;
+    let (file, temporary) = create_next_to(target)?;
     let mut writer = io::BufWriter::new(&file);
     let written = content(&mut writer)
         .and_then(|()| writer.flush())
         .and_then(|()| file.set_permissions(permissions(target)))
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&spare, target));
+        .and_then(|()| fs::rename(&temporary, target));
     if written.is_err() {
         // The first error is the one to report.
-        let _ = fs::remove_file(&spare);
+        let _ = fs::remove_file(&temporary);
     }
     written
 }
@@ -121,13 +121,13 @@ fn create_next_to(target: &Path) -> io::Result<(File, PathBuf)> {
     SystemRandom::new()
         .fill(&mut random)
         .map_err(|_| io::Error::other("the system has no random numbers"))?;
-    let spare = folder(target).join(format!(".apim-probe-{:016x}.tmp", u64::from_ne_bytes(random)));
+    let temporary = folder(target).join(format!(".apim-probe-{:016x}.tmp", u64::from_ne_bytes(random)));
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(PRIVATE)
-        .open(&spare)?;
-    Ok((file, spare))
+        .open(&temporary)?;
+    Ok((file, temporary))
 }
 
 fn folder(path: &Path) -> &Path {
@@ -150,10 +150,10 @@ mod tests {
 
     use super::OutputTarget;
 
-    const PATIENCE: Duration = Duration::from_millis(50);
+    const TIMEOUT: Duration = Duration::from_millis(50);
 
     fn write(path: &Path, content: &str) -> std::io::Result<()> {
-        OutputTarget::find(path)?.write(|to| to.write_all(content.as_bytes()), PATIENCE)
+        OutputTarget::find(path)?.write(|to| to.write_all(content.as_bytes()), TIMEOUT)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -235,7 +235,7 @@ mod tests {
         let mut place = OutputTarget::find(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(place.write(|to| to.write_all(b"new"), PATIENCE).is_err());
+        assert!(place.write(|to| to.write_all(b"new"), TIMEOUT).is_err());
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -273,10 +273,10 @@ mod tests {
         // A reader that sleeps, and one that leaves.
         let mut sleeper = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         let mut place = OutputTarget::find(&pipe).unwrap();
-        let asleep = place.write(|to| to.write_all(report.as_bytes()), PATIENCE).unwrap_err();
+        let asleep = place.write(|to| to.write_all(report.as_bytes()), TIMEOUT).unwrap_err();
         assert_eq!(asleep.kind(), std::io::ErrorKind::TimedOut, "{asleep}");
         sleeper.read_exact(&mut [0; 6]).unwrap();
         drop(sleeper);
-        assert!(place.write(|to| to.write_all(report.as_bytes()), PATIENCE).is_err());
+        assert!(place.write(|to| to.write_all(report.as_bytes()), TIMEOUT).is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::catalog::model::SqlGateways;
 
 /// The stand-in for a SQL server whose name is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandIn {
+pub enum SqlSubstitute {
     /// The documented gateways of the region. Gateways are retired: a missing reply is not conclusive.
     Gateways,
     /// The first addresses of the ranges of the region's gateways. It is not documented which addresses listen: a
@@ -16,7 +16,7 @@ pub enum StandIn {
     Ranges,
 }
 
-impl StandIn {
+impl SqlSubstitute {
     /// The stand-in's addresses in a region, and which kind they are.
     pub(super) fn of_region(gateways: &SqlGateways, region: &str) -> Option<(Self, Vec<IpAddr>)> {
         if let Some(addresses) = gateways.regions.get(region) {

@@ -1,7 +1,7 @@
 //! Controls, which detect middleboxes.
 //!
 //! They run only once something was cut, is unproven or gets no reply, while other probes are still in flight: one
-//! connection to an unused address for each port; another name for each host and port that was cut, up to `MOST_NAMES`;
+//! connection to an unused address for each port; another name for each host and port that was cut, up to `MAX_NAMES`;
 //! and one more connection to a host that answered one, repeated at the end of a run if no host has answered since the
 //! last missing reply. No name outside the plan is ever sent.
 
@@ -24,7 +24,7 @@ use crate::{
     model::{Need, Protocol},
     net::{
         dns::DnsEnd,
-        tcp::{Manner, TcpEnd},
+        tcp::{ConnectOptions, TcpEnd},
     },
     plan::{Plan, PlannedEndpoint},
 };
@@ -34,7 +34,7 @@ pub const TEST_NET_1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// How long to wait for the unused address. An interceptor answers at once, and a missing reply proves nothing.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of hosts for which another name is tried; if more are cut, a single host is not the cause.
-const MOST_NAMES: usize = 32;
+const MAX_NAMES: usize = 32;
 
 /// What a finished attempt requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl AnsweredConnection {
     /// Becomes the first, unless the current one is at least as good: best are connections that used a port of a NAT,
     /// then accepted ones.
     fn keep(self, first: &mut Option<Self>) {
-        let worth = |it: &Self| (address::takes_nat_port(it.address.ip()), it.accepted);
+        let worth = |it: &Self| (address::uses_snat_port(it.address.ip()), it.accepted);
         if first.as_ref().is_none_or(|first| worth(&self) > worth(first)) {
             *first = Some(self);
         }
@@ -236,7 +236,7 @@ impl Controller {
         };
         // A service that is only documented may not be offered, and starts no controls.
         let counts = endpoint.need != Need::Documented;
-        if attempt.is_answered() && address::takes_nat_port(attempt.address.ip()) {
+        if attempt.is_answered() && address::uses_snat_port(attempt.address.ip()) {
             self.last_answered = self.last_answered.max(Some(attempt.started));
         }
         match end.filter(|_| counts) {
@@ -259,7 +259,7 @@ impl Controller {
                 if suspicion == ControlReason::Cut && self.cut.insert((endpoint.host.clone(), port)) {
                     // The first ones of a port are tried; if more are cut, a single host is not the cause.
                     let on_port = self.waiting.iter().filter(|(_, other)| other.port() == port);
-                    if on_port.count() < MOST_NAMES {
+                    if on_port.count() < MAX_NAMES {
                         self.waiting.push((index, attempt.address));
                         self.rename();
                     }
@@ -272,13 +272,13 @@ impl Controller {
         self.try_late();
     }
 
-    /// Waits for running controls, until `patience` at the latest.
-    pub async fn finish(mut self, patience: tokio::time::Instant) -> Controls {
-        self.collect(patience).await;
-        if self.ends_in_silence() && tokio::time::Instant::now() < patience {
+    /// Waits for running controls, until `until` at the latest.
+    pub async fn finish(mut self, until: tokio::time::Instant) -> Controls {
+        self.collect(until).await;
+        if self.ends_in_silence() && tokio::time::Instant::now() < until {
             self.tried_late = false;
             self.try_late();
-            self.collect(patience).await;
+            self.collect(until).await;
         }
         self.controls.names.sort_by_key(|control| control.endpoint);
         self.controls
@@ -292,8 +292,8 @@ impl Controller {
         self.last_silent > last_answered && !was_lost
     }
 
-    async fn collect(&mut self, patience: tokio::time::Instant) {
-        while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(patience, self.running.join_next()).await {
+    async fn collect(&mut self, until: tokio::time::Instant) {
+        while let Ok(Some(Ok(finished))) = tokio::time::timeout_at(until, self.running.join_next()).await {
             match finished {
                 Some(Finished::Unused(port, attempt)) => drop(self.controls.unused.insert(port, *attempt)),
                 Some(Finished::Name(control)) => self.controls.names.push(*control),
@@ -322,12 +322,12 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let course = ConnectionProgress::within(&stages, CONTROL_TIMEOUT);
+            let progress = ConnectionProgress::within(&stages, CONTROL_TIMEOUT);
             let attempt = stages.attempt(
                 &plan.endpoints[index],
                 SocketAddr::new(TEST_NET_1, port),
-                Manner::default(),
-                &course,
+                ConnectOptions::default(),
+                &progress,
             );
             Some(Finished::Unused(port, Box::new(attempt.await)))
         });
@@ -344,13 +344,15 @@ impl Controller {
         let (plan, stages) = (self.plan.clone(), self.stages.clone());
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
-            let (endpoint, course) = (
+            let (endpoint, progress) = (
                 &plan.endpoints[index],
                 ConnectionProgress::within(&stages, CONTROL_TIMEOUT),
             );
-            let attempt = stages.attempt(endpoint, address, Manner::default(), &course).await;
+            let attempt = stages
+                .attempt(endpoint, address, ConnectOptions::default(), &progress)
+                .await;
             // The run ended before it had enough time: its missing reply shows nothing.
-            if attempt.is_silent() && course.was_shortened() {
+            if attempt.is_silent() && progress.was_shortened() {
                 return None;
             }
             let host = endpoint.host.clone();
@@ -369,7 +371,7 @@ impl Controller {
                 still_waiting.push((index, address));
                 continue;
             };
-            if self.renamed < MOST_NAMES {
+            if self.renamed < MAX_NAMES {
                 self.renamed += 1;
                 self.try_name(index, address, name);
             }
@@ -387,8 +389,10 @@ impl Controller {
         self.running.spawn(async move {
             let _permit = stages.socket().await?;
             let ask = async |endpoint: &PlannedEndpoint| {
-                let course = ConnectionProgress::alone(&stages);
-                stages.attempt(endpoint, address, Manner::default(), &course).await
+                let progress = ConnectionProgress::alone(&stages);
+                stages
+                    .attempt(endpoint, address, ConnectOptions::default(), &progress)
+                    .await
             };
             let mut control = NameControl {
                 endpoint: index,

@@ -22,7 +22,7 @@ use tokio::{
 use super::{stages::ProbeContext, trace::Attempt};
 use crate::{
     model::Need,
-    net::tcp::{Manner, TcpEnd},
+    net::tcp::{ConnectOptions, TcpEnd},
     plan::PlannedEndpoint,
 };
 
@@ -35,18 +35,18 @@ use self::{
 };
 
 /// Maximum number of connections to one address.
-pub const MOST: usize = 8;
+pub const MAX_CONNECTIONS: usize = 8;
 /// A second connection starts after this share of the time limit …
 const SECOND_CONNECTION_SHARE: u32 = 5;
 /// … and no later than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The MSS of connections that are made after those with the usual one stopped responding: every host must accept it
 /// (RFC 1122 §4.2.2.6).
 pub const SMALL_SEGMENT: u32 = 536;
 
 /// The result of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Showing {
+pub enum ConnectionResult {
     /// The service was verified.
     Proved,
     /// It was verified, and sent nothing after our next data.
@@ -54,14 +54,14 @@ pub enum Showing {
     /// It failed.
     Failed,
     /// It failed: accepted, and no reply after our first data.
-    FellSilent,
+    WentSilent,
     /// Something answered that does not prove the service.
     Nothing,
     /// This machine could not try, or had no time left.
     NotTried,
 }
 
-impl Showing {
+impl ConnectionResult {
     fn is_proof(self) -> bool {
         matches!(self, Self::Proved | Self::ProvedThenSilent)
     }
@@ -80,7 +80,7 @@ pub enum EarlierResult {
 
 /// How many connections a run makes to an address.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub struct FlowDepth {
     /// One, as long as it confirms what is known; otherwise as many as needed, from the start.
     pub only_on_change: bool,
     /// What is already known, by the endpoint's id.
@@ -102,21 +102,21 @@ pub struct Flows {
     known: Arc<HashMap<String, EarlierResult>>,
     /// Whether connections with small segments may be made.
     controls: bool,
-    showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
+    showing: fn(&PlannedEndpoint, &Attempt) -> ConnectionResult,
     /// One permit for each probe and each further connection in flight.
     room: Arc<Semaphore>,
     shown: watch::Sender<FlowsSoFar>,
     /// For each address, whether a connection to it was lost, and whether one was opened.
     opening: Mutex<HashMap<SocketAddr, [bool; 2]>>,
-    patience: Duration,
+    second_connection_after: Duration,
 }
 
 impl Flows {
     /// State for connections of a run with this limit on connections in flight, and this limit for each stage.
     pub fn new(
-        reach: &Reach,
+        reach: &FlowDepth,
         controls: bool,
-        showing: fn(&PlannedEndpoint, &Attempt) -> Showing,
+        showing: fn(&PlannedEndpoint, &Attempt) -> ConnectionResult,
         concurrency: usize,
         timeout: Duration,
     ) -> Self {
@@ -130,7 +130,7 @@ impl Flows {
                 differ: false,
             }),
             opening: Mutex::default(),
-            patience: (timeout / SECOND_CONNECTION_SHARE).min(LONGEST_WAIT),
+            second_connection_after: (timeout / SECOND_CONNECTION_SHARE).min(MAX_WAIT),
         }
     }
 
@@ -145,7 +145,7 @@ impl Flows {
     }
 
     /// The addresses that still need further connections, for which there was no permit or no reason earlier.
-    pub fn addresses_due(&self, endpoint: &PlannedEndpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
+    pub fn addresses_to_retry(&self, endpoint: &PlannedEndpoint, attempts: &[Attempt]) -> Vec<SocketAddr> {
         let mut owed = Vec::new();
         for attempt in attempts {
             let address = attempt.address;
@@ -194,11 +194,11 @@ impl Flows {
         if self.shown.borrow().differ {
             timeout
         } else {
-            timeout.saturating_sub(spent).max(self.patience * 2 / 5)
+            timeout.saturating_sub(spent).max(self.second_connection_after * 2 / 5)
         }
     }
 
-    fn show(&self, endpoint: &PlannedEndpoint, attempt: &Attempt) -> Showing {
+    fn show(&self, endpoint: &PlannedEndpoint, attempt: &Attempt) -> ConnectionResult {
         (self.showing)(endpoint, attempt)
     }
 }
@@ -215,55 +215,55 @@ impl ProbeContext {
         let flows = &self.flows;
         let mut tally = AddressTally::of(flows, endpoint, address, earlier);
         let mut news = flows.shown();
-        let mut underway = Underway::new(self);
+        let mut underway = InFlight::new(self);
         let began = Instant::now();
         let mut running = FuturesUnordered::new();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut permits = Some(Vec::new());
         loop {
             news.mark_unchanged();
-            let waits = underway.waits(flows.patience);
+            let waits = underway.waits(flows.second_connection_after);
             flows.add(tally.adds(flows, endpoint, waits.longest));
             let wants_small = tally.wants_small(flows, endpoint, waits.silent);
             let usual = tally.wants(flows, endpoint, waits.longest) || (permits.is_some() && !wants_small);
             let small = !usual && wants_small;
             if (usual || small)
-                && let Some(permits) = permits.take().or_else(|| self.spare())
+                && let Some(permits) = permits.take().or_else(|| self.spare_permits())
             {
-                let manner = Manner {
+                let options = ConnectOptions {
                     segment: small.then_some(SMALL_SEGMENT),
                     early_port: tally.is_odd(),
-                    ..Manner::default()
+                    ..ConnectOptions::default()
                 };
-                tally.start(manner.segment);
+                tally.start(options.segment);
                 let spent = if earlier.is_empty() {
                     began.elapsed()
                 } else {
                     self.limits.timeout
                 };
-                let course = underway.add(self, small, flows.time(self.limits.timeout, spent));
+                let progress = underway.add(self, small, flows.time(self.limits.timeout, spent));
                 running.push(async move {
-                    let attempt = self.attempt(endpoint, address, manner, &course).await;
+                    let attempt = self.attempt(endpoint, address, options, &progress).await;
                     drop(permits);
-                    (course, attempt)
+                    (progress, attempt)
                 });
                 continue;
             }
             let wake = async { tokio::time::sleep_until(waits.next.unwrap_or_else(Instant::now)).await };
             tokio::select! {
                 ended = running.next() => {
-                    let Some((course, attempt)) = ended else { break };
-                    underway.remove(&course);
+                    let Some((progress, attempt)) = ended else { break };
+                    underway.remove(&progress);
                     if Instant::now() >= self.end {
                         // Its result is not needed any more.
-                        tally.end(attempt.segment, Showing::Nothing);
+                        tally.end(attempt.segment, ConnectionResult::Nothing);
                         attempts.push(attempt);
                         continue;
                     }
                     flows.note(endpoint, &attempt);
                     let showing = flows.show(endpoint, &attempt);
-                    if !showing.is_proof() && course.was_shortened() && !tally.is_first() {
-                        tally.end(attempt.segment, Showing::Nothing);
+                    if !showing.is_proof() && progress.was_shortened() && !tally.is_first() {
+                        tally.end(attempt.segment, ConnectionResult::Nothing);
                     } else {
                         tally.end(attempt.segment, showing);
                         attempts.push(attempt);
@@ -279,7 +279,7 @@ impl ProbeContext {
     }
 
     /// What a further connection needs: a free permit and a free socket, since others come first, and time.
-    fn spare(&self) -> Option<Vec<SemaphorePermit<'_>>> {
+    fn spare_permits(&self) -> Option<Vec<SemaphorePermit<'_>>> {
         if self.end.saturating_duration_since(Instant::now()) < self.limits.timeout / 2 {
             return None;
         }
@@ -289,14 +289,14 @@ impl ProbeContext {
 }
 
 /// The open connections to one address.
-struct Underway {
+struct InFlight {
     clock: Arc<StageClock>,
     /// Their courses, and whether their segments are small.
-    courses: Vec<(Arc<ConnectionProgress>, bool)>,
+    progresses: Vec<(Arc<ConnectionProgress>, bool)>,
 }
 
 /// How long connections may wait in their stages.
-struct Waits {
+struct StageWaits {
     longest: Duration,
     /// How many have waited for long after our data was sent.
     silent: usize,
@@ -304,44 +304,46 @@ struct Waits {
     next: Option<Instant>,
 }
 
-impl Underway {
+impl InFlight {
     fn new(stages: &ProbeContext) -> Self {
         Self {
             clock: Arc::new(StageClock::new(stages)),
-            courses: Vec::new(),
+            progresses: Vec::new(),
         }
     }
 
     /// Adds one, in parallel with the others; after them, the time starts again, with this limit for each stage.
     fn add(&mut self, stages: &ProbeContext, small: bool, timeout: Duration) -> Arc<ConnectionProgress> {
-        if self.courses.is_empty() {
+        if self.progresses.is_empty() {
             self.clock = Arc::new(StageClock::within(stages, timeout));
         }
-        let course = Arc::new(ConnectionProgress::parallel(self.clock.clone()));
-        self.courses.push((course.clone(), small));
-        course
+        let progress = Arc::new(ConnectionProgress::parallel(self.clock.clone()));
+        self.progresses.push((progress.clone(), small));
+        progress
     }
 
-    fn remove(&mut self, course: &Arc<ConnectionProgress>) {
-        self.courses.retain(|(other, _)| !Arc::ptr_eq(other, course));
+    fn remove(&mut self, progress: &Arc<ConnectionProgress>) {
+        self.progresses.retain(|(other, _)| !Arc::ptr_eq(other, progress));
     }
 
     /// How those with the usual segments wait.
-    fn waits(&self, patience: Duration) -> Waits {
+    fn waits(&self, second_connection_after: Duration) -> StageWaits {
         let now = Instant::now();
         let usual = || {
-            self.courses
+            self.progresses
                 .iter()
                 .filter(|(_, small)| !small)
-                .map(|(course, _)| course)
+                .map(|(progress, _)| progress)
         };
-        let turns = usual().flat_map(|course| [1, 2].map(|times| course.since() + times * patience));
-        Waits {
+        let turns = usual().flat_map(|progress| [1, 2].map(|times| progress.since() + times * second_connection_after));
+        StageWaits {
             longest: usual()
-                .map(|course| now.duration_since(course.since()))
+                .map(|progress| now.duration_since(progress.since()))
                 .max()
                 .unwrap_or_default(),
-            silent: usual().filter(|course| course.is_silent(now, patience)).count(),
+            silent: usual()
+                .filter(|progress| progress.is_silent(now, second_connection_after))
+                .count(),
             next: turns.filter(|time| *time > now).min(),
         }
     }

@@ -166,10 +166,10 @@ impl Lookups {
         names.entry(host.to_string()).or_default().clone()
     }
 
-    /// Waits for the servers that have not replied yet, until `patience` at the latest, and returns all answers.
-    pub async fn finish(&self, patience: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
+    /// Waits for the servers that have not replied yet, until `until` at the latest, and returns all answers.
+    pub async fn finish(&self, until: tokio::time::Instant) -> BTreeMap<String, NameTrace> {
         let mut asking = mem::take(&mut *self.asking.lock().unwrap_or_else(PoisonError::into_inner));
-        let _ = tokio::time::timeout_at(patience, async { while asking.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout_at(until, async { while asking.join_next().await.is_some() {} }).await;
         let names = mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner));
         names.into_iter().map(|(host, name)| (host, name.take())).collect()
     }
@@ -184,8 +184,8 @@ impl Lookups {
         for index in 0..asked {
             self.ask(host, index, name);
         }
-        let patience = SERVER_GRACE.min(self.limits.timeout / 2);
-        let timer = tokio::time::sleep(patience);
+        let grace = SERVER_GRACE.min(self.limits.timeout / 2);
+        let timer = tokio::time::sleep(grace);
         tokio::pin!(timer);
         let mut waits = true;
         let decided = loop {
@@ -210,7 +210,7 @@ impl Lookups {
                     if asked < self.servers.len() {
                         self.ask(host, asked, name);
                         asked += 1;
-                        timer.as_mut().reset(tokio::time::Instant::now() + patience);
+                        timer.as_mut().reset(tokio::time::Instant::now() + grace);
                     } else {
                         self.control(host);
                     }
@@ -240,7 +240,7 @@ impl Lookups {
     async fn once_more(&self, host: &str, index: usize, name: &Name) -> usize {
         let settles_nothing = |reply: &Option<Arc<ServerReply>>| {
             let reply = reply.as_ref();
-            reply.is_some_and(|reply| !reply.is_final() && !reply.failure().is_some_and(|failure| failure.straight))
+            reply.is_some_and(|reply| !reply.is_final() && !reply.failure().is_some_and(|failure| failure.immediate))
         };
         if !name.replies().get(index).is_some_and(settles_nothing) || !self.has_neighbours(host).await {
             return index;

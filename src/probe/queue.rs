@@ -52,7 +52,7 @@ pub(super) struct ProbeQueue {
 
 impl ProbeQueue {
     /// An endpoint is probed again for a second connection, and for those of a run in which they differ.
-    const MOST_AGAIN: u8 = 2;
+    const MAX_SECOND_PROBES: u8 = 2;
 
     /// Every testable endpoint of a plan, in order.
     pub(super) fn new(plan: Arc<Plan>, stages: Arc<ProbeContext>) -> Self {
@@ -133,13 +133,13 @@ impl ProbeQueue {
         let Some(trace) = self.traces[index].as_ref().filter(|trace| !trace.cut) else {
             return;
         };
-        if self.again[index] >= Self::MOST_AGAIN || self.busy[index] {
+        if self.again[index] >= Self::MAX_SECOND_PROBES || self.busy[index] {
             return;
         }
         let owed = self
             .stages
             .flows
-            .addresses_due(&self.plan.endpoints[index], &trace.attempts);
+            .addresses_to_retry(&self.plan.endpoints[index], &trace.attempts);
         if !owed.is_empty() {
             self.again[index] += 1;
             self.busy[index] = true;

@@ -29,7 +29,7 @@ use crate::{
     model::{Protocol, Transport},
     net::{
         dns::{DnsEnd, DnsQuestion},
-        tcp::{self, Manner},
+        tcp::{self, ConnectOptions},
         tls::{TlsClient, TlsEnd, TlsTrace, chain::ChainFacts},
         udp,
     },
@@ -134,12 +134,12 @@ impl ProbeContext {
         &self,
         endpoint: &PlannedEndpoint,
         address: SocketAddr,
-        manner: Manner,
-        course: &ConnectionProgress,
+        options: ConnectOptions,
+        progress: &ConnectionProgress,
     ) -> Attempt {
         let mut attempt = Attempt {
             started: self.began.elapsed(),
-            segment: manner.segment,
+            segment: options.segment,
             ..Attempt::new(address)
         };
         match endpoint.protocol {
@@ -160,19 +160,19 @@ impl ProbeContext {
                     let sent = hello::random();
                     (ntp::request(sent).to_vec(), move |reply: &[u8]| ntp::parse(reply, sent))
                 };
-                let until = course.enter(ConnectionStage::Connect);
+                let until = progress.enter(ConnectionStage::Connect);
                 let trace = Box::pin(udp::ask(address, prepare, until, &self.sockets)).await;
                 attempt.ntp = Some(Box::new(trace));
             }
             _ if endpoint.transport == Transport::Udp => {}
             _ => {
-                let (trace, stream) = tcp::connect(address, manner, course.enter(ConnectionStage::Connect)).await;
+                let (trace, stream) = tcp::connect(address, options, progress.enter(ConnectionStage::Connect)).await;
                 attempt.tcp = Some(trace);
                 if let Some(stream) = stream {
-                    let mut line = TtlStream::new(stream, address, course);
+                    let mut line = TtlStream::new(stream, address, progress);
                     // Boxed, like the others: a connection that waits, one of a thousand, needs no memory for later
                     // stages.
-                    Box::pin(self.converse(endpoint, &mut line, &mut attempt, course)).await;
+                    Box::pin(self.converse(endpoint, &mut line, &mut attempt, progress)).await;
                     attempt.ran_out = line.ran_out();
                     attempt.counted = tcp::account(&line.into_inner()).await;
                 }
@@ -187,38 +187,38 @@ impl ProbeContext {
         endpoint: &PlannedEndpoint,
         stream: &mut TtlStream<'_>,
         attempt: &mut Attempt,
-        course: &ConnectionProgress,
+        progress: &ConnectionProgress,
     ) {
         match endpoint.protocol {
             Protocol::Tcp | Protocol::Dns | Protocol::Ntp => {}
-            Protocol::Http => attempt.hello = Some(http(endpoint, stream, course).await),
+            Protocol::Http => attempt.hello = Some(http(endpoint, stream, progress).await),
             Protocol::Smb => {
-                attempt.hello = Some(timed(smb::greet(stream, course.enter(ConnectionStage::Converse))).await);
+                attempt.hello = Some(timed(smb::greet(stream, progress.enter(ConnectionStage::Converse))).await);
             }
             Protocol::Kms => {
-                attempt.hello = Some(timed(kms::greet(stream, course.enter(ConnectionStage::Converse))).await);
+                attempt.hello = Some(timed(kms::greet(stream, progress.enter(ConnectionStage::Converse))).await);
             }
             Protocol::Tls | Protocol::Https | Protocol::Amqps | Protocol::Redis => {
-                self.over_tls(endpoint, stream, attempt, course).await;
+                self.over_tls(endpoint, stream, attempt, progress).await;
             }
             Protocol::Tds => {
-                let prelude = timed(tds::greet(stream, course.enter(ConnectionStage::Prelude))).await;
+                let prelude = timed(tds::greet(stream, progress.enter(ConnectionStage::Prelude))).await;
                 let goes_on = matches!(prelude.greeting.end, ExchangeEnd::Replied(_));
                 attempt.prelude = Some(prelude);
                 if goes_on {
-                    self.over_tls(endpoint, tds::TdsFramed::new(stream), attempt, course)
+                    self.over_tls(endpoint, tds::TdsFramed::new(stream), attempt, progress)
                         .await;
                 }
             }
             Protocol::Amqp => {
-                let prelude = timed(amqp::greet_tls(stream, course.enter(ConnectionStage::Prelude))).await;
+                let prelude = timed(amqp::greet_tls(stream, progress.enter(ConnectionStage::Prelude))).await;
                 let goes_on = matches!(
                     prelude.greeting.end,
                     ExchangeEnd::Replied(ProtocolReply::Upgrade { .. })
                 );
                 attempt.prelude = Some(prelude);
                 if goes_on {
-                    self.over_tls(endpoint, stream, attempt, course).await;
+                    self.over_tls(endpoint, stream, attempt, progress).await;
                 }
             }
         }
@@ -230,12 +230,12 @@ impl ProbeContext {
         endpoint: &PlannedEndpoint,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         attempt: &mut Attempt,
-        course: &ConnectionProgress,
+        progress: &ConnectionProgress,
     ) {
         let names: Arc<[String]> = endpoint.names.clone().into();
         let (trace, stream) = self
             .tls
-            .handshake(stream, names, course.enter(ConnectionStage::Handshake))
+            .handshake(stream, names, progress.enter(ConnectionStage::Handshake))
             .await;
         let proved = is_proof(endpoint, &trace);
         attempt.tls = Some(Box::new(trace));
@@ -243,15 +243,15 @@ impl ProbeContext {
         if proved {
             attempt.hello = match endpoint.protocol {
                 Protocol::Https => {
-                    let mut hello = http(endpoint, &mut stream, course).await;
+                    let mut hello = http(endpoint, &mut stream, progress).await;
                     keep_summary(&mut hello);
                     Some(hello)
                 }
                 Protocol::Amqps | Protocol::Amqp => {
-                    Some(timed(amqp::greet_sasl(&mut stream, course.enter(ConnectionStage::Converse))).await)
+                    Some(timed(amqp::greet_sasl(&mut stream, progress.enter(ConnectionStage::Converse))).await)
                 }
                 Protocol::Redis => {
-                    Some(timed(redis::greet(&mut stream, course.enter(ConnectionStage::Converse))).await)
+                    Some(timed(redis::greet(&mut stream, progress.enter(ConnectionStage::Converse))).await)
                 }
                 _ => None,
             };
@@ -273,9 +273,9 @@ fn has_left(stream: &mut (impl AsyncRead + Unpin)) -> bool {
 async fn http(
     endpoint: &PlannedEndpoint,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    course: &ConnectionProgress,
+    progress: &ConnectionProgress,
 ) -> Box<Hello> {
-    let (host, until) = (host_header(endpoint), course.enter(ConnectionStage::Converse));
+    let (host, until) = (host_header(endpoint), progress.enter(ConnectionStage::Converse));
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 

@@ -13,7 +13,7 @@ use crate::{
     hello::{Greeting, ntp::NtpReply},
     net::{
         SocketFailure,
-        dns::{DnsAnswer, DnsEnd, DnsExchange, MOST_ADDRESSES},
+        dns::{DnsAnswer, DnsEnd, DnsExchange, MAX_ADDRESSES},
         icmp::TcpFacts,
         tcp::{TcpEnd, TcpTrace},
         tls::TlsTrace,
@@ -242,10 +242,10 @@ impl ServerReply {
         }
     }
 
-    /// The addresses in it that are tried, in its order, IPv4 first: at most [`MOST_ADDRESSES`].
+    /// The addresses in it that are tried, in its order, IPv4 first: at most [`MAX_ADDRESSES`].
     pub fn addresses(&self) -> Vec<IpAddr> {
         let all = self.answers().flat_map(|answer| answer.addresses.iter().copied());
-        all.take(MOST_ADDRESSES).collect()
+        all.take(MAX_ADDRESSES).collect()
     }
 
     /// How many addresses it has, tried or not.

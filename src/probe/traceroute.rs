@@ -28,15 +28,15 @@ use crate::{
     net::{
         SocketFailure,
         icmp::IcmpError,
-        tcp::{self, Manner, TcpEnd, TcpTrace},
+        tcp::{self, ConnectOptions, TcpEnd, TcpTrace},
     },
     plan::{Plan, PlannedEndpoint},
 };
 
 /// The largest TTL that is tried.
-pub const FARTHEST: u8 = 8;
+pub const MAX_TTL: u8 = 8;
 /// Maximum number of addresses that are traced in a run.
-pub const MOST: usize = 4;
+pub const MAX_TARGETS: usize = 4;
 /// This many connections from different ports show which of several first hops each of them uses.
 const FLOWS: usize = 8;
 /// How long to wait for an answer. Hops and devices that answer instead of others are near.
@@ -44,13 +44,13 @@ const HOP_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a whole connection may take in each stage, if connections are compared by their first hops.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// With less time left than this, nothing is started: an interrupted trace shows nothing.
-pub const LEAST_TIME: Duration = Duration::from_millis(500);
+pub const MIN_TIME: Duration = Duration::from_millis(500);
 /// Packets without a permit until then are skipped, so that a low concurrency does not delay the report.
-pub const MOST_TIME: Duration = Duration::from_secs(5);
+pub const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// An address to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct TraceTarget {
     /// The index of its endpoint in the plan.
     pub endpoint: usize,
     /// The address and port.
@@ -74,7 +74,7 @@ pub enum FlowSelection {
 
 /// What packets with a low TTL showed about the path to an address.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Way {
+pub struct Traceroute {
     /// The index of its endpoint in the plan.
     pub endpoint: usize,
     /// The address and port.
@@ -85,12 +85,12 @@ pub struct Way {
     /// The result of one open connection for each TTL, which applied from the cut stage on; empty if there was none.
     pub words: Vec<Option<Attempt>>,
     /// Connections with different results.
-    pub flows: Vec<FlowOverHop>,
+    pub flows: Vec<HopFlow>,
 }
 
 /// A connection and its first hop.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FlowOverHop {
+pub struct HopFlow {
     /// Where its SYN with a TTL of 1 expired, if a hop reported it.
     pub hop: Option<IpAddr>,
     /// The result of the whole connection, from the same port.
@@ -99,16 +99,16 @@ pub struct FlowOverHop {
 
 /// The results for the paths of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ways {
+pub struct Traceroutes {
     /// Those that were traced.
-    pub seen: Vec<Way>,
+    pub seen: Vec<Traceroute>,
     /// Whether none could be traced, because this machine's kernel does not report which hop answers.
     pub hops_unknown: bool,
 }
 
-/// Traces the path to these addresses, at most [`MOST`].
-pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> Vec<Way> {
-    let looks = calls.iter().take(MOST).map(async |call| Way {
+/// Traces the path to these addresses, at most [`MAX_TARGETS`].
+pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[TraceTarget]) -> Vec<Traceroute> {
+    let looks = calls.iter().take(MAX_TARGETS).map(async |call| Traceroute {
         endpoint: call.endpoint,
         address: call.address,
         ..look_at(stages, &plan.endpoints[call.endpoint], call).await
@@ -117,11 +117,11 @@ pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[Call]) -> 
 }
 
 /// With only one series of SYNs, which either has increasing TTLs or shows the first hops of several ports.
-async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Way {
+async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &TraceTarget) -> Traceroute {
     let farthest = if call.flows == FlowSelection::OverSeveralHops {
         0
     } else {
-        FARTHEST
+        MAX_TTL
     };
     let syns = join_all((1..=farthest).map(|ttl| syn(stages, call.address, ttl)));
     let words = async {
@@ -136,7 +136,7 @@ async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call)
     } else {
         flows(stages, endpoint, call).await
     };
-    Way {
+    Traceroute {
         endpoint: call.endpoint,
         address: call.address,
         syns,
@@ -148,11 +148,11 @@ async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call)
 /// One SYN with this TTL.
 async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
     let _room = room(stages).await?;
-    let manner = Manner {
+    let options = ConnectOptions {
         ttl: Some(ttl),
-        ..Manner::default()
+        ..ConnectOptions::default()
     };
-    let (trace, _) = tcp::connect(address, manner, until(stages, HOP_TIMEOUT)).await;
+    let (trace, _) = tcp::connect(address, options, until(stages, HOP_TIMEOUT)).await;
     Some(trace)
 }
 
@@ -165,12 +165,16 @@ async fn word(
     ttl: u8,
 ) -> Option<Attempt> {
     let _room = room(stages).await?;
-    let course = ConnectionProgress::within(stages, HOP_TIMEOUT).near(from, ttl);
-    Some(stages.attempt(endpoint, address, Manner::default(), &course).await)
+    let progress = ConnectionProgress::within(stages, HOP_TIMEOUT).near(from, ttl);
+    Some(
+        stages
+            .attempt(endpoint, address, ConnectOptions::default(), &progress)
+            .await,
+    )
 }
 
 /// Connections from several ports, each with the hop that reported the first SYN from that port.
-async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -> Vec<FlowOverHop> {
+async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &TraceTarget) -> Vec<HopFlow> {
     let firsts = join_all((0..FLOWS).map(|n| first_hop(stages, call.address, n % 2 == 1))).await;
     let firsts: Vec<(Option<u16>, Option<IpAddr>)> = firsts.into_iter().flatten().collect();
     let hops: BTreeSet<IpAddr> = firsts.iter().filter_map(|(_, hop)| *hop).collect();
@@ -179,31 +183,31 @@ async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Call) -
     }
     let whole = firsts.into_iter().map(async |(port, hop)| {
         let _room = room(stages).await?;
-        let manner = Manner {
+        let options = ConnectOptions {
             port,
-            ..Manner::default()
+            ..ConnectOptions::default()
         };
-        let course = ConnectionProgress::within(stages, CONNECTION_TIMEOUT);
-        let whole = stages.attempt(endpoint, call.address, manner, &course).await;
-        Some(FlowOverHop { hop, whole })
+        let progress = ConnectionProgress::within(stages, CONNECTION_TIMEOUT);
+        let whole = stages.attempt(endpoint, call.address, options, &progress).await;
+        Some(HopFlow { hop, whole })
     });
     join_all(whole).await.into_iter().flatten().collect()
 }
 
 /// The port of a SYN with a TTL of 1, if it can be used again, and the hop that reported that it expired. `early_port`
-/// is [`Manner`]'s: ports of both kinds.
+/// is [`ConnectOptions`]'s: ports of both kinds.
 async fn first_hop(
     stages: &ProbeContext,
     address: SocketAddr,
     early_port: bool,
 ) -> Option<(Option<u16>, Option<IpAddr>)> {
     let _room = room(stages).await?;
-    let manner = Manner {
+    let options = ConnectOptions {
         ttl: Some(1),
         early_port,
-        ..Manner::default()
+        ..ConnectOptions::default()
     };
-    let (trace, _) = tcp::connect(address, manner, until(stages, HOP_TIMEOUT)).await;
+    let (trace, _) = tcp::connect(address, options, until(stages, HOP_TIMEOUT)).await;
     let hop = ran_out(&trace).and_then(|error| error.sender);
     // What was accepted keeps its port for a while.
     let port = trace.source.filter(|_| trace.end != TcpEnd::Open);
@@ -225,6 +229,6 @@ async fn room(stages: &ProbeContext) -> Option<(OwnedSemaphorePermit, SemaphoreP
     timeout_at(stages.end - HOP_TIMEOUT, room).await.ok()?
 }
 
-fn until(stages: &ProbeContext, patience: Duration) -> Instant {
-    stages.end.min(Instant::now() + patience.min(stages.limits.timeout))
+fn until(stages: &ProbeContext, timeout: Duration) -> Instant {
+    stages.end.min(Instant::now() + timeout.min(stages.limits.timeout))
 }

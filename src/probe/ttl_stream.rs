@@ -20,18 +20,18 @@ use crate::net::tcp;
 pub(super) struct TtlStream<'a> {
     stream: TcpStream,
     peer: SocketAddr,
-    course: &'a ConnectionProgress,
+    progress: &'a ConnectionProgress,
     /// The default TTL, once a low one has replaced it.
     usual: Option<u32>,
 }
 
 impl<'a> TtlStream<'a> {
     /// An open connection to `peer`.
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, course: &'a ConnectionProgress) -> Self {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, progress: &'a ConnectionProgress) -> Self {
         Self {
             stream,
             peer,
-            course,
+            progress,
             usual: None,
         }
     }
@@ -54,7 +54,7 @@ impl<'a> TtlStream<'a> {
     /// Sets the TTL of the next data; a connection that cannot change it sends nothing.
     fn prepare(&mut self) -> io::Result<()> {
         if self.usual.is_none()
-            && let Some(ttl) = self.course.ttl()
+            && let Some(ttl) = self.progress.ttl()
         {
             self.usual = Some(tcp::ttl(&self.stream, self.peer)?);
             tcp::change_ttl(&self.stream, self.peer, ttl.into())?;

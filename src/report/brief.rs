@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
-const MOST_BYTES: usize = 4_000;
+const MAX_BYTES: usize = 4_000;
 /// Bytes kept for the exit status and for saying how much was left out.
 const RESERVED: usize = 700;
 /// Columns of one line.
@@ -74,7 +74,7 @@ impl Bounded {
     fn lines(&mut self, items: Vec<String>, noun: &str) {
         let all = items.len();
         for (done, item) in items.into_iter().enumerate() {
-            if self.0.len() + item.len() + 1 > MOST_BYTES - RESERVED {
+            if self.0.len() + item.len() + 1 > MAX_BYTES - RESERVED {
                 let _ = writeln!(self.0, "... {} more", words::count(all - done, noun));
                 return;
             }

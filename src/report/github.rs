@@ -17,9 +17,9 @@ use crate::{
 
 /// A step may have ten annotations of one level (the documentation of actions/toolkit, "Problem Matchers"); one error is GitHub's
 /// own, about the exit status, and one notice is the headline.
-const MOST: usize = 9;
+const MAX_ANNOTATIONS: usize = 9;
 /// The runner cuts a longer message, in units of UTF-16 (`_maxIssueMessageLength` in actions/runner).
-const LONGEST: usize = 4_096;
+const MAX_MESSAGE: usize = 4_096;
 /// Room for saying what was left out of a message.
 const RESERVED: usize = 128;
 
@@ -75,7 +75,11 @@ pub fn render(report: &Report, options: &Options) -> String {
         (Level::Warning, other.collect()),
         (Level::Notice, hints.into_iter().map(of_finding).collect()),
     ] {
-        let shown = if items.len() > MOST { MOST - 1 } else { items.len() };
+        let shown = if items.len() > MAX_ANNOTATIONS {
+            MAX_ANNOTATIONS - 1
+        } else {
+            items.len()
+        };
         for (title, lines) in &items[..shown] {
             out += &annotation(level, title, lines);
         }
@@ -125,7 +129,7 @@ fn annotation(level: Level, title: &str, lines: &[String]) -> String {
     for line in lines.iter().filter(|line| !line.is_empty()) {
         let line = escape(line);
         let units = line.encode_utf16().count() + 1;
-        if left_out > 0 || length + units > LONGEST - RESERVED {
+        if left_out > 0 || length + units > MAX_MESSAGE - RESERVED {
             left_out += 1;
             continue;
         }

@@ -5,14 +5,14 @@ use super::{
     text::page::{StyledLine, TextPage},
 };
 use crate::{
-    diagnosis::traceroute::{Lead, WayReading, answer_text},
+    diagnosis::traceroute::{AzureRoute, TracerouteReading, answer_text},
     model::{Report, Verdict},
     net::tcp::{TcpEnd, TcpTrace},
     plan::PlannedEndpoint,
     probe::{
         Run,
         trace::Attempt,
-        traceroute::{FlowOverHop, Way, ran_out},
+        traceroute::{HopFlow, Traceroute, ran_out},
     },
     text::{columns, style, words},
 };
@@ -43,23 +43,23 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
     let start = StyledLine::default().styled(style, row.verdict.as_str());
     let start = start.to(columns(row.verdict.as_str()) + 2);
     page.paragraph(start, style::NORMAL, &row.detail, None);
-    if run.ways.hops_unknown {
+    if run.traceroutes.hops_unknown {
         page.gap();
         let no_sender = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
         page.paragraph(StyledLine::default(), style::NORMAL, no_sender, None);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
     let is_well = row.verdict == Verdict::Reachable;
-    for way in &run.ways.seen {
-        let reading = WayReading::of(way, endpoint, Lead::of(route));
+    for traced in &run.traceroutes.seen {
+        let reading = TracerouteReading::of(traced, endpoint, AzureRoute::of(route));
         page.gap();
-        page.line(StyledLine::default().text(&format!("To {}", way.address)));
+        page.line(StyledLine::default().text(&format!("To {}", traced.address)));
         let stops = row.verdict == Verdict::Blocked || reading.unequal_hops().is_some();
         if let Some(drawn) = reading.path().filter(|_| stops) {
             page.line(StyledLine::at(2).text(&path::draw(&drawn, page.measure() - 2, page.unicode())));
         }
-        hops(&mut page, way, &reading, endpoint);
-        flows(&mut page, &way.flows, endpoint);
+        hops(&mut page, traced, &reading, endpoint);
+        flows(&mut page, &traced.flows, endpoint);
         for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
             let sentence = words::sentences(&[capital(sentence)]);
             page.paragraph(StyledLine::at(2), style::NORMAL, &sentence, None);
@@ -71,14 +71,15 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
 }
 
 /// A line for each TTL; equal ones share one. Behind a NAT the address may be that of another device.
-fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &PlannedEndpoint) {
+fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_>, endpoint: &PlannedEndpoint) {
     let said = |at: usize| {
-        way.words
+        traced
+            .words
             .get(at)
             .and_then(Option::as_ref)
             .map(|attempt| word(attempt, endpoint))
     };
-    let rows: Vec<(String, String)> = way
+    let rows: Vec<(String, String)> = traced
         .syns
         .iter()
         .enumerate()
@@ -87,7 +88,7 @@ fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &Pla
             (syn(trace.as_ref(), is_believed), said(at).unwrap_or_default())
         })
         .collect();
-    let after = |at: usize| match way.syns.get(at).and_then(Option::as_ref) {
+    let after = |at: usize| match traced.syns.get(at).and_then(Option::as_ref) {
         Some(trace) if !matches!(trace.end, TcpEnd::Silent { .. }) => format!(", {}", words::duration(trace.duration)),
         _ => String::new(),
     };
@@ -95,7 +96,7 @@ fn hops(page: &mut TextPage, way: &Way, reading: &WayReading<'_>, endpoint: &Pla
         .styled(style::DIM, "hop")
         .to(SYN)
         .styled(style::DIM, "SYN with this TTL");
-    let head = if way.words.is_empty() {
+    let head = if traced.words.is_empty() {
         head
     } else {
         head.to(WORDS).styled(style::DIM, "data on a connection")
@@ -162,7 +163,7 @@ fn word(attempt: &Attempt, endpoint: &PlannedEndpoint) -> String {
 }
 
 /// Connections from several ports, side by side.
-fn flows(page: &mut TextPage, flows: &[FlowOverHop], endpoint: &PlannedEndpoint) {
+fn flows(page: &mut TextPage, flows: &[HopFlow], endpoint: &PlannedEndpoint) {
     if flows.is_empty() {
         return;
     }

@@ -23,9 +23,9 @@ use self::path_diagram::{DrawnHop, draw_path};
 const CSS: &str = include_str!("../../templates/report.css");
 const JS: &str = include_str!("../../templates/report.js");
 /// Endpoints that a finding links to.
-const MOST_LINKS: usize = 50;
+const MAX_LINKS: usize = 50;
 /// Connections of a hand-over that are named one by one.
-const MOST_FLOWS: usize = 12;
+const MAX_FLOWS: usize = 12;
 /// Where documentation stands: nothing else is linked to.
 const DOCS: &str = "https://learn.microsoft.com/";
 /// The width of a row's timings, in units of its drawing.
@@ -234,7 +234,7 @@ fn finding_view<'a>(
         .endpoints
         .iter()
         .filter_map(|id| Some((*numbers.get(id.as_str())?, EscapedText(target(id)))));
-    let endpoints: Vec<_> = known.take(MOST_LINKS).collect();
+    let endpoints: Vec<_> = known.take(MAX_LINKS).collect();
     let look_at = view::places(finding);
     let parts = [
         ("Seen", words::sentences(&finding.evidence)),
@@ -307,7 +307,7 @@ fn handover_view(handover: &Handover, finding: &str) -> HandoverView {
     let flows: Vec<String> = handover
         .flows
         .iter()
-        .take(MOST_FLOWS)
+        .take(MAX_FLOWS)
         .map(|flow| harmless(&handover::flow(flow)))
         .collect();
     HandoverView {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Endpoints that a finding or a list names.
-const MOST_NAMED: usize = 12;
+const MAX_NAMED: usize = 12;
 /// Findings that are told in full: a comment has a limit.
-const MOST_FINDINGS: usize = 20;
+const MAX_FINDINGS: usize = 20;
 /// Bytes that hand-overs may fill, of the 65,536 characters that GitHub takes as a comment.
 const ROOM: usize = 44_000;
 
@@ -33,7 +33,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     }
     let (findings, _) = view::split_findings(report);
     let mut left_out = 0;
-    for (at, finding) in findings.iter().take(MOST_FINDINGS).enumerate() {
+    for (at, finding) in findings.iter().take(MAX_FINDINGS).enumerate() {
         out += &finding_text(finding, at + 1);
         let handed_over = handed_over(finding);
         if out.len() + handed_over.len() <= ROOM {
@@ -49,11 +49,11 @@ pub fn render(report: &Report, options: &Options) -> String {
             words::count(left_out, "finding")
         );
     }
-    if findings.len() > MOST_FINDINGS {
+    if findings.len() > MAX_FINDINGS {
         let _ = write!(
             out,
             "\n… and {} more.\n",
-            words::count(findings.len() - MOST_FINDINGS, "finding")
+            words::count(findings.len() - MAX_FINDINGS, "finding")
         );
     }
     for (heading, need) in [("Required", Need::Required), ("Optional", Need::Feature)] {
@@ -70,7 +70,7 @@ fn finding_text(finding: &Finding, number: usize) -> String {
     let targets: Vec<String> = finding
         .endpoints
         .iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED)
         .map(|id| code(id.split_once('/').map_or(id, |(_, target)| target)))
         .collect();
     let more = finding.endpoints.len() - targets.len();
@@ -120,7 +120,7 @@ fn handed_over(finding: &Finding) -> String {
         owners.join(", "),
         handover::window(handover)
     );
-    let mut flows: Vec<String> = handover.flows.iter().take(MOST_NAMED).map(handover::flow).collect();
+    let mut flows: Vec<String> = handover.flows.iter().take(MAX_NAMED).map(handover::flow).collect();
     let more = handover.flows.len() - flows.len() + handover.more;
     if more > 0 {
         flows.push(format!("and {more} more; the JSON report lists up to 50"));
@@ -188,7 +188,7 @@ fn unexplained(report: &Report, findings: &[&Finding]) -> String {
         .filter(|e| !matches!(view::status(e), GroupStatus::Ok | GroupStatus::NotTested))
         .collect();
     let mut out = String::new();
-    for endpoint in unwell.iter().take(MOST_NAMED) {
+    for endpoint in unwell.iter().take(MAX_NAMED) {
         let _ = write!(
             out,
             "\n- {} {}: {}",
@@ -197,8 +197,8 @@ fn unexplained(report: &Report, findings: &[&Finding]) -> String {
             text(&endpoint.detail)
         );
     }
-    if unwell.len() > MOST_NAMED {
-        let _ = write!(out, "\n- and {} more", unwell.len() - MOST_NAMED);
+    if unwell.len() > MAX_NAMED {
+        let _ = write!(out, "\n- and {} more", unwell.len() - MAX_NAMED);
     }
     if out.is_empty() { out } else { out + "\n" }
 }
@@ -214,7 +214,7 @@ fn untested(report: &Report) -> String {
         words::count(all, "endpoint")
     );
     for (cause, endpoints) in causes {
-        let named: Vec<String> = endpoints.iter().take(MOST_NAMED).map(|e| code(e.target())).collect();
+        let named: Vec<String> = endpoints.iter().take(MAX_NAMED).map(|e| code(e.target())).collect();
         let more = endpoints.len() - named.len();
         let more = if more > 0 {
             format!(" and {more} more")

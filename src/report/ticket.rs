@@ -18,9 +18,9 @@ const WIDTH: usize = 76;
 /// Where the text behind a label begins.
 const INDENT: usize = 16;
 /// Hosts that a finding names one by one.
-const MOST_HOSTS: usize = 12;
+const MAX_HOSTS: usize = 12;
 /// Connections that a finding names one by one.
-const MOST_FLOWS: usize = 12;
+const MAX_FLOWS: usize = 12;
 /// Service tags whose services have firewalls of their own.
 const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
@@ -153,11 +153,11 @@ impl NumberedFinding<'_> {
     /// The title, and the hosts that it is about.
     fn opening(&self) -> String {
         let mut out = format!("\n{}. {}\n\n", self.number, escape(&self.finding.title));
-        for (at, endpoint) in self.blocked.iter().take(MOST_HOSTS).enumerate() {
+        for (at, endpoint) in self.blocked.iter().take(MAX_HOSTS).enumerate() {
             unwrapped(&mut out, if at == 0 { "To" } else { "" }, &destination(endpoint));
         }
-        if self.blocked.len() > MOST_HOSTS {
-            label(&mut out, "", &format!("and {} more", self.blocked.len() - MOST_HOSTS));
+        if self.blocked.len() > MAX_HOSTS {
+            label(&mut out, "", &format!("and {} more", self.blocked.len() - MAX_HOSTS));
         }
         let tags = words::distinct(self.blocked.iter().filter_map(|e| e.service_tag.as_deref()));
         label(&mut out, "Service tag", &tags.join(", "));
@@ -172,10 +172,10 @@ fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> Stri
     label(&mut out, "Impact", &request.impact);
     label(&mut out, "Seen", &words::sentences(&finding.evidence));
     label(&mut out, "When", &handover::window(handover));
-    for (at, flow) in handover.flows.iter().take(MOST_FLOWS).enumerate() {
+    for (at, flow) in handover.flows.iter().take(MAX_FLOWS).enumerate() {
         unwrapped(&mut out, if at == 0 { "Flows" } else { "" }, &handover::flow(flow));
     }
-    let more = handover.flows.len().saturating_sub(MOST_FLOWS) + handover.more;
+    let more = handover.flows.len().saturating_sub(MAX_FLOWS) + handover.more;
     if more > 0 {
         label(
             &mut out,

@@ -48,7 +48,7 @@ pub struct SecurityRule {
 }
 
 /// The longest description that Azure takes.
-const LONGEST: usize = 140;
+const MAX_DESCRIPTION: usize = 140;
 
 /// The rules that are chosen.
 ///
@@ -269,9 +269,9 @@ fn description(slot: &RuleSlot) -> String {
     let way = if slot.inbound { "Inbound, " } else { "" };
     let text = format!("{way}{}: {}", slot.need.as_str(), slot.titles.join(", "));
     let text = escape(&text);
-    if text.chars().count() <= LONGEST {
+    if text.chars().count() <= MAX_DESCRIPTION {
         return text.into_owned();
     }
-    let cut: String = text.chars().take(LONGEST - 1).collect();
+    let cut: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
     format!("{cut}…")
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 
 use super::{RuleBasis, slots::RuleSlot};
 use crate::{
-    network::{Opening, nsg::EffectiveRule},
+    network::{NewRule, nsg::EffectiveRule},
     text::escape,
 };
 
@@ -37,13 +37,13 @@ impl fmt::Display for Deny {
 impl Deny {
     /// The rule in force that denies some of what a slot's rule allows from or to `far`.
     pub fn first(basis: &RuleBasis<'_>, slot: &RuleSlot, far: &[String]) -> Option<Self> {
-        let opening = Opening {
+        let new_rule = NewRule {
             outbound: !slot.inbound,
             transport: slot.transport,
             ports: &slot.ports,
             far,
         };
-        let rule = basis.network?.first_deny(&opening, &basis.from)?;
+        let rule = basis.network?.first_deny(&new_rule, &basis.from)?;
         Some(Self {
             name: rule.name.clone(),
             priority: rule.priority,

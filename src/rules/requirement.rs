@@ -171,7 +171,7 @@ fn is_missing(endpoint: &model::EndpointReport, report: &Report, kind: RuleFamil
     };
     // Where connections differ, where packets are too large or lost, no rule is missing.
     let of_the_line =
-        |finding: &model::Finding| finding.is_about_the_line() && finding.endpoints.contains(&endpoint.id);
+        |finding: &model::Finding| finding.is_about_the_link() && finding.endpoints.contains(&endpoint.id);
     let blocked = endpoint.verdict == Verdict::Blocked
         && !report.findings.iter().any(of_the_line)
         && endpoint.cause.is_some_and(|cause| can_fix(kind, cause, endpoint))

@@ -100,9 +100,12 @@ impl RuleSlot {
 /// A name as Azure takes it for rules: letters, digits, dots, hyphens and underscores, 70 at most, which leaves room for a
 /// prefix within Azure's 80.
 pub(super) fn name(text: &str) -> String {
-    const MOST: usize = 70;
+    const MAX_LENGTH: usize = 70;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    text.chars().map(|c| if fits(c) { c } else { '-' }).take(MOST).collect()
+    text.chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .take(MAX_LENGTH)
+        .collect()
 }
 
 /// Whether traffic comes in, goes out, or both.

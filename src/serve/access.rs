@@ -21,16 +21,16 @@ pub(super) use self::config::check;
 pub(crate) use self::users::Users;
 use self::{
     config::{Read, Watched},
-    users::Turn,
+    users::HashPermits,
 };
-use super::{Board, Fault, state::Part};
+use super::{Fault, ServeState, state::Part};
 
 /// Whether a file has changed is looked at no more often.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a connection waits for what has changed before it takes what is known.
 const MOMENT: Duration = Duration::from_secs(1);
 /// So many may read the files at once: opening a pipe instead of one may block.
-const MOST_READINGS: usize = 4;
+const MAX_READINGS: usize = 4;
 
 /// What a web config says, ready for use.
 #[derive(Debug, Clone, Default)]
@@ -76,10 +76,10 @@ impl Rules {
 
 /// The rules of now.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct AccessControl {
     path: Option<PathBuf>,
     state: Mutex<AccessState>,
-    turn: Turn,
+    turn: HashPermits,
 }
 
 #[derive(Debug)]
@@ -95,7 +95,7 @@ struct AccessState {
     reading: usize,
 }
 
-impl Door {
+impl AccessControl {
     /// Reads a web config; without one any client may connect, over plain HTTP.
     ///
     /// # Errors
@@ -139,10 +139,10 @@ impl Door {
     }
 
     /// The rules, read again where their files have changed and can be read in a moment.
-    pub(super) async fn rules(self: &Arc<Self>, board: &Arc<Board>) -> Rules {
+    pub(super) async fn rules(self: &Arc<Self>, serve_state: &Arc<ServeState>) -> Rules {
         if self.is_time() {
-            let (door, board) = (self.clone(), board.clone());
-            let look = spawn_blocking(move || door.reload_where_changed(&board));
+            let (access, serve_state) = (self.clone(), serve_state.clone());
+            let look = spawn_blocking(move || access.reload_where_changed(&serve_state));
             // What takes longer goes on beside, and its rules are the next connection's.
             let _ = timeout(MOMENT, look).await;
         }
@@ -160,38 +160,38 @@ impl Door {
     }
 
     /// Reads the files again where one of them has changed.
-    fn reload_where_changed(&self, board: &Board) {
+    fn reload_where_changed(&self, serve_state: &ServeState) {
         let watched = self.lock().watched.clone();
         if watched.iter().any(Watched::has_changed) {
-            self.reload(board);
+            self.reload(serve_state);
         }
     }
 
     /// Reads the files again.
-    pub(crate) fn reload(&self, board: &Board) {
+    pub(crate) fn reload(&self, serve_state: &ServeState) {
         let Some(path) = &self.path else { return };
         let read = match self.begin(Watched::new(path)) {
             Some(number) => {
                 let read = config::load(path, &self.turn);
-                board.know_files(read.watched.iter().map(Watched::path));
+                serve_state.know_files(read.watched.iter().map(Watched::path));
                 self.end(number, read)
             }
             None => Some(Err(format!(
-                "{MOST_READINGS} earlier reloads are still waiting for a file; restart the service once it can be read"
+                "{MAX_READINGS} earlier reloads are still waiting for a file; restart the service once it can be read"
             ))),
         };
         let Some(read) = read else { return };
-        board.reloaded(Part::Door, read.is_ok());
+        serve_state.reloaded(Part::AccessControl, read.is_ok());
         if let Err(why) = read {
             let text = format!("the changed --web-config is not used, the old one stays in effect: {why}");
-            board.fault(Fault::Reload, &text);
+            serve_state.fault(Fault::Reload, &text);
         }
     }
 
     /// Takes note that the files are read; gives the number of the reading, unless too many go on already.
     fn begin(&self, file: Watched) -> Option<u64> {
         let mut state = self.lock();
-        if state.reading >= MOST_READINGS {
+        if state.reading >= MAX_READINGS {
             return None;
         }
         state.reading += 1;
@@ -223,7 +223,7 @@ impl Door {
 mod tests {
     use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc, thread, time::Duration};
 
-    use super::{Board, Door, MOST_READINGS, PAUSE};
+    use super::{AccessControl, MAX_READINGS, PAUSE, ServeState};
 
     #[test]
     fn what_was_asked_for_is_not_dropped_on_the_way() {
@@ -255,13 +255,20 @@ mod tests {
             (&format!("{tls}{given}"), tls, true),
         ] {
             fs::write(&path, before).unwrap();
-            let (board, door) = (Board::new(Duration::from_secs(60)), Door::open(Some(&path)).unwrap());
-            let kept = format!("{:?}", door.lock().rules);
+            let (serve_state, access) = (
+                ServeState::new(Duration::from_secs(60)),
+                AccessControl::open(Some(&path)).unwrap(),
+            );
+            let kept = format!("{:?}", access.lock().rules);
             fs::write(&path, now).unwrap();
-            door.reload(&board);
-            assert_eq!(board.read().is_reloaded(), is_taken, "{before}\n{now}");
-            assert_eq!(format!("{:?}", door.lock().rules) != kept, is_taken, "{before}\n{now}");
-            assert!(is_taken || board.read().faults.count(super::Fault::Reload) == 1);
+            access.reload(&serve_state);
+            assert_eq!(serve_state.read().is_reloaded(), is_taken, "{before}\n{now}");
+            assert_eq!(
+                format!("{:?}", access.lock().rules) != kept,
+                is_taken,
+                "{before}\n{now}"
+            );
+            assert!(is_taken || serve_state.read().faults.count(super::Fault::Reload) == 1);
         }
     }
 
@@ -274,93 +281,97 @@ mod tests {
     }
 
     /// A folder with a web config that lets `a` in.
-    fn kept() -> (tempfile::TempDir, Arc<Board>, Arc<Door>) {
+    fn kept() -> (tempfile::TempDir, Arc<ServeState>, Arc<AccessControl>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let hash = bcrypt::hash("secret", 4).unwrap();
         fs::write(&path, format!("basic_auth_users: {{ a: {hash} }}\n")).unwrap();
-        let door = Door::open(Some(&path)).unwrap();
-        (folder, Arc::new(Board::new(Duration::from_secs(60))), Arc::new(door))
+        let access = AccessControl::open(Some(&path)).unwrap();
+        (
+            folder,
+            Arc::new(ServeState::new(Duration::from_secs(60))),
+            Arc::new(access),
+        )
     }
 
     #[test]
     fn what_was_missing_is_seen_once_it_is_there() {
-        let (folder, board, door) = kept();
+        let (folder, serve_state, access) = kept();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         let users = fs::read_to_string(folder.path().join("web.yml")).unwrap();
         let tls = "tls_server_config: { cert_file: agent.pem, key_file: agent.key }\n";
         write("web.yml", &format!("{users}{tls}"));
-        door.reload_where_changed(&board);
+        access.reload_where_changed(&serve_state);
         assert!(
-            !board.read().is_reloaded() && !door.is_secure(),
+            !serve_state.read().is_reloaded() && !access.is_secure(),
             "agent.pem is not there"
         );
-        door.reload_where_changed(&board);
-        assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "said twice");
+        access.reload_where_changed(&serve_state);
+        assert_eq!(serve_state.read().faults.count(super::Fault::Reload), 1, "said twice");
         let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
         write("agent.pem", &key.cert.pem());
         write("agent.key", "half a key");
-        door.reload_where_changed(&board);
-        assert!(!board.read().is_reloaded(), "agent.key is broken");
+        access.reload_where_changed(&serve_state);
+        assert!(!serve_state.read().is_reloaded(), "agent.key is broken");
         write("agent.key", &key.signing_key.serialize_pem());
-        door.reload_where_changed(&board);
-        assert!(board.read().is_reloaded() && door.is_secure());
+        access.reload_where_changed(&serve_state);
+        assert!(serve_state.read().is_reloaded() && access.is_secure());
     }
 
     #[tokio::test]
     async fn a_file_that_keeps_its_reader_keeps_no_connection_and_no_further_thread() {
-        let (folder, board, door) = kept();
+        let (folder, serve_state, access) = kept();
         let path = folder.path().join("web.yml");
         let mut writer = pipe(&path);
         let look = || {
-            door.lock().looked -= PAUSE;
-            door.rules(&board)
+            access.lock().looked -= PAUSE;
+            access.rules(&serve_state)
         };
         for _ in 0..3 {
             assert!(look().await.users.is_some());
-            assert_eq!(door.lock().reading, 1);
+            assert_eq!(access.lock().reading, 1);
         }
-        for _ in 0..MOST_READINGS - 1 {
-            let (door, board) = (door.clone(), board.clone());
-            thread::spawn(move || door.reload(&board));
+        for _ in 0..MAX_READINGS - 1 {
+            let (access, serve_state) = (access.clone(), serve_state.clone());
+            thread::spawn(move || access.reload(&serve_state));
         }
-        while door.lock().reading < MOST_READINGS {
+        while access.lock().reading < MAX_READINGS {
             thread::yield_now();
         }
-        door.reload(&board);
-        assert_eq!(door.lock().reading, MOST_READINGS);
-        assert_eq!(board.read().faults.count(super::Fault::Reload), 1, "one too many");
+        access.reload(&serve_state);
+        assert_eq!(access.lock().reading, MAX_READINGS);
+        assert_eq!(serve_state.read().faults.count(super::Fault::Reload), 1, "one too many");
         // A writer appears at last, and what there is to read is no web config.
         writer.write_all(b"nonsense: [").unwrap();
         drop(writer);
-        while door.lock().reading == MOST_READINGS {
+        while access.lock().reading == MAX_READINGS {
             thread::yield_now();
         }
-        assert!(!board.read().is_reloaded());
+        assert!(!serve_state.read().is_reloaded());
     }
 
     #[tokio::test]
     async fn a_file_in_the_place_of_a_pipe_is_read() {
-        let (folder, board, door) = kept();
+        let (folder, serve_state, access) = kept();
         let path = folder.path().join("web.yml");
         let whole = fs::read_to_string(&path).unwrap();
         let mut writer = pipe(&path);
-        door.lock().looked -= PAUSE;
-        assert!(door.rules(&board).await.users.is_some());
+        access.lock().looked -= PAUSE;
+        assert!(access.rules(&serve_state).await.users.is_some());
         let other = whole.replace("a:", "b:");
         fs::write(folder.path().join("new.yml"), other).unwrap();
         fs::rename(folder.path().join("new.yml"), &path).unwrap();
-        let before = format!("{:?}", door.lock().rules);
-        door.reload_where_changed(&board);
-        assert_ne!(format!("{:?}", door.lock().rules), before);
-        assert!(board.read().is_reloaded());
+        let before = format!("{:?}", access.lock().rules);
+        access.reload_where_changed(&serve_state);
+        assert_ne!(format!("{:?}", access.lock().rules), before);
+        assert!(serve_state.read().is_reloaded());
         // The reader of the pipe comes too late.
-        let now = format!("{:?}", door.lock().rules);
+        let now = format!("{:?}", access.lock().rules);
         writer.write_all(whole.as_bytes()).unwrap();
         drop(writer);
-        while door.lock().reading > 0 {
+        while access.lock().reading > 0 {
             thread::yield_now();
         }
-        assert_eq!(format!("{:?}", door.lock().rules), now);
+        assert_eq!(format!("{:?}", access.lock().rules), now);
     }
 }

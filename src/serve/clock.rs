@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A moment, by both.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct ClockReading {
     /// By the clock of the machine.
     pub wall: Timestamp,
     /// By the clock that only runs on.
     pub steady: Instant,
 }
 
-impl Moment {
+impl ClockReading {
     /// This one.
     pub(crate) fn now() -> Self {
         Self {
@@ -37,12 +37,12 @@ mod tests {
 
     use jiff::SignedDuration;
 
-    use super::Moment;
+    use super::ClockReading;
 
     #[test]
     fn what_passes_on_both_clocks_is_no_leap() {
-        let began = Moment::now();
-        let after = |wall, steady| Moment {
+        let began = ClockReading::now();
+        let after = |wall, steady| ClockReading {
             wall: began.wall + SignedDuration::from_secs(wall),
             steady: began.steady + Duration::from_secs(steady),
         };

@@ -22,7 +22,7 @@ pub(crate) use self::{
     lines::{LoggedPlace, change, fault, heartbeat, round},
 };
 use super::{
-    Board, Fault, Moment,
+    ClockReading, Fault, ServeState,
     stderr::{self, Weight},
 };
 use crate::text::words;
@@ -61,12 +61,12 @@ impl Log {
     ///
     /// # Errors
     /// The file cannot be written to, or the system has no thread for it.
-    pub(crate) fn open(pattern: Pattern, board: Arc<Board>) -> std::io::Result<Self> {
+    pub(crate) fn open(pattern: Pattern, serve_state: Arc<ServeState>) -> std::io::Result<Self> {
         let mut file = LogFile::new(pattern);
-        file.open(Timestamp::now(), Moment::now())?;
+        file.open(Timestamp::now(), ClockReading::now())?;
         let log = Self(Arc::new(Queue::default()));
         let queue = log.0.clone();
-        let write = move || write_all(&queue, file, &board);
+        let write = move || write_all(&queue, file, &serve_state);
         thread::Builder::new().name("log".into()).spawn(write)?;
         Ok(log)
     }
@@ -86,23 +86,23 @@ impl Log {
         self.0.state()
     }
 
-    /// Waits until every line is written, `patience` at most. Gives what to say of the lines that never will be.
-    pub(crate) fn finish(&self, patience: Duration) -> Option<String> {
-        self.0.wait_until_empty(patience);
+    /// Waits until every line is written, `timeout` at most. Gives what to say of the lines that never will be.
+    pub(crate) fn finish(&self, timeout: Duration) -> Option<String> {
+        self.0.wait_until_empty(timeout);
         let (waiting, lost) = self.state();
         let unwritten = waiting as u64 + lost;
         (unwritten > 0).then(|| format!("lost {} of the log that could not be written", stderr::lines(unwritten)))
     }
 }
 
-fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
+fn write_all(queue: &Queue, mut file: LogFile, serve_state: &ServeState) {
     let mut broken_since: Option<(Instant, u64)> = None;
     loop {
         let (line, is_to_reopen) = queue.next();
         if is_to_reopen {
             file.close();
         }
-        match file.write(&line, Moment::now()) {
+        match file.write(&line, ClockReading::now()) {
             Ok(()) => {
                 queue.pop();
                 if let Some((since, lost_before)) = broken_since.take() {
@@ -131,7 +131,7 @@ fn write_all(queue: &Queue, mut file: LogFile, board: &Board) {
                 if lost > 0 {
                     text = format!("{text}; lost: {}", stderr::lines(lost));
                 }
-                board.fault(Fault::Log, &text);
+                serve_state.fault(Fault::Log, &text);
                 queue.pause(PAUSE);
             }
         }

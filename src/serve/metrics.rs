@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Board, Fault, Part, log::Log, pages, process, state::BoardState, stderr};
+use super::{Fault, Part, ServeState, log::Log, pages, process, state::StateInner, stderr};
 use crate::{
     model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
     report::metric_families::Families,
@@ -20,9 +20,9 @@ use crate::{
 pub(crate) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The whole page.
-pub(crate) fn page(board: &Board) -> String {
+pub(crate) fn page(serve_state: &ServeState) -> String {
     let (shown, mut page) = {
-        let state = board.read();
+        let state = serve_state.read();
         let mut page = Families::default();
         let is_up = state.shown.is_some() && !state.is_stuck();
         let tried = |report: &Report| pages::status(report).code != ExitStatus::FAILED;
@@ -61,7 +61,7 @@ pub(crate) fn page(board: &Board) -> String {
         }
         page.gauge("apim_probe_connections", "Open connections to this server.");
         page.sample("apim_probe_connections", &[], to_float(state.connections as u64));
-        let log = board.log().map(Log::state);
+        let log = serve_state.log().map(Log::state);
         page.gauge(
             "apim_probe_log_waiting_lines",
             "Log lines that are waiting to be written.",
@@ -93,7 +93,7 @@ pub(crate) fn page(board: &Board) -> String {
 }
 
 /// How what is read again was read last.
-fn of_reading(page: &mut Families, state: &BoardState) {
+fn of_reading(page: &mut Families, state: &StateInner) {
     page.gauge(
         "apim_probe_config_last_reload_successful",
         "Whether the last reload of catalog, documents and certificates succeeded: 1 or 0.",
@@ -251,11 +251,11 @@ fn seconds(time: Timestamp) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Board, page};
+    use super::{ServeState, page};
 
     #[test]
     fn every_family_is_there_before_the_first_round_and_without_a_log() {
-        let page = page(&Board::new(Duration::from_secs(60)));
+        let page = page(&ServeState::new(Duration::from_secs(60)));
         let documented = include_str!("../../docs/serve.md");
         let table = documented.split("| family | what |").nth(1).unwrap();
         let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));

@@ -8,7 +8,7 @@ use crate::report::metric_families::Families;
 
 /// What a process takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Taken {
+struct ProcessUsage {
     processor_seconds: f64,
     resident_bytes: f64,
 }
@@ -39,11 +39,11 @@ pub(super) fn render(page: &mut Families) {
 
 /// Reads `/proc/self/stat`: fields 14 and 15 are ticks of the processor, 24 is in pages.
 #[expect(clippy::cast_precision_loss, reason = "ticks and pages fit a double")]
-fn read(stat: &str, ticks: i64, page: i64) -> Option<Taken> {
+fn read(stat: &str, ticks: i64, page: i64) -> Option<ProcessUsage> {
     // The name of the program, in brackets, may hold anything.
     let (_, rest) = stat.rsplit_once(')')?;
     let field = |n: usize| rest.split_whitespace().nth(n - 3)?.parse::<u64>().ok();
-    Some(Taken {
+    Some(ProcessUsage {
         processor_seconds: (field(14)? + field(15)?) as f64 / ticks.max(1) as f64,
         resident_bytes: field(24)? as f64 * page as f64,
     })
@@ -51,12 +51,12 @@ fn read(stat: &str, ticks: i64, page: i64) -> Option<Taken> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Taken, read};
+    use super::{ProcessUsage, read};
 
     #[test]
     fn what_proc_says_is_read_whatever_the_program_is_called() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 99 1000 300 18446744073709551615 1";
-        let taken = Taken {
+        let taken = ProcessUsage {
             processor_seconds: 2.0,
             resident_bytes: 300.0 * 4096.0,
         };

@@ -20,15 +20,15 @@ use crate::{model::Report, redact::Redactor};
 
 /// What rounds write and readers read.
 #[derive(Debug)]
-pub(crate) struct Board {
-    state: Mutex<BoardState>,
+pub(crate) struct ServeState {
+    state: Mutex<StateInner>,
     log: OnceLock<Log>,
     redactor: OnceLock<Arc<Redactor>>,
 }
 
 /// What stands on the board.
 #[derive(Debug)]
-pub(crate) struct BoardState {
+pub(crate) struct StateInner {
     /// The last whole round.
     pub shown: Option<Arc<Shown>>,
     /// Whole rounds so far.
@@ -50,7 +50,7 @@ pub(crate) struct BoardState {
     started_at: Timestamp,
     /// When something last came of probing, and how long that may take.
     progress: Instant,
-    patience: Duration,
+    stale_after: Duration,
 }
 
 /// A round as readers get it. Each page is rendered at the first request for it.
@@ -89,12 +89,12 @@ impl Shown {
     }
 }
 
-impl Board {
-    /// A board with nothing on it. `patience` is how long may pass from one round's end to the next's before the agent
+impl ServeState {
+    /// A state without any round. `stale_after` is how long may pass from one round's end to the next's before the agent
     /// counts as stuck.
-    pub(crate) fn new(patience: Duration) -> Self {
+    pub(crate) fn new(stale_after: Duration) -> Self {
         let now = Timestamp::now();
-        let state = BoardState {
+        let state = StateInner {
             shown: None,
             rounds: 0,
             changes: 0,
@@ -106,7 +106,7 @@ impl Board {
             connections: 0,
             started_at: now,
             progress: Instant::now(),
-            patience,
+            stale_after,
         };
         Self {
             state: Mutex::new(state),
@@ -138,8 +138,8 @@ impl Board {
         self.log.get()
     }
 
-    /// What stands on it. Held for a moment only.
-    pub(crate) fn read(&self) -> MutexGuard<'_, BoardState> {
+    /// The state, locked. Keep the guard for a moment only.
+    pub(crate) fn read(&self) -> MutexGuard<'_, StateInner> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -186,24 +186,24 @@ pub(crate) enum Part {
     /// What the metadata service and, with `--service`, the management endpoint tell.
     Platform,
     /// `--web-config`, and the files that it names.
-    Door,
+    AccessControl,
 }
 
 impl Part {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Files, Self::Platform, Self::Door];
+    pub(crate) const ALL: [Self; 3] = [Self::Files, Self::Platform, Self::AccessControl];
 
     /// The word in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Files => "files",
             Self::Platform => "platform",
-            Self::Door => "web-config",
+            Self::AccessControl => "web-config",
         }
     }
 }
 
-impl BoardState {
+impl StateInner {
     /// Whether the last reading of every part came to something.
     pub(crate) fn is_reloaded(&self) -> bool {
         !self.broken.contains(&true)
@@ -221,6 +221,6 @@ impl BoardState {
 
     /// Whether no round has come to an end for longer than one may take.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.progress.elapsed() > self.patience
+        self.progress.elapsed() > self.stale_after
     }
 }

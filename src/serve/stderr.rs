@@ -18,7 +18,7 @@ use std::{
 use crate::text::escape;
 
 /// So many lines wait at most.
-const MOST: usize = 256;
+const MAX_LINES: usize = 256;
 
 /// How much a line weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,17 +62,17 @@ pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Waits until everything is said, `patience` at most.
-pub(crate) fn finish(patience: Duration) {
+/// Waits until everything is said, `timeout` at most.
+pub(crate) fn finish(timeout: Duration) {
     let (done, told) = sync_channel(1);
     if hand_over(Task::Answer(done)) {
-        let _ = told.recv_timeout(patience);
+        let _ = told.recv_timeout(timeout);
     }
 }
 
 fn hand_over(task: Task) -> bool {
     let voice = WRITER.get_or_init(|| {
-        let (voice, tasks) = sync_channel(MOST);
+        let (voice, tasks) = sync_channel(MAX_LINES);
         let write = move || write_all(&tasks, &mut io::stderr(), &LOST);
         thread::Builder::new().name("stderr".into()).spawn(write).ok()?;
         Some(voice)

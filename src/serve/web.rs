@@ -33,8 +33,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::connections::{Connections, Room};
-use super::{Board, Door, Fault, access::Users};
+use self::connections::{Admission, Connections};
+use super::{AccessControl, Fault, ServeState, access::Users};
 use crate::net::tls::tls_error;
 
 /// What one connection may take, from its first byte to the last of the answer.
@@ -42,7 +42,7 @@ const LIFE: Duration = Duration::from_secs(20);
 /// How long a client may take to say what it wants.
 const HEAD: Duration = Duration::from_secs(5);
 /// What a client may say, in bytes.
-const MOST_BYTES: usize = 16 << 10;
+const MAX_BYTES: usize = 16 << 10;
 /// How long no connection is taken where the system has no room for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,20 +50,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The system has no thread or no descriptors for it.
-pub(crate) fn start(listener: TcpListener, board: Arc<Board>, door: Arc<Door>, most: usize) -> io::Result<()> {
+pub(crate) fn start(
+    listener: TcpListener,
+    serve_state: Arc<ServeState>,
+    access: Arc<AccessControl>,
+    most: usize,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let server = Arc::new(Server {
         connections: Connections::new(most),
-        board,
-        door,
+        serve_state,
+        access,
     });
     let run = move || {
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => server.accept_all(listener).await,
                 Err(error) => server
-                    .board
+                    .serve_state
                     .fault(Fault::Connections, &format!("cannot listen: {error}")),
             }
         });
@@ -73,8 +78,8 @@ pub(crate) fn start(listener: TcpListener, board: Arc<Board>, door: Arc<Door>, m
 
 struct Server {
     connections: Connections,
-    board: Arc<Board>,
-    door: Arc<Door>,
+    serve_state: Arc<ServeState>,
+    access: Arc<AccessControl>,
 }
 
 impl Server {
@@ -85,7 +90,7 @@ impl Server {
                 Err(error) => {
                     // Descriptors, mostly: those of connections come back.
                     let text = format!("cannot accept a connection: {error}");
-                    self.board.fault(Fault::Connections, &text);
+                    self.serve_state.fault(Fault::Connections, &text);
                     sleep(PAUSE).await;
                 }
             }
@@ -93,16 +98,16 @@ impl Server {
     }
 
     fn take(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let made = self.connections.make_room();
-        if made != Room::Free {
+        let made = self.connections.admit();
+        if made != Admission::Free {
             let what = match made {
-                Room::Full => "another one was refused",
+                Admission::Full => "another one was refused",
                 _ => "the one idle for the longest was closed",
             };
             let text = format!("all {} connections are in use: {what}", self.connections.most());
-            self.board.fault(Fault::Connections, &text);
+            self.serve_state.fault(Fault::Connections, &text);
         }
-        if made == Room::Full {
+        if made == Admission::Full {
             return;
         }
         let is_busy = Arc::new(AtomicBool::new(false));
@@ -113,7 +118,7 @@ impl Server {
                 server.count();
                 if let Ok(Err(what)) = timeout(LIFE, server.converse(stream, &busy)).await {
                     let text = format!("bad request from {}: {what}", peer.ip());
-                    server.board.fault(Fault::Request, &text);
+                    server.serve_state.fault(Fault::Request, &text);
                 }
             };
             tokio::spawn(converse).abort_handle()
@@ -122,11 +127,11 @@ impl Server {
     }
 
     fn count(&self) {
-        self.board.read().connections = self.connections.count();
+        self.serve_state.read().connections = self.connections.count();
     }
 
     async fn converse(&self, stream: TcpStream, busy: &AtomicBool) -> Result<(), String> {
-        let rules = self.door.rules(&self.board).await;
+        let rules = self.access.rules(&self.serve_state).await;
         let Some(tls) = rules.tls else {
             return self.answer(stream, busy, rules.users.as_ref()).await;
         };
@@ -153,13 +158,17 @@ impl Server {
             }
             // A client without access makes room for others while bcrypt is at it.
             busy.store(true, Ordering::Relaxed);
-            Ok::<_, std::convert::Infallible>(routes::answer(request.method(), request.uri().path(), &self.board))
+            Ok::<_, std::convert::Infallible>(routes::answer(
+                request.method(),
+                request.uri().path(),
+                &self.serve_state,
+            ))
         });
         let served = http1::Builder::new()
             .keep_alive(false)
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
-            .max_buf_size(MOST_BYTES)
+            .max_buf_size(MAX_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .await;
         match served {

@@ -5,9 +5,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// What the runtime, the standard streams, output files and libraries need beside the probes' sockets.
 const RESERVED: u64 = 16;
 /// Below this a run makes no sense: the runtime alone takes ten.
-const LEAST: u64 = 24;
+const MIN_DESCRIPTORS: u64 = 24;
 /// More is never useful, and a limit of a billion must not size anything.
-const MOST: u64 = 16_384;
+const MAX_DESCRIPTORS: u64 = 16_384;
 
 /// Raises the soft limit as far as it may go, and gives the number of sockets that probes may hold.
 ///
@@ -15,16 +15,16 @@ const MOST: u64 = 16_384;
 pub(crate) fn prepare() -> Result<usize, String> {
     let (soft, hard) =
         getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| format!("cannot read the limit of open files: {error}"))?;
-    let wanted = hard.min(MOST).max(soft);
+    let wanted = hard.min(MAX_DESCRIPTORS).max(soft);
     let limit = if wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() {
         wanted
     } else {
         soft
     };
-    let limit = limit.min(MOST);
-    if limit < LEAST {
+    let limit = limit.min(MAX_DESCRIPTORS);
+    if limit < MIN_DESCRIPTORS {
         return Err(format!(
-            "this shell allows {limit} open files and a run needs at least {LEAST}, so nothing was probed; \
+            "this shell allows {limit} open files and a run needs at least {MIN_DESCRIPTORS}, so nothing was probed; \
              raise the limit with: ulimit -n 1024"
         ));
     }

@@ -21,7 +21,7 @@ mod lookup;
 use lookup::HostLookup;
 
 /// A longer body is given up, in bytes.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Client {
             };
             let mut bytes = Vec::new();
             read(response, |part| {
-                let fits = part.len() <= MOST_BYTES - bytes.len();
+                let fits = part.len() <= MAX_BYTES - bytes.len();
                 if fits {
                     bytes.extend_from_slice(part);
                 }

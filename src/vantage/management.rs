@@ -71,7 +71,7 @@ pub(crate) struct Fetched {
 /// be fetched is a notice: the run goes on without it.
 ///
 /// Must not be called by a task of a runtime.
-pub(crate) fn fetch(errand: &ManagementRequest<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
+pub(crate) fn fetch(request: &ManagementRequest<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
     let until = until.share(SHARE);
     // Before anything that may hold a part of the token, so that it is dropped after all of it.
     let undumpable = Undumpable::new();
@@ -81,7 +81,7 @@ pub(crate) fn fetch(errand: &ManagementRequest<'_>, vantage: &Vantage, until: &C
     );
     let asked = async {
         tokio::select! {
-            () = gather(errand, vantage, &until, &gathered, &found) => {}
+            () = gather(request, vantage, &until, &gathered, &found) => {}
             () = until.clone().over() => {}
         }
     };
@@ -92,7 +92,7 @@ pub(crate) fn fetch(errand: &ManagementRequest<'_>, vantage: &Vantage, until: &C
         .answers
         .sort_by(|one, two| (one.0, &one.1).cmp(&(two.0, &two.1)));
     let mut fetched = match started {
-        Ok(()) => read(gathered, errand.service, vantage.cloud),
+        Ok(()) => read(gathered, request.service, vantage.cloud),
         Err(error) => Fetched {
             notices: vec![format!("--service: cannot start: {error}")],
             ..Fetched::default()
@@ -115,13 +115,13 @@ pub(crate) fn fetch(errand: &ManagementRequest<'_>, vantage: &Vantage, until: &C
 }
 
 async fn gather(
-    errand: &ManagementRequest<'_>,
+    request: &ManagementRequest<'_>,
     vantage: &Vantage,
     until: &Cutoff,
     gathered: &RefCell<GatheredDocuments>,
     found: &RefCell<CollectedNetwork>,
 ) {
-    let session = match ManagementSession::open(errand, vantage, until).await {
+    let session = match ManagementSession::open(request, vantage, until).await {
         Ok(session) => session,
         Err(trouble) => {
             let mut gathered = gathered.borrow_mut();
@@ -133,7 +133,7 @@ async fn gather(
         }
     };
     let region = vantage.region.as_deref();
-    let documents = documents::gather(&session, errand.service, gathered);
+    let documents = documents::gather(&session, request.service, gathered);
     match &vantage.identity {
         Some(machine) => {
             tokio::join!(documents, network::here(&session, machine, region, found));

@@ -21,7 +21,7 @@ const PORT: u16 = 53;
 /// A larger file is refused, in bytes: each takes a few lines.
 const MAX_SIZE: usize = 1 << 20;
 /// Further servers are not asked: every name is asked of each of them. A virtual network's own list is not longer.
-const MOST_SERVERS: usize = 20;
+const MAX_SERVERS: usize = 20;
 
 /// The configured servers, and what is remarkable about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,10 +36,10 @@ pub(crate) struct System {
 pub(crate) fn system() -> System {
     let read = |path: &str| file::read(Path::new(path), MAX_SIZE).map_err(|error| error.to_string());
     let mut system = choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB));
-    if system.servers.len() > MOST_SERVERS {
-        system.servers.truncate(MOST_SERVERS);
+    if system.servers.len() > MAX_SERVERS {
+        system.servers.truncate(MAX_SERVERS);
         system.notices.push(format!(
-            "this machine has more than {MOST_SERVERS} name servers: only the first {MOST_SERVERS} are used"
+            "this machine has more than {MAX_SERVERS} name servers: only the first {MAX_SERVERS} are used"
         ));
     }
     system
@@ -121,7 +121,7 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
             servers.push(server);
         }
         // One too many shows that there are too many.
-        if servers.len() > MOST_SERVERS {
+        if servers.len() > MAX_SERVERS {
             break;
         }
     }

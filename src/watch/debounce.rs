@@ -15,7 +15,7 @@ const IN_A_ROW: u32 = 6;
 
 /// What several connections showed of the endpoints of which some passed and some did not, by index in the plan.
 #[derive(Debug, Default)]
-pub struct Held(BTreeMap<usize, Entry>);
+pub struct DebouncedFlows(BTreeMap<usize, Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -25,7 +25,7 @@ struct Entry {
     in_a_row: u32,
 }
 
-impl Held {
+impl DebouncedFlows {
     /// Takes note of what a round came to see of an endpoint.
     pub fn note(&mut self, index: usize, endpoint: &EndpointReport, trace: Option<&Trace>) {
         let differs = endpoint

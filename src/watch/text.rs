@@ -20,14 +20,14 @@ const NAMED: usize = 2;
 
 /// How a watch is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct TextOptions {
     /// Whether text may use colour.
     pub colour: bool,
     /// Columns that no line exceeds, breaking at words; `None` for a file or a pipe.
     pub width: Option<usize>,
 }
 
-impl Look {
+impl TextOptions {
     /// What the first round saw: who is not well, and who is not as in the baseline.
     pub fn opening(self, watch: &Watch) -> String {
         let mut out = format!(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{diff::EndpointState, model::Verdict};
 
 /// How many turns are kept; of older ones only the sums.
-pub const MOST_TURNS: usize = 20;
+pub const MAX_TRANSITIONS: usize = 20;
 
 /// The states of one endpoint, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Timeline {
         if self.state().verdict == Verdict::Blocked {
             self.blocked += lasted;
         }
-        if self.turns.len() == MOST_TURNS {
+        if self.turns.len() == MAX_TRANSITIONS {
             self.turns.pop_front();
             self.dropped += 1;
         }

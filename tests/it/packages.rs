@@ -318,7 +318,7 @@ fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
 }
 
 /// dpkg takes the folders of the distribution with it, where they are empty; nothing may be there that was not before.
-fn assert_nothing_left(root: &Path, before: &Held) {
+fn assert_nothing_left(root: &Path, before: &DebouncedFlows) {
     let after = walk(root);
     assert_eq!(after.files, BTreeMap::new());
     let left: Vec<_> = after.folders.difference(&before.folders).collect();
@@ -342,15 +342,15 @@ fn fresh_root() -> TempDir {
 
 /// What a folder holds.
 #[derive(Debug, Default, PartialEq)]
-struct Held {
+struct DebouncedFlows {
     /// With their modes.
     files: BTreeMap<String, u32>,
     folders: BTreeSet<String>,
 }
 
 /// What is below a folder, without what package managers keep for themselves in `var`.
-fn walk(root: &Path) -> Held {
-    let mut held = Held::default();
+fn walk(root: &Path) -> DebouncedFlows {
+    let mut held = DebouncedFlows::default();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -13,7 +13,7 @@ use apim_probe::{
     model::{Cause, Report, Tier, Verdict, Vnet},
     network::{NetworkRules, Origin, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
     plan::{Plan, PlanScope, Selection, Values},
-    probe::{Run, control::Controls, traceroute::Ways},
+    probe::{Run, control::Controls, traceroute::Traceroutes},
     rules::{
         FirewallRule, NsgRules, RenderedRules, Requirement, RuleBasis, RuleFamily, RuleFilter, RuleSet, Style, Syntax,
         missing,
@@ -455,7 +455,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let nothing_tried = Run {
         began: Timestamp::UNIX_EPOCH,
         controls: Controls::default(),
-        ways: Ways::default(),
+        traceroutes: Traceroutes::default(),
         traces: vec![None; plan.endpoints.len()],
         names: BTreeMap::new(),
         duration: Duration::ZERO,

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-const LONGEST: usize = 64 * 1024;
+const MAX_REQUEST: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ async fn until<S: AsyncRead + Unpin>(
             return Ok(Some(found));
         }
         let came = io.read(&mut part).await?;
-        if came == 0 || bytes.len() > LONGEST {
+        if came == 0 || bytes.len() > MAX_REQUEST {
             return Ok(None);
         }
         bytes.extend_from_slice(&part[..came]);

@@ -83,7 +83,7 @@ struct Lane {
 
 /// The line between the VM and the world.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct Traceroute {
     line: Line,
     /// The ports that a firewall takes, and behind which of the hops; behind all of them where there are not so many.
     gates: Vec<(u16, usize)>,
@@ -110,7 +110,7 @@ enum Fate {
     Answered(Vec<(Direction, Vec<u8>)>),
 }
 
-impl Way {
+impl Traceroute {
     pub(super) fn new(network: &Network) -> Self {
         let gates = network
             .firewalls
@@ -515,15 +515,15 @@ mod tests {
 
     const FAR: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 
-    fn way(network: &str) -> Way {
+    fn way(network: &str) -> Traceroute {
         let network: Network = serde_yaml::from_str(network).unwrap();
-        let mut way = Way::new(&network);
+        let mut way = Traceroute::new(&network);
         way.add(&network).unwrap();
         way
     }
 
     /// Which of some connections get their SYN through.
-    fn passing(way: &mut Way, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
+    fn passing(way: &mut Traceroute, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
         let passes = |source: &u16| {
             let syn = frame::tests_support::syn(FAR, *source, 443, 64);
             let parcels = way.treat(Direction::Out, syn, now);
@@ -611,7 +611,7 @@ mod tests {
     }
 
     /// Who answers a SYN from this port with this TTL, and whether it quotes the VM.
-    fn hears(way: &mut Way, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
+    fn hears(way: &mut Traceroute, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
         let parcels = way.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
         let back = parcels.iter().find(|parcel| parcel.way == Direction::Back)?;
         let quoted = &back.frame[14 + 20 + 8..];

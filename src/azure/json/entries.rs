@@ -1,13 +1,13 @@
 //! The entries of a document, below any wrapper.
 
-use super::{DocumentKind, Form, JsonNode, Object, failure};
+use super::{DocumentKind, JsonNode, Object, SourceFormat, failure};
 
 /// The entries of a document, which must be of one kind.
 ///
 /// # Errors
 /// What it looks like instead.
-pub(super) fn of(root: JsonNode<'_>, wanted: DocumentKind, form: Form) -> Result<Vec<Object<'_>>, String> {
-    let (entries, is_list) = unwrapped(root, DEEPEST);
+pub(super) fn of(root: JsonNode<'_>, wanted: DocumentKind, form: SourceFormat) -> Result<Vec<Object<'_>>, String> {
+    let (entries, is_list) = unwrapped(root, MAX_DEPTH);
     let objects: Vec<Object<'_>> = entries.iter().filter_map(|entry| entry.object()).collect();
     let is_odd = objects.len() != entries.len();
     let other_kind = objects.iter().map(DocumentKind::of).find(|kind| *kind != Some(wanted));
@@ -34,17 +34,17 @@ pub(super) fn of(root: JsonNode<'_>, wanted: DocumentKind, form: Form) -> Result
 }
 
 /// What a document looks like that contains nothing of what is wanted.
-pub(super) fn unlike(root: JsonNode<'_>, form: Form) -> String {
+pub(super) fn unlike(root: JsonNode<'_>, form: SourceFormat) -> String {
     if let Some(failure) = root.object().as_ref().and_then(failure::of_object) {
         return failure.to_string();
     }
-    let (entries, _) = unwrapped(root, DEEPEST);
+    let (entries, _) = unwrapped(root, MAX_DEPTH);
     let kind = entries.first().and_then(|entry| DocumentKind::of(&entry.object()?));
     kind.map_or_else(|| unknown(root, form), |kind| other(kind, form))
 }
 
 /// How deep Azure and its tools nest entries: `responses`, `200`, `body`, `properties`, `value`.
-const DEEPEST: usize = 6;
+const MAX_DEPTH: usize = 6;
 
 /// The entries of a list, of a wrapper around one, or the single object; and whether there was a list.
 fn unwrapped(node: JsonNode<'_>, depth: usize) -> (Vec<JsonNode<'_>>, bool) {
@@ -92,12 +92,12 @@ fn lost(objects: &[Object<'_>], wanted: DocumentKind) -> Vec<&'static str> {
     wanted.needs().iter().filter(missing).copied().collect()
 }
 
-fn other(kind: DocumentKind, form: Form) -> String {
+fn other(kind: DocumentKind, form: SourceFormat) -> String {
     let flag = match kind.word() {
         "" => String::new(),
         word => format!("; pass it with --{word}"),
     };
-    let form = if form == Form::Json {
+    let form = if form == SourceFormat::Json {
         String::new()
     } else {
         format!("{form} of ")
@@ -106,7 +106,7 @@ fn other(kind: DocumentKind, form: Form) -> String {
 }
 
 /// What it looks like, for a document of no known kind.
-fn unknown(root: JsonNode<'_>, form: Form) -> String {
+fn unknown(root: JsonNode<'_>, form: SourceFormat) -> String {
     if root.is_null() {
         return "is null: the command or its --query found nothing".into();
     }
@@ -132,19 +132,19 @@ fn unknown(root: JsonNode<'_>, form: Form) -> String {
         None => keys(&object),
     };
     match (form, list) {
-        (Form::Json, true) => format!("looks like a list of other objects{of}"),
-        (Form::Json, false) => format!("looks like another object{of}"),
+        (SourceFormat::Json, true) => format!("looks like a list of other objects{of}"),
+        (SourceFormat::Json, false) => format!("looks like another object{of}"),
         _ => format!("is {form} of something else{of}"),
     }
 }
 
 /// ` with a, b, c, d …`
 fn keys(object: &Object<'_>) -> String {
-    const MOST: usize = 4;
+    const MAX_KEYS: usize = 4;
     let keys: Vec<&str> = object.fields().map(|(key, _)| key).collect();
-    let more = if keys.len() > MOST { " …" } else { "" };
+    let more = if keys.len() > MAX_KEYS { " …" } else { "" };
     match keys.len() {
         0 => " without keys".into(),
-        all => format!(" with {}{more}", keys[..all.min(MOST)].join(", ")),
+        all => format!(" with {}{more}", keys[..all.min(MAX_KEYS)].join(", ")),
     }
 }

@@ -148,11 +148,11 @@ fn is_code(word: &str) -> bool {
 }
 
 fn shortened(text: &str) -> String {
-    const MOST: usize = 160;
+    const MAX_LENGTH: usize = 160;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MOST {
+    if line.chars().count() <= MAX_LENGTH {
         return line;
     }
-    let cut: String = line.chars().take(MOST - 1).collect();
+    let cut: String = line.chars().take(MAX_LENGTH - 1).collect();
     format!("{cut}…")
 }

@@ -8,7 +8,7 @@ use super::{JsonNode, failure, list, table, terminal, yaml};
 
 /// The form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum SourceFormat {
     /// JSON.
     Json,
     /// YAML, as `az -o yaml` writes it.
@@ -21,14 +21,14 @@ pub enum Form {
     Csv,
 }
 
-impl Form {
+impl SourceFormat {
     /// Whether it may omit values.
     pub fn is_lossy(self) -> bool {
         matches!(self, Self::List | Self::Table | Self::Csv)
     }
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for SourceFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Json => "JSON",
@@ -44,27 +44,29 @@ impl fmt::Display for Form {
 ///
 /// # Errors
 /// What the text is instead.
-pub(super) fn json(text: &str) -> Result<(Cow<'_, RawValue>, Form), String> {
+pub(super) fn json(text: &str) -> Result<(Cow<'_, RawValue>, SourceFormat), String> {
     if text.trim().is_empty() {
         return Err("is empty: the command that wrote it failed, or its VM was not running".into());
     }
     if let Ok(json) = serde_json::from_str::<&RawValue>(text) {
         let whole = content(JsonNode::of(json)).or_else(|| is_cut(text).then(|| restored(text)).flatten());
-        return whole.map_or(Ok((Cow::Borrowed(json), Form::Json)), |json| owned(json, Form::Json));
+        return whole.map_or(Ok((Cow::Borrowed(json), SourceFormat::Json)), |json| {
+            owned(json, SourceFormat::Json)
+        });
     }
     other(text).and_then(|(json, form)| owned(json, form))
 }
 
-fn owned<'a>(json: String, form: Form) -> Result<(Cow<'a, RawValue>, Form), String> {
+fn owned<'a>(json: String, form: SourceFormat) -> Result<(Cow<'a, RawValue>, SourceFormat), String> {
     let json = RawValue::from_string(json).map_err(|_| "is not JSON")?;
     Ok((Cow::Owned(json), form))
 }
 
-fn other(text: &str) -> Result<(String, Form), String> {
+fn other(text: &str) -> Result<(String, SourceFormat), String> {
     let text = terminal::without_controls(text);
     let clean = terminal::without_spinner(&text);
     if let Some(json) = terminal::json_within(&clean) {
-        return Ok((json.to_owned(), Form::Json));
+        return Ok((json.to_owned(), SourceFormat::Json));
     }
     let first = text
         .lines()
@@ -82,20 +84,20 @@ fn other(text: &str) -> Result<(String, Form), String> {
     }
     let converted = |value: Value, form| (value.to_string(), form);
     if let Some(rows) = list::parse(&text) {
-        return rows.map(|rows| converted(rows, Form::List));
+        return rows.map(|rows| converted(rows, SourceFormat::List));
     }
     if let Some(rows) = table::columns(&text) {
-        return rows.map(|rows| converted(rows, Form::Table));
+        return rows.map(|rows| converted(rows, SourceFormat::Table));
     }
     if let Some(rows) = table::values(&text) {
-        return rows.map(|rows| converted(rows, Form::Csv));
+        return rows.map(|rows| converted(rows, SourceFormat::Csv));
     }
     let body = body(&clean);
     if body.trim_start().starts_with(['{', '[']) {
         return Err(broken(body.trim_end(), clean.lines().count() - body.lines().count()));
     }
     if let Some(value) = yaml::parse(body) {
-        return Ok(converted(value, Form::Yaml));
+        return Ok(converted(value, SourceFormat::Yaml));
     }
     if text.lines().any(|line| line.contains('\t')) {
         return Err("is tab-separated text, as az -o tsv writes it, without names or nested values".into());

@@ -90,10 +90,10 @@ pub(super) fn value(name: &str, text: &str) -> Result<Value, String> {
 }
 
 fn shortened(text: &str) -> String {
-    const MOST: usize = 60;
-    if text.chars().count() <= MOST {
+    const MAX_LENGTH: usize = 60;
+    if text.chars().count() <= MAX_LENGTH {
         return text.to_owned();
     }
-    let cut: String = text.chars().take(MOST - 1).collect();
+    let cut: String = text.chars().take(MAX_LENGTH - 1).collect();
     format!("{cut}…")
 }

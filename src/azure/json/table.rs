@@ -19,7 +19,7 @@ pub(super) fn columns(text: &str) -> Option<Result<Value, String>> {
 }
 
 /// Every table of Azure's tools has fewer columns.
-const MOST_COLUMNS: usize = 64;
+const MAX_COLUMNS: usize = 64;
 
 fn is_header(line: &str) -> bool {
     line.contains(|c: char| c.is_ascii_alphabetic()) && !terminal::is_noise(line)
@@ -72,7 +72,7 @@ fn cuts(rule: &str, lines: &[&str]) -> Option<Vec<usize>> {
     let starts: Vec<usize> = (0..rule.len())
         .filter(|at| rule[*at] == '-' && (*at == 0 || rule[at - 1] == ' '))
         .collect();
-    if starts.len() > MOST_COLUMNS {
+    if starts.len() > MAX_COLUMNS {
         return None;
     }
     let is_gutter = |at: &usize| lines.iter().all(|line| line.get(*at).is_none_or(|c| *c == ' '));

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 /// Finds the JSON of a text between lines that do not belong to it. `None` if there is none, or if there is anything
 /// else.
 pub(super) fn json_within(text: &str) -> Option<&str> {
-    const MOST_STARTS: usize = 8;
+    const MAX_STARTS: usize = 8;
     // Lines that are indented deeper belong to something else.
     let indent = text
         .lines()
@@ -19,7 +19,7 @@ pub(super) fn json_within(text: &str) -> Option<&str> {
         indent_of(line) == indent && line[indent..].starts_with(['{', '['])
     };
     let starts = line_starts(text).filter(begins);
-    let (value, rest) = starts.take(MOST_STARTS).find_map(|at| {
+    let (value, rest) = starts.take(MAX_STARTS).find_map(|at| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<&RawValue>();
         let value = values.next()?.ok()?;
         Some((value.get(), &text[at + values.byte_offset()..]))
@@ -117,11 +117,11 @@ pub(super) fn without_spinner(text: &str) -> Cow<'_, str> {
 
 /// The length of the spinner at the beginning of a text: one of four strokes, a few words, two dots.
 fn spinner(text: &str) -> Option<usize> {
-    const LONGEST: usize = 60;
+    const MAX_LENGTH: usize = 60;
     let words = text.get(1..)?.strip_prefix(' ')?;
     let end = words
         .char_indices()
-        .take(LONGEST)
+        .take(MAX_LENGTH)
         .find(|(_, c)| !c.is_ascii_alphabetic() && *c != ' ');
     let end = end.map(|(at, _)| at)?;
     let is_words = words[..end].ends_with(' ') && words.starts_with(|c: char| c.is_ascii_alphabetic());

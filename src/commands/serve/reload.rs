@@ -27,7 +27,7 @@ use super::{
 use crate::{
     cli::{PlanArgs, ProbeArgs, ServeArgs},
     file,
-    serve::{Board, Door, Part},
+    serve::{AccessControl, Part, ServeState},
     text::words,
 };
 
@@ -35,7 +35,7 @@ use crate::{
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Maximum number of concurrent reloads: opening a pipe instead of a file may block forever.
-const MOST_READINGS: usize = 4;
+const MAX_READINGS: usize = 4;
 /// Minimum and maximum delay after a failed reload; it starts with the interval between rounds and doubles each time,
 /// up to an hour.
 const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -66,8 +66,8 @@ pub(super) struct Reload<'a> {
     stop: &'a Stop,
     plan: PlanArgs,
     probe: ProbeArgs,
-    board: Arc<Board>,
-    door: Arc<Door>,
+    serve_state: Arc<ServeState>,
+    access: Arc<AccessControl>,
     hung_up: watch::Receiver<u32>,
     under_way: Option<UnderWay>,
     /// The reloads: the latest, and those that are blocked on a file.
@@ -105,15 +105,20 @@ impl Pause {
 
 impl<'a> Reload<'a> {
     /// Nothing has been reloaded since the service started.
-    pub(super) fn new(stop: &'a Stop, arguments: &ServeArgs, board: Arc<Board>, door: Arc<Door>) -> Self {
+    pub(super) fn new(
+        stop: &'a Stop,
+        arguments: &ServeArgs,
+        serve_state: Arc<ServeState>,
+        access: Arc<AccessControl>,
+    ) -> Self {
         let (plan, probe) = (arguments.plan.clone(), arguments.probe.clone());
         let due = plan.service.is_some().then(|| Instant::now() + HOUR);
         Self {
             stop,
             plan,
             probe,
-            board,
-            door,
+            serve_state,
+            access,
             hung_up: stop.hung_up(),
             under_way: None,
             readers: Vec::new(),
@@ -154,11 +159,11 @@ impl<'a> Reload<'a> {
                 Event::Interrupted => return WakeReason::Interrupted,
                 Event::HungUp => {
                     supervisor::is_reloading();
-                    if let Some(log) = self.board.log() {
+                    if let Some(log) = self.serve_state.log() {
                         log.reopen();
                     }
                     // What is being read now may be older than the signal.
-                    self.begin(Some(self.door.clone()));
+                    self.begin(Some(self.access.clone()));
                 }
                 Event::IsDue => self.begin(None),
                 Event::Read(read) => {
@@ -172,7 +177,7 @@ impl<'a> Reload<'a> {
                 Event::Late => {
                     self.under_way = None;
                     let file = file::being_read();
-                    self.board.know_files(file.as_deref());
+                    self.serve_state.know_files(file.as_deref());
                     let broken = Broken {
                         part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
                         // Rounds continue meanwhile.
@@ -217,26 +222,26 @@ impl<'a> Reload<'a> {
     }
 
     /// Starts a reload; including the server's files, if it is given.
-    fn begin(&mut self, door: Option<Arc<Door>>) {
+    fn begin(&mut self, access: Option<Arc<AccessControl>>) {
         // Until the result is known.
         self.due = None;
         let end = Instant::now() + self.probe.deadline;
         let (done, read) = oneshot::channel();
         self.under_way = Some(UnderWay { end: end + GRACE, read });
         self.readers.retain(|reader| !reader.is_finished());
-        if self.readers.len() >= MOST_READINGS {
+        if self.readers.len() >= MAX_READINGS {
             let file = file::being_read();
-            self.board.know_files(file.as_deref());
+            self.serve_state.know_files(file.as_deref());
             let why = too_many(self.readers.len(), file.as_deref());
             let _ = done.send(Err(CommandFailure::agent(why)));
             return;
         }
         let work = {
             let (plan, probe, until) = (self.plan.clone(), self.probe.clone(), self.stop.until(end));
-            let board = self.board.clone();
+            let serve_state = self.serve_state.clone();
             move || {
-                if let Some(door) = door {
-                    door.reload(&board);
+                if let Some(access) = access {
+                    access.reload(&serve_state);
                 }
                 let _ = done.send(prepare(&plan, &probe, false, &until));
             }

@@ -25,23 +25,23 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::time::interval;
 
-use crate::serve::Board;
+use crate::serve::ServeState;
 
 /// Where a supervisor listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
 /// Maximum number of waiting messages for a supervisor that does not read: beyond that, messages that are repeated soon
 /// are dropped.
-const MOST: usize = 16;
+const MAX_WAITING: usize = 16;
 /// How long shutdown waits for the last notification.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(100);
 
 /// A message, and a channel that reports when it was sent.
 struct Notification {
-    what: News,
+    what: Event,
     done: Option<SyncSender<()>>,
 }
 
-enum News {
+enum Event {
     Ready(String),
     Reloading,
     Status(String),
@@ -51,47 +51,47 @@ enum News {
 
 /// The service is listening, or continues after a reload.
 pub(super) fn is_ready(what: &str) {
-    notify(News::Ready(what.to_owned()), None);
+    notify(Event::Ready(what.to_owned()), None);
 }
 
 /// The service is reloading.
 pub(super) fn is_reloading() {
-    notify(News::Reloading, None);
+    notify(Event::Reloading, None);
 }
 
 /// The service is stopping.
 pub(super) fn is_stopping() {
     let (done, told) = sync_channel(1);
-    if notify(News::Stopping, Some(done)) {
+    if notify(Event::Stopping, Some(done)) {
         let _ = told.recv_timeout(SHUTDOWN_GRACE);
     }
 }
 
 /// The result.
 pub(super) fn status(what: String) {
-    notify(News::Status(what), None);
+    notify(Event::Status(what), None);
 }
 
 /// Notifies the watchdog while rounds keep finishing, twice as often as it requires; completes at once if there is
 /// none.
-pub(super) async fn show_life(board: Arc<Board>) {
+pub(super) async fn feed_watchdog(serve_state: Arc<ServeState>) {
     let Some(pause) = sd_notify::watchdog_enabled() else {
         return;
     };
     let mut beat = interval((pause / 2).max(Duration::from_millis(100)));
     loop {
         beat.tick().await;
-        if !board.read().is_stuck() {
-            notify(News::Alive, None);
+        if !serve_state.read().is_stuck() {
+            notify(Event::Alive, None);
         }
     }
 }
 
 /// Queues a message; returns whether it will be sent.
-fn notify(what: News, done: Option<SyncSender<()>>) -> bool {
+fn notify(what: Event, done: Option<SyncSender<()>>) -> bool {
     static NOTIFIER: OnceLock<Option<Sender<Notification>>> = OnceLock::new();
-    let is_told_again = matches!(what, News::Alive | News::Status(_));
-    if is_told_again && WAITING.load(Ordering::Relaxed) >= MOST {
+    let is_told_again = matches!(what, Event::Alive | Event::Status(_));
+    if is_told_again && WAITING.load(Ordering::Relaxed) >= MAX_WAITING {
         return false;
     }
     let teller = NOTIFIER.get_or_init(start).as_ref();
@@ -109,7 +109,7 @@ fn start() -> Option<Sender<Notification>> {
     let (teller, told) = channel::<Notification>();
     let send = move || {
         for Notification { what, done } in told {
-            pass_on(&what, &socket);
+            forward(&what, &socket);
             WAITING.fetch_sub(1, Ordering::Relaxed);
             if let Some(done) = done {
                 let _ = done.send(());
@@ -120,16 +120,16 @@ fn start() -> Option<Sender<Notification>> {
     Some(teller)
 }
 
-fn pass_on(news: &News, socket: &OsStr) {
+fn forward(event: &Event, socket: &OsStr) {
     // It is not an error if the supervisor has gone.
-    let _ = match news {
-        News::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
-        News::Reloading => {
+    let _ = match event {
+        Event::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
+        Event::Reloading => {
             NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now], socket))
         }
-        News::Status(what) => send(&[NotifyState::Status(what)], socket),
-        News::Alive => send(&[NotifyState::Watchdog], socket),
-        News::Stopping => send(&[NotifyState::Stopping], socket),
+        Event::Status(what) => send(&[NotifyState::Status(what)], socket),
+        Event::Alive => send(&[NotifyState::Watchdog], socket),
+        Event::Stopping => send(&[NotifyState::Stopping], socket),
     };
 }
 

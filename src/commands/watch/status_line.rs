@@ -28,7 +28,7 @@ impl StatusLine {
     }
 
     /// Removes the line while something else is written.
-    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+    pub(super) fn suspended<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(bar) => bar.suspend(write),
             None => write(),

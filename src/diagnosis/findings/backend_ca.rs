@@ -6,7 +6,7 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         rule::FindingGroup,
-        rule::{Account, EndpointMatcher, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -36,7 +36,7 @@ fn untrusted<'a>(row: &ProbedEndpoint<'a>) -> Option<&'a str> {
         .map(|chain| chain.issuer.as_str())
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let issuer = rows.first().and_then(untrusted).unwrap_or_default();
@@ -62,7 +62,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     if rows.iter().any(ProbedEndpoint::is_public) {
         grounds = grounds.open("a device that inspects TLS to only some public hosts would look the same");
     }
-    Account {
+    Explanation {
         title,
         grounds,
         suspects: vec![Suspect::Service, Suspect::TlsInspection],

@@ -6,7 +6,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Certificates of this many hosts do not all expire on the same day.
-const FEWEST_HOSTS: usize = 3;
+const MIN_HOSTS: usize = 3;
 /// How far a clock may be off before anything breaks: the tolerance of Kerberos and of most tokens.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -54,10 +54,10 @@ fn is_explained(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TlsExpired) && off(view).is_none_or(|clock| in_time(clock.ahead))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let off = off(view);
-    let many = phrases::hosts(rows).len() >= FEWEST_HOSTS;
+    let many = phrases::hosts(rows).len() >= MIN_HOSTS;
     let signed = off.is_some_and(|clock| clock.signed);
     let mut grounds = Grounds::default();
     match off {
@@ -87,7 +87,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
          own clock.",
     )
     .look(["timedatectl status", "chronyc sources"]);
-    Account {
+    Explanation {
         title: title(off, rows),
         grounds,
         suspects: vec![Suspect::LocalHost],

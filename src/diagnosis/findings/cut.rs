@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         traceroute,
         view::{NameTest, ProbedEndpoint, RunView},
     },
@@ -65,7 +65,7 @@ fn by_name<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Fi
     })
 }
 
-fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let hosts = phrases::hosts(rows).len();
@@ -105,7 +105,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 open"
             .into()
     }));
-    Account {
+    Explanation {
         title,
         grounds,
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva, Suspect::Proxy],
@@ -114,9 +114,9 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
-    let account = remaining::describe(view, group, "is accepted, then cut");
+    let explanation = remaining::describe(view, group, "is accepted, then cut");
     let control = control(view, rows, false);
     let is_not_the_name = control.is_some();
     let mut grounds = Grounds::default()
@@ -131,7 +131,7 @@ fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             "192.0.2.1 (reserved, unused) does not accept on this port, so no middlebox answers for every address",
         );
     }
-    let mut suspects = account.suspects;
+    let mut suspects = explanation.suspects;
     if is_not_the_name {
         suspects.insert(0, Suspect::Service);
     } else if !suspects.contains(&Suspect::Service) {
@@ -142,7 +142,7 @@ fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     if !is_on_the_way {
         grounds = grounds.open("nothing shows whether the service or a device on the path cuts it");
     }
-    Account {
+    Explanation {
         grounds,
         fix: Fix::new(format!(
             "Search the log of any firewall on the path for {} at this time. If it denies this traffic, allow it; if \
@@ -155,7 +155,7 @@ fn cut<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
                 .map(fix::show_issuer),
         ),
         suspects,
-        ..account
+        ..explanation
     }
 }
 

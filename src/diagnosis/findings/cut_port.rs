@@ -9,7 +9,7 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FailureMode, FindingKind, Suspect},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Services of this many dependencies do not all fail at once.
-const FEWEST_DEPENDENCIES: usize = 3;
+const MIN_DEPENDENCIES: usize = 3;
 
 /// Connections are accepted, then cut before the service sends anything, and nothing on the port is verified or
 /// presents a certificate. An Azure Firewall accepts 80, 443 and 1433 for any address, and every port that any
@@ -52,11 +52,11 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let dependencies = phrases::dependencies(rows).len();
-    let several = dependencies >= FEWEST_DEPENDENCIES;
+    let several = dependencies >= MIN_DEPENDENCIES;
     let mut grounds = Grounds::default();
     if let Some(control) = cut::control(view, rows, false) {
         grounds = grounds.sign(control);
@@ -109,7 +109,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             count(phrases::hosts(rows).len(), "host")
         ),
     };
-    Account {
+    Explanation {
         title,
         grounds: grounds.note(usual_behaviour),
         suspects: if web == rows.len() {

@@ -6,7 +6,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{FindingKind, Fix, Suspect},
@@ -29,7 +29,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let after = phrases::range(group.rows.iter().flat_map(ProbedEndpoint::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let asked = distinct(
@@ -56,7 +56,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         grounds
     };
-    Account {
+    Explanation {
         title: format!("The next hop to {} is dead", phrases::host_count(&group.rows)),
         grounds,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     hello::{
@@ -69,7 +69,7 @@ impl BlockedAnswer {
     }
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let answer = rows.first().map(BlockedAnswer::to);
     let by = answer.as_ref().map_or("somebody", |answer| answer.by.as_str());
@@ -116,7 +116,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
     let is_proxy = by.contains("proxy that requires a login");
     let allow = fix::allow_by_name(rows, view);
-    Account {
+    Explanation {
         title,
         grounds,
         suspects: if is_proxy || redirects {

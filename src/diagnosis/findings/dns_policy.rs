@@ -7,7 +7,7 @@ use crate::{
         context::domain,
         dns::hidden::{Hidden, hidden},
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Stage, Suspect},
@@ -65,7 +65,7 @@ fn others_resolve(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     })
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let is_alias = group.scope != SERVFAIL;
     let names: Vec<ProbedEndpoint<'a>> = group
         .rows
@@ -96,7 +96,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         " If there is none, a DNS forwarding ruleset sends these names to a server that fails."
     };
-    Account {
+    Explanation {
         title,
         grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer],

@@ -8,7 +8,7 @@ use crate::{
         combine::share,
         grounds::{EvidenceWeight, Grounds},
         outcome::AttemptVerdict,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, same_class, should_work},
     },
     model::{Basis, Cause, FailureMode, FindingKind, Fix, Need, Suspect, Verdict, prediction::Expected},
@@ -100,7 +100,7 @@ fn stays_blocked(view: &RunView<'_>, row: &ProbedEndpoint<'_>, ways: &[Cause]) -
     ways.iter().any(|way| same_class(*way, cause))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let connections: Vec<FlowResult> = rows.iter().flat_map(connections).collect();
     let (tried, passed) = (connections.len(), connections.iter().filter(|c| c.passed).count());
@@ -154,7 +154,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             count(whole(view), "other endpoint")
         ));
     }
-    Account {
+    Explanation {
         title,
         grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: suspects(is_wide, silent),

@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
@@ -44,7 +44,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
 };
 
 /// Network and host unreachable, and a loop: no policy is involved. Everything else is a refusal.
-fn lacks_the_way(error: &IcmpError) -> bool {
+fn lacks_route(error: &IcmpError) -> bool {
     matches!(
         (error.v6, error.kind, error.code),
         (false, 3, 0 | 1) | (false, 11, _) | (true, 1, 0 | 3) | (true, 3, _)
@@ -57,7 +57,7 @@ fn refused<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], prohibited: bool
     let scope = |row: &ProbedEndpoint<'a>| {
         let error = row
             .refusal_on_the_way()
-            .filter(|error| lacks_the_way(error) != prohibited)?;
+            .filter(|error| lacks_route(error) != prohibited)?;
         Some(
             error
                 .sender
@@ -126,7 +126,7 @@ fn seen(view: &RunView<'_>, group: &FindingGroup<'_>, who: &str) -> Grounds {
     }
 }
 
-fn refusal<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn refusal<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
     let ports = phrases::ports(rows);
@@ -136,7 +136,7 @@ fn refusal<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         "refuses"
     };
-    Account {
+    Explanation {
         title: match phrases::titles(rows)[..] {
             [one] => format!("{one}: {who} {refuses} {ports}"),
             _ => format!("{who} {refuses} {ports} to {}", phrases::host_count(rows)),
@@ -148,10 +148,10 @@ fn refusal<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn unreachable<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn unreachable<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let who = sender(group).map_or_else(|| "a router on the path".into(), |sender| sender.to_string());
-    Account {
+    Explanation {
         title: match phrases::titles(rows)[..] {
             [one] => format!("{one}: {who} has no route there"),
             _ => format!("{who} has no route to {}", phrases::host_count(rows)),

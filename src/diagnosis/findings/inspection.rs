@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{
         context, fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -72,7 +72,7 @@ fn owners(hosts: &[&str]) -> BTreeSet<String> {
     hosts.iter().map(|host| context::owner(host)).collect()
 }
 
-fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let issuer = rows.first().map_or("", issuer);
@@ -106,7 +106,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         "neither the instance nor this VM's own store trusts it"
     };
-    Account {
+    Explanation {
         title,
         grounds: grounds
             .note(store)
@@ -121,7 +121,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
@@ -138,7 +138,7 @@ fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             .sign(shown)
             .open("hosts of one owner may share a certificate")
     };
-    Account {
+    Explanation {
         title: format!(
             "A portal or appliance answers TLS to {} as {}",
             count(hosts.len(), "host"),
@@ -160,7 +160,7 @@ fn portal<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let subject = rows.first().map_or("", subject);
@@ -182,7 +182,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         Grounds::default()
             .sign(format!("{} present it", count(hosts.len(), "host")).replace("1 host present", "1 host presents"))
     };
-    Account {
+    Explanation {
         title,
         grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],

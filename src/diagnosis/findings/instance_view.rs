@@ -14,7 +14,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     import::view::{Location, Remark, ReportedStatus, StatusState, StatusSubject},
@@ -149,12 +149,12 @@ fn is_about(status: &ReportedStatus, row: &ProbedEndpoint<'_>) -> bool {
     }
 }
 
-fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(fails_there_only).collect();
     let seen = differing
         .iter()
         .map(|pair| format!("{}: {}, but this VM reaches it", pair.target(), says(pair.status)));
-    Account {
+    Explanation {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
         grounds: evidence_of(seen),
         suspects: vec![Suspect::DnsServer, Suspect::Udr, Suspect::Nsg],
@@ -167,7 +167,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let is_blocked =
         |row: &ProbedEndpoint<'_>| row.judgement.verdict == Verdict::Blocked && row.endpoint.need != Need::Documented;
     let differs = |pair: &Pair<'a>| {
@@ -181,7 +181,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
             says(pair.status)
         )
     });
-    Account {
+    Explanation {
         title: format!("The instance reaches what this VM cannot: {}", named(&differing)),
         grounds: evidence_of(seen),
         suspects: vec![Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::DnsServer],
@@ -198,7 +198,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let locations = locations(view);
     let named = locations.iter().flat_map(|location| &location.name_servers);
     let theirs: BTreeSet<String> = named.map(|server| without_port(server)).collect();
@@ -216,7 +216,7 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
             .proof(format!("the instance uses {}", list(&theirs)))
             .proof(format!("this VM uses {}", list(&ours)))
     };
-    Account {
+    Explanation {
         title: format!(
             "The instance uses other name servers than this VM: {}, not {}",
             list(&theirs),
@@ -236,11 +236,11 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let failing = failing(view, |subject| matches!(subject, StatusSubject::Inbound { .. }));
     let is_managed = |row: &&ProbedEndpoint<'_>| row.endpoint.source_tag.as_deref() == Some(API_MANAGEMENT);
     let managed: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_managed).copied().collect();
-    Account {
+    Explanation {
         title: "The instance reports that it cannot be reached from outside".into(),
         grounds: evidence_of(
             failing
@@ -258,11 +258,11 @@ fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let failing = failing(view, |subject| *subject == StatusSubject::Internal);
     let is_peer = |row: &&ProbedEndpoint<'_>| row.endpoint.direction == Direction::Peer;
     let peers: Vec<ProbedEndpoint<'_>> = view.rows.iter().filter(is_peer).copied().collect();
-    Account {
+    Explanation {
         title: "The instance reports that some of its own components fail".into(),
         grounds: evidence_of(
             failing
@@ -279,7 +279,7 @@ fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let statuses = statuses(view);
     let stale: Vec<&ReportedStatus> = statuses.iter().copied().filter(|status| status.is_stale).collect();
     let seen = stale.iter().map(|status| {
@@ -289,7 +289,7 @@ fn stale<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
             status.name
         )
     });
-    Account {
+    Explanation {
         title: format!(
             "The instance no longer checks {}: it has lost its connection",
             if stale.len() == statuses.len() {

@@ -6,7 +6,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect},
@@ -38,9 +38,9 @@ pub(super) const ACTIVATION: FindingRule = FindingRule {
     describe: activation,
 };
 
-fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
-    Account {
+    Explanation {
         title: format!(
             "{}: {} gets no reply (dropped)",
             phrases::subject(rows),
@@ -64,12 +64,12 @@ fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn activation<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn activation<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let grounds = match sign_of_forced_tunnelling(view) {
         Some(sign) => Grounds::default().note(format!("{sign}, so traffic may leave through an appliance")),
         None => Grounds::default().refuted("nothing shows an appliance on the path"),
     };
-    Account {
+    Explanation {
         title: "KMS answers, which does not prove that activation works".into(),
         grounds: grounds
             .note("activation succeeds only from an Azure public address, and the agent does not request activation"),

@@ -4,7 +4,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -80,11 +80,11 @@ fn is_kept_here(row: &ProbedEndpoint<'_>) -> bool {
 
 fn is_without_route(row: &ProbedEndpoint<'_>) -> bool {
     let at_once =
-        |(failure, _): (&SocketFailure, _)| failure.straight && failure.icmp.is_empty() && failure.errno.is_some();
+        |(failure, _): (&SocketFailure, _)| failure.immediate && failure.icmp.is_empty() && failure.errno.is_some();
     row.cause() == Some(Cause::TcpNoRoute) || (row.cause().is_some() && row.failures().any(at_once))
 }
 
-fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let errors: Vec<String> = group
         .rows
         .iter()
@@ -101,7 +101,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         )
     });
     let does = if errors.is_empty() { "drops" } else { "refuses" };
-    Account {
+    Explanation {
         title: format!(
             "This VM's own firewall {does} traffic to {}",
             phrases::host_count(&group.rows)
@@ -117,7 +117,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let is_v6 = |row: &ProbedEndpoint<'_>| row.judgement.outcomes.iter().any(|outcome| outcome.address.is_ipv6());
     // If a packet of the same address family was sent, there is a default route, whatever happened to it. If there is
     // none, the kernel reports that the network is unreachable, not the host.
@@ -139,7 +139,7 @@ fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         "Add a default route on this VM, then run again."
     };
-    Account {
+    Explanation {
         title: format!("This VM has no route to {}", phrases::host_count(&group.rows)),
         grounds: with_other_evidence(
             view,
@@ -151,8 +151,8 @@ fn no_route<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn stub<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
-    Account {
+fn stub<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
+    Explanation {
         title: format!("This VM's stub resolver fails for {}", phrases::host_count(&group.rows)),
         grounds: with_other_evidence(
             view,
@@ -167,7 +167,7 @@ fn stub<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let errnos: Vec<i32> = group
         .rows
         .iter()
@@ -202,7 +202,7 @@ fn limits<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             &["ulimit -n", "cat /etc/resolv.conf"],
         )
     };
-    Account {
+    Explanation {
         title: format!(
             "This VM's limits or permissions prevent it from probing {}",
             phrases::host_count(&group.rows)

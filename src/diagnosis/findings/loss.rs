@@ -4,7 +4,7 @@ use super::{flows, phrases};
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FailureMode, FindingKind, Fix, Suspect},
@@ -64,7 +64,7 @@ pub(super) fn outlasts(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     view.line.is_over() && failed.count() >= SURE
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let line = &view.line;
     let slow = line.is_slow();
@@ -112,7 +112,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             ))
             .all(EvidenceWeight::Notes, phrases::examples(rows));
     }
-    Account {
+    Explanation {
         title: if slow {
             format!("The path is slow: round trips of {}", words::duration(line.round_trip))
         } else {

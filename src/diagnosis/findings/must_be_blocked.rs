@@ -4,7 +4,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, FindingKind, Fix, Suspect},
@@ -29,9 +29,9 @@ fn must_be_blocked(row: &ProbedEndpoint<'_>) -> Option<String> {
     (!should_work(row)).then(|| row.endpoint.dependency.clone())
 }
 
-fn open<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn open<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
-    Account {
+    Explanation {
         title: format!("{subject}: {ports} must be blocked but is not"),
         grounds: Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), phrases::examples(&group.rows)),
         suspects: vec![
@@ -46,9 +46,9 @@ fn open<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn never_tried<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn never_tried<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let (subject, ports) = (phrases::subject(&group.rows), phrases::ports(&group.rows));
-    Account {
+    Explanation {
         title: format!("{subject}: {ports} was not tried, so it is not known to be blocked"),
         grounds: Grounds::default().all(
             EvidenceWeight::Supports(Basis::Ambiguous),

@@ -14,7 +14,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{NameServerView, ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
@@ -128,7 +128,7 @@ fn shared(rows: &[ProbedEndpoint<'_>]) -> Option<Cause> {
     rows.iter().all(|row| row.cause() == Some(first)).then_some(first)
 }
 
-fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let addresses: Vec<String> = view
         .plan
@@ -193,7 +193,7 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account
             suspects.push(suspect);
         }
     }
-    Account {
+    Explanation {
         title,
         grounds,
         suspects,
@@ -225,7 +225,7 @@ fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, ServerBehaviour)]) -> Fix
                 "{} One working server is enough, so alternatively: {}",
                 fix.summary, second.summary
             );
-            if both.chars().count() > MOST_FIX {
+            if both.chars().count() > MAX_FIX {
                 return fix;
             }
             Fix::new(both).look(fix.look).look(second.look)
@@ -235,9 +235,9 @@ fn each_fixed(view: &RunView<'_>, readings: &[(IpAddr, ServerBehaviour)]) -> Fix
 }
 
 /// Maximum length of a fix, in characters.
-const MOST_FIX: usize = 300;
+const MAX_FIX: usize = 300;
 
-fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let server = rows
         .first()
@@ -308,7 +308,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
             "Configure {name} to forward these names' zones, ultimately to 168.63.129.16."
         ))
     };
-    Account {
+    Explanation {
         title: format!("{} {verb} not resolve: {name} {behaviour}", count(hosts.len(), "name")),
         grounds: platform::of_names(view, rows, grounds),
         suspects: vec![Suspect::DnsServer],
@@ -356,14 +356,14 @@ fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str>
     zones.into_iter().filter(resolves).collect()
 }
 
-fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let Some(server) = rows
         .first()
         .and_then(ProbedEndpoint::tested_server)
         .map(|server| server.ip())
     else {
-        return Account::default();
+        return Explanation::default();
     };
     let seen = view.server(server);
     let reading = ServerBehaviour::of(&seen, shared(rows));
@@ -395,7 +395,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         "Names resolve for now, but not for a resolver that uses this transport."
     };
-    Account {
+    Explanation {
         title: format!("Name server {server} {}", reading.words()),
         grounds: grounds.all(EvidenceWeight::Notes, platform::answers(view)),
         suspects: reading.suspects(view, server),

@@ -9,7 +9,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// If this many dependencies are affected, missing names are a policy, not a mistake.
-const FEWEST_DEPENDENCIES: usize = 3;
+const MIN_DEPENDENCIES: usize = 3;
 
 /// Names that resolve to one impossible address: a DNS filter, or a record that was left behind.
 pub(super) const SINKHOLE: FindingRule = FindingRule {
@@ -69,7 +69,7 @@ fn who(rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let address = &group.scope;
     let parsed: Option<IpAddr> = address.parse().ok();
     let who = who(&group.rows);
@@ -89,7 +89,7 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         ),
     };
     let hosts = phrases::hosts(&group.rows);
-    Account {
+    Explanation {
         title,
         grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(&group.rows)),
         suspects: vec![Suspect::DnsServer, Suspect::PrivateDnsZone, Suspect::LocalHost],
@@ -103,9 +103,9 @@ fn sinkhole<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn private_address<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn private_address<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let hosts = phrases::hosts(&group.rows);
-    Account {
+    Explanation {
         title: format!("{} to {}, where no service was verified", who(&group.rows), group.scope),
         grounds: Grounds::default()
             .pattern(
@@ -130,7 +130,7 @@ fn ask(rows: &[ProbedEndpoint<'_>]) -> Option<String> {
         .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host))
 }
 
-fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows).len();
     let server = rows
@@ -139,7 +139,7 @@ fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         .map(|server| server.ip());
     let name = server.map_or_else(|| "the name server".into(), |server| server.to_string());
     let mut grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Pattern), phrases::examples(rows));
-    if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+    if phrases::dependencies(rows).len() < MIN_DEPENDENCIES {
         grounds = grounds.refuted("too few dependencies for a policy");
     }
     let fix = if server == Some(PLATFORM) {
@@ -153,7 +153,7 @@ fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             "Have {name} forward these names: a DNS filter denies them, or one of its own zones hides them."
         ))
     };
-    Account {
+    Explanation {
         title: format!(
             "{} of {} do not exist according to {name}",
             count(hosts, "name"),
@@ -166,16 +166,16 @@ fn policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn missing<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
-    let account = remaining::describe(view, group, "names do not resolve");
-    Account {
-        grounds: platform::of_names(view, &group.rows, account.grounds),
-        fix: account.fix.look(
+fn missing<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
+    let explanation = remaining::describe(view, group, "names do not resolve");
+    Explanation {
+        grounds: platform::of_names(view, &group.rows, explanation.grounds),
+        fix: explanation.fix.look(
             group
                 .rows
                 .first()
                 .map(|row| fix::dig(row.deciding_server(), &row.endpoint.host)),
         ),
-        ..account
+        ..explanation
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Protocol, Suspect, prediction::Expected},
@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// Services that a subnet can reach without outbound access, over service endpoints or platform rules.
-const OTHER_WAYS: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", ACTIVATION];
+const PARTIAL_OUTBOUND: [&str; 5] = ["Storage", "Sql", "AzureKeyVault", "EventHub", ACTIVATION];
 /// How many hosts without a reply are needed.
-const FEWEST_HOSTS: usize = 3;
+const MIN_HOSTS: usize = 3;
 
 /// No public target replies, apart from those with service endpoints, while names still resolve; and the network's
 /// rules show the reason: they deny all of it, or 0.0.0.0/0 leads elsewhere. Then the same applies to the instance.
-pub(super) const WAY_OUT: FindingRule = FindingRule {
+pub(super) const OUTBOUND_BLOCKED: FindingRule = FindingRule {
     kind: FindingKind::WayOut,
     claims: EndpointMatcher::Groups(|view, unexplained| {
         let rows = silent(view, unexplained);
@@ -33,7 +33,7 @@ pub(super) const WAY_OUT: FindingRule = FindingRule {
         };
         FindingGroup::unless_empty(scope, rows)
     }),
-    describe: way_out,
+    describe: outbound_blocked,
 };
 
 /// The same, if nothing shows where the packets go: a subnet without outbound access, which is the default for new
@@ -58,7 +58,7 @@ fn is_sinkholed(row: &ProbedEndpoint<'_>) -> bool {
 /// The hosts without a reply, if all hosts that need outbound access are among them.
 fn silent<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<ProbedEndpoint<'a>> {
     let beyond: Vec<&ProbedEndpoint<'a>> = beyond(view).collect();
-    if phrases::hosts(beyond.iter().copied()).len() < FEWEST_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
+    if phrases::hosts(beyond.iter().copied()).len() < MIN_HOSTS || !beyond.iter().all(|row| row.is_silent()) {
         return Vec::new();
     }
     let is_silent = |row: &&ProbedEndpoint<'a>| row.is_silent() && row.is_public() && !is_sinkholed(row);
@@ -71,7 +71,7 @@ fn beyond<'a, 'b>(view: &'b RunView<'a>) -> impl Iterator<Item = &'b ProbedEndpo
         row.is_public()
             && !is_sinkholed(row)
             && row.endpoint.protocol != Protocol::Dns
-            && !OTHER_WAYS.contains(&row.tag())
+            && !PARTIAL_OUTBOUND.contains(&row.tag())
     })
 }
 
@@ -84,10 +84,10 @@ fn silence(view: &RunView<'_>, group: &FindingGroup<'_>) -> String {
     )
 }
 
-fn way_out<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn outbound_blocked<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let seen = Grounds::default().pattern(silence(view, group));
     if group.rows.iter().all(is_denied) {
-        return Account {
+        return Explanation {
             title: "No outbound internet access: the network's rules deny it".into(),
             grounds: seen,
             suspects: vec![Suspect::Nsg, Suspect::Udr],
@@ -95,14 +95,14 @@ fn way_out<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             impact: None,
         };
     }
-    let elsewhere = view.predictions.and_then(|it| it.foreign_way_out.as_deref());
+    let elsewhere = view.predictions.and_then(|it| it.default_route_override.as_deref());
     let Some(elsewhere) = elsewhere else {
-        return Account {
+        return Explanation {
             grounds: seen.refuted("nothing shows where 0.0.0.0/0 leads"),
-            ..Account::default()
+            ..Explanation::default()
         };
     };
-    Account {
+    Explanation {
         title: format!("No public host answers: 0.0.0.0/0 leads to {elsewhere}"),
         grounds: seen.note("the route for 0.0.0.0/0 is not an Azure default route, and the instance has the same one"),
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nva],
@@ -115,7 +115,7 @@ fn way_out<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn private_subnet<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn private_subnet<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let mut grounds = Grounds::default()
         .pattern(format!(
             "{}: nothing is known about the instance, which has its own public address",
@@ -130,7 +130,7 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             server.ip()
         ));
     }
-    let answering: Vec<&str> = phrases::titles(view.proved().filter(|row| OTHER_WAYS.contains(&row.tag())));
+    let answering: Vec<&str> = phrases::titles(view.proved().filter(|row| PARTIAL_OUTBOUND.contains(&row.tag())));
     grounds = grounds.note(if answering.is_empty() {
         "services with service endpoints do not answer either".into()
     } else {
@@ -139,7 +139,7 @@ fn private_subnet<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             list(&answering, 3)
         )
     });
-    Account {
+    Explanation {
         title: "This VM has no outbound access, so nothing is known about the instance".into(),
         grounds,
         suspects: vec![Suspect::NoOutbound, Suspect::Udr, Suspect::Nsg],

@@ -10,7 +10,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     import::OWN_HOSTNAMES,
@@ -73,7 +73,7 @@ fn wrong_target(row: &ProbedEndpoint<'_>) -> Option<WrongTarget> {
     }
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let who = match hosts[..] {
@@ -94,7 +94,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         .iter()
         .find_map(|row| row.endpoint.of_instance.as_ref()?.leads_to.first().copied());
     let vip = right.map_or_else(|| "PRIVATE_ADDRESS".to_owned(), |address| address.to_string());
-    Account {
+    Explanation {
         title,
         grounds: grounds(view, rows, right),
         suspects: vec![Suspect::PrivateDnsZone, Suspect::DnsServer],

@@ -9,7 +9,7 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         outcome::{AttemptVerdict, Outcome},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
@@ -69,7 +69,7 @@ fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> b
     })
 }
 
-fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let addresses = |test: fn(&Outcome) -> bool| {
         let all: Vec<String> = rows
@@ -83,7 +83,7 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
     let cause = rows.first().and_then(|row| row.judgement.cause);
     let headline = cause.map_or_else(String::new, |cause| phrases::headline(rows, cause));
-    Account {
+    Explanation {
         title: format!(
             "{}: {failing} of {all} addresses fail, {headline}",
             phrases::subject(rows)
@@ -95,7 +95,7 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     // A private CA of Microsoft's with an internal name is only a hint.
     let is_a_private_ca = rows.iter().all(|row| row.judgement.cause == Some(Cause::TlsUntrusted));
@@ -104,7 +104,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         EvidenceWeight::Supports(Basis::Ambiguous)
     };
-    Account {
+    Explanation {
         title: format!(
             "{}: {} works, but with an anomaly",
             phrases::subject(rows),
@@ -119,7 +119,7 @@ fn late_cut<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn servers_differ<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn servers_differ<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     // The platform's own server has no forwarders.
     let fix = if view.plan.name_servers.iter().any(|server| server.ip() == PLATFORM) {
@@ -128,7 +128,7 @@ fn servers_differ<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         "Make every name server of the virtual network forward to the same place, or list only those that do."
     };
     let first = rows.first().map(|row| row.judgement.detail.clone());
-    Account {
+    Explanation {
         title: format!(
             "Name servers give different answers for {}",
             count(phrases::hosts(rows).len(), "name")

@@ -19,7 +19,7 @@ pub(super) use crate::text::slug;
 const SHORT: usize = 30;
 
 /// Maximum number of ports that are named; more are counted.
-const MOST_PORTS: usize = 4;
+const MAX_PORTS: usize = 4;
 
 /// The ports of some rows, as in a rule: `TCP 5671, 5672`; if there are many, their number: `9 TCP ports`.
 pub(super) fn ports(rows: &[ProbedEndpoint<'_>]) -> String {
@@ -32,7 +32,7 @@ pub(super) fn ports(rows: &[ProbedEndpoint<'_>]) -> String {
     }
     let named = by_transport.iter().map(|(transport, ports)| {
         let transport = transport.to_uppercase();
-        if ports.len() > MOST_PORTS {
+        if ports.len() > MAX_PORTS {
             return format!("{} {transport} ports", ports.len());
         }
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
@@ -238,11 +238,11 @@ pub(super) fn range<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Option<(T,
 
 /// The beginning of a quotation for a title, cut between words.
 pub(super) fn shortened(quote: &str) -> String {
-    const MOST: usize = 30;
-    if quote.chars().count() <= MOST {
+    const MAX_LENGTH: usize = 30;
+    if quote.chars().count() <= MAX_LENGTH {
         return quote.to_owned();
     }
-    let start: String = quote.chars().take(MOST).collect();
+    let start: String = quote.chars().take(MAX_LENGTH).collect();
     let words = start.rsplit_once(' ').map_or(start.as_str(), |(words, _)| words);
     format!("{words} …")
 }

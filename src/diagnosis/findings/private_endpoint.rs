@@ -5,7 +5,7 @@ use crate::{
     address,
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -57,7 +57,7 @@ fn addresses(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
         .collect()
 }
 
-fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let addresses = addresses(rows);
@@ -69,7 +69,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         ([_], _) => format!("{}: its private endpoint does not answer", phrases::leader(rows)),
         _ => format!("Private endpoints of {} hosts do not answer", hosts.len()),
     };
-    Account {
+    Explanation {
         title,
         grounds: Grounds::default()
             .all(EvidenceWeight::Supports(Basis::Pattern), phrases::examples(rows))

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -53,7 +53,7 @@ fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {
     is_managed || !(row.tag().is_empty() || CUSTOMER_OWNED.contains(&row.tag()))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
     let shown: Vec<(Option<String>, Sign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
@@ -76,7 +76,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         grounds =
             grounds.note("the answer has no SOA record that would show which zone it is from: forwarders omit it");
     }
-    Account {
+    Explanation {
         title,
         grounds,
         suspects: vec![Suspect::PrivateDnsZone],

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind},
@@ -82,7 +82,7 @@ pub(super) fn of<'a>(_: &RunView<'a>, rows: &[ProbedEndpoint<'a>], kind: Finding
 }
 
 /// The account of such a group: the cause's own words and suspects, or `otherwise` if its rows have several causes.
-pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwise: &str) -> Account {
+pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwise: &str) -> Explanation {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let title = phrases::whose(rows);
@@ -93,7 +93,7 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwi
         None => format!("{ports} {otherwise}"),
     };
     let basis = rows.iter().filter_map(|row| Some(row.cause()?.basis())).min();
-    Account {
+    Explanation {
         title: format!("{title}: {headline}{}", share(view, rows)),
         grounds: Grounds::default().all(
             EvidenceWeight::Supports(basis.unwrap_or(Basis::Ambiguous)),

@@ -6,7 +6,7 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One service may not be listening on a port; services of several dependencies do not all stop listening.
-const FEWEST_DEPENDENCIES: usize = 3;
+const MIN_DEPENDENCIES: usize = 3;
 
 /// SYNs to several dependencies are answered with resets: a device on the path refuses them. An NSG never resets. The
 /// device is certain only for rows that one rule by port, or by port and service tag, explains completely; besides
@@ -30,12 +30,12 @@ pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Reset,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Reset)),
     describe: |view, group| {
-        let account = remaining::describe(view, group, "is refused with a reset");
-        Account {
-            grounds: account
+        let explanation = remaining::describe(view, group, "is refused with a reset");
+        Explanation {
+            grounds: explanation
                 .grounds
                 .open("a service that does not listen on this port would answer in the same way"),
-            ..account
+            ..explanation
         }
     },
 };
@@ -48,7 +48,7 @@ fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Str
             (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
         };
         let akin: Vec<ProbedEndpoint<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
-        akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= FEWEST_DEPENDENCIES
+        akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= MIN_DEPENDENCIES
     };
     let is_lone = |row: &&ProbedEndpoint<'_>| {
         let rules = [(false, false), (true, false), (false, true), (true, true)];
@@ -83,14 +83,14 @@ fn is_refused(row: &ProbedEndpoint<'_>) -> bool {
     row.cause() == Some(Cause::TcpRefused) && row.tested_server().is_none()
 }
 
-fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let all = format!(
         "{} of {} answer our SYN with a reset",
         phrases::host_count(rows),
         phrases::subject(rows)
     );
-    let grounds = if phrases::dependencies(rows).len() < FEWEST_DEPENDENCIES {
+    let grounds = if phrases::dependencies(rows).len() < MIN_DEPENDENCIES {
         Grounds::default().refuted("services of one or two dependencies may not be listening there")
     } else {
         Grounds::default()
@@ -102,7 +102,7 @@ fn resets<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             .all(EvidenceWeight::Carries(Basis::Ambiguous), others_on_port(view, rows))
     };
     let allow = fix::allow_at("the device that resets", rows, view);
-    Account {
+    Explanation {
         title: format!(
             "A device on the path resets {} to {}",
             phrases::ports(rows),

@@ -4,7 +4,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Cause, FindingKind, Fix, Suspect},
@@ -23,9 +23,9 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let hosts = phrases::hosts(&group.rows);
-    Account {
+    Explanation {
         title: format!("Retired, still in the documentation: {}", count(hosts.len(), "host")),
         grounds: Grounds::default().note(format!("no name server knows {}", list(&hosts, 4))),
         suspects: vec![Suspect::Documentation],

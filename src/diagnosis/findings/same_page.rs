@@ -9,7 +9,7 @@ use crate::{
         context, fix,
         grounds::{EvidenceWeight, Grounds},
         pages::{self, AnsweringPage, PageFingerprint},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, FindingKind, Suspect},
@@ -40,7 +40,7 @@ fn all(view: &RunView<'_>) -> Vec<AnsweringPage> {
     pages::pages(view.rows.iter().map(|row| (row.endpoint, row.trace, row.judgement)))
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let pages = all(view);
     let here: Vec<&AnsweringPage> = pages
@@ -67,7 +67,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             .open("servers of the same product may use the same error page")
     };
     let whole = (phrases::shortened(quote) != quote).then(|| format!("the page contains \"{quote}\""));
-    Account {
+    Explanation {
         title: format!(
             "{} answer {ports} with the same page: \"{}\"",
             count(hosts.len(), "host"),

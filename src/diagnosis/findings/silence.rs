@@ -12,7 +12,7 @@ use crate::{
         fix,
         grounds::{EvidenceWeight, Grounds},
         outcome::Outcome,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, is_needed},
     },
     model::{Basis, Cause, FindingKind, Stage},
@@ -44,17 +44,17 @@ pub(super) const LEFT: FindingRule = FindingRule {
     kind: FindingKind::Silence,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {
-        let account = remaining::describe(view, group, "gets no reply");
+        let explanation = remaining::describe(view, group, "gets no reply");
         // If one host among many does not answer, its service may be at fault.
         let lone = phrases::hosts(&group.rows).len() == 1 && remaining::working(view, &group.rows) > 0;
         let grounds = grounds(view, &group.rows);
-        Account {
+        Explanation {
             grounds: if lone {
                 grounds.open("others of the same dependency answer on the port, so only this host may be affected")
             } else {
                 grounds
             },
-            ..account
+            ..explanation
         }
     },
 };
@@ -132,7 +132,7 @@ fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<Fin
     })
 }
 
-fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let tags = distinct(rows.iter().map(ProbedEndpoint::tag));
@@ -144,7 +144,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
         ),
         _ => format!("{ports} gets no reply (dropped), {}", phrases::host_count(rows)),
     };
-    Account {
+    Explanation {
         title,
         grounds: grounds(view, rows),
         suspects: Cause::TcpTimeout.suspects().to_vec(),
@@ -214,7 +214,7 @@ fn unanswered_since(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<&
     if !view.needed().filter(is_other).any(is_tried) {
         return None;
     }
-    let takes_port = |attempt: &Attempt| address::takes_nat_port(attempt.address.ip());
+    let takes_port = |attempt: &Attempt| address::uses_snat_port(attempt.address.ip());
     let late = view.controls.late.iter().map(|late| &late.attempt);
     let attempts = view.rows.iter().flat_map(ProbedEndpoint::attempts).chain(late);
     let answered: Vec<&Attempt> = attempts.filter(|attempt| attempt.is_answered()).collect();

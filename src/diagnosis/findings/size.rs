@@ -4,7 +4,7 @@ use super::phrases;
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView, should_work},
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect, Verdict},
@@ -26,7 +26,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     describe,
 };
 
-fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows).len();
     let arrivals = rows.iter().filter(|row| has_gaps(row)).count();
@@ -49,7 +49,7 @@ fn describe<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
             count(arrivals, "endpoint")
         ));
     }
-    Account {
+    Explanation {
         title: "Full-size packets are lost (MTU; a tunnel or VPN on the path)".into(),
         grounds: grounds
             .note(format!(

@@ -3,7 +3,7 @@
 use crate::{
     diagnosis::{
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::RunView,
     },
     import::subnets::{EndpointPolicy, Subnet, name},
@@ -37,10 +37,10 @@ pub(super) const ENDPOINT_POLICY: FindingRule = FindingRule {
     describe: endpoint_policy,
 };
 
-fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
+fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let subnets = view.place.subnets;
     let Some((card, here)) = subnets.and_then(|subnets| subnets.here.as_ref()) else {
-        return Account::default();
+        return Explanation::default();
     };
     let theirs = subnets.and_then(|subnets| subnets.instance.as_ref());
     let mut differing = Vec::new();
@@ -78,7 +78,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Account {
     if differing.is_empty() {
         grounds = grounds.refuted("no difference is known");
     }
-    Account {
+    Explanation {
         title: format!(
             "This VM and the instance do not have the same {}: traffic allowed here may be blocked there, and vice versa",
             words::list(&differing, 2)
@@ -134,7 +134,7 @@ fn policies<'a>(view: &RunView<'a>) -> Vec<&'a EndpointPolicy> {
     subnets.policies.iter().filter(is_of).collect()
 }
 
-fn endpoint_policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn endpoint_policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let policy = policies(view)
         .into_iter()
         .find(|policy| name(&policy.id) == group.scope);
@@ -154,7 +154,7 @@ fn endpoint_policy<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account 
     {
         grounds = grounds.open(format!("the alias {alias} may include them"));
     }
-    Account {
+    Explanation {
         title: format!(
             "The service endpoint policy {} on the instance's subnet does not include its storage accounts",
             group.scope

@@ -5,7 +5,7 @@ use crate::{
     diagnosis::{
         fix,
         grounds::Grounds,
-        rule::{Account, EndpointMatcher, FindingGroup, FindingRule},
+        rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
     model::{
@@ -21,10 +21,10 @@ use crate::{
 pub(super) const NSG_DENY: FindingRule = FindingRule {
     kind: FindingKind::NsgDeny,
     claims: EndpointMatcher::Groups(|view, _| {
-        let lacks_a_group = view.predictions.is_some_and(|predictions| predictions.lacks_a_group);
+        let lacks_nsg = view.predictions.is_some_and(|predictions| predictions.lacks_nsg);
         let is_denied = |prediction: &Prediction| {
             // If the NSGs let it in, the return path is wrong.
-            prediction.verdict == Expected::Deny && (is_denied(prediction) || lacks_a_group)
+            prediction.verdict == Expected::Deny && (is_denied(prediction) || lacks_nsg)
         };
         FindingGroup::by(&view.rows, |row| {
             let denied = counts(row.endpoint) && row.prediction.is_some_and(is_denied);
@@ -73,9 +73,9 @@ fn counts(endpoint: &PlannedEndpoint) -> bool {
         }
 }
 
-fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let Some((row, prediction)) = group.rows.first().and_then(|row| Some((row, row.prediction?))) else {
-        return Account::default();
+        return Explanation::default();
     };
     let endpoint = row.endpoint;
     let port = format!("{} {}", endpoint.transport.as_str().to_uppercase(), endpoint.port);
@@ -92,7 +92,7 @@ fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     } else {
         Grounds::default().pattern(&prediction.words)
     };
-    Account {
+    Explanation {
         title: format!("{}: {port} {way} is denied", endpoint.title),
         grounds,
         suspects: vec![Suspect::Nsg],
@@ -101,16 +101,16 @@ fn denied<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
     }
 }
 
-fn asymmetric<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Account {
+fn asymmetric<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let lost = view
         .predictions
         .and_then(|predictions| predictions.lost_replies.as_ref());
     let Some((row, (route, words))) = group.rows.first().zip(lost) else {
-        return Account::default();
+        return Explanation::default();
     };
     let endpoint = row.endpoint;
     let through = route.next_hop.as_deref().unwrap_or(route.next_hop_type.as_str());
-    Account {
+    Explanation {
         title: format!(
             "{}: requests come in directly, but replies leave through {through}",
             endpoint.title

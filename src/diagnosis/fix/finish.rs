@@ -38,7 +38,7 @@ pub(crate) fn finish(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix 
 const WORDS: &str = "apply the network configuration";
 
 /// A longer summary does not mention it: the command is among the changes anyway.
-const LONGEST: usize = 220;
+const MAX_SUMMARY: usize = 220;
 
 /// If the user's own name server is at fault, the network may get other ones. The platform's own is always the same.
 fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
@@ -46,7 +46,7 @@ fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     if !own_servers || !suspects.contains(&Suspect::DnsServer) || fix.change.iter().any(|command| command == APPLY) {
         return fix;
     }
-    let summary = if fix.summary.contains(WORDS) || fix.summary.chars().count() > LONGEST {
+    let summary = if fix.summary.contains(WORDS) || fix.summary.chars().count() > MAX_SUMMARY {
         fix.summary.clone()
     } else {
         format!("{} If you change the network's DNS servers, {WORDS}.", fix.summary)

@@ -78,7 +78,7 @@ fn questions(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation> {
 
 /// Whether anything left this machine.
 fn was_sent(exchange: &DnsExchange) -> bool {
-    !matches!(&exchange.end, DnsEnd::Failed(failure) if failure.straight)
+    !matches!(&exchange.end, DnsEnd::Failed(failure) if failure.immediate)
 }
 
 /// The connections of a row, or the queries to it if it is a UDP service.

@@ -24,7 +24,7 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 const ONE_QUERY_SPAN: SignedDuration = SignedDuration::from_mins(65);
 /// Maximum number of addresses in one filter of Azure Firewall's packet capture
 /// (<https://learn.microsoft.com/azure/firewall/packet-capture>).
-const MOST_ADDRESSES: usize = 5;
+const MAX_ADDRESSES: usize = 5;
 /// The port of name servers.
 const DNS: u16 = 53;
 
@@ -241,7 +241,7 @@ impl QueryFacts {
         let mut lines = Vec::new();
         for (transport, by_address) in by_transport(seen) {
             let addresses: Vec<IpAddr> = by_address.keys().copied().collect();
-            for some in addresses.chunks(MOST_ADDRESSES) {
+            for some in addresses.chunks(MAX_ADDRESSES) {
                 let ports = distinct(some.iter().flat_map(|address| by_address[address].iter().copied()));
                 lines.push(format!(
                     "protocol {}; source {}; destination {}; destination ports {}",

@@ -107,7 +107,7 @@ fn runs(command: &str) -> Owner {
 fn is_missing_rule(finding: &Finding, rows: &[ProbedEndpoint<'_>]) -> bool {
     let is_let_through =
         |row: &ProbedEndpoint<'_>| should_work(row) && !row.fails_by_name() && row.tested_server().is_none();
-    !finding.is_about_the_line() && rows.iter().all(is_let_through)
+    !finding.is_about_the_link() && rows.iter().all(is_let_through)
 }
 
 fn through_group(rows: &[ProbedEndpoint<'_>], view: &RunView<'_>) -> Vec<String> {

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Lead, WayReading};
+use super::{AzureRoute, TracerouteReading};
 use crate::{
     diagnosis::{
         grounds::{EvidenceWeight, Grounds},
-        rule::Account,
+        rule::Explanation,
         view::{ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FailureMode, Path, Suspect, prediction::Expected},
@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// The observations on the path to one of these rows.
-pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<WayReading<'a>> {
-    view.ways.iter().find_map(|way| {
-        let row = rows.iter().find(|row| row.index == way.endpoint)?;
+pub fn reading<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<TracerouteReading<'a>> {
+    view.traceroutes.iter().find_map(|traced| {
+        let row = rows.iter().find(|row| row.index == traced.endpoint)?;
         let route = row.prediction.and_then(|prediction| prediction.route.as_ref());
-        Some(WayReading::of(way, row.endpoint, Lead::of(route)))
+        Some(TracerouteReading::of(traced, row.endpoint, AzureRoute::of(route)))
     })
 }
 
@@ -37,7 +37,7 @@ pub fn last_hop(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Strin
 }
 
 /// Adds the observations on the path to the account of these rows.
-pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Account) {
+pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
     let Some(reading) = reading(view, rows) else { return };
     let mut said = reading.says();
     let own = view.place.addresses;
@@ -50,22 +50,22 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], account: &mut Acc
             said = said.against("a hop answers, so the packets leave the subnet even if the given NSG rules deny it");
         }
     }
-    add_suspects(&reading, own, &mut account.suspects);
-    let so_far = std::mem::take(&mut account.grounds);
-    account.grounds = said.and(so_far);
+    add_suspects(&reading, own, &mut explanation.suspects);
+    let so_far = std::mem::take(&mut explanation.grounds);
+    explanation.grounds = said.and(so_far);
 }
 
 /// Whether a hop reports that it has seen the packets: then the NSG of their subnet has let them out. A device that
 /// accepts or resets at that distance may be on this machine, and so is the first hop of an address that is not the
 /// machine's own, such as a container's.
-fn leaves_the_subnet(reading: &WayReading<'_>, own: &[IpAddr]) -> bool {
+fn leaves_the_subnet(reading: &TracerouteReading<'_>, own: &[IpAddr]) -> bool {
     let is_own = reading.source.is_some_and(|source| own.contains(&source));
     let is_seen = !reading.hops.is_empty() || reading.unequal_hops().is_some();
     is_own && !reading.is_near && is_seen
 }
 
 /// Puts the suspects first that the path points to, and removes those that it rules out.
-pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
+pub(super) fn add_suspects(reading: &TracerouteReading<'_>, own: &[IpAddr], suspects: &mut Vec<Suspect>) {
     const BEFORE_THE_FIRST_HOP: [Suspect; 4] =
         [Suspect::Nsg, Suspect::VmNicNsg, Suspect::NoOutbound, Suspect::LocalHost];
     let may_be_here =
@@ -73,7 +73,7 @@ pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &
     if leaves_the_subnet(reading, own) {
         suspects.retain(|suspect| !BEFORE_THE_FIRST_HOP.contains(suspect));
     }
-    let is_refused = reading.is_refused_nearby() && reading.lead != Lead::Unidentified;
+    let is_refused = reading.is_refused_nearby() && reading.lead != AzureRoute::Unidentified;
     let is_not_the_service = reading.is_cut_far_apart() || is_refused || reading.unequal_hops().is_some();
     if is_not_the_service {
         suspects.retain(|suspect| *suspect != Suspect::Service);
@@ -97,7 +97,7 @@ pub(super) fn add_suspects(reading: &WayReading<'_>, own: &[IpAddr], suspects: &
     }
 }
 
-impl WayReading<'_> {
+impl TracerouteReading<'_> {
     /// The observations, one sentence each.
     pub fn says(&self) -> Grounds {
         let flows = self.says_of_flows();
@@ -154,20 +154,22 @@ impl WayReading<'_> {
     /// Without routes nothing excludes a service endpoint, and then the service itself would be this near.
     fn weight_of_so_near(&self) -> EvidenceWeight {
         match self.lead {
-            Lead::Unidentified => EvidenceWeight::Supports(Basis::Ambiguous),
-            Lead::Hops | Lead::PastEveryHop => PATTERN,
+            AzureRoute::Unidentified => EvidenceWeight::Supports(Basis::Ambiguous),
+            AzureRoute::Hops | AzureRoute::PastEveryHop => PATTERN,
         }
     }
 
     fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
         let unless = match self.lead {
-            Lead::Unidentified => ", unless a service endpoint leads there (no route to it was given)",
-            Lead::Hops | Lead::PastEveryHop => "; the given routes do not lead there through a service endpoint",
+            AzureRoute::Unidentified => ", unless a service endpoint leads there (no route to it was given)",
+            AzureRoute::Hops | AzureRoute::PastEveryHop => {
+                "; the given routes do not lead there through a service endpoint"
+            }
         };
         format!(
             "{} {does} a SYN with a TTL of 1, which no router forwards: {who} on this machine or at the first hop \
              {instead} instead{unless}",
-            self.way.address
+            self.traced.address
         )
     }
 
@@ -185,7 +187,7 @@ impl WayReading<'_> {
             Some(accepts) => format!("farther (a SYN needs a TTL of {accepts})"),
             None => format!(
                 "farther (no SYN with a TTL up to {} is accepted)",
-                crate::probe::traceroute::FARTHEST
+                crate::probe::traceroute::MAX_TTL
             ),
         };
         let weight = if self.is_cut_far_apart() {
@@ -238,7 +240,7 @@ impl WayReading<'_> {
             (Some(ttl), _) => format!("the device that resets is no farther than hop {ttl}"),
             (None, Some(ttl)) => format!("the device that accepts is no farther than hop {ttl}"),
             // A SYN with a larger TTL is accepted.
-            (None, None) if !self.way.words.is_empty() => return None,
+            (None, None) if !self.traced.words.is_empty() => return None,
             (None, None) if self.nat.is_some() => {
                 "it or a device beyond it drops them: a NAT hides which device answers".into()
             }

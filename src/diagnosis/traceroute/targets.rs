@@ -14,17 +14,17 @@ use crate::{
         Run,
         flows::connection_progress::ConnectionStage,
         trace::Attempt,
-        traceroute::{Call, FlowSelection, MOST},
+        traceroute::{FlowSelection, MAX_TARGETS, TraceTarget},
     },
 };
 
 /// The addresses whose path is traced: one for each finding that blocks what the instance needs, the most important
 /// first; none in a run in which nothing is blocked.
-pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
-    let mut calls: Vec<Call> = Vec::new();
+pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<TraceTarget> {
+    let mut calls: Vec<TraceTarget> = Vec::new();
     let indices: HashMap<&str, usize> = plan.endpoints.iter().map(|it| it.id.as_str()).zip(0..).collect();
     for finding in &diagnosis.findings {
-        if calls.len() == MOST {
+        if calls.len() == MAX_TARGETS {
             break;
         }
         let call = call(plan, run, diagnosis, finding, &indices);
@@ -35,17 +35,17 @@ pub fn calls(plan: &Plan, run: &Run, diagnosis: &Diagnosis) -> Vec<Call> {
     calls
 }
 
-/// Every address to which a packet left this machine for the first endpoint of a run, at most [`MOST`], with
+/// Every address to which a packet left this machine for the first endpoint of a run, at most [`MAX_TARGETS`], with
 /// connections from several ports.
-pub fn every(run: &Run) -> Vec<Call> {
+pub fn every(run: &Run) -> Vec<TraceTarget> {
     let Some(trace) = run.traces.first().and_then(Option::as_ref) else {
         return Vec::new();
     };
-    let mut calls: Vec<Call> = Vec::new();
+    let mut calls: Vec<TraceTarget> = Vec::new();
     for attempt in trace.attempts.iter().filter(|attempt| attempt.segment.is_none()) {
         let is_known = calls.iter().any(|call| call.address == attempt.address);
-        if left(attempt) && !is_known && calls.len() < MOST {
-            calls.push(Call {
+        if left(attempt) && !is_known && calls.len() < MAX_TARGETS {
+            calls.push(TraceTarget {
                 flows: FlowSelection::Any,
                 ..of(0, attempt)
             });
@@ -60,9 +60,9 @@ fn call(
     diagnosis: &Diagnosis,
     finding: &Finding,
     indices: &HashMap<&str, usize>,
-) -> Option<Call> {
+) -> Option<TraceTarget> {
     let is_of_flows = finding.kind == Some(FindingKind::Flows);
-    if finding.is_about_the_line() && !is_of_flows {
+    if finding.is_about_the_link() && !is_of_flows {
         return None;
     }
     let row = |id: &String| {
@@ -96,7 +96,7 @@ fn call(
         let attempt = attempts(index)?.get(failed)?;
         is_tcp.then(|| of(index, attempt))
     });
-    Some(Call {
+    Some(TraceTarget {
         flows: FlowSelection::OverSeveralHops,
         ..both.unwrap_or(blocked)
     })
@@ -115,13 +115,13 @@ fn is_blocked_on_the_way(endpoint: &PlannedEndpoint, judgement: &Judgement, atte
 fn left(attempt: &Attempt) -> bool {
     match attempt.tcp.as_ref().map(|tcp| &tcp.end) {
         Some(TcpEnd::Open | TcpEnd::Silent { kept_here: false, .. }) => true,
-        Some(TcpEnd::Failed(failure)) => !failure.straight && failure.icmp.iter().all(|error| !error.own),
+        Some(TcpEnd::Failed(failure)) => !failure.immediate && failure.icmp.iter().all(|error| !error.own),
         Some(TcpEnd::Silent { .. }) | None => false,
     }
 }
 
-fn of(index: usize, attempt: &Attempt) -> Call {
-    Call {
+fn of(index: usize, attempt: &Attempt) -> TraceTarget {
+    TraceTarget {
         endpoint: index,
         address: attempt.address,
         cut: cut_in(attempt),

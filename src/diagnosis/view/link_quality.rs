@@ -14,7 +14,7 @@ use crate::{
 /// 1 s).
 const SLOW: Duration = Duration::from_millis(900);
 /// This many exchanges must have needed a repetition before it is reported: one delay does not make a bad line.
-const FEWEST: usize = 3;
+const MIN_REPEATED: usize = 3;
 /// This share of the connections must have needed it as well, in percent.
 const SHARE: usize = 5;
 /// From this share on, packet loss may explain missing replies; in percent. A loss of five packets in a hundred, in
@@ -25,7 +25,7 @@ const RARE: f64 = 1.0;
 
 /// The quality of the line during the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LineQuality {
+pub struct LinkQuality {
     /// Connections over which the service was verified, if the kernel counted retransmissions.
     pub connections: usize,
     /// Those that retransmitted something that was lost.
@@ -48,7 +48,7 @@ pub struct LineQuality {
     pub later: usize,
 }
 
-impl LineQuality {
+impl LinkQuality {
     /// Evaluates all rows, and the answers of the name servers.
     pub fn of<'a>(rows: &[ProbedEndpoint<'_>], names: impl Iterator<Item = &'a NameTrace>) -> Self {
         let mut line = Self::default();
@@ -113,7 +113,7 @@ impl LineQuality {
 
     /// Whether round trips are so long that repetitions show nothing about loss.
     pub fn is_slow(&self) -> bool {
-        self.slow >= FEWEST && self.slow * 2 >= self.connections
+        self.slow >= MIN_REPEATED && self.slow * 2 >= self.connections
     }
 
     /// Whether packets are lost often enough to be reported. Repeated queries alone show nothing: a name server may be
@@ -121,7 +121,7 @@ impl LineQuality {
     /// data had already arrived, a short stall explains the rest, because not every peer reports it in time.
     pub fn loses(&self) -> bool {
         self.lossy > self.stalled
-            && self.lossy + self.repeated >= FEWEST
+            && self.lossy + self.repeated >= MIN_REPEATED
             && self.lossy * 100 >= self.connections * SHARE
     }
 
@@ -181,11 +181,11 @@ mod tests {
             (6, 60, 50, true),
             (60, 60, 0, false),
         ] {
-            let line = LineQuality {
+            let line = LinkQuality {
                 connections,
                 lossy,
                 later,
-                ..LineQuality::default()
+                ..LinkQuality::default()
             };
             assert_eq!(line.is_over(), is_over, "{line:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use self::signatures::{FRONT_HEADERS, FRONT_WORDS, FRONTS, MARKS, Mark, TARGETS, UNKNOWN_PRODUCT};
+use self::signatures::{FRONT_HEADERS, FRONT_WORDS, FRONTS, SIGNATURES, Signature, TARGETS, UNKNOWN_PRODUCT};
 use super::HttpReply;
 use crate::text::one_line;
 
@@ -39,7 +39,7 @@ impl fmt::Display for Denial {
 pub fn denial(reply: &HttpReply) -> Option<Denial> {
     let body = String::from_utf8_lossy(&reply.body);
     let of_its_own = is_of_a_content_network(reply, &body);
-    let product = MARKS
+    let product = SIGNATURES
         .iter()
         .filter(|_| !of_its_own)
         .find_map(|mark| mark.find(&body).map(|quote| (mark.author, quote)));
@@ -93,7 +93,7 @@ const TITLE: usize = 60;
 /// Maximum number of characters before a match that are quoted.
 const LEAD: usize = 40;
 
-impl Mark {
+impl Signature {
     /// The text around the first match in `text`.
     fn find(&self, text: &str) -> Option<String> {
         // ASCII only, so that positions hold in the original.
@@ -133,7 +133,7 @@ fn header_mark(reply: &HttpReply) -> Option<(&'static str, String)> {
         .find_map(|name| {
             let value = reply.header(name)?;
             let targets = TARGETS.iter().filter(|_| *name == "location");
-            let mark = MARKS
+            let mark = SIGNATURES
                 .iter()
                 .filter(|mark| mark.author != UNKNOWN_PRODUCT)
                 .chain(targets)

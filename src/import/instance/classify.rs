@@ -1,6 +1,6 @@
 //! From a file to the entries of each list, inside any wrapper.
 
-use super::part::{self, InstancePart, Sort};
+use super::part::{self, EntryType, InstancePart};
 use crate::{
     azure::{
         json::{AzureDocument, DocumentKind, JsonNode, Object},
@@ -23,9 +23,9 @@ pub(super) struct Sorted<'a> {
 }
 
 /// Maximum length of a message that is shown, in characters.
-const LONGEST: usize = 200;
+const MAX_CHARACTERS: usize = 200;
 /// How deep lists, pages and replies may be nested.
-const DEEPEST: usize = 6;
+const MAX_DEPTH: usize = 6;
 
 /// Sorts a document.
 ///
@@ -44,7 +44,7 @@ pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, 
         sorted.of_the_network.push((kind, root.as_str()));
         return Ok(sorted);
     }
-    let is_something = sorted.node(root, None, DEEPEST)?;
+    let is_something = sorted.node(root, None, MAX_DEPTH)?;
     if !is_something {
         return Err(document.unlike());
     }
@@ -86,16 +86,16 @@ impl<'a> Sorted<'a> {
                 None => Ok(false),
             };
         }
-        match Sort::of(&object) {
-            Some(Sort::Part(part)) => {
+        match EntryType::of(&object) {
+            Some(EntryType::Part(part)) => {
                 self.entries.push((part, node));
                 return Ok(true);
             }
-            Some(Sort::OtherPart(name)) => {
+            Some(EntryType::OtherPart(name)) => {
                 self.passed_over.push(name);
                 return Ok(true);
             }
-            Some(Sort::Foreign(kind)) => {
+            Some(EntryType::Foreign(kind)) => {
                 return Err(part::foreign(&kind));
             }
             None => {}
@@ -194,7 +194,7 @@ fn failure(object: &Object<'_>) -> Option<String> {
     Some(if said.is_empty() {
         "it could not be read".into()
     } else {
-        one_line(&said.join(", "), LONGEST)
+        one_line(&said.join(", "), MAX_CHARACTERS)
     })
 }
 

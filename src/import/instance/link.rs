@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 pub(in crate::import) struct Link(String);
 
 /// A host is never longer.
-const LONGEST: usize = 400;
+const MAX_LENGTH: usize = 400;
 
 impl Link {
     /// The part of a URL that is kept; `None` if there is none.
@@ -35,7 +35,7 @@ impl Link {
             Some(scheme) => format!("{scheme}://{host}"),
             None => host.to_owned(),
         };
-        Some(Self(without_words(&kept).chars().take(LONGEST).collect()))
+        Some(Self(without_words(&kept).chars().take(MAX_LENGTH).collect()))
     }
 
     /// Whether it is code, which is evaluated when a call arrives.

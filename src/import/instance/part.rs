@@ -122,7 +122,7 @@ impl InstancePart {
 
 /// What an entry is, according to its `type` or its `id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum EntryType {
     /// A part of an instance.
     Part(InstancePart),
     /// Something else in an instance, with Azure's word for it.
@@ -134,7 +134,7 @@ pub(super) enum Sort {
 /// The provider and type of instances, with which all types begin and which all ids contain.
 const SERVICE: &str = "microsoft.apimanagement/service";
 
-impl Sort {
+impl EntryType {
     /// Recognises what an entry is; `None` if it has neither `type` nor `id`, as after `--query`.
     pub(super) fn of(entry: &Object<'_>) -> Option<Self> {
         let of_type = entry

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Maximum length of a title or a message, in characters.
-const LONGEST: usize = 200;
+const MAX_CHARACTERS: usize = 200;
 
 /// The lists of an instance.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -339,7 +339,7 @@ impl Vault {
         let status = vault.get("lastStatus").and_then(JsonNode::object);
         let said = |key: &str| {
             let text = status.as_ref().and_then(|status| status.filled(key));
-            text.map(|text| one_line(&text, LONGEST))
+            text.map(|text| one_line(&text, MAX_CHARACTERS))
         };
         Some(Self {
             url: link(&vault, "secretIdentifier")?,
@@ -395,7 +395,7 @@ fn name(entry: &Object<'_>) -> String {
 fn title(entry: &Object<'_>) -> String {
     let title = owned(entry, "displayName").unwrap_or_else(|| name(entry));
     // Azure allows 300 characters.
-    match title.char_indices().nth(LONGEST) {
+    match title.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", &title[..end]),
         None => title,
     }

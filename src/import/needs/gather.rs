@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     endpoint,
-    hosts::{Hosts, Odd, Spot},
+    hosts::{Hosts, UnresolvedUrl, UrlTarget},
     shown,
     uses::{Use, UseKind, UserList},
 };
@@ -30,11 +30,11 @@ pub(super) struct GatheredNeeds {
 }
 
 /// Maximum number of users of one host that are named; more are counted.
-const MOST_USERS: usize = 25;
+const MAX_USERS: usize = 25;
 
 /// A host and port with everything that uses it.
 struct Shared {
-    spot: Result<Spot, (String, String)>,
+    spot: Result<UrlTarget, (String, String)>,
     port: u16,
     uses: Vec<Use>,
 }
@@ -47,12 +47,12 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAu
     for of in uses {
         let (key, spot) = match hosts.find(&of.link) {
             Ok(spot) => ((shown(&spot.place), spot.port), Ok(spot)),
-            Err(Odd::Hidden { host, port, why }) => ((host.clone(), port), Err((host, why))),
-            Err(Odd::Computed) => {
+            Err(UnresolvedUrl::Hidden { host, port, why }) => ((host.clone(), port), Err((host, why))),
+            Err(UnresolvedUrl::Computed) => {
                 computed.push(of.title);
                 continue;
             }
-            Err(Odd::NoHost(text)) => {
+            Err(UnresolvedUrl::NoHost(text)) => {
                 no_hosts.push(format!("{text} ({})", of.title));
                 continue;
             }
@@ -151,16 +151,16 @@ impl Shared {
         if users.is_empty() {
             "Policies that send calls there".into()
         } else {
-            words::list(&users, MOST_USERS)
+            words::list(&users, MAX_USERS)
         }
     }
 
     /// What breaks, one sentence each.
     fn impact(&self) -> String {
-        const MOST: usize = 4;
+        const MAX_SENTENCES: usize = 4;
         let sentences = words::distinct(self.uses.iter().map(|of| of.impact.as_str()));
-        let more = sentences.len().saturating_sub(MOST);
-        let impact = sentences[..sentences.len().min(MOST)].join(" ");
+        let more = sentences.len().saturating_sub(MAX_SENTENCES);
+        let impact = sentences[..sentences.len().min(MAX_SENTENCES)].join(" ");
         if more > 0 {
             return format!("{impact} The same applies to {more} more.");
         }

@@ -13,7 +13,7 @@ use crate::{
 
 /// A host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(super) struct UrlTarget {
     pub place: HostOrAddresses,
     pub port: u16,
     pub tls: bool,
@@ -21,7 +21,7 @@ pub(super) struct Spot {
 
 /// Why a URL has no known target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Odd {
+pub(super) enum UnresolvedUrl {
     /// It is computed when a call arrives.
     Computed,
     /// A named value hides its host: the placeholder, its port, and why.
@@ -47,9 +47,9 @@ impl<'a> Hosts<'a> {
     }
 
     /// The target of a URL. One without a scheme is treated as HTTPS.
-    pub(super) fn find(&self, link: &Link) -> Result<Spot, Odd> {
+    pub(super) fn find(&self, link: &Link) -> Result<UrlTarget, UnresolvedUrl> {
         if link.is_code() {
-            return Err(Odd::Computed);
+            return Err(UnresolvedUrl::Computed);
         }
         let written = link.as_str();
         let filled = match self.filled(written) {
@@ -61,17 +61,17 @@ impl<'a> Hosts<'a> {
         };
         // A value may be a whole URL, of which only the host counts.
         let Some(link) = Link::of(&filled) else {
-            return Err(Odd::NoHost(quoted(written)));
+            return Err(UnresolvedUrl::NoHost(quoted(written)));
         };
         if link.is_code() {
-            return Err(Odd::Computed);
+            return Err(UnresolvedUrl::Computed);
         }
-        let (tls, host) = parts(link.as_str()).ok_or_else(|| Odd::NoHost(quoted(written)))?;
+        let (tls, host) = parts(link.as_str()).ok_or_else(|| UnresolvedUrl::NoHost(quoted(written)))?;
         let Some((place, port)) = host_name::parse(host) else {
-            return Err(Odd::NoHost(format!("{}{}", quoted(written), why_not(host))));
+            return Err(UnresolvedUrl::NoHost(format!("{}{}", quoted(written), why_not(host))));
         };
         let usual = if tls { 443 } else { 80 };
-        Ok(Spot {
+        Ok(UrlTarget {
             place,
             port: port.unwrap_or(usual),
             tls,
@@ -110,7 +110,7 @@ fn parts(text: &str) -> Option<(bool, &str)> {
     Some((tls, host))
 }
 
-fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
+fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> UnresolvedUrl {
     let usual = if tls { 443 } else { 80 };
     let port = host
         .rsplit_once(':')
@@ -135,7 +135,7 @@ fn hidden(host: &str, tls: bool, names: &[String], hosts: &Hosts<'_>) -> Odd {
             list(&unknown)
         )
     };
-    Odd::Hidden {
+    UnresolvedUrl::Hidden {
         host: host.to_owned(),
         port: port.unwrap_or(usual),
         why,
@@ -161,7 +161,7 @@ fn why_not(host: &str) -> &'static str {
 
 /// A text as shown in notices.
 fn quoted(text: &str) -> String {
-    const MOST: usize = 80;
-    let cut: String = text.chars().take(MOST).collect();
+    const MAX_LENGTH: usize = 80;
+    let cut: String = text.chars().take(MAX_LENGTH).collect();
     format!("\"{cut}\"")
 }

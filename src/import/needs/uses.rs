@@ -40,15 +40,15 @@ pub(super) struct Use {
 
 /// Every use, in the order of the documents.
 pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
-    let books = RecordIndex::new(records);
+    let index = RecordIndex::new(records);
     let mut uses = Vec::new();
     for backend in &records.backends {
-        uses.extend(books.backend(backend));
+        uses.extend(index.backend(backend));
     }
     for api in records.apis.iter().filter(|api| api.is_current) {
-        uses.extend(books.api(api));
+        uses.extend(index.api(api));
     }
-    for source in &books.sources {
+    for source in &index.sources {
         uses.extend(source.mentions.iter().filter_map(|mention| source.use_of(mention)));
     }
     uses.extend(identity_providers(records));
@@ -65,7 +65,7 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
         .iter()
         .chain(&records.fragments)
         .filter(|policy| !policy.is_readable);
-    let unread: Vec<String> = unread.map(|policy| books.who(&policy.scope)).collect();
+    let unread: Vec<String> = unread.map(|policy| index.who(&policy.scope)).collect();
     if !unread.is_empty() {
         notices.push(format!(
             "the policies of {} are not XML, even without their expressions, so their hosts are not known: export \
@@ -85,7 +85,7 @@ pub(super) fn of(records: &Records, notices: &mut Vec<String>) -> Vec<Use> {
             words::list(&nowhere, 3)
         ));
     }
-    notices.extend(books.unknown_members());
+    notices.extend(index.unknown_members());
     uses
 }
 
@@ -114,7 +114,7 @@ impl<'a> RecordIndex<'a> {
         for api in &records.apis {
             current.entry(api.name.to_ascii_lowercase()).or_insert(api.is_current);
         }
-        let mut books = Self {
+        let mut index = Self {
             records,
             current,
             titles,
@@ -124,9 +124,9 @@ impl<'a> RecordIndex<'a> {
             rerouted: BTreeSet::new(),
         };
         let fragments = Fragments::new(&records.fragments);
-        let current = records.policies.iter().filter(|policy| books.is_current(&policy.scope));
+        let current = records.policies.iter().filter(|policy| index.is_current(&policy.scope));
         for (policy, includers) in fragments.in_order(current.collect()) {
-            let users: Vec<String> = includers.iter().map(|includer| books.who(&includer.scope)).collect();
+            let users: Vec<String> = includers.iter().map(|includer| index.who(&includer.scope)).collect();
             let source = PolicySource {
                 users: words::distinct(users.iter().map(String::as_str))
                     .into_iter()
@@ -135,14 +135,14 @@ impl<'a> RecordIndex<'a> {
                 mentions: &policy.mentions,
             };
             if source.sends().next().is_some() {
-                books
+                index
                     .rerouted
                     .extend(includers.iter().filter_map(|includer| includer.scope.api()).map(base));
             }
-            books.sources.push(source);
+            index.sources.push(source);
         }
         let mut users: HashMap<String, Vec<(UserList, bool)>> = HashMap::new();
-        for source in &books.sources {
+        for source in &index.sources {
             for (name, is_conditional) in source.sends() {
                 let Some(name) = name else { continue };
                 let of = users.entry(name.to_ascii_lowercase()).or_default();
@@ -153,14 +153,14 @@ impl<'a> RecordIndex<'a> {
             let through = users.get(&pool.name.to_ascii_lowercase()).cloned().unwrap_or_default();
             for member in &pool.members {
                 let member = member.to_ascii_lowercase();
-                books.pools.entry(member.clone()).or_default().push(&pool.name);
+                index.pools.entry(member.clone()).or_default().push(&pool.name);
                 // A member of a pool gets some of the calls.
                 let of = users.entry(member).or_default();
                 of.extend(through.iter().map(|(users, _)| (users.clone(), false)));
             }
         }
-        books.users = users;
-        books
+        index.users = users;
+        index
     }
 
     /// Whether a policy applies to calls that do not ask for an old revision.

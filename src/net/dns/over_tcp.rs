@@ -21,13 +21,13 @@ use crate::{
     model::Transport,
     net::{
         is_reset,
-        tcp::{self, Manner},
+        tcp::{self, ConnectOptions},
         udp,
     },
 };
 
 /// Number of connections that repeat a truncated query: if one of two appliances loses its packets, the port decides.
-const MOST: usize = 4;
+const MAX_CONNECTIONS: usize = 4;
 /// Each but the first starts after this share of the time limit, or at once after a failed one.
 const START_SHARE: u32 = 5;
 
@@ -46,14 +46,14 @@ impl StageLimits {
 }
 
 impl DnsQuestion {
-    /// Queries over one connection, or over further ones if `spare` has sockets for them, until one brings a reply. If
+    /// Queries over one connection, or over further ones if `spare_sockets` has sockets for them, until one brings a reply. If
     /// none does, the first of those that got furthest determines the reason.
     pub(super) async fn ask_tcp(
         &self,
         server: SocketAddr,
         limit: Duration,
         end_of_run: Time,
-        spare: Option<&Semaphore>,
+        spare_sockets: Option<&Semaphore>,
     ) -> DnsExchange {
         let now = Time::now();
         let limits = &StageLimits {
@@ -67,7 +67,7 @@ impl DnsQuestion {
             drop(permit);
             exchange
         };
-        let mut most = if spare.is_some() { MOST } else { 1 };
+        let mut most = if spare_sockets.is_some() { MAX_CONNECTIONS } else { 1 };
         let mut made = 1;
         let mut running = FuturesUnordered::from_iter([ask(None)]);
         let mut failed: Vec<DnsExchange> = Vec::new();
@@ -86,9 +86,9 @@ impl DnsQuestion {
             }
             let now = Time::now();
             if made < most && next <= now {
-                match spare
+                match spare_sockets
                     .filter(|_| now < limits.connect)
-                    .and_then(|spare| spare.try_acquire().ok())
+                    .and_then(|spare_sockets| spare_sockets.try_acquire().ok())
                 {
                     Some(permit) => {
                         running.push(ask(Some(permit)));
@@ -102,7 +102,7 @@ impl DnsQuestion {
         let ignored = failed.into_iter().flat_map(|other| other.ignored);
         DnsExchange {
             sent: made,
-            ignored: ignored.chain(end.ignored).take(udp::MOST_IGNORED).collect(),
+            ignored: ignored.chain(end.ignored).take(udp::MAX_IGNORED).collect(),
             ..end
         }
     }
@@ -111,7 +111,7 @@ impl DnsQuestion {
     async fn ask_once(&self, server: SocketAddr, limits: &StageLimits) -> DnsExchange {
         let started = Instant::now();
         let mut ignored = Vec::new();
-        let (opened, stream) = tcp::connect(server, Manner::default(), limits.connect).await;
+        let (opened, stream) = tcp::connect(server, ConnectOptions::default(), limits.connect).await;
         let source = opened.source;
         let (connection, end) = match stream {
             Some(mut stream) => {
@@ -152,7 +152,7 @@ impl DnsQuestion {
             let message = read_message(stream).await.map_err(|error| ended(&error))?;
             match self.accept(id, &message) {
                 Ok(reply) => return Ok(reply),
-                Err(why) if ignored.len() < udp::MOST_IGNORED => ignored.push(why),
+                Err(why) if ignored.len() < udp::MAX_IGNORED => ignored.push(why),
                 Err(_) => {}
             }
         }

@@ -19,13 +19,13 @@ use self::certificate::{dates, dns_names, is_for, issuer_hosts};
 use super::roots::{Roots, is_its_own_issuer};
 
 /// How many names of a certificate are kept for evidence; CDN certificates contain hundreds.
-const MOST_NAMES: usize = 6;
+const MAX_NAMES: usize = 6;
 
 /// How many of a server's certificates are considered as ends of its chain; normal servers send three.
-const MOST_AUTHORITIES: usize = 8;
+const MAX_AUTHORITIES: usize = 8;
 
 /// How many characters of a certificate's text fields are kept: the issuer decides how long a name is.
-const LONGEST: usize = 200;
+const MAX_CHARACTERS: usize = 200;
 
 /// What a server presented, as parsed fields only: a chain in DER is 4 to 6 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -174,7 +174,7 @@ impl ChainFacts {
         facts.subject = short(&certificate.subject());
         facts.issuer = short(&certificate.issuer());
         (facts.not_before, facts.not_after) = dates(&certificate);
-        let ends = sent.iter().take(MOST_AUTHORITIES).filter_map(end);
+        let ends = sent.iter().take(MAX_AUTHORITIES).filter_map(end);
         facts.first_end = ends.chain(facts.not_after).min();
 
         let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
@@ -235,18 +235,18 @@ impl ChainFacts {
         if matches!(facts.trust, Trust::UnknownIssuer | Trust::Unacceptable(_)) {
             let path = path(&certificate, sent);
             facts.trusted_by_vm = Some(verify(roots.of_this_vm(), sent, now).is_ok());
-            facts.issuer_hosts = path.iter().rev().flat_map(issuer_hosts).take(MOST_NAMES).collect();
+            facts.issuer_hosts = path.iter().rev().flat_map(issuer_hosts).take(MAX_NAMES).collect();
             facts.ends_in_root = path.last().is_some_and(is_its_own_issuer);
             facts.ends_at = path.last().map(|top| short(&top.issuer())).unwrap_or_default();
             let leads_to = |authority: &&CertificateDer<'_>| {
                 let mut store = RootCertStore::empty();
                 store.add((*authority).clone().into_owned()).is_ok() && verify(&store, sent, now).is_ok()
             };
-            let authorities = sent.iter().take(MOST_AUTHORITIES).filter(leads_to);
+            let authorities = sent.iter().take(MAX_AUTHORITIES).filter(leads_to);
             facts.leads_to = authorities.filter_map(authority).collect();
             facts.public_issuer = roots.is_public(certificate.issuer());
         }
-        facts.names = all_names.iter().take(MOST_NAMES).map(|text| short(&text)).collect();
+        facts.names = all_names.iter().take(MAX_NAMES).map(|text| short(&text)).collect();
         facts
     }
 }
@@ -301,8 +301,8 @@ fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -
 /// The fields of a certificate that are kept.
 fn short(text: &impl ToString) -> String {
     let text = text.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some(_) => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+    match text.char_indices().nth(MAX_CHARACTERS) {
+        Some(_) => text.chars().take(MAX_CHARACTERS - 1).chain(['…']).collect(),
         None => text,
     }
 }
@@ -510,12 +510,12 @@ mod tests {
         let said = [&facts.subject, &facts.issuer].into_iter().chain(&facts.names);
         for text in said {
             assert!(
-                text.chars().count() == LONGEST && text.ends_with('…'),
+                text.chars().count() == MAX_CHARACTERS && text.ends_with('…'),
                 "{} characters",
                 text.chars().count()
             );
         }
-        assert!(!format!("{facts:?}").contains(&"x".repeat(LONGEST + 1)));
+        assert!(!format!("{facts:?}").contains(&"x".repeat(MAX_CHARACTERS + 1)));
     }
 
     proptest! {

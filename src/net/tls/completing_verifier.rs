@@ -15,12 +15,12 @@ use super::roots::Roots;
 
 /// Accepts a server whose chain ends in one of the roots, with or without the built-in intermediates.
 #[derive(Debug)]
-pub(super) struct Completing {
+pub(super) struct CompletingVerifier {
     verifier: Arc<WebPkiServerVerifier>,
     intermediates: Vec<CertificateDer<'static>>,
 }
 
-impl Completing {
+impl CompletingVerifier {
     /// A verifier with these roots.
     ///
     /// # Panics
@@ -37,7 +37,7 @@ impl Completing {
     }
 }
 
-impl ServerCertVerifier for Completing {
+impl ServerCertVerifier for CompletingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -99,7 +99,7 @@ mod tests {
             let mut roots = Roots::builtin();
             roots.add_file(file.path()).unwrap();
             let name = ServerName::try_from(name.to_string()).unwrap();
-            Completing::new(&roots).verify_server_cert(leaf.der(), &[], &name, &[], UnixTime::now())
+            CompletingVerifier::new(&roots).verify_server_cert(leaf.der(), &[], &name, &[], UnixTime::now())
         };
         assert!(verdict(root.pem() + &link.pem(), "management.example").is_ok());
         assert!(verdict(root.pem() + &link.pem(), "other.example").is_err());

@@ -29,14 +29,14 @@ pub(super) struct HandshakeRecord {
 
 /// Verifier and client certificate resolver of one connection: both only record.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct RecordingVerifier {
     roots: Arc<Roots>,
     chains: Arc<Chains>,
     names: Arc<[String]>,
     seen: Mutex<HandshakeRecord>,
 }
 
-impl Recorder {
+impl RecordingVerifier {
     pub(super) fn new(roots: Arc<Roots>, chains: Arc<Chains>, names: Arc<[String]>) -> Self {
         Self {
             roots,
@@ -56,7 +56,7 @@ impl Recorder {
     }
 }
 
-impl ServerCertVerifier for Recorder {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -101,7 +101,7 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-impl ResolvesClientCert for Recorder {
+impl ResolvesClientCert for RecordingVerifier {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.note(|seen| seen.asked = true);
         None

@@ -14,7 +14,7 @@ use ring::digest::{self, SHA256, SHA256_OUTPUT_LEN};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 
 /// How many signatures are remembered, in 32 bytes each. Beyond that, all are verified again.
-const MOST: usize = 2048;
+const MAX_REMEMBERED: usize = 2048;
 
 /// Signatures known to be valid: digests of algorithm, key, message and signature.
 type VerifiedDigests = Mutex<HashSet<[u8; SHA256_OUTPUT_LEN]>>;
@@ -72,7 +72,7 @@ impl SignatureVerificationAlgorithm for Remembering {
         }
         self.algorithm.verify_signature(public_key, message, signature)?;
         let mut known = known();
-        if known.len() >= MOST {
+        if known.len() >= MAX_REMEMBERED {
             known.clear();
         }
         known.insert(digest);
@@ -133,10 +133,10 @@ mod tests {
             assert_eq!(checked(b"key", b"message", b"keymessagf"), (false, 1));
             assert_eq!(checked(b"other", b"message", b"keymessage"), (false, 1));
         }
-        for number in 0..MOST {
+        for number in 0..MAX_REMEMBERED {
             let number = number.to_le_bytes();
             assert_eq!(checked(b"", &number, &number), (true, 1));
         }
-        assert!(signatures.0[0].known.lock().unwrap().len() <= MOST);
+        assert!(signatures.0[0].known.lock().unwrap().len() <= MAX_REMEMBERED);
     }
 }

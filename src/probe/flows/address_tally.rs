@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{EarlierResult, Flows, FlowsSoFar, MOST, Showing};
+use super::{ConnectionResult, EarlierResult, Flows, FlowsSoFar, MAX_CONNECTIONS};
 use crate::{
     model::{Need, Transport},
     plan::PlannedEndpoint,
@@ -20,7 +20,7 @@ pub(super) struct AddressTally {
     proved: usize,
     failed: usize,
     /// The failed ones, and those that verified the service before.
-    fell_silent: usize,
+    went_silent: usize,
     /// Those that verified the service.
     proved_then_silent: usize,
     not_tried: usize,
@@ -48,25 +48,25 @@ impl AddressTally {
     }
 
     /// One has ended.
-    pub(super) fn end(&mut self, segment: Option<u32>, showing: Showing) {
+    pub(super) fn end(&mut self, segment: Option<u32>, showing: ConnectionResult) {
         self.running -= 1;
         if segment.is_some() {
             return;
         }
         match showing {
-            Showing::Proved => self.proved += 1,
-            Showing::ProvedThenSilent => {
+            ConnectionResult::Proved => self.proved += 1,
+            ConnectionResult::ProvedThenSilent => {
                 self.proved += 1;
                 self.proved_then_silent += 1;
-                self.fell_silent += 1;
+                self.went_silent += 1;
             }
-            Showing::Failed => self.failed += 1,
-            Showing::FellSilent => {
+            ConnectionResult::Failed => self.failed += 1,
+            ConnectionResult::WentSilent => {
                 self.failed += 1;
-                self.fell_silent += 1;
+                self.went_silent += 1;
             }
-            Showing::Nothing => {}
-            Showing::NotTried => self.not_tried += 1,
+            ConnectionResult::Nothing => {}
+            ConnectionResult::NotTried => self.not_tried += 1,
         }
     }
 
@@ -92,14 +92,14 @@ impl AddressTally {
         match self.started {
             1 if endpoint.need == Need::Documented => fails,
             1 => fails || differs || self.proved_then_silent > 0,
-            MOST.. => false,
+            MAX_CONNECTIONS.. => false,
             _ if endpoint.need == Need::Documented => false,
             _ => differs || (shown.differ && (fails || self.shows_both(flows, waited))),
         }
     }
 
     fn fails(&self, flows: &Flows, waited: Duration) -> bool {
-        self.failed > 0 || waited >= flows.patience
+        self.failed > 0 || waited >= flows.second_connection_after
     }
 
     /// What this address adds to what the run has shown.
@@ -117,7 +117,7 @@ impl AddressTally {
 
     /// Whether both outcomes occurred; a connection that keeps waiting long after another passed counts as failed.
     fn shows_both(&self, flows: &Flows, waited: Duration) -> bool {
-        self.proved > 0 && (self.failed > 0 || waited >= 2 * flows.patience)
+        self.proved > 0 && (self.failed > 0 || waited >= 2 * flows.second_connection_after)
     }
 
     /// Whether connections with small segments are needed; `mute` is how many have waited for long after our data was
@@ -128,6 +128,6 @@ impl AddressTally {
             && endpoint.need != Need::Documented
             && self.proved == self.proved_then_silent
             && self.small < SMALL
-            && self.fell_silent + mute >= SMALL
+            && self.went_silent + mute >= SMALL
     }
 }

@@ -38,9 +38,9 @@ impl StageClock {
     }
 
     /// The same, where no stage may take longer than this either.
-    pub fn within(stages: &ProbeContext, patience: Duration) -> Self {
+    pub fn within(stages: &ProbeContext, timeout: Duration) -> Self {
         Self {
-            timeout: stages.limits.timeout.min(patience),
+            timeout: stages.limits.timeout.min(timeout),
             end: stages.end,
             entered: Mutex::default(),
         }
@@ -69,8 +69,8 @@ impl ConnectionProgress {
     }
 
     /// The same, where no stage may take longer than this.
-    pub fn within(stages: &ProbeContext, patience: Duration) -> Self {
-        Self::parallel(Arc::new(StageClock::within(stages, patience)))
+    pub fn within(stages: &ProbeContext, timeout: Duration) -> Self {
+        Self::parallel(Arc::new(StageClock::within(stages, timeout)))
     }
 
     /// The state of a connection with parallel ones.
@@ -117,9 +117,9 @@ impl ConnectionProgress {
     }
 
     /// Whether it has waited this long for an answer to our data.
-    pub fn is_silent(&self, now: Instant, patience: Duration) -> bool {
+    pub fn is_silent(&self, now: Instant, timeout: Duration) -> bool {
         let (step, since, _) = self.stage();
-        step != ConnectionStage::Connect && now.duration_since(since) >= patience
+        step != ConnectionStage::Connect && now.duration_since(since) >= timeout
     }
 
     /// Whether its last stage ended before it had half of its time: then a missing reply shows nothing.

@@ -18,7 +18,7 @@ use crate::{
 /// Where titles begin, behind the status.
 const TITLE: usize = 14;
 /// Endpoints of one dependency that are listed one by one.
-const MOST_ROWS: usize = 6;
+const MAX_ROWS: usize = 6;
 
 /// Writes the tables of required and of optional dependencies.
 pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
@@ -112,12 +112,12 @@ impl DependencyTable<'_> {
         };
         let told: Vec<&EndpointReport> = group.failing().filter(|e| !silent(e)).collect();
         for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
-            for endpoint in endpoints.iter().take(MOST_ROWS) {
+            for endpoint in endpoints.iter().take(MAX_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
                 page.line(StyledLine::at(TITLE).text(&target));
             }
-            if endpoints.len() > MOST_ROWS {
-                let more = format!("and {} more", endpoints.len() - MOST_ROWS);
+            if endpoints.len() > MAX_ROWS {
+                let more = format!("and {} more", endpoints.len() - MAX_ROWS);
                 page.line(StyledLine::at(TITLE).styled(style::DIM, &more));
             }
             page.paragraph(StyledLine::at(TITLE + 2), style::DIM, &detail, Some(3));

@@ -29,7 +29,7 @@ const ROWS: usize = 22;
 enum Fold {
     Nothing,
     /// The drawn way.
-    Ways,
+    Traceroutes,
     /// What hints advise as well.
     Hints,
 }
@@ -38,7 +38,7 @@ enum Fold {
 pub(super) fn write(page: &mut TextPage, report: &Report, options: &Options) {
     page.gap();
     let mark = page.mark();
-    for fold in [Fold::Nothing, Fold::Ways, Fold::Hints] {
+    for fold in [Fold::Nothing, Fold::Traceroutes, Fold::Hints] {
         page.rewind(mark);
         write_folded(page, report, options, fold);
         if options.detail > Detail::Brief || page.lines_since(mark) <= ROWS {
@@ -107,7 +107,7 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
             page.line(StyledLine::at(marked).styled(style::DOUBTFUL, &mark));
         }
     }
-    if fold < Fold::Ways {
+    if fold < Fold::Traceroutes {
         findings::way(page, finding);
     }
     if fold < Fold::Hints || finding.confidence > Confidence::Low {

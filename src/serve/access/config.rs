@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Rules, Users, tls,
-    users::{self, Turn},
+    users::{self, HashPermits},
 };
 use crate::file;
 
@@ -93,13 +93,13 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// Reads a file and those that it names. Paths in it begin at its folder.
-pub(super) fn load(path: &Path, turn: &Turn) -> Read {
+pub(super) fn load(path: &Path, turn: &HashPermits) -> Read {
     let mut watched = vec![Watched::new(path)];
     let rules = rules(path, turn, &mut watched);
     Read { rules, watched }
 }
 
-fn rules(path: &Path, turn: &Turn, watched: &mut Vec<Watched>) -> Result<Rules, String> {
+fn rules(path: &Path, turn: &HashPermits, watched: &mut Vec<Watched>) -> Result<Rules, String> {
     let text = file::read_text(path, MAX_SIZE).map_err(|error| format!("--web-config: {error}"))?;
     let of = |error: String| format!("--web-config: {}: {error}", file::shown(path));
     let File {

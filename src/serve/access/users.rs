@@ -23,13 +23,13 @@ use tokio::{
 use crate::hello;
 
 /// A hash of a higher cost takes longer than a scrape may: each step doubles the time, and 12 takes a quarter of a second.
-const MOST_COST: u32 = 15;
+const MAX_COST: u32 = 15;
 /// So many wrong passwords are remembered.
-const MOST_WRONG: usize = 64;
+const MAX_WRONG: usize = 64;
 /// By how much longer than its hash took a wrong password keeps the next waiting.
 const PENALTY: u32 = 3;
 /// A longer `Authorization` is refused, in bytes.
-const MOST_BYTES: usize = 1024;
+const MAX_BYTES: usize = 1024;
 
 /// Who may come in.
 #[derive(Debug)]
@@ -39,14 +39,14 @@ pub(crate) struct Users {
     dummy_hash: String,
     key: hmac::Key,
     seen: Mutex<Seen>,
-    turn: Turn,
+    turn: HashPermits,
 }
 
 /// Whose hash is computed: one at a time, over all versions of a web config.
-pub(super) type Turn = Arc<Semaphore>;
+pub(super) type HashPermits = Arc<Semaphore>;
 
 /// No request's turn yet.
-pub(super) fn turn() -> Turn {
+pub(super) fn turn() -> HashPermits {
     Arc::new(Semaphore::new(1))
 }
 
@@ -58,16 +58,16 @@ struct Seen {
 
 impl Users {
     /// Users by name, each with a bcrypt hash.
-    pub(super) fn new(hashes: BTreeMap<String, String>, turn: Turn) -> Result<Self, String> {
+    pub(super) fn new(hashes: BTreeMap<String, String>, turn: HashPermits) -> Result<Self, String> {
         for (name, hash) in &hashes {
             let parts: HashParts = hash.parse().map_err(|_| {
                 format!(
                     "basic_auth_users: the value for \"{name}\" is not a bcrypt hash, as `htpasswd -nBC 10 {name}` prints it"
                 )
             })?;
-            if parts.get_cost() > MOST_COST {
+            if parts.get_cost() > MAX_COST {
                 return Err(format!(
-                    "basic_auth_users: the hash of \"{name}\" has a cost of {}, but the maximum is {MOST_COST}",
+                    "basic_auth_users: the hash of \"{name}\" has a cost of {}, but the maximum is {MAX_COST}",
                     parts.get_cost()
                 ));
             }
@@ -139,7 +139,7 @@ impl Users {
             seen.right.insert(name, tag);
             return;
         }
-        if seen.wrong.len() == MOST_WRONG {
+        if seen.wrong.len() == MAX_WRONG {
             seen.wrong.pop_front();
         }
         seen.wrong.push_back(tag);
@@ -154,7 +154,7 @@ impl Users {
 fn credentials(header: &[u8]) -> Option<(String, String)> {
     let header = std::str::from_utf8(header)
         .ok()
-        .filter(|header| header.len() <= MOST_BYTES)?;
+        .filter(|header| header.len() <= MAX_BYTES)?;
     let (scheme, encoded) = header.split_once(' ')?;
     let decoded = STANDARD.decode(encoded.trim()).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
@@ -218,7 +218,7 @@ mod tests {
             let seen = users.lock();
             (seen.right.len(), seen.wrong.len())
         };
-        assert_eq!(remembered, (1, super::MOST_WRONG));
+        assert_eq!(remembered, (1, super::MAX_WRONG));
         // No request gets its turn any more: what is remembered needs none.
         users.turn.close();
         assert!(users.allow(Some(&header("a:secret"))).await);

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use nix::libc::O_NONBLOCK;
 
 use super::Line;
-use crate::{file, serve::Moment};
+use crate::{file, serve::ClockReading};
 
 /// What becomes the UTC day; nothing else in braces means anything.
 const DAY: &str = "{day}";
@@ -84,7 +84,7 @@ pub(super) struct LogFile {
     /// How much of the line that is being written stands in the open file already.
     written: usize,
     /// The moment of the last line, and since when the clock is in doubt.
-    last: Option<Moment>,
+    last: Option<ClockReading>,
     doubted: Option<Instant>,
 }
 
@@ -120,7 +120,7 @@ impl LogFile {
     }
 
     /// Opens the file of a time, unless it is open.
-    pub(super) fn open(&mut self, at: Timestamp, now: Moment) -> io::Result<&mut File> {
+    pub(super) fn open(&mut self, at: Timestamp, now: ClockReading) -> io::Result<&mut File> {
         if self.last.is_some_and(|last| now.clock_drift_since(last) > LEAP) {
             self.doubted = Some(now.steady);
         }
@@ -165,7 +165,7 @@ impl LogFile {
     }
 
     /// Appends a line. What a full disk left half written is written to its end the next time.
-    pub(super) fn write(&mut self, line: &Line, now: Moment) -> io::Result<()> {
+    pub(super) fn write(&mut self, line: &Line, now: ClockReading) -> io::Result<()> {
         self.open(line.at, now)?;
         let Some(open) = &mut self.open else {
             return Err(io::Error::other("no file is open"));
@@ -224,7 +224,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Line, LogFile, Moment, O_NONBLOCK, Pattern};
+    use super::{ClockReading, Line, LogFile, O_NONBLOCK, Pattern};
 
     fn line(at: &str, text: &str) -> Line {
         Line {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn write(file: &mut LogFile, at: &str, text: &str) -> std::io::Result<()> {
-        file.write(&line(at, text), Moment::now())
+        file.write(&line(at, text), ClockReading::now())
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         let mut file = LogFile::new(Pattern::new(&mine("{day}.log")).unwrap());
         let began = Instant::now();
         let mut write = |at: &str, hours: u64| {
-            let now = Moment {
+            let now = ClockReading {
                 wall: at.parse().unwrap(),
                 steady: began + Duration::from_secs(hours * 3_600),
             };

@@ -9,7 +9,7 @@ use std::{
 use super::Line;
 
 /// So many lines wait at most: a day of heartbeats and summaries, or 4 MB of changes.
-const MOST: usize = 4_000;
+const MAX_LINES: usize = 4_000;
 
 /// The lines that wait.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Queue {
     /// first may be half written.
     pub(super) fn push(&self, line: Line) {
         let mut state = self.lock();
-        if state.lines.len() >= MOST {
+        if state.lines.len() >= MAX_LINES {
             let old = state
                 .lines
                 .iter()
@@ -82,11 +82,11 @@ impl Queue {
         );
     }
 
-    /// Waits until no line waits, `patience` at most.
-    pub(super) fn wait_until_empty(&self, patience: Duration) {
+    /// Waits until no line waits, `timeout` at most.
+    pub(super) fn wait_until_empty(&self, timeout: Duration) {
         drop(
             self.changed
-                .wait_timeout_while(self.lock(), patience, |state| !state.lines.is_empty()),
+                .wait_timeout_while(self.lock(), timeout, |state| !state.lines.is_empty()),
         );
     }
 
@@ -99,7 +99,7 @@ impl Queue {
 mod tests {
     use jiff::Timestamp;
 
-    use super::{Line, MOST, Queue};
+    use super::{Line, MAX_LINES, Queue};
 
     #[test]
     fn news_outlives_what_is_told_again() {
@@ -109,14 +109,14 @@ mod tests {
             text,
             is_news,
         };
-        for n in 0..MOST {
+        for n in 0..MAX_LINES {
             queue.push(line(n.to_string(), n % 2 == 0));
         }
-        for n in 0..MOST {
+        for n in 0..MAX_LINES {
             queue.push(line(format!("new {n}"), true));
         }
         let (waiting, lost) = queue.state();
-        assert_eq!((waiting, lost), (MOST, MOST as u64));
+        assert_eq!((waiting, lost), (MAX_LINES, MAX_LINES as u64));
         assert_eq!(queue.next().0.text, "0", "the first may be half written");
         let mut texts = Vec::new();
         while queue.state().0 > 0 {
@@ -126,7 +126,7 @@ mod tests {
         assert!(!texts.contains(&"1".to_owned()) && !texts.contains(&"2".to_owned()));
         assert_eq!(
             texts.last().map(String::as_str),
-            Some(format!("new {}", MOST - 1).as_str())
+            Some(format!("new {}", MAX_LINES - 1).as_str())
         );
     }
 }

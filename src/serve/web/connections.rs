@@ -33,7 +33,7 @@ struct Connection {
 
 /// What became of the room for one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum Admission {
     /// There was room.
     Free,
     /// The oldest that had asked for nothing was closed.
@@ -79,22 +79,22 @@ impl Connections {
     }
 
     /// Makes room for one more, where that takes it.
-    pub(super) fn make_room(&self) -> Room {
+    pub(super) fn admit(&self) -> Admission {
         let mut open = lock(&self.open);
         if open.by_number.len() < self.most {
-            return Room::Free;
+            return Admission::Free;
         }
         let is_idle = |connection: &Connection| !connection.is_busy.load(Ordering::Relaxed);
         let oldest = open.by_number.iter().find(|(_, connection)| is_idle(connection));
         let Some(number) = oldest.map(|(number, _)| *number) else {
-            return Room::Full;
+            return Admission::Full;
         };
         let given_up = open.by_number.remove(&number);
         drop(open);
         if let Some(task) = given_up.and_then(|connection| connection.task) {
             task.abort();
         }
-        Room::Made
+        Admission::Made
     }
 
     /// Keeps a connection whose task `start` starts.
@@ -127,7 +127,7 @@ mod tests {
         },
     };
 
-    use super::{Connections, Room};
+    use super::{Admission, Connections};
 
     #[tokio::test]
     async fn the_oldest_idle_one_makes_room_and_busy_ones_stay() {
@@ -145,13 +145,13 @@ mod tests {
             busy
         };
         let first = open();
-        assert_eq!(connections.make_room(), Room::Free);
+        assert_eq!(connections.admit(), Admission::Free);
         let second = open();
         first.store(true, Ordering::Relaxed);
-        assert_eq!(connections.make_room(), Room::Made);
+        assert_eq!(connections.admit(), Admission::Made);
         tokio::task::yield_now().await;
         assert_eq!((connections.count(), Arc::strong_count(&second)), (1, 1));
         open().store(true, Ordering::Relaxed);
-        assert_eq!(connections.make_room(), Room::Full);
+        assert_eq!(connections.admit(), Admission::Full);
     }
 }

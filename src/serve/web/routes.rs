@@ -9,7 +9,7 @@ use hyper::{
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 
-use crate::serve::{Board, metrics};
+use crate::serve::{ServeState, metrics};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -20,7 +20,7 @@ const KNOWN: &str =
 const NO_ROUND: &str = "No round has finished yet.\n";
 
 /// The answer to a request.
-pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
+pub(super) fn answer(method: &Method, path: &str, serve_state: &ServeState) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut refused = response(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -33,15 +33,19 @@ pub(super) fn answer(method: &Method, path: &str, board: &Board) -> Response<Ful
         return refused;
     }
     match path {
-        "/metrics" => response(StatusCode::OK, metrics::TYPE, Full::new(metrics::page(board).into())),
-        "/-/healthy" if board.read().is_stuck() => response(
+        "/metrics" => response(
+            StatusCode::OK,
+            metrics::TYPE,
+            Full::new(metrics::page(serve_state).into()),
+        ),
+        "/-/healthy" if serve_state.read().is_stuck() => response(
             StatusCode::SERVICE_UNAVAILABLE,
             TEXT,
             text("No round has finished for longer than a round may take.\n"),
         ),
         "/-/healthy" => response(StatusCode::OK, TEXT, text("healthy\n")),
         "/" | "/report.json" | "/-/ready" => {
-            let shown = board.read().shown.clone();
+            let shown = serve_state.read().shown.clone();
             let Some(shown) = shown else {
                 return response(StatusCode::SERVICE_UNAVAILABLE, TEXT, text(NO_ROUND));
             };
@@ -84,22 +88,25 @@ mod tests {
 
     use hyper::{Method, StatusCode};
 
-    use super::{Board, answer, metrics};
+    use super::{ServeState, answer, metrics};
 
     #[test]
     fn rounds_that_no_longer_finish_are_not_healthy() {
-        for (patience, status) in [
+        for (stale_after, status) in [
             (Duration::ZERO, StatusCode::SERVICE_UNAVAILABLE),
             (Duration::from_secs(600), StatusCode::OK),
         ] {
-            let board = Board::new(patience);
+            let serve_state = ServeState::new(stale_after);
             // More than no time at all has passed.
-            while board.read().is_stuck() != patience.is_zero() {
+            while serve_state.read().is_stuck() != stale_after.is_zero() {
                 std::thread::yield_now();
             }
-            assert_eq!(answer(&Method::GET, "/-/healthy", &board).status(), status);
-            assert_eq!(answer(&Method::GET, "/metrics", &board).status(), StatusCode::OK);
-            assert!(metrics::page(&board).contains("\napim_probe_up 0\n"), "no round yet");
+            assert_eq!(answer(&Method::GET, "/-/healthy", &serve_state).status(), status);
+            assert_eq!(answer(&Method::GET, "/metrics", &serve_state).status(), StatusCode::OK);
+            assert!(
+                metrics::page(&serve_state).contains("\napim_probe_up 0\n"),
+                "no round yet"
+            );
         }
     }
 }

@@ -55,8 +55,10 @@ async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr
     let question = DnsQuestion::new(host, false).ok_or_else(|| format!("{host} is not a valid DNS name"))?;
     for server in name_servers {
         let end = tokio::time::Instant::from(Instant::now() + TIMEOUT);
-        let spare = Semaphore::new(REPETITIONS);
-        let exchange = question.ask(*server, Transport::Udp, TIMEOUT, end, &spare).await;
+        let spare_sockets = Semaphore::new(REPETITIONS);
+        let exchange = question
+            .ask(*server, Transport::Udp, TIMEOUT, end, &spare_sockets)
+            .await;
         if let DnsEnd::Answered(answer) = exchange.end
             && !answer.addresses.is_empty()
         {

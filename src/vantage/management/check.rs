@@ -34,7 +34,7 @@ impl Checked {
 ///
 /// Must not be called by a task of a runtime.
 pub(crate) fn check<'a>(
-    errand: &ManagementRequest<'_>,
+    request: &ManagementRequest<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
     until: &Cutoff,
@@ -43,7 +43,7 @@ pub(crate) fn check<'a>(
     let checked = RefCell::new(Checked::default());
     let asked = async {
         tokio::select! {
-            () = check_all(errand, vantage, bodies, until, &checked) => {}
+            () = check_all(request, vantage, bodies, until, &checked) => {}
             () = until.clone().over() => {
                 checked.borrow_mut().why = Some("the run's deadline passed".into());
             }
@@ -58,14 +58,14 @@ pub(crate) fn check<'a>(
 }
 
 async fn check_all<'a>(
-    errand: &ManagementRequest<'_>,
+    request: &ManagementRequest<'_>,
     vantage: &Vantage,
     bodies: impl Iterator<Item = &'a Value>,
     until: &Cutoff,
     checked: &RefCell<Checked>,
 ) {
-    let id = errand.service.as_str();
-    let session = match ManagementSession::open(errand, vantage, until).await {
+    let id = request.service.as_str();
+    let session = match ManagementSession::open(request, vantage, until).await {
         Ok(session) => session,
         Err(trouble) => {
             checked.borrow_mut().why = Some(trouble.to_string());

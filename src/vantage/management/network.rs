@@ -9,7 +9,7 @@ use super::session::{ManagementSession, Reason, SessionError};
 use crate::{
     import::{
         instance::Location,
-        subnets::{self, Card, EndpointPolicy, Subnet, Subnets},
+        subnets::{self, EndpointPolicy, NetworkInterface, Subnet, Subnets},
     },
     model::prediction::NsgAttachment,
     vantage::metadata::Identity,
@@ -107,7 +107,7 @@ async fn tags(
 }
 
 /// The interface that this VM's traffic leaves by.
-async fn card(session: &ManagementSession, machine: &Identity) -> Result<Card, String> {
+async fn card(session: &ManagementSession, machine: &Identity) -> Result<NetworkInterface, String> {
     let id = &machine.resource;
     let refused = |what: &str, scope: &str, trouble: &SessionError| {
         format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
@@ -126,7 +126,7 @@ async fn card(session: &ManagementSession, machine: &Identity) -> Result<Card, S
     let mut why = "the management endpoint lists no network interface of this VM".to_string();
     for (id, answer) in cards.iter().zip(join_all(read).await) {
         match answer.and_then(|card| card.ok_or_else(gone)) {
-            Ok(text) => match Card::read(&text) {
+            Ok(text) => match NetworkInterface::read(&text) {
                 Some(card) if cards.len() == 1 || Some(&card.mac) == machine.mac.as_ref() => return Ok(card),
                 Some(_) => {
                     why =
@@ -146,7 +146,7 @@ fn is_of_scale_set(card: &str) -> bool {
 }
 
 /// The rules and routes of an interface: the effective ones where the identity may ask for them, else the configured ones.
-async fn rules(session: &ManagementSession, card: Card, found: &RefCell<CollectedNetwork>) {
+async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefCell<CollectedNetwork>) {
     let effective = async |what: &str| {
         if is_of_scale_set(&card.id) {
             return Err("Azure provides none for VMs of a scale set".to_string());

@@ -37,10 +37,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait before the result of an operation is asked for, where the endpoint does not say.
 const POLL: Duration = Duration::from_secs(2);
 /// More pages are not asked for: a hundred entries each, they hold more than any instance may have.
-const MOST_PAGES: usize = 100;
+const MAX_PAGES: usize = 100;
 
 /// More of a message is not shown, in characters.
-pub(super) const LONGEST_MESSAGE: usize = 200;
+pub(super) const MAX_MESSAGE: usize = 200;
 
 /// Why there is no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Reason {
             &error
         };
         let is_word = |code: &&str| code.len() <= 80 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let first = |text: &str| one_line(text, LONGEST_MESSAGE);
+        let first = |text: &str| one_line(text, MAX_MESSAGE);
         Self {
             code: inner["code"].as_str().filter(is_word).map(str::to_string),
             message: inner["message"].as_str().filter(|text| !text.is_empty()).map(first),
@@ -139,14 +139,14 @@ pub(super) struct ManagementSession {
 impl ManagementSession {
     /// Gets a token for the cloud's management endpoint, and is ready to ask.
     pub(super) async fn open(
-        errand: &ManagementRequest<'_>,
+        request: &ManagementRequest<'_>,
         vantage: &Vantage,
         until: &Cutoff,
     ) -> Result<Self, SessionError> {
         let base = base(vantage.cloud);
-        let client = Client::verifying(errand.roots, &vantage.name_servers).map_err(SessionError::NotSent)?;
+        let client = Client::verifying(request.roots, &vantage.name_servers).map_err(SessionError::NotSent)?;
         let end = until.end().into();
-        let token = token::token(&base, errand.identity, end)
+        let token = token::token(&base, request.identity, end)
             .await
             .map_err(SessionError::NoToken)?;
         Ok(Self {
@@ -185,7 +185,7 @@ impl ManagementSession {
             next = next_link(&reply.body)?;
             keep(reply.body);
             if let Some(link) = &next
-                && (asked.len() >= MOST_PAGES || asked.contains(link))
+                && (asked.len() >= MAX_PAGES || asked.contains(link))
             {
                 return Err(SessionError::Redirected);
             }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::session::{LIMIT, LONGEST_MESSAGE};
+use super::session::{LIMIT, MAX_MESSAGE};
 use crate::{
     text::one_line,
     vantage::{http::RequestFailure, metadata, secret::Secret},
@@ -17,7 +17,7 @@ use crate::{
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
 const API_VERSION: &str = "2018-02-01";
 /// No answer with a token is longer, in bytes: tokens have two thousand or so.
-const MOST_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 /// How a header says what follows (RFC 6750 §2.1).
 const SCHEME: &str = "Bearer ";
 
@@ -73,7 +73,7 @@ pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) 
     };
     let mut pause = PAUSE;
     for tries_left in (0..TRIES).rev() {
-        match metadata::get_secret(&path, MOST_BYTES, LIMIT).await {
+        match metadata::get_secret(&path, MAX_BYTES, LIMIT).await {
             Ok((404 | 410 | 429 | 500..=599, _)) if tries_left > 0 && Instant::now() + pause < end => {
                 sleep(pause).await;
                 pause *= 2;
@@ -120,7 +120,7 @@ fn no_identity(body: &Secret, identity: Option<&str>) -> String {
     }
     let said = serde_json::from_slice::<ErrorResponse>(body.bytes())
         .ok()
-        .map(|answer| format!(": \"{}\"", one_line(&answer.error_description, LONGEST_MESSAGE)))
+        .map(|answer| format!(": \"{}\"", one_line(&answer.error_description, MAX_MESSAGE)))
         .unwrap_or_default();
     match identity {
         Some(id) => format!(

@@ -102,7 +102,7 @@ fn what_cannot_be_deleted_is_said_with_the_command() {
 
 #[test]
 fn ctrl_c_at_any_step_deletes_the_vm() {
-    for steps in ways() {
+    for steps in traceroutes() {
         for step in steps.1 {
             let azure = Azure::new();
             let script = script(&azure, steps.0);
@@ -126,7 +126,7 @@ fn ctrl_c_at_any_step_deletes_the_vm() {
 
 #[test]
 fn a_lost_terminal_at_any_step_deletes_the_vm() {
-    for (flags, steps) in ways() {
+    for (flags, steps) in traceroutes() {
         for step in steps {
             let azure = Azure::new();
             if !hung_up(&azure, &script(&azure, flags), &step) {
@@ -140,7 +140,7 @@ fn a_lost_terminal_at_any_step_deletes_the_vm() {
 }
 
 /// With the agent by a storage account, and as a VM Application: the flags, and all that is asked of Azure.
-fn ways() -> [(&'static [&'static str], Vec<String>); 2] {
+fn traceroutes() -> [(&'static [&'static str], Vec<String>); 2] {
     [&[] as &[&str], &["--app-version-id", VERSION]].map(|flags| {
         let azure = Azure::new();
         azure.install_agent();

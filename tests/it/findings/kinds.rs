@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use apim_probe::{
     diagnosis::findings::RULES,
     import::{
-        subnets::{Card, EndpointPolicy, Subnet, Subnets},
+        subnets::{EndpointPolicy, NetworkInterface, Subnet, Subnets},
         view::{InstanceView, Location},
     },
     model::{Cause, FindingKind},
@@ -53,7 +53,7 @@ fn guarded() -> Subnets {
         ..Subnet::default()
     };
     Subnets {
-        here: Some((Card::default(), subnet("vm"))),
+        here: Some((NetworkInterface::default(), subnet("vm"))),
         instance: Some(subnet("apim")),
         policies: vec![EndpointPolicy {
             id: "/policies/ours".into(),

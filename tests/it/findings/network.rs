@@ -24,7 +24,7 @@ use apim_probe::{
         clock::Measured,
         control::{Controls, LateControl, NameControl, TEST_NET_1},
         trace::{Attempt, NameTrace, Trace},
-        traceroute::Ways,
+        traceroute::Traceroutes,
     },
     rules::{Requirement, RuleBasis, RuleSet},
 };
@@ -324,7 +324,7 @@ impl Network {
         Run {
             began: Timestamp::UNIX_EPOCH,
             controls: self.controls(&traces),
-            ways: Ways::default(),
+            traceroutes: Traceroutes::default(),
             traces,
             names,
             duration: Duration::from_secs(5),

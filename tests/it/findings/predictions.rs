@@ -125,9 +125,9 @@ fn silence_that_rules_allow_points_at_the_next_hop() {
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
     assert_eq!(found.confidence, Confidence::High);
 
-    let straight = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
-    let diagnosis = straight.diagnosis();
-    let said = judged(&straight, &diagnosis, "key-vault").evidence.last().unwrap();
+    let immediate = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let diagnosis = immediate.diagnosis();
+    let said = judged(&immediate, &diagnosis, "key-vault").evidence.last().unwrap();
     assert!(said.contains("security admin rule"), "{said}");
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg, Suspect::Nsg]);

@@ -31,8 +31,8 @@ fn words(finding: &Finding) -> String {
 #[test]
 fn a_server_that_waits_needs_its_forwarders() {
     for network in [
-        dns(Server::Waits),
-        Network::with(&[(CUSTOM_DNS, Server::Waits), ("10.0.0.5", Server::Waits)]),
+        dns(Server::StageWaits),
+        Network::with(&[(CUSTOM_DNS, Server::StageWaits), ("10.0.0.5", Server::StageWaits)]),
     ] {
         let finding = first(&network);
         assert!(finding.fix.summary.contains("forwarders"), "{}", words(&finding));
@@ -40,7 +40,7 @@ fn a_server_that_waits_needs_its_forwarders() {
     }
     // Two servers, two faults: each is told what it needs.
     let both = first(&Network::with(&[
-        (CUSTOM_DNS, Server::Waits),
+        (CUSTOM_DNS, Server::StageWaits),
         ("10.0.0.5", Server::NotListening),
     ]));
     for phrase in ["forwarders", "service on 10.0.0.5", "nothing listens", "accepts TCP 53"] {

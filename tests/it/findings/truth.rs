@@ -284,7 +284,7 @@ impl Imagined {
             Server::Fails => "finds no answer",
             Server::Denies => "denies names that exist",
             Server::NotListening => "nothing listens on port 53",
-            Server::Waits => "accepts TCP 53 but never answers",
+            Server::StageWaits => "accepts TCP 53 but never answers",
             Server::MuteOverTcp => "accepts TCP 53 but does not answer over it",
             Server::CutsShort => "answers over UDP 53 but refuses TCP 53",
         }

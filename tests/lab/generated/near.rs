@@ -7,9 +7,9 @@ use apim_probe::model::{Need, Report, Verdict};
 /// The TTL that Linux gives a packet: whatever has less was given it by the agent.
 const USUAL_TTL: u8 = 64;
 /// So many addresses and ports of a run may be looked at.
-const MOST: usize = 4;
+const MAX_ADDRESSES: usize = 4;
 /// So many SYNs may go to each of them.
-const MOST_SYNS: usize = 8;
+const MAX_SYNS: usize = 8;
 
 /// Whether anything that the instance needs is blocked: nothing else is worth a look.
 pub(super) fn may_look(report: &Report) -> bool {
@@ -29,8 +29,8 @@ pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
     if !may_look && !syns.is_empty() {
         return vec![format!("nothing may be looked for, and this was: {syns:?}")];
     }
-    let many = (syns.len() > MOST).then(|| format!("the way to too many addresses was looked at: {syns:?}"));
-    let often = syns.iter().filter(|(_, number)| **number > MOST_SYNS);
+    let many = (syns.len() > MAX_ADDRESSES).then(|| format!("the way to too many addresses was looked at: {syns:?}"));
+    let often = syns.iter().filter(|(_, number)| **number > MAX_SYNS);
     let often = often.map(|(to, number)| format!("{number} SYNs to {to:?} with a small time to live"));
     many.into_iter().chain(often).collect()
 }

@@ -29,7 +29,7 @@ pub(super) enum ServerBehaviour {
     /// It answers some queries over UDP.
     Sometimes,
     /// It accepts connections and answers no query: it is waiting for its forwarders.
-    Waits,
+    StageWaits,
     /// It refuses, over both transports or over the one that was used.
     NotListening,
     /// Nothing comes back at all.
@@ -68,7 +68,7 @@ impl ServerBehaviour {
             (true, _) => Self::Sometimes,
             (false, true) if udp.refused > 0 => Self::NoUdp,
             (false, true) => Self::Dropped(Transport::Udp),
-            (false, false) if tcp.accepted > 0 => Self::Waits,
+            (false, false) if tcp.accepted > 0 => Self::StageWaits,
             (false, false) if udp.refused + tcp.refused > 0 => Self::NotListening,
             (false, false) => Self::Silent,
         }
@@ -95,7 +95,7 @@ impl ServerBehaviour {
             Self::NoUdp => "answers over TCP 53 but refuses UDP 53",
             Self::SilentOverTcp => "accepts TCP 53 but does not answer over it",
             Self::Sometimes => "does not answer every query",
-            Self::Waits => "accepts TCP 53 but never answers",
+            Self::StageWaits => "accepts TCP 53 but never answers",
             Self::NotListening => "is up, but nothing listens on port 53",
             Self::Silent => "does not reply",
         }
@@ -106,7 +106,7 @@ impl ServerBehaviour {
         let sentence = match self {
             Self::Dropped(_) => "so it is up, and a rule on the path covers one transport only",
             Self::NoTcp | Self::NoUdp => "so it is up and reachable, but does not serve one transport",
-            Self::SilentOverTcp | Self::Waits => "so it is up and reachable",
+            Self::SilentOverTcp | Self::StageWaits => "so it is up and reachable",
             Self::NotListening => "so the host is reachable, but its DNS service is not running",
             Self::Answers(_) | Self::AtTimes(_) | Self::Sometimes | Self::Silent => return None,
         };
@@ -126,7 +126,7 @@ impl ServerBehaviour {
             Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             Self::Silent => vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr],
             Self::Sometimes => vec![Suspect::DnsServer, Suspect::Nva],
-            Self::NoTcp | Self::NoUdp | Self::SilentOverTcp | Self::Waits | Self::NotListening => {
+            Self::NoTcp | Self::NoUdp | Self::SilentOverTcp | Self::StageWaits | Self::NotListening => {
                 vec![Suspect::DnsServer]
             }
         }
@@ -155,7 +155,7 @@ impl ServerBehaviour {
             Self::NoUdp | Self::NotListening => {
                 Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53.")).look([SERVERS])
             }
-            Self::Waits => Fix::new(format!(
+            Self::StageWaits => Fix::new(format!(
                 "{server} is running but waits for its own forwarders: make them answer, or have it forward to \
                  {PLATFORM}."
             ))
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn what_a_server_did_says_what_it_needs() {
         for (udp, tcp, reading) in [
-            ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::Waits),
+            ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::StageWaits),
             ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             // It rate-limits its answers, over either transport.

@@ -1,7 +1,7 @@
 //! The words by which block pages are known.
 
 /// Words on a page and the product that they identify.
-pub(super) struct Mark {
+pub(super) struct Signature {
     /// The product, or [`UNKNOWN_PRODUCT`].
     pub author: &'static str,
     /// Any of these, in lower case, as whole words; a word that ends in `*` may continue.
@@ -12,17 +12,17 @@ pub(super) struct Mark {
 pub(super) const UNKNOWN_PRODUCT: &str = "a deny page";
 
 /// Products first: a name is better evidence than a phrase.
-pub(super) const MARKS: &[Mark] = &[
-    Mark {
+pub(super) const SIGNATURES: &[Signature] = &[
+    Signature {
         author: "Azure Firewall",
         words: &["action: deny"],
     },
-    Mark {
+    Signature {
         author: "Zscaler",
         // Each of its clouds has its own domain: zscalerone.net, zscalertwo.net, zscalerten.net, zscloud.net …
         words: &["zscaler*", "zscloud*", "zspreview.net", "zsdemo.net"],
     },
-    Mark {
+    Signature {
         author: "FortiGate",
         words: &[
             "fortiguard",
@@ -40,7 +40,7 @@ pub(super) const MARKS: &[Mark] = &[
             "application blocked!",
         ],
     },
-    Mark {
+    Signature {
         author: "Palo Alto Networks",
         words: &[
             "palo alto networks",
@@ -50,7 +50,7 @@ pub(super) const MARKS: &[Mark] = &[
             "you were trying to use has been blocked",
         ],
     },
-    Mark {
+    Signature {
         author: "Symantec ProxySG",
         words: &[
             "blue coat",
@@ -61,11 +61,11 @@ pub(super) const MARKS: &[Mark] = &[
             "content_filter_denied",
         ],
     },
-    Mark {
+    Signature {
         author: "Skyhigh (McAfee) Web Gateway",
         words: &["mcafee", "skyhigh", "skyhighsecurity", "mwg-internal"],
     },
-    Mark {
+    Signature {
         author: "Forcepoint (Websense)",
         words: &[
             "forcepoint",
@@ -80,15 +80,15 @@ pub(super) const MARKS: &[Mark] = &[
             "mailcontrol.com",
         ],
     },
-    Mark {
+    Signature {
         author: "Sophos",
         words: &["sophos"],
     },
-    Mark {
+    Signature {
         author: "Check Point",
         words: &["check point usercheck", "check point software"],
     },
-    Mark {
+    Signature {
         author: "Cisco Meraki",
         words: &[
             "meraki",
@@ -96,7 +96,7 @@ pub(super) const MARKS: &[Mark] = &[
             "blocked by your network operator",
         ],
     },
-    Mark {
+    Signature {
         author: "Cisco",
         words: &[
             "cisco umbrella",
@@ -107,43 +107,43 @@ pub(super) const MARKS: &[Mark] = &[
             "based on your organization's access policies",
         ],
     },
-    Mark {
+    Signature {
         author: "Netskope",
         words: &["netskope", "goskope"],
     },
-    Mark {
+    Signature {
         author: "Barracuda",
         words: &["barracuda", "barracudanetworks"],
     },
-    Mark {
+    Signature {
         author: "WatchGuard",
         words: &["watchguard"],
     },
-    Mark {
+    Signature {
         author: "SonicWall",
         words: &["sonicwall"],
     },
-    Mark {
+    Signature {
         author: "Trend Micro",
         words: &["trend micro", "interscan"],
     },
-    Mark {
+    Signature {
         author: "Menlo Security",
         words: &["menlo security", "menlosecurity"],
     },
-    Mark {
+    Signature {
         author: "iboss",
         words: &["iboss"],
     },
-    Mark {
+    Signature {
         author: "Smoothwall",
         words: &["smoothwall"],
     },
-    Mark {
+    Signature {
         author: "e2guardian",
         words: &["e2guardian", "dansguardian", "squidguard"],
     },
-    Mark {
+    Signature {
         author: "Squid",
         words: &[
             "err_access_denied",
@@ -153,27 +153,27 @@ pub(super) const MARKS: &[Mark] = &[
             "your cache administrator",
         ],
     },
-    Mark {
+    Signature {
         author: "Privoxy",
         words: &["privoxy"],
     },
-    Mark {
+    Signature {
         author: "tinyproxy",
         words: &["tinyproxy"],
     },
-    Mark {
+    Signature {
         author: "HAProxy",
         words: &["request forbidden by administrative rules"],
     },
-    Mark {
+    Signature {
         author: "Netsweeper",
         words: &["netsweeper", "poweredbynetsweeper.com"],
     },
-    Mark {
+    Signature {
         author: "Kerio Control",
         words: &["kerio control"],
     },
-    Mark {
+    Signature {
         author: UNKNOWN_PRODUCT,
         words: &[
             "web page blocked",
@@ -217,7 +217,7 @@ pub(super) const MARKS: &[Mark] = &[
 ];
 
 /// Paths that only a product's redirects contain. On a page such words prove nothing.
-pub(super) const TARGETS: &[Mark] = &[Mark {
+pub(super) const TARGETS: &[Signature] = &[Signature {
     author: "Check Point",
     words: &["usercheck/portalmain"],
 }];

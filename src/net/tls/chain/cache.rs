@@ -8,7 +8,7 @@ use std::{
 use super::ChainFacts;
 
 /// How many chains are remembered; beyond that, the memory is cleared.
-const MOST: usize = 256;
+const MAX_CHAINS: usize = 256;
 
 /// The most recent chains. The endpoints of one service present the same one, as do the addresses of a name and every
 /// round of a watch: kept for each of them, it would take 0.5 kB of the 4 kB that a report needs per endpoint.
@@ -22,7 +22,7 @@ impl Chains {
         if let Some(known) = known.get(&facts) {
             return known.clone();
         }
-        if known.len() >= MOST {
+        if known.len() >= MAX_CHAINS {
             known.clear();
         }
         let facts = Arc::new(facts);
@@ -56,9 +56,9 @@ mod tests {
         };
         assert!(!Arc::ptr_eq(&first, &chains.share(other_name.clone())));
         assert_eq!(*chains.share(other_name.clone()), other_name);
-        for leaf in 0..2 * MOST {
+        for leaf in 0..2 * MAX_CHAINS {
             assert_eq!(*chains.share(facts(leaf, "a.example")), facts(leaf, "a.example"));
-            assert!(chains.0.lock().unwrap().len() <= MOST);
+            assert!(chains.0.lock().unwrap().len() <= MAX_CHAINS);
         }
     }
 }

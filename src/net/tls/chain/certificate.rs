@@ -7,7 +7,7 @@ use x509_parser::{
     prelude::X509Certificate,
 };
 
-use super::{MOST_NAMES, short};
+use super::{MAX_NAMES, short};
 
 /// The validity period of a certificate.
 pub(super) fn dates(certificate: &X509Certificate<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
@@ -56,7 +56,7 @@ pub(super) fn issuer_hosts(certificate: &X509Certificate<'_>) -> Vec<String> {
             GeneralName::URI(uri) => host(uri).map(|text| short(&text)),
             _ => None,
         })
-        .take(MOST_NAMES)
+        .take(MAX_NAMES)
         .collect()
 }
 

@@ -149,7 +149,7 @@ pub(crate) enum Server {
     /// Nothing listens on its port.
     NotListening,
     /// It accepts connections and answers nothing.
-    Waits,
+    StageWaits,
     /// It answers over UDP, accepts connections and answers nothing over them.
     MuteOverTcp,
     /// Its replies over UDP are cut short, and it refuses connections.
@@ -166,7 +166,7 @@ impl Server {
         Self::Fails,
         Self::Denies,
         Self::NotListening,
-        Self::Waits,
+        Self::StageWaits,
         Self::MuteOverTcp,
         Self::CutsShort,
     ];
@@ -246,14 +246,14 @@ fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsE
         (Server::Well, _)
         | (Server::UdpOnly | Server::MuteOverTcp, Transport::Udp)
         | (Server::TcpOnly, Transport::Tcp) => answered("NOERROR", addresses, [], None),
-        (Server::Waits | Server::MuteOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
+        (Server::StageWaits | Server::MuteOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
             how: "the connection was accepted, and no reply came over it".into(),
         },
         (Server::CutsShort, _) | (Server::NotListening, Transport::Tcp) => not_listening(),
         (Server::Refuses, _) => answered("REFUSED", &[], [], None),
         (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
         (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
-        (Server::Silent | Server::TcpOnly | Server::Waits, Transport::Udp) => DnsEnd::Silent { sent: 3 },
+        (Server::Silent | Server::TcpOnly | Server::StageWaits, Transport::Udp) => DnsEnd::Silent { sent: 3 },
         (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: TIMEOUT,
             end: TcpEnd::Silent {
@@ -442,8 +442,8 @@ fn connection(fault: Option<&Fault>) -> TcpEnd {
         }
         Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 1, true)])),
         Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 13, true)])),
-        Some(Fault::NoRoute) => TcpEnd::Failed(straight(libc::ENETUNREACH)),
-        Some(Fault::NotPermitted) => TcpEnd::Failed(straight(libc::EPERM)),
+        Some(Fault::NoRoute) => TcpEnd::Failed(immediate(libc::ENETUNREACH)),
+        Some(Fault::NotPermitted) => TcpEnd::Failed(immediate(libc::EPERM)),
         _ => TcpEnd::Open,
     }
 }
@@ -452,14 +452,14 @@ fn failed(errno: i32, icmp: Vec<IcmpError>) -> SocketFailure {
     SocketFailure {
         errno: Some(errno),
         text: format!("error {errno}"),
-        straight: false,
+        immediate: false,
         icmp,
     }
 }
 
-fn straight(errno: i32) -> SocketFailure {
+fn immediate(errno: i32) -> SocketFailure {
     SocketFailure {
-        straight: true,
+        immediate: true,
         ..failed(errno, Vec::new())
     }
 }
