@@ -154,6 +154,7 @@ fn place(
         vnet: vantage.vnet,
         source: vantage.source,
         standing,
+        metadata_failure: vantage.metadata_failure.clone(),
         instance_subnet: vantage.subnets.elsewhere().map(|subnet| subnet.id.clone()),
         host: vantage.host.clone(),
         addresses: vantage.addresses.clone(),

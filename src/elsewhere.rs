@@ -151,6 +151,12 @@ impl ReportElsewhere {
                  but nothing about Azure's network"
             ));
         }
+        if there.vantage.is_place_unknown() {
+            notices.push(format!(
+                "--elsewhere {name}: the metadata service told nothing there, so it is unknown whether it was made on an \
+                 Azure VM"
+            ));
+        }
         let flags = there.selection.flags();
         if !flags.is_empty() && there.selection != report.selection {
             notices.push(format!(

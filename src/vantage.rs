@@ -15,6 +15,7 @@ use crate::{
 
 pub(crate) mod cutoff;
 pub(crate) mod descriptors;
+mod firmware;
 pub mod fuzz;
 pub(crate) mod hosts;
 mod http;
@@ -24,6 +25,7 @@ pub(crate) mod resolvers;
 mod secret;
 
 use cutoff::Cutoff;
+use firmware::Firmware;
 use metadata::{Identity, VmMetadata};
 
 /// Where the agent stands.
@@ -37,9 +39,10 @@ pub(crate) struct Vantage {
     pub vnet: Option<Vnet>,
     /// How cloud and region are known.
     pub source: VantageSource,
-    /// Whether the metadata service answered, so that this is a VM of Azure's.
+    /// Whether this is known to be a VM of Azure's: by the metadata service, or by the firmware where that tells nothing.
     pub in_azure: bool,
-    /// What the place says of the instance's network, as far as this machine tells; `None` where it was not to be asked.
+    /// What the place says of the instance's network, as far as this machine tells; `None` where nothing tells, or it was not
+    /// to be asked.
     pub standing: Option<Standing>,
     /// This machine's name.
     pub host: Option<String>,
@@ -98,21 +101,18 @@ impl Vantage {
         let machine = claims
             .metadata
             .then(|| block_on(asked).unwrap_or_else(|error| Err(format!("cannot start: {error}"))));
-        Self::from(claims, machine)
+        Self::from(claims, machine, &Firmware::of_this_machine())
     }
 
     /// What the user claims, and what this machine shows itself: nothing is queried.
     pub(crate) fn without_metadata(claims: &Overrides) -> Self {
-        Self::from(claims, None)
+        Self::from(claims, None, &Firmware::Unknown)
     }
 
-    fn from(claims: &Overrides, machine: Option<Result<VmMetadata, String>>) -> Self {
+    fn from(claims: &Overrides, machine: Option<Result<VmMetadata, String>>, firmware: &Firmware) -> Self {
         let (mut notices, mut unheard) = (Vec::new(), None);
-        let in_azure = matches!(machine, Some(Ok(_)));
-        let standing = machine.as_ref().map(|machine| match machine {
-            Ok(_) => Standing::AzureVm,
-            Err(_) => Standing::NotAzure,
-        });
+        let standing = machine.as_ref().and_then(|machine| standing(machine.is_ok(), firmware));
+        let in_azure = standing == Some(Standing::AzureVm);
         let machine = match machine {
             Some(Ok(machine)) => {
                 notices.extend(machine.notices.iter().cloned());
@@ -120,7 +120,7 @@ impl Vantage {
                 machine
             }
             Some(Err(why)) => {
-                unheard = Some(why);
+                unheard = Some(format!("{why}; {}", without_metadata(firmware)));
                 VmMetadata::default()
             }
             None => VmMetadata::default(),
@@ -184,6 +184,7 @@ impl Vantage {
     /// with it would lack names that are known. A document that is there and names nothing tells nothing.
     pub(crate) fn check_complete(&self, later: &Self) -> Result<(), String> {
         if self.in_azure
+            && self.metadata_failure.is_none()
             && let Some(why) = &later.metadata_failure
         {
             return Err(why.clone());
@@ -237,6 +238,26 @@ impl Vantage {
 fn block_on<T>(asked: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(asked))
+}
+
+/// What is known of a machine's place. That no metadata service answers shows nothing: access to it may be blocked, and
+/// what answers in its place may be a device on the path.
+fn standing(answered: bool, firmware: &Firmware) -> Option<Standing> {
+    match firmware {
+        _ if answered => Some(Standing::AzureVm),
+        Firmware::Azure => Some(Standing::AzureVm),
+        Firmware::Other(_) => Some(Standing::NotAzure),
+        Firmware::Unknown => None,
+    }
+}
+
+/// What is known of the place without the metadata service, as the rest of a sentence.
+fn without_metadata(firmware: &Firmware) -> String {
+    match firmware {
+        Firmware::Azure => "this is an Azure VM all the same, by its chassis asset tag (DMI)".into(),
+        Firmware::Other(vendor) => format!("this is not an Azure VM, but a machine of {vendor} (DMI)"),
+        Firmware::Unknown => "cannot tell whether this is an Azure VM".into(),
+    }
 }
 
 /// Flags win, but the instance is not likely to be in another cloud or region than a VM in its subnet.
@@ -369,7 +390,11 @@ mod tests {
 
     #[test]
     fn metadata_tells_what_flags_do_not() {
-        let seen = Vantage::from(&claims(None, None), Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))));
+        let seen = Vantage::from(
+            &claims(None, None),
+            Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))),
+            &Firmware::Unknown,
+        );
         assert_eq!((seen.cloud, seen.source), (Cloud::Usgov, VantageSource::Metadata));
         assert_eq!(seen.region.as_deref(), Some("usgovvirginia"));
         assert_eq!(
@@ -379,6 +404,7 @@ mod tests {
         let half = Vantage::from(
             &claims(None, Some("usgovtexas")),
             Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))),
+            &Firmware::Unknown,
         );
         assert_eq!((half.cloud, half.source), (Cloud::Usgov, VantageSource::Flags));
         assert_eq!(half.region.as_deref(), Some("usgovtexas"));
@@ -392,9 +418,43 @@ mod tests {
     }
 
     #[test]
+    fn a_metadata_service_that_fails_shows_nothing_about_the_place() {
+        let seen = |firmware: &Firmware| {
+            let silent = Some(Err("no answer".to_string()));
+            let seen = Vantage::from(&claims(None, None), silent, firmware);
+            (seen.standing, seen.in_azure, seen.metadata_failure.unwrap_or_default())
+        };
+        for (firmware, standing, words) in [
+            (
+                Firmware::Unknown,
+                None,
+                "no answer; cannot tell whether this is an Azure VM",
+            ),
+            (
+                Firmware::Azure,
+                Some(Standing::AzureVm),
+                "this is an Azure VM all the same",
+            ),
+            (
+                Firmware::Other("QEMU".into()),
+                Some(Standing::NotAzure),
+                "not an Azure VM, but a machine of QEMU",
+            ),
+        ] {
+            let (seen, in_azure, why) = seen(&firmware);
+            assert_eq!(
+                (seen, in_azure),
+                (standing, standing == Some(Standing::AzureVm)),
+                "{firmware:?}"
+            );
+            assert!(why.contains(words), "{why}");
+        }
+    }
+
+    #[test]
     fn without_metadata_there_is_one_notice() {
         let silent = || Some(Err("no answer".to_string()));
-        let lost = Vantage::from(&claims(None, None), silent());
+        let lost = Vantage::from(&claims(None, None), silent(), &Firmware::Unknown);
         assert_eq!(
             (lost.cloud, lost.region.as_deref(), lost.source),
             (Cloud::Public, None, VantageSource::Default)
@@ -407,6 +467,6 @@ mod tests {
         };
         assert!(told.assumed(false).unwrap().ends_with("pass --cloud"));
         assert_eq!(told.assumed(true), None);
-        assert_eq!(Vantage::from(&claims(None, None), None).assumed(false), None);
+        assert_eq!(Vantage::without_metadata(&claims(None, None)).assumed(false), None);
     }
 }

@@ -122,6 +122,7 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
     if !network.vm.connected {
         ip(&["addr flush dev eth0".to_owned(), "link set eth0 down".to_owned()])?;
     }
+    ip(&network.vm.ip)?;
     chains.load()
 }
 

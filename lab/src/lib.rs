@@ -56,7 +56,15 @@ mod trial;
 mod wire;
 mod world;
 
-use std::{ffi::OsStr, marker::PhantomData, path::PathBuf, process::Command, sync::PoisonError};
+use std::{
+    ffi::OsStr,
+    marker::PhantomData,
+    path::PathBuf,
+    process::Command,
+    sync::PoisonError,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -128,7 +136,35 @@ impl Lab {
     pub fn serve(&self, network: &Network) -> Result<()> {
         self.world.serve(network)?;
         self.relay(network)?;
-        faults::in_vm(network)
+        faults::in_vm(network)?;
+        self.schedule(&network.vm)
+    }
+
+    /// Sees to it that what happens to the VM later does, once the agent has sent its first packet.
+    fn schedule(&self, vm: &Vm) -> Result<()> {
+        let Some(relay) = self.relay.clone().filter(|_| !vm.later.is_empty()) else {
+            return Ok(());
+        };
+        let mut events = vm.later.clone();
+        events.sort_by_key(|event| event.after_ms);
+        let happen = move || {
+            let first = loop {
+                match relay.first_packet() {
+                    Some(first) => break first,
+                    None => thread::sleep(Duration::from_millis(2)),
+                }
+            };
+            for event in events {
+                let due = first + Duration::from_millis(event.after_ms);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                if let Err(error) = tools::ip(&event.ip) {
+                    eprintln!("what should happen to the VM did not: {error:#}");
+                }
+            }
+        };
+        // A thread of this one's has its network, the VM's.
+        thread::Builder::new().name("events".into()).spawn(happen)?;
+        Ok(())
     }
 
     /// Serves everything that an agent plans with these flags, healthy but for the deviations; gives the whole network.

@@ -4,6 +4,7 @@
 //! why a test binary starts itself again for every scenario.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -54,6 +55,7 @@ pub(crate) fn enter(vm: &Vm, resolv_conf: &str) -> Result<Files> {
     tmpfs(&files.root)?;
     cover_resolved(vm.resolved.as_deref(), &resolv_conf_path)?;
     cover(&files.write("resolv.conf", resolv_conf)?, &resolv_conf_path)?;
+    cover_firmware(&vm.firmware)?;
     if Path::new("/etc/hosts").exists() {
         let hosts = format!("127.0.0.1 localhost\n{}", vm.hosts);
         cover(&files.write("hosts", &hosts)?, Path::new("/etc/hosts"))?;
@@ -119,6 +121,25 @@ fn cover_resolved(upstream: Option<&str>, resolv_conf: &Path) -> Result<()> {
     }
     if resolv_conf.starts_with(folder) && !resolv_conf.exists() {
         fs::write(resolv_conf, "").context("making the target of /etc/resolv.conf")?;
+    }
+    Ok(())
+}
+
+/// Hides the hardware that this machine really is, and shows what the VM's firmware says.
+fn cover_firmware(firmware: &BTreeMap<String, String>) -> Result<()> {
+    let classes = Path::new("/sys/class");
+    if !classes.exists() {
+        return if firmware.is_empty() {
+            Ok(())
+        } else {
+            Err(anyhow!("there is no /sys/class to cover"))
+        };
+    }
+    tmpfs(classes)?;
+    let folder = classes.join("dmi/id");
+    fs::create_dir_all(&folder).context("making a place for the firmware")?;
+    for (name, text) in firmware {
+        fs::write(folder.join(name), text).context("writing what the firmware says")?;
     }
     Ok(())
 }

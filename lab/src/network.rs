@@ -71,7 +71,8 @@ impl Network {
     pub fn is_relayed(&self) -> bool {
         // The kernel resets what comes to a closed port, however near it is.
         let resets_from_afar = self.services.values().any(|service| service.closed);
-        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar
+        let is_timed = !self.vm.later.is_empty();
+        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
     }
 
     /// The `resolv.conf` of the VM.
@@ -308,6 +309,8 @@ pub struct Vm {
     pub resolv_conf: Option<String>,
     /// `/run/systemd/resolve/resolv.conf`, on a VM whose `resolv.conf` names systemd-resolved's stub.
     pub resolved: Option<String>,
+    /// Who made the VM by its firmware, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id` shows.
+    pub firmware: BTreeMap<String, String>,
     /// Further lines of `/etc/hosts`.
     pub hosts: String,
     /// Further authorities in the VM's certificate store, beside the public ones.
@@ -316,6 +319,10 @@ pub struct Vm {
     pub default_route: bool,
     /// Whether it has a network at all: an interface with an address.
     pub connected: bool,
+    /// Further commands of `ip`, once it is connected and everything listens: `link set eth0 mtu 576`.
+    pub ip: Vec<String>,
+    /// What happens to it while the agent runs.
+    pub later: Vec<VmEvent>,
     /// The agent's descriptor limit, where it is not the usual one.
     pub descriptors: Option<u64>,
     /// Further environment variables of the agent.
@@ -327,12 +334,25 @@ impl Default for Vm {
         Self {
             resolv_conf: None,
             resolved: None,
+            firmware: BTreeMap::new(),
             hosts: String::new(),
             trusts: Vec::new(),
             default_route: true,
             connected: true,
+            ip: Vec::new(),
+            later: Vec::new(),
             descriptors: None,
             env: BTreeMap::new(),
         }
     }
+}
+
+/// Something that happens to the VM while the agent runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VmEvent {
+    /// So many milliseconds after the first packet that the agent sent.
+    pub after_ms: u64,
+    /// Commands of `ip`.
+    pub ip: Vec<String>,
 }

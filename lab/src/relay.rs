@@ -39,6 +39,7 @@ use crate::{
 };
 
 /// The relay's handle. It ends with the process.
+#[derive(Clone)]
 pub(crate) struct Relay {
     way: Arc<Mutex<Traceroute>>,
     /// The relay's thread, by which others find its network namespace.
@@ -82,6 +83,11 @@ impl Relay {
     /// Takes them back.
     pub(crate) fn lift(&self) {
         lock(&self.way).lift();
+    }
+
+    /// When the first packet of all came; `None` until then.
+    pub(crate) fn first_packet(&self) -> Option<Instant> {
+        lock(&self.way).began()
     }
 
     /// Every frame from the VM so far.

@@ -37,6 +37,11 @@ pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec
             "{names}: not an Azure VM, so what works there shows that the service answers, but nothing about Azure's network"
         ));
     }
+    if let Some(names) = of(&|named| named.report.vantage.is_place_unknown()) {
+        notices.push(format!(
+            "{names}: the metadata service told nothing, so it is unknown whether that was an Azure VM"
+        ));
+    }
     if let Some(names) = of(&|named| named.report.redacted) {
         notices.push(format!(
             "{names}: made with --redact, so your own hosts, addresses and subnets are stand-ins and are not compared: compare \

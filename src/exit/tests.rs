@@ -108,6 +108,7 @@ fn report(words: &str) -> Report {
             vnet: None,
             source: VantageSource::Default,
             standing: None,
+            metadata_failure: None,
             instance_subnet: None,
             host: None,
             addresses: vec![],

@@ -101,7 +101,7 @@ pub enum Standing {
     InSubnet,
     /// An Azure VM, in a subnet that may not be the instance's.
     AzureVm,
-    /// Not an Azure VM: its metadata service does not answer.
+    /// Not an Azure VM: its firmware names another vendor.
     NotAzure,
     /// A machine without a route to what it was to probe.
     NoNetwork,
@@ -122,6 +122,9 @@ pub struct VantageReport {
     /// What that place shows about the instance's network; null if not known.
     #[serde(default)]
     pub standing: Option<Standing>,
+    /// Why the VM's metadata service told nothing, if it was queried: one sentence.
+    #[serde(default)]
+    pub metadata_failure: Option<String>,
     /// The resource id of the instance's subnet, if it is known to differ from this VM's.
     #[serde(default)]
     pub instance_subnet: Option<String>,
@@ -143,6 +146,13 @@ pub struct VantageReport {
     pub imports: Vec<Imported>,
     /// Notices for the reader.
     pub notices: Vec<String>,
+}
+
+impl VantageReport {
+    /// Whether it is not known if this is a VM of Azure's, although its metadata service was asked.
+    pub fn is_place_unknown(&self) -> bool {
+        self.standing.is_none() && self.metadata_failure.is_some()
+    }
 }
 
 /// A document of the instance that was used for the plan.

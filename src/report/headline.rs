@@ -52,6 +52,9 @@ impl Headline {
         if report.vantage.standing == Some(Standing::NotAzure) {
             headline.sentence += "; this is not an Azure VM, so the instance's network may differ";
         }
+        if report.vantage.is_place_unknown() {
+            headline.sentence += "; without the metadata service, it is unknown whether this is an Azure VM";
+        }
         if let Some(subnet) = &report.vantage.instance_subnet {
             let name = subnet.rsplit('/').next().unwrap_or(subnet);
             let _ = write!(headline.sentence, "; the instance is in another subnet, {name}");

@@ -127,6 +127,7 @@ fn opening(report: &Report, all_well: bool) -> String {
         }
         (Some(Standing::InSubnet), None) => "the subnet of the instance: ".to_owned(),
         (Some(Standing::AzureVm), None) => "an Azure VM: ".to_owned(),
+        (None, None) if report.vantage.is_place_unknown() => "a machine that may be outside Azure: ".to_owned(),
         (Some(Standing::NoNetwork) | None, None) => String::new(),
     };
     let what = if all_well {

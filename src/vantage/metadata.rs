@@ -81,11 +81,7 @@ impl Identity {
 pub(super) async fn ask() -> Result<VmMetadata, String> {
     match get(PATH, LIMIT).await {
         Ok(reply) => read(&reply, leaving()),
-        Err(RequestFailure::Silent) => Err(
-            "the metadata service did not answer within a second, so this is not an Azure VM, or its access to the \
-                                     service is blocked"
-                .into(),
-        ),
+        Err(RequestFailure::Silent) => Err("the metadata service did not answer within a second".into()),
         Err(RequestFailure::Untrusted(why) | RequestFailure::Other(why)) => {
             Err(format!("the metadata service cannot be queried ({why})"))
         }
@@ -186,7 +182,11 @@ impl Interface {
 pub(super) fn read(reply: &ApiReply, leaving: Option<IpAddr>) -> Result<VmMetadata, String> {
     match reply.status {
         200 => {}
-        404 => return Err("another cloud's metadata service answered (HTTP 404), so this is not an Azure VM".into()),
+        404 => {
+            return Err(
+                "the metadata service answered with HTTP 404, as another cloud's or a device on the path would".into(),
+            );
+        }
         429 => return Err("the metadata service throttles this VM (HTTP 429)".into()),
         status => return Err(format!("the metadata service answered with HTTP {status}")),
     }

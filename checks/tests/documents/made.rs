@@ -93,6 +93,7 @@ pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
             vnet: None,
             source: VantageSource::Flags,
             standing: None,
+            metadata_failure: None,
             instance_subnet: None,
             host: None,
             addresses: vec!["10.1.2.7".parse().unwrap()],

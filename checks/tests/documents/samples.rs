@@ -235,6 +235,7 @@ pub(crate) fn report(endpoints: Vec<EndpointReport>, findings: Vec<Finding>) -> 
             vnet: None,
             source: VantageSource::Metadata,
             standing: None,
+            metadata_failure: None,
             instance_subnet: None,
             host: Some("vm-probe-1".into()),
             addresses: vec![IpAddr::from([10, 1, 0, 4])],

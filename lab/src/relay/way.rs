@@ -150,6 +150,11 @@ impl Traceroute {
         self.rules.clear();
     }
 
+    /// When the first packet came, the lab's own echoes aside.
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
     /// Every flow so far, in the order of their first packets.
     pub(super) fn flows(&self) -> Vec<Flow> {
         let known = self.order.iter().filter_map(|key| self.flows.get(key));

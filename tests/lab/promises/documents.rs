@@ -88,6 +88,7 @@ const REPORT: Shape = &[
     ("vantage.vnet", "?external|internal"),
     ("vantage.source", "flags|metadata|default"),
     ("vantage.standing", "?in-subnet|azure-vm|not-azure|no-network"),
+    ("vantage.metadata_failure", "?s"),
     ("vantage.instance_subnet", "?s"),
     ("vantage.host", "?s"),
     ("vantage.addresses[]", "s"),

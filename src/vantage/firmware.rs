@@ -1,0 +1,78 @@
+//! What a machine's firmware says of who runs it (SMBIOS, which Linux shows in `/sys/class/dmi/id`). It is there where no
+//! packet gets out, and where access to the metadata service is blocked.
+
+use std::path::Path;
+
+use crate::file;
+
+/// The asset tag that Azure gives the chassis of each VM; cloud-init recognises Azure by it
+/// (<https://cloudinit.readthedocs.io/en/latest/reference/datasources/azure.html>).
+const AZURE_CHASSIS: &str = "7783-7084-3265-9085-8269-3286-77";
+/// Who makes Azure's VMs; but also every other VM of Hyper-V, and Surface.
+const MICROSOFT: &str = "Microsoft Corporation";
+/// A longer file is none of the kernel's, in bytes.
+const MAX_SIZE: usize = 4096;
+
+/// Who runs this machine, by its firmware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Firmware {
+    /// A VM of Azure's.
+    Azure,
+    /// A machine of this vendor.
+    Other(String),
+    /// It may be a VM of Azure's or not: the firmware names nobody, or Microsoft without Azure's tag.
+    Unknown,
+}
+
+impl Firmware {
+    /// That of this machine.
+    pub(super) fn of_this_machine() -> Self {
+        let read = |name: &str| {
+            let bytes = file::read(&Path::new("/sys/class/dmi/id").join(name), MAX_SIZE).ok()?;
+            Some(String::from_utf8_lossy(&bytes).trim().to_owned())
+        };
+        Self::of(read("chassis_asset_tag").as_deref(), read("sys_vendor").as_deref())
+    }
+
+    fn of(chassis: Option<&str>, vendor: Option<&str>) -> Self {
+        match (chassis, vendor) {
+            (Some(AZURE_CHASSIS), _) => Self::Azure,
+            (_, Some(vendor)) if is_name(vendor) && vendor != MICROSOFT => Self::Other(vendor.to_owned()),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Whether it names a vendor at all: boards without one say so, or leave the makers' own words in.
+fn is_name(vendor: &str) -> bool {
+    const FILLERS: [&str; 5] = [
+        "",
+        "to be filled by o.e.m.",
+        "default string",
+        "system manufacturer",
+        "not specified",
+    ];
+    !FILLERS.contains(&vendor.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_tag_or_another_vendor_tells() {
+        for (chassis, vendor, firmware) in [
+            (Some(AZURE_CHASSIS), Some(MICROSOFT), Firmware::Azure),
+            (Some(AZURE_CHASSIS), None, Firmware::Azure),
+            (Some("1234"), Some(MICROSOFT), Firmware::Unknown),
+            (None, Some(MICROSOFT), Firmware::Unknown),
+            (None, None, Firmware::Unknown),
+            (None, Some(""), Firmware::Unknown),
+            (None, Some("To Be Filled By O.E.M."), Firmware::Unknown),
+            (Some(""), Some("QEMU"), Firmware::Other("QEMU".into())),
+            (None, Some("VMware, Inc."), Firmware::Other("VMware, Inc.".into())),
+        ] {
+            assert_eq!(Firmware::of(chassis, vendor), firmware, "{chassis:?} {vendor:?}");
+        }
+    }
+}
