@@ -4,7 +4,7 @@
 //! files ─ tree ─▶ raw records ─ overlay ─▶ one raw catalog ─ lint ─▶ Catalog
 //!          └───────────┴──────── problems ────────┴──▶ Errors ─ render ─▶ text
 //! ```
-//! Every step goes on after a mistake, so that one run shows all of them, each with its place and what to write instead.
+//! Every step continues after a mistake, so that one run shows all of them, each with its position and a correction.
 
 mod decode;
 mod lint;

@@ -3,7 +3,7 @@
 //! ```text
 //! Reports ─ places ─▶ rows (endpoint × place) ─ conclusions ─▶ Comparison ─▶ text | JSON | Markdown | HTML
 //! ```
-//! Nothing is concluded from what a place did not measure, and nothing about places that are not among the reports.
+//! Nothing is concluded from endpoints that a place did not test, or about places without a report.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,31 +30,31 @@ pub mod text;
 /// The `schema` of a comparison.
 pub const SCHEMA: &str = "apim-probe/compare/v1";
 
-/// What several places see of the same endpoints.
+/// The same endpoints, seen from several places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// The places, in the order in which they were given.
     pub vantages: Vec<Place>,
-    /// What makes the reports hard to compare, one sentence each: other catalogs, scopes, times.
+    /// What makes the reports hard to compare, one sentence each: different catalogs, scopes, times.
     pub notices: Vec<String>,
     /// Every endpoint of any of the reports, dependency by dependency.
     pub endpoints: Vec<ComparedEndpoint>,
-    /// What the differences come to, what is required first.
+    /// The conclusions, those about required endpoints first.
     pub conclusions: Vec<Conclusion>,
 }
 
 /// Where a report was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
-    /// What the user calls it, or the name of its file.
+    /// The user's name for it, or the name of its file.
     pub name: String,
     /// When its run began.
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// The cloud whose names were probed.
+    /// The cloud whose hosts were probed.
     pub cloud: Cloud,
     /// The region.
     pub region: Option<String>,
@@ -68,32 +68,32 @@ pub struct Place {
 pub struct ComparedEndpoint {
     /// The endpoint's id.
     pub id: String,
-    /// How much it counts: the most that one of the reports says.
+    /// The highest need in any of the reports.
     pub need: Need,
-    /// What each place saw, in the order of `vantages`; null where its report has no such endpoint.
+    /// The result at each place, in the order of `vantages`; null if its report has no such endpoint.
     pub seen: Vec<Option<EndpointState>>,
     /// The id and the title of its dependency.
     #[serde(skip)]
     pub(crate) dependency: (String, String),
-    /// What should be.
+    /// The expected result.
     #[serde(skip)]
     pub(crate) expect: Expect,
 }
 
-/// What some differences come to.
+/// A conclusion from some differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Conclusion {
     /// The pattern.
     pub kind: DifferenceKind,
-    /// The places that it is about: where it is blocked; for `all-but-here` the one where it works.
+    /// The places that it is about: where it is blocked; for `all-but-here`, the one where it works.
     pub vantages: Vec<String>,
     /// The ids of the endpoints.
     pub endpoints: Vec<String>,
-    /// Where to look, the likeliest first.
+    /// Where to look, the most likely first.
     pub suspects: Vec<Suspect>,
-    /// What was seen from where, and what that accuses.
+    /// What was seen from where, and where that points.
     pub text: String,
-    /// The most that its endpoints count.
+    /// The highest need among its endpoints.
     #[serde(skip)]
     pub(crate) need: Need,
 }
@@ -103,9 +103,9 @@ pub struct Conclusion {
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Kind")]
 pub enum DifferenceKind {
-    /// Blocked at one place, and it works at all others that measured it.
+    /// Blocked at one place, and works at all others that tested it.
     OnlyHere,
-    /// Blocked wherever it was measured, at two places or more.
+    /// Blocked wherever it was tested, at two or more places.
     Everywhere,
     /// Blocked at several places, and it works at one.
     AllButHere,
@@ -117,7 +117,7 @@ impl DifferenceKind {
     /// Every pattern, in the order of its words in documents.
     pub const ALL: [Self; 4] = [Self::OnlyHere, Self::Everywhere, Self::AllButHere, Self::Differs];
 
-    /// The pattern of a word in documents.
+    /// The pattern for a word in documents.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
@@ -174,7 +174,7 @@ impl DifferenceKind {
     }
 }
 
-/// A report and what its place is called.
+/// A report, with the name of its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedReport {
     /// The name.
@@ -189,24 +189,24 @@ pub enum Incomparable {
     /// One report, or none.
     #[error("compare needs at least two reports: [NAME=]REPORT …")]
     TooFew,
-    /// Two places of one name.
+    /// Two places with one name.
     #[error("two reports are named {0}: give each its own name, as in spoke-a=report.json")]
     SameName(String),
-    /// A report that stands beside itself.
+    /// The same report twice.
     #[error("{0} and {1} are the same report: pass one per place")]
     SameReport(String, String),
-    /// Reports of several clouds.
+    /// Reports from several clouds.
     #[error(
         "{0} is from the {1} cloud and {2} from the {3} cloud: only reports from the same cloud have endpoints in common"
     )]
     OtherCloud(String, Cloud, String, Cloud),
-    /// Machines without network see nothing.
+    /// Machines without a network see nothing.
     #[error(
         "{0} was made on a machine without a route to anything, so it shows nothing about its place; that leaves \
          fewer than two places to compare"
     )]
     NoNetwork(String),
-    /// No endpoint was measured from two places.
+    /// No endpoint was tested from two places.
     #[error("no endpoint was tested from two of these places: {0}")]
     NothingShared(String),
 }
@@ -236,7 +236,7 @@ impl Comparison {
         })
     }
 
-    /// 0 where all agree and nothing required is blocked, else 1. What is only documented does not count.
+    /// 0 if all agree and nothing required is blocked, else 1. Endpoints that are only documented do not count.
     pub fn status(&self) -> ExitStatus {
         let counted = || self.endpoints.iter().filter(|row| row.need != Need::Documented);
         let differing = counted().filter(|row| !row.agrees()).count();
@@ -281,20 +281,20 @@ impl Place {
 }
 
 impl ComparedEndpoint {
-    /// What was measured, with the index of the place.
+    /// The results, with the index of the place.
     pub(crate) fn measured(&self) -> impl Iterator<Item = (usize, EndpointState)> {
         let seen = self.seen.iter().enumerate();
         seen.filter_map(|(place, state)| Some((place, (*state)?)))
             .filter(|(_, state)| state.verdict != Verdict::NotTested)
     }
 
-    /// Whether all places that measured it say the same.
+    /// Whether all places that tested it agree.
     pub(crate) fn agrees(&self) -> bool {
         let verdicts: HashSet<Verdict> = self.measured().map(|(_, state)| state.verdict).collect();
         verdicts.len() < 2
     }
 
-    /// Whether a place saw what must not be.
+    /// Whether a place has a result that must not be.
     pub(crate) fn differs_from_expected(&self) -> bool {
         self.measured().any(|(_, state)| match self.expect {
             Expect::Reachable => state.verdict == Verdict::Blocked,
@@ -303,12 +303,12 @@ impl ComparedEndpoint {
     }
 }
 
-/// Whether a place says nothing: its machine had no network.
+/// Whether a place shows nothing: its machine had no network.
 fn sees_nothing(named: &NamedReport) -> bool {
     named.report.vantage.standing == Some(Standing::NoNetwork)
 }
 
-/// What reports are no places to compare.
+/// Why reports cannot be compared as places.
 fn refuse(reports: &[NamedReport]) -> Result<(), Incomparable> {
     let [first, rest @ ..] = reports else {
         return Err(Incomparable::TooFew);
@@ -382,7 +382,7 @@ impl ComparedEndpoint {
         }
     }
 
-    /// Adds what a place saw; of a blind one nothing counts as seen.
+    /// Adds a place's result; a place without a network has none.
     fn add(&mut self, place: usize, endpoint: &EndpointReport, is_blind: bool) {
         self.need = self.need.min(endpoint.need);
         if self.seen[place].is_none() && !is_blind {

@@ -1,9 +1,9 @@
-//! What the instance itself is asked, and what its answers add to a report.
+//! The connections that the instance itself is asked to test, and what its answers add to a report.
 //!
 //! ```text
 //! Report ─ chosen ─▶ checks ─ management endpoint ─▶ answers ─ added ─▶ Report
 //! ```
-//! No verdict changes by it: a report says what was seen from here. What the instance sees stands beside it.
+//! No verdict changes because of it: a report shows what was seen from here, and the instance's results next to that.
 
 mod answer;
 

@@ -5,8 +5,8 @@
 //! an instance's dependencies ─┴▶ Reading ─┐
 //! Catalog ─ claims ───────────────────────┴ compare ─▶ Drift ─▶ text | JSON
 //! ```
-//! What the page adds is certain; what it no longer names is for a person to decide, since instances outlive pages. What
-//! could not be read is said, line by line: silence means that everything was read and nothing differs.
+//! What the page adds is certain. A person must decide about what it no longer lists, since instances may still need it. What
+//! could not be read is reported line by line, so an empty report means that everything was read and nothing differs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Documents of the instance: the hosts that it uses, and what it says of its own network.
+//! Documents of the instance: the hosts that it uses, and its own status of its network.
 //!
 //! ```text
 //! file or answer ─ azure::json ─▶ entries ─ network_status, dependencies ─▶ Document ─┬─ join ─▶ Catalog + Values ─▶ plan

@@ -1,13 +1,13 @@
-//! The network's own rules, as Azure exports them, and what they say of every planned endpoint before a packet is sent.
+//! The network's own rules, as Azure exports them, and what they predict for every planned endpoint before a packet is sent.
 //!
 //! ```text
 //! effective NSG rules ─┐
 //! effective routes    ─┼─▶ NetworkRules ─ predictions(plan, traces) ─▶ Predictions ─▶ diagnosis
 //! service tags        ─┘
 //! ```
-//! The evaluation follows Azure: groups of subnet and network interface both, priorities, the longest prefix, a user's
-//! route before BGP before Azure's own, service tags by their addresses. Security admin rules of a network manager come
-//! before all of these and are seldom exported, so nothing here proves that a packet passes.
+//! The evaluation follows Azure: the NSGs of both subnet and network interface, priorities, the longest prefix,
+//! user-defined routes before BGP before Azure's own, service tags by their addresses. Security admin rules of a network
+//! manager come before all of these and are seldom exported, so nothing here proves that a packet passes.
 
 use std::net::IpAddr;
 

@@ -4,10 +4,10 @@
 //! catalog ─ slots ─▶ stable names and priorities ─┐
 //! plan or report ─ requirements ─────────────────▶┴─ nsg | firewall | routes ─▶ az | bicep | terraform | json
 //! ```
-//! The catalog alone, in its order, gives each rule its name and its priority; what is required only chooses among them. So
-//! a rule is the same whatever was selected, and applying one set after another changes nothing that was not asked for.
+//! Names and priorities of rules depend only on the catalog and its order; the requirements only select rules. So a rule is
+//! the same whatever was selected, and applying one set after another changes nothing else.
 //!
-//! Who needs rules asks here: `apim-probe rules`, and every finding whose fix is a rule.
+//! `apim-probe rules` and every finding whose fix is a rule use this module.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub use self::{
 
 use self::slots::RuleSlot;
 
-/// For what rules are made.
+/// The target of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum RuleFamily {
     /// A network security group.
@@ -51,7 +51,7 @@ pub enum RuleFamily {
     Routes,
 }
 
-/// How rules are written.
+/// The syntax of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Syntax {
     /// Azure CLI commands.
@@ -64,19 +64,20 @@ pub enum Syntax {
     Json,
 }
 
-/// What rules are made from, whatever they are for.
+/// The input for rules of any kind.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleBasis<'a> {
     /// Every dependency, for names and priorities.
     pub catalog: &'a Catalog,
     /// The cloud, for literal addresses.
     pub cloud: Cloud,
-    /// The region, whose tags take the place of global ones where the documentation allows it, and the addresses from which
-    /// the rules in force are looked at.
+    /// The region, whose tags replace global ones if the documentation says that they are enough, and from whose point
+    /// of view the rules in force are evaluated.
     pub from: Origin<'a>,
-    /// Whether a route takes 0.0.0.0/0 away from Azure, so that nothing counts as `Internet`; `None` where unknown.
+    /// Whether another route covers 0.0.0.0/0 instead of Azure's, so that nothing counts as `Internet`; `None` if
+    /// unknown.
     pub is_forced: Option<bool>,
-    /// The rules in force, for free priorities, and the service tags as Azure spells them.
+    /// The rules in force, for free priorities, and the service tags in Azure's spelling.
     pub network: Option<&'a NetworkRules>,
     /// The priority of the first rule of a security group in each direction; 2000 unless given.
     pub first_priority: Option<u16>,
@@ -89,7 +90,7 @@ pub struct RuleBasis<'a> {
 /// Every source.
 pub const ANYWHERE: &str = "*";
 
-/// Every rule that a catalog and a plan or report call for, each in its slot.
+/// Every rule that a catalog and a plan or report require, each in its slot.
 #[derive(Debug, Clone)]
 pub struct RuleSet<'a> {
     basis: RuleBasis<'a>,
@@ -102,7 +103,7 @@ pub struct RuleSet<'a> {
 pub enum RuleFilter<'a> {
     /// Every rule that something requires.
     All,
-    /// The rules that these endpoints require, by their ids: whole rules, as half of one would close the rest.
+    /// The rules that these endpoints require, by their ids: complete rules, as part of one would close the rest.
     For(&'a BTreeSet<String>),
 }
 
@@ -118,7 +119,7 @@ pub enum RenderedRules {
 }
 
 impl<'a> RuleSet<'a> {
-    /// Puts requirements into the slots of a catalog.
+    /// Assigns requirements to the slots of a catalog.
     pub fn new(basis: RuleBasis<'a>, requirements: Vec<Requirement>) -> Self {
         let slots = slots::slots(basis.catalog, &requirements);
         Self {
@@ -131,7 +132,8 @@ impl<'a> RuleSet<'a> {
     /// The rules of a kind.
     ///
     /// # Errors
-    /// A sentence, where a security group cannot hold so many rules.
+    ///
+    /// A sentence, if a security group cannot contain so many rules.
     pub fn rules(&self, kind: RuleFamily, choice: RuleFilter<'_>) -> Result<RenderedRules, String> {
         Ok(match kind {
             RuleFamily::Nsg => RenderedRules::Nsg(nsg::rules(self, choice)?),
@@ -140,24 +142,24 @@ impl<'a> RuleSet<'a> {
         })
     }
 
-    /// A service tag as it stands in a rule: the region's part where the documentation allows it.
+    /// A service tag as written in a rule: the region's part if the documentation says that it is enough.
     pub fn tag(&self, tag: &str) -> String {
         self.basis.tag(tag)
     }
 
-    /// The prefix that rules of a firewall let through, where it is known.
+    /// The prefix from which firewall rules allow traffic, if it is known.
     pub fn subnet(&self) -> Option<&str> {
         Some(self.basis.subnet).filter(|subnet| *subnet != ANYWHERE)
     }
 
-    /// The region, where tags cannot be narrowed to it: rules then name whole tags.
+    /// The region, if it has regional tags: otherwise rules name the global tags.
     pub fn unknown_region(&self) -> Option<&str> {
         // Every region has storage.
         let region = self.basis.from.region;
         region.filter(|_| self.basis.tag("Storage") == "Storage")
     }
 
-    /// The place of a dependency in the catalog; behind the last for one that it lacks.
+    /// The index of a dependency in the catalog; after the last for one that it lacks.
     fn place_of(&self, dependency: &str) -> usize {
         let dependencies = &self.basis.catalog.dependencies;
         let of_catalog = dependencies.iter().position(|known| known.id == dependency);
@@ -173,14 +175,14 @@ impl<'a> RuleSet<'a> {
         })
     }
 
-    /// What requires a slot.
+    /// The requirements of a slot.
     fn required_by(&self, slot: &RuleSlot) -> impl Iterator<Item = &Requirement> {
         slot.requirements.iter().map(|index| &self.requirements[*index])
     }
 }
 
 impl RuleBasis<'_> {
-    /// A tag as it stands in a rule: the region's part where the documentation allows it.
+    /// A tag as written in a rule: the region's part if the documentation says that it is enough.
     pub fn tag(&self, tag: &str) -> String {
         let region = self.from.region;
         let listed = self.network.and_then(|network| network.tags().regional(tag, region));
@@ -192,7 +194,7 @@ impl RuleBasis<'_> {
 }
 
 impl RuleFilter<'_> {
-    /// Whether a rule is written that all of these require.
+    /// Whether a single rule fulfils all of these requirements.
     fn takes<'r>(self, mut requirements: impl Iterator<Item = &'r Requirement>) -> bool {
         match self {
             Self::All => requirements.next().is_some(),
@@ -216,12 +218,13 @@ impl RenderedRules {
         self.len() == 0
     }
 
-    /// A command for each of them and for what they stand in, with what takes it back, for the Azure CLI in a POSIX shell.
+    /// A command for each of them and for the resources that contain them, with the command that undoes it, for the
+    /// Azure CLI in a POSIX shell.
     pub fn changes(&self) -> Vec<CommandWithUndo> {
         az::changes(self, Shell::Bash)
     }
 
-    /// Writes them, with what a reader should know first; `style` is how commands are written.
+    /// Writes them, with remarks for the reader first; `style` is how commands are written.
     pub fn render(&self, syntax: Syntax, style: &Style<'_>) -> String {
         match syntax {
             Syntax::Az => az::render(self, style),
@@ -231,7 +234,7 @@ impl RenderedRules {
         }
     }
 
-    /// What a reader should know first, one per line: comments where the syntax has them.
+    /// Remarks for the reader, one per line: comments if the syntax has them.
     pub fn remarks(&self) -> Vec<String> {
         let count = |n: usize, noun: &str| crate::text::words::count(n, noun);
         let made = format!("Generated by apim-probe {}", env!("CARGO_PKG_VERSION"));

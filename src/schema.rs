@@ -1,12 +1,12 @@
 //! The JSON Schemas (draft 2020-12) of everything that programs read from us, and of what we read from people.
 //!
-//! They are derived from the types that are written and read, so they cannot say anything else.
+//! They are derived from the types that are written and read, so they always match these.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use crate::{catalog, compare, diff, drift, model, plan, watch};
 
-/// Something that has a schema.
+/// A document with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Document {
     /// What `run` and `watch` write with `--output FILE.json`.
@@ -42,6 +42,7 @@ impl Document {
     /// Its schema as a document, with a line feed at its end.
     ///
     /// # Panics
+    ///
     /// Never: a schema is JSON.
     pub fn render(self) -> String {
         let mut text = serde_json::to_string_pretty(&self.schema()).expect("a schema is JSON");

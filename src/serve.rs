@@ -5,8 +5,8 @@
 //!             ▲ faults
 //! ```
 //!
-//! The board is all that rounds and readers share. Readers take the last round from it and cannot start, delay or end
-//! one: the web has a thread of its own.
+//! Rounds and readers share only the board. Readers take the last round from it and cannot start, delay or end one: the
+//! web server runs on a separate thread.
 
 pub(crate) mod access;
 pub(crate) mod clock;

@@ -1,4 +1,4 @@
-//! Text for people: harmless, counted, measured, and quoted for a shell.
+//! Text for people: escaped, counted, measured, and quoted for a shell.
 
 pub mod host;
 pub mod style;

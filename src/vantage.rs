@@ -28,50 +28,49 @@ use cutoff::Cutoff;
 use firmware::Firmware;
 use metadata::{Identity, VmMetadata};
 
-/// Where the agent stands.
+/// Where the agent runs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Vantage {
-    /// The cloud whose names are probed.
+    /// The cloud whose hosts are probed.
     pub cloud: Cloud,
     /// The region, as the VM's metadata names regions.
     pub region: Option<String>,
-    /// The kind of virtual network; `None` plans for both.
+    /// The network mode; `None` plans for both.
     pub vnet: Option<Vnet>,
-    /// How cloud and region are known.
+    /// Where cloud and region are from.
     pub source: VantageSource,
-    /// Whether this is known to be a VM of Azure's: by the metadata service, or by the firmware where that tells nothing.
+    /// Whether the metadata service answered, so that this is an Azure VM.
     pub in_azure: bool,
-    /// What the place says of the instance's network, as far as this machine tells; `None` where nothing tells, or it was not
-    /// to be asked.
+    /// What the place shows about the instance's network, as far as this machine knows; `None` if it was not queried.
     pub standing: Option<Standing>,
     /// This machine's name.
     pub host: Option<String>,
-    /// This machine's addresses, loopback and link-local ones left out.
+    /// This machine's addresses, except loopback and link-local ones.
     pub addresses: Vec<IpAddr>,
     /// The subnet that its traffic leaves from, as the VM's metadata names it.
     pub subnet: Option<String>,
     /// This VM as a resource, as its metadata names it.
     pub vm: Option<Resource>,
-    /// What the management endpoint knows this VM by, where the metadata service tells.
+    /// What identifies this VM at the management endpoint, if the metadata service provides it.
     pub identity: Option<Identity>,
-    /// The name servers to test and to ask.
+    /// The name servers to test and to use.
     pub name_servers: Vec<SocketAddr>,
-    /// Whether these are the ones of a machine that is no VM of Azure's, as far as is known: no rule of the network is about
-    /// a laptop's own.
+    /// Whether these belong to a machine that is not known to be an Azure VM: no rule of the network concerns a
+    /// laptop's own name servers.
     pub own_servers: bool,
-    /// The documents of the instance that the plan was made with.
+    /// The documents of the instance that are used for the plan.
     pub imports: Vec<Imported>,
-    /// What the instance says of its own network.
+    /// The instance's own status of its network.
     pub instance: InstanceView,
-    /// What guards this VM and the instance, as far as the management endpoint told.
+    /// The NSGs and routes of this VM and of the instance, as far as the management endpoint provides them.
     pub subnets: Subnets,
-    /// Why the VM's metadata service told nothing, where it was asked.
+    /// Why the VM's metadata service provided nothing, if it was queried.
     pub metadata_failure: Option<String>,
-    /// What the reader should know before the results.
+    /// Notices before the results.
     pub notices: Vec<String>,
 }
 
-/// What the user said of the place.
+/// The place according to flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {
     /// `--cloud`.
@@ -82,14 +81,14 @@ pub(crate) struct Overrides {
     pub vnet: Option<Vnet>,
     /// `--dns-server`; empty means the system's.
     pub name_servers: Vec<SocketAddr>,
-    /// Whether the VM's metadata service may be asked: everything but `--no-metadata`.
+    /// Whether the VM's metadata service may be queried: unless `--no-metadata` is given.
     pub metadata: bool,
 }
 
 impl Vantage {
-    /// Looks around on this machine; what the user claims comes first, then what the VM's metadata says.
+    /// Finds out about this machine; flags take precedence, then the VM's metadata.
     ///
-    /// Takes a second where no metadata service answers, and no longer than `until`. Must not be called by a task of a
+    /// Takes a second if no metadata service answers, and no longer than `until`. Must not be called by a task of a
     /// runtime.
     pub(crate) fn look(claims: &Overrides, until: &Cutoff) -> Self {
         let asked = async {
@@ -104,7 +103,7 @@ impl Vantage {
         Self::from(claims, machine, &Firmware::of_this_machine())
     }
 
-    /// What the user claims, and what this machine shows itself: nothing is queried.
+    /// The place from flags and from this machine itself: nothing is queried.
     pub(crate) fn without_metadata(claims: &Overrides) -> Self {
         Self::from(claims, None, &Firmware::Unknown)
     }
@@ -167,7 +166,7 @@ impl Vantage {
         }
     }
 
-    /// What is assumed because neither the metadata service nor a document told it, and how to tell it.
+    /// What is assumed because neither the metadata service nor a document provides it, and how to set it.
     pub(crate) fn assumed(&self, cloud_is_told: bool) -> Option<String> {
         let why = self.metadata_failure.as_deref()?;
         match (cloud_is_told, &self.region) {
@@ -180,8 +179,8 @@ impl Vantage {
         }
     }
 
-    /// Compares with the same place, looked at later: where the platform told something then and does not now, a plan made
-    /// with it would lack names that are known. A document that is there and names nothing tells nothing.
+    /// Compares with a later query of the same place: if the platform no longer provides something, a plan made with it
+    /// would lack known names. An empty document provides nothing.
     pub(crate) fn check_complete(&self, later: &Self) -> Result<(), String> {
         if self.in_azure
             && self.metadata_failure.is_none()
@@ -202,7 +201,7 @@ impl Vantage {
         Ok(())
     }
 
-    /// What of the same place, looked at later, names less than it did: a sentence for each document.
+    /// What a later query of the same place lists less of: a sentence for each document.
     pub(crate) fn missing_now(&self, later: &Self) -> Vec<String> {
         let less = |known: &Imported| {
             let now = later.imported(known)?;
@@ -222,7 +221,7 @@ impl Vantage {
         imports.find(|it| it.document == known.document && it.from == known.from)
     }
 
-    /// The same place, with what the instance's documents say, and with what else there is to know.
+    /// The same place, with the data from the instance's documents, and with further notices.
     #[must_use]
     pub(crate) fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -234,14 +233,14 @@ impl Vantage {
     }
 }
 
-/// Runs what has to wait for an answer, before the run has a runtime of its own.
+/// Waits for an answer before the run has a runtime.
 fn block_on<T>(asked: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(asked))
 }
 
-/// What is known of a machine's place. That no metadata service answers shows nothing: access to it may be blocked, and
-/// what answers in its place may be a device on the path.
+/// What is known about a machine's place. A metadata service that does not answer shows nothing: access to it may be
+/// blocked, and a device on the path may answer instead.
 fn standing(answered: bool, firmware: &Firmware) -> Option<Standing> {
     match firmware {
         _ if answered => Some(Standing::AzureVm),
@@ -251,16 +250,16 @@ fn standing(answered: bool, firmware: &Firmware) -> Option<Standing> {
     }
 }
 
-/// What is known of the place without the metadata service, as the rest of a sentence.
+/// What is known about the place without the metadata service, as the rest of a sentence.
 fn without_metadata(firmware: &Firmware) -> String {
     match firmware {
-        Firmware::Azure => "this is an Azure VM all the same, by its chassis asset tag (DMI)".into(),
-        Firmware::Other(vendor) => format!("this is not an Azure VM, but a machine of {vendor} (DMI)"),
+        Firmware::Azure => "this is still an Azure VM, according to its chassis asset tag (DMI)".into(),
+        Firmware::Other(vendor) => format!("this is not an Azure VM, but a machine from {vendor} (DMI)"),
         Firmware::Unknown => "cannot tell whether this is an Azure VM".into(),
     }
 }
 
-/// Flags win, but the instance is not likely to be in another cloud or region than a VM in its subnet.
+/// Flags take precedence, but the instance is unlikely to be in another cloud or region than a VM in its subnet.
 fn contradiction(claims: &Overrides, machine: &VmMetadata) -> Option<String> {
     let differs = |claimed: Option<&str>, found: Option<&str>| match (claimed, found) {
         (Some(claimed), Some(found)) if claimed != found => Some(format!("{found}, not {claimed}")),
@@ -280,7 +279,7 @@ fn contradiction(claims: &Overrides, machine: &VmMetadata) -> Option<String> {
     })
 }
 
-/// The variables that other tools take a proxy from.
+/// The variables in which other tools look for a proxy.
 const PROXY_VARIABLES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
@@ -460,7 +459,7 @@ mod tests {
             (Cloud::Public, None, VantageSource::Default)
         );
         assert!(lost.assumed(false).unwrap().contains("--cloud and --region"));
-        // A document told the region.
+        // A document contained the region.
         let told = Vantage {
             region: Some("westeurope".into()),
             ..lost

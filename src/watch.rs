@@ -1,16 +1,16 @@
 //! Watching: rounds in, changes out. Pure: no socket, no clock.
 //!
-//! **What confirms a change.** `reachable` is believed at once, since a service was verified. Anything else that
-//! differs from what was known is tried over a second connection while the first still waits, and is looked at again at
-//! once, in the same round; the second look decides. Silence alone needs no second look where the timeout leaves time to
-//! send each packet twice ([`confirm`]). So a lone lost packet changes nothing, and a change is told within one interval
-//! and one timeout of its happening.
+//! **What confirms a change.** `reachable` counts at once, since a service was verified. Anything else that differs from
+//! the known state is tried over a second connection while the first still waits, and is probed again at once, in the same
+//! round; the second result decides. A missing reply needs no second probe if the timeout leaves time to send each packet
+//! twice ([`confirm`]). So a single lost packet changes nothing, and a change is reported within one interval and one
+//! timeout.
 //!
-//! **How many connections.** One to each address, except where something changes, in full rounds, and once per hour.
-//! Endpoints whose connections differ stay as several connections saw them ([`debounce`]).
+//! **How many connections.** One to each address, except when something changes, in full rounds, and once per hour.
+//! Endpoints whose connections differ keep the result of several connections ([`debounce`]).
 //!
-//! **What a light round cannot see** is left as the last full round saw it: that name servers differ, and whether a name
-//! is unknown to all of them.
+//! **What a light round cannot see** stays as in the last full round: that name servers differ, and whether a name is
+//! unknown to all of them.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub mod timeline;
 
 pub use self::{baseline::Baseline, change::Change, debounce::DebouncedFlows, timeline::Timeline};
 
-/// Everything that is known after some rounds. Its size depends on the plan alone, however long it goes on.
+/// Everything that is known after some rounds. Its size depends on the plan only, however long it runs.
 #[derive(Debug)]
 pub struct Watch {
     rows: Vec<WatchedEndpoint>,
@@ -44,25 +44,25 @@ pub struct Watch {
     baseline: Option<Baseline>,
 }
 
-/// One endpoint and its outcome.
+/// One endpoint and its state.
 #[derive(Debug)]
 pub struct WatchedEndpoint {
     /// Its id.
     pub id: String,
-    /// `host:port`, or the id where several endpoints share that.
+    /// `host:port`, or the id if several endpoints share that.
     pub label: String,
     /// How much it counts.
     pub need: Need,
-    /// Whether it is not as it should be.
+    /// Whether it is not as expected.
     pub is_unhealthy: bool,
     /// Its outcome.
     pub timeline: Timeline,
-    /// The depth of the latest round that saw it as it is.
+    /// The depth of the latest round in which it had this state.
     seen_in: Depth,
 }
 
 impl Watch {
-    /// Begins with the first round, which was a full one. Everything in it is news, so nothing in it is a change.
+    /// Starts with the first round, which was a full one. Everything in it is new, so nothing in it is a change.
     pub fn begin(first: &Report, at: Timestamp, baseline: Option<Baseline>) -> Self {
         let mut shared: HashMap<&str, usize> = HashMap::new();
         for endpoint in &first.endpoints {
@@ -89,8 +89,8 @@ impl Watch {
         }
     }
 
-    /// Goes on with the first round of another plan, which was a full one, and gives what it changed of the endpoints that
-    /// both plans have. What both have keeps its past.
+    /// Continues with the first round of another plan, which was a full one, and returns what it changed among the
+    /// endpoints in both plans. These keep their history.
     pub fn renewed(self, first: &Report, at: Timestamp) -> (Self, Vec<Change>) {
         let mut watch = Self::begin(first, at, self.baseline);
         watch.rounds += self.rounds;
@@ -113,7 +113,7 @@ impl Watch {
         (watch, changes)
     }
 
-    /// Takes in a further round of the same plan, which ended at a time, and gives what it changed.
+    /// Adds a further round of the same plan, which ended at a time, and returns what it changed.
     pub fn observe(&mut self, report: &Report, depth: Depth, at: Timestamp) -> Vec<Change> {
         self.rounds += 1;
         let mut changes = Vec::new();
@@ -134,12 +134,12 @@ impl Watch {
         changes
     }
 
-    /// What was known of an endpoint, by its index in the plan.
+    /// The previous state of an endpoint, by its index in the plan.
     pub fn known(&self, index: usize) -> Option<EndpointState> {
         self.rows.get(index).map(|row| row.timeline.state())
     }
 
-    /// What was known of an endpoint, by its id.
+    /// The previous state of an endpoint, by its id.
     pub fn known_of(&self, id: &str) -> Option<EndpointState> {
         self.rows
             .iter()
@@ -152,7 +152,7 @@ impl Watch {
         &self.rows
     }
 
-    /// How many rounds were taken in.
+    /// How many rounds were added.
     pub fn rounds(&self) -> u64 {
         self.rounds
     }
@@ -167,12 +167,12 @@ impl Watch {
         self.began
     }
 
-    /// What everything is compared with.
+    /// The baseline.
     pub fn baseline(&self) -> Option<&Baseline> {
         self.baseline.as_ref()
     }
 
-    /// The endpoints that are not as in the baseline, each with what it was there; `None` where it was not there.
+    /// The endpoints that differ from the baseline, each with its state there; `None` if it was not there.
     pub fn differing(&self) -> impl Iterator<Item = (&WatchedEndpoint, Option<EndpointState>)> {
         let rows = self.baseline.iter().flat_map(|_| &self.rows);
         rows.map(|row| (row, self.baseline.as_ref().and_then(|baseline| baseline.state(&row.id))))
@@ -180,7 +180,7 @@ impl Watch {
     }
 }
 
-/// Whether an endpoint is not as it should be, or not known to be; what could not be tested is no news.
+/// Whether an endpoint is not as expected, or not known to be; an untestable one does not count.
 fn is_unhealthy(endpoint: &EndpointReport) -> bool {
     endpoint.need != Need::Documented
         && !matches!(
@@ -189,7 +189,7 @@ fn is_unhealthy(endpoint: &EndpointReport) -> bool {
         )
 }
 
-/// Whether a light round may see the second where a full one sees the first.
+/// Whether a light round may show the second state where a full one shows the first.
 fn is_unseen_in_light_mode(full: EndpointState, light: EndpointState) -> bool {
     let unknown = |state: EndpointState| {
         matches!(

@@ -1,15 +1,14 @@
 //! Azure's documents in every form that users have them: one reader for every flag that takes one.
 //!
 //! ```text
-//! bytes ─ file::decode ─▶ text ─ form ─▶ JSON ─ entries ─▶ objects of the kind that is wanted
+//! bytes ─ file::decode ─▶ text ─ form ─▶ JSON ─ entries ─▶ objects of the wanted kind
 //!                          │ JSON with noise around it, YAML, tables, lists, CSV
-//!                          └──▶ a sentence: what it looks like, and the command that gives the right file
+//!                          └──▶ a sentence: what it looks like, and the command that creates the right file
 //! ```
-//! What another form says in full is turned into the JSON that it came from. What a form leaves out cannot be guessed, so
-//! such a file is refused.
+//! If another form is complete, it is converted to JSON. What a form omits cannot be guessed, so such a file is refused.
 //!
-//! Nothing of well-formed JSON is copied before it is asked for: a document is sliced, not loaded, so that four megabytes
-//! of service tags cost what is kept of them and no more.
+//! Well-formed JSON is not copied: a document is sliced, not loaded, so that four megabytes of service tags only cost the
+//! memory for what is kept.
 
 use std::{borrow::Cow, fmt};
 

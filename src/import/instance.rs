@@ -1,13 +1,13 @@
-//! What an instance shows: its own settings, and the lists of what it talks to.
+//! An instance's own documents: its settings, and the lists of what it connects to.
 //!
 //! ```text
 //! file ─ sorted ─┐
 //!                ├─▶ (Part, JSON) ─ add ─▶ Instance: typed, and without a secret
 //! answers ───────┘
 //! ```
-//! A *bundle* is a JSON object whose keys are those of [`InstancePart`] and whose values are what the management API answered, or a
-//! list of its answers, page by page. Only what leads to a host or explains one is read: credentials, passwords, keys and
-//! what stands behind the host of a URL are left where they are.
+//! A *bundle* is a JSON object whose keys are those of [`InstancePart`] and whose values are the management API's replies,
+//! or lists of its replies, page by page. Only what leads to a host or explains one is read: credentials, passwords, keys
+//! and everything after the host of a URL are ignored.
 
 mod classify;
 mod link;

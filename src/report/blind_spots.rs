@@ -1,4 +1,4 @@
-//! What a run that found nothing wrong still cannot see, and how to look at it.
+//! What a run that found nothing wrong still cannot see, and how to check that.
 
 use crate::{
     model::{Confidence, Direction, ExitStatus, Need, Report, Verdict},
@@ -7,7 +7,7 @@ use crate::{
 
 use super::view;
 
-/// One sentence for each thing, where the run is good; nothing where there are findings to look after first.
+/// One sentence for each thing, if the run is good; nothing if there are findings to look at first.
 pub fn blind_spots(report: &Report, exit: &ExitStatus) -> Vec<String> {
     let (counting, _) = view::split_findings(report);
     let is_good = exit.code == ExitStatus::REACHABLE

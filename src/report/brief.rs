@@ -12,15 +12,15 @@ use crate::{
     text::{shorten, words, wrap},
 };
 
-/// Bytes that the text never exceeds; the rest of the 4,096 is for what the caller adds.
+/// Maximum size of the text, in bytes; the rest of the 4,096 is for what the caller adds.
 const MAX_BYTES: usize = 4_000;
-/// Bytes kept for the exit status and for saying how much was left out.
+/// Bytes reserved for the exit status and the number of omitted items.
 const RESERVED: usize = 700;
-/// Columns of one line.
+/// Maximum width of a line.
 const WIDTH: usize = 130;
 
-/// The run in ASCII apart from data: headline, findings with their fixes, every endpoint that is not well, what to
-/// pass, and the exit status; what does not fit is counted.
+/// The run, in ASCII except for data: headline, findings with their fixes, every endpoint that is not reachable, what
+/// to pass, and the exit status; what does not fit is counted.
 pub fn render(report: &Report, options: &Options) -> String {
     let headline = Headline::of(report);
     let mut page = Bounded::default();
@@ -31,7 +31,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
         let title = shorten(&finding.title, WIDTH - 16, "...");
-        // A fix is whole or not there.
+        // A fix is complete or omitted.
         let mut lines = vec![format!("{number}. {title} ({})", finding.confidence.as_str())];
         let fix = wrap(&finding.fix.summary, WIDTH - 3);
         lines.extend(fix.iter().map(|line| format!("   {line}")));

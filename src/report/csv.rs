@@ -35,11 +35,11 @@ const COLUMNS: [&str; 24] = [
     "evidence",
 ];
 
-/// Without it Excel takes the file for one of the system's code page.
+/// Without it, Excel assumes the system's code page.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The endpoints as RFC 4180 in UTF-8 with a byte order mark: a header, then one record per endpoint. Lists are joined
-/// with `; `, unknown values are empty, and text that a spreadsheet would take for a formula begins with an apostrophe.
+/// with `; `, unknown values are empty, and text that a spreadsheet would treat as a formula begins with an apostrophe.
 pub fn render(report: &Report) -> String {
     let mut out = String::from(BYTE_ORDER_MARK);
     out += &record(COLUMNS.map(Into::into));
@@ -107,7 +107,7 @@ fn quoted(field: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Text without control characters that no spreadsheet takes for a formula.
+/// Text without control characters that no spreadsheet treats as a formula.
 fn harmless(text: &str) -> String {
     let text = escape(text);
     let formula = text

@@ -12,7 +12,7 @@ pub(crate) struct Deciding<'a> {
 }
 
 impl<'a> Deciding<'a> {
-    /// Sorts the endpoints of a report. Under `--fail-on never` none decides.
+    /// Sorts the endpoints of a report. With `--fail-on never` none decides.
     pub(crate) fn of(report: &'a Report, policy: Policy) -> Self {
         let decision = DecidingEndpoints::of(&report.endpoints, policy);
         let never = policy.fail_on == Some(FailOn::Never);
@@ -32,17 +32,17 @@ impl<'a> Deciding<'a> {
                 .filter(|_| !never)
                 .map(|endpoint| endpoint.id.as_str())
                 .collect(),
-            // Of several findings about one endpoint the weightiest stands first.
+            // If there are several findings about one endpoint, the most important comes first.
             findings: explained.rev().collect(),
         }
     }
 
-    /// Whether the endpoint makes the status 1.
+    /// Whether the endpoint makes the exit status 1.
     pub(crate) fn fails(&self, id: &str) -> bool {
         self.failing.contains(id)
     }
 
-    /// Whether the endpoint makes the status 3 where nothing makes it 1.
+    /// Whether the endpoint makes the exit status 3 if nothing makes it 1.
     pub(crate) fn is_undecided(&self, id: &str) -> bool {
         self.undecided.contains(id)
     }

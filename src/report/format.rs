@@ -34,7 +34,7 @@ pub enum Format {
     Github,
 }
 
-/// The endings of files and what they ask for.
+/// File name extensions and their formats.
 const ENDINGS: &[(&str, Format)] = &[
     ("txt", Format::Text),
     ("json", Format::Json),
@@ -47,7 +47,7 @@ const ENDINGS: &[(&str, Format)] = &[
 ];
 
 impl Format {
-    /// The format that a file's ending asks for, in any case; none for an ending that says nothing.
+    /// The format for a file name extension, in any case; none for an unknown one.
     pub fn from_ending(path: &Path) -> Option<Self> {
         let ending = path.extension()?;
         ENDINGS
@@ -56,7 +56,7 @@ impl Format {
             .map(|(_, format)| *format)
     }
 
-    /// The endings that [`Format::from_ending`] knows, for messages: `.txt, .json`.
+    /// The extensions that [`Format::from_ending`] knows, for messages: `.txt, .json`.
     pub fn endings() -> String {
         ENDINGS
             .iter()
@@ -66,39 +66,39 @@ impl Format {
     }
 }
 
-/// What a renderer may know besides the report.
+/// Settings for a renderer, apart from the report.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
-    /// The exit status of the run and why.
+    /// The exit status of the run and its reason.
     pub exit: &'a ExitStatus,
-    /// How the user wants a run to be judged.
+    /// How the user wants the overall result to be determined.
     pub policy: Policy,
-    /// Columns that no line of text may exceed, at least [`Options::NARROWEST`].
+    /// Maximum width of a line of text, at least [`Options::NARROWEST`].
     pub width: usize,
     /// Whether text may use colour.
     pub colour: bool,
-    /// Whether text may use `·` and `…` where it would else use ASCII.
+    /// Whether text may use `·` and `…` instead of ASCII.
     pub unicode: bool,
-    /// How much text tells.
+    /// How detailed the text is.
     pub detail: Detail,
-    /// The command line of the run, quoted for a shell, where it was typed: text builds the next command on it.
+    /// The command line of the run, quoted for a shell, if it was typed: the text builds the next command from it.
     pub again: Option<&'a str>,
 }
 
-/// How much text tells.
+/// How detailed the text is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// The verdict, each finding with its fix, and what is not well in a line.
+    /// The verdict, each finding with its fix, and one line for each dependency with a problem.
     #[default]
     Brief,
-    /// All that is not well, with evidence and commands.
+    /// Everything that is not reachable, with evidence and commands.
     NotOk,
     /// Everything, every endpoint with its timings.
     Everything,
 }
 
 impl Detail {
-    /// What `--verbose` asks for, given so many times.
+    /// The level for this many `--verbose` flags.
     pub fn from_count(count: u8) -> Self {
         match count {
             0 => Self::Brief,
@@ -113,10 +113,11 @@ impl Options<'_> {
     pub const NARROWEST: usize = 40;
 }
 
-/// Writes the report in a format, as it comes where that is a large document.
+/// Writes the report in a format, in pieces if that is a large document.
 ///
 /// # Errors
-/// What the writer says.
+///
+/// The writer's error.
 pub fn write(report: &Report, format: Format, options: &Options, to: &mut dyn io::Write) -> io::Result<()> {
     match format {
         Format::Json => json::write(report, to),

@@ -15,12 +15,12 @@ use crate::{
     text::{escape, words},
 };
 
-/// A step may have ten annotations of one level (the documentation of actions/toolkit, "Problem Matchers"); one error is GitHub's
-/// own, about the exit status, and one notice is the headline.
+/// A step may have ten annotations of each level (the documentation of actions/toolkit, "Problem Matchers"); one error
+/// is GitHub's own, about the exit status, and one notice is the headline.
 const MAX_ANNOTATIONS: usize = 9;
-/// The runner cuts a longer message, in units of UTF-16 (`_maxIssueMessageLength` in actions/runner).
+/// The runner truncates a longer message, in units of UTF-16 (`_maxIssueMessageLength` in actions/runner).
 const MAX_MESSAGE: usize = 4_096;
-/// Room for saying what was left out of a message.
+/// Space for the number of lines omitted from a message.
 const RESERVED: usize = 128;
 
 /// The levels of annotations.
@@ -41,8 +41,9 @@ impl Level {
     }
 }
 
-/// The report as annotations, one a line: the headline, then each finding. What makes the exit status 1 is an error, what else
-/// is not well a warning, and a hint a notice. What would be more than GitHub shows is counted, and no command is cut.
+/// The report as annotations, one per line: the headline, then each finding. A finding that makes the exit status 1 is
+/// an error, another one a warning, and a hint a notice. Annotations beyond GitHub's limits are counted, and no command
+/// is truncated.
 pub fn render(report: &Report, options: &Options) -> String {
     let deciding = Deciding::of(report, options.policy);
     let headline = Headline::of(report);
@@ -121,7 +122,7 @@ fn of_endpoint(endpoint: &EndpointReport) -> Item {
     (title, lines.cloned().collect())
 }
 
-/// One workflow command. Lines that do not fit are left out whole, and counted.
+/// One workflow command. Lines that do not fit are omitted completely, and counted.
 fn annotation(level: Level, title: &str, lines: &[String]) -> String {
     let mut message = String::new();
     let mut length = 0;
@@ -150,7 +151,7 @@ fn annotation(level: Level, title: &str, lines: &[String]) -> String {
     )
 }
 
-/// What stands behind the command (`escapeData` in actions/toolkit).
+/// The text after the command (`escapeData` in actions/toolkit).
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{Cause, Handover, Owner, Query, SeenFlow, json};
 
-/// From when to when, in UTC.
+/// The time range, in UTC.
 pub fn window(handover: &Handover) -> String {
     format!("{} to {}", json::stamp(handover.from), json::stamp(handover.to))
 }
@@ -31,7 +31,7 @@ pub fn flow(flow: &SeenFlow) -> String {
     parts.join(", ")
 }
 
-/// The queries that one of the owners can ask. Where only the name servers are suspected, the firewall may still be their
+/// The queries that one of the owners can run. If only the name servers are suspected, the firewall may still be their
 /// proxy.
 pub fn queries(handover: &Handover, owner: Owner) -> impl Iterator<Item = &Query> {
     let is_alone = handover.owners.iter().all(|request| request.owner == Owner::Dns);

@@ -1,4 +1,4 @@
-//! The run in one word and one sentence, the same in every format for people.
+//! The overall result in one word and one sentence, the same in every format for people.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,18 @@ use crate::{
     text::words::{count, join, milliseconds},
 };
 
-/// The run in one word and one sentence.
+/// The overall result in one word and one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Headline {
-    /// How good the news is.
+    /// How good the result is.
     pub tone: Tone,
-    /// `BLOCKED`, `REACHABLE` and the like.
+    /// `BLOCKED`, `REACHABLE` and so on.
     pub word: &'static str,
     /// Without a capital and without a full stop.
     pub sentence: String,
 }
 
-/// How good the news is.
+/// How good the result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// Everything works.
@@ -178,7 +178,8 @@ impl Headline {
     }
 }
 
-/// So many of all, up to the verb: `the required dependency is`, `1 of 3 optional ones is`, `4 of 7 required dependencies are`.
+/// Some of all, up to the verb: `the required dependency is`, `1 of 3 optional ones is`, `4 of 7 required dependencies
+/// are`.
 fn share(part: usize, all: usize, noun: &str) -> String {
     let verb = if part == 1 { "is" } else { "are" };
     if all == 1 {
@@ -188,7 +189,7 @@ fn share(part: usize, all: usize, noun: &str) -> String {
     }
 }
 
-/// Where that is seen from.
+/// Where that was seen from.
 fn place(report: &Report) -> &'static str {
     match report.vantage.standing {
         Some(Standing::InSubnet) => "from the instance's subnet",
@@ -201,7 +202,7 @@ fn with(groups: &[DependencyGroup], status: GroupStatus) -> usize {
     groups.iter().filter(|g| g.status() == status).count()
 }
 
-/// What people call a cloud.
+/// The usual name of a cloud.
 pub fn cloud(cloud: Cloud) -> String {
     match cloud {
         Cloud::Public => "public cloud".into(),
@@ -211,7 +212,7 @@ pub fn cloud(cloud: Cloud) -> String {
     }
 }
 
-/// Where the agent stood, item by item: version, cloud, region, machine, name servers.
+/// Where the agent ran, item by item: version, cloud, region, machine, name servers.
 pub fn vantage(report: &Report) -> Vec<String> {
     let vantage = &report.vantage;
     let mut items = vec![format!("apim-probe {}", report.agent.version), cloud(vantage.cloud)];
@@ -233,7 +234,7 @@ pub fn vantage(report: &Report) -> Vec<String> {
     items
 }
 
-/// The machine by name and address, as far as either is known.
+/// The machine by name and address, as far as they are known.
 pub fn machine(report: &Report) -> Option<String> {
     let addresses = join(&report.vantage.addresses, ", ");
     match (&report.vantage.host, addresses.as_str()) {

@@ -17,18 +17,18 @@ use crate::{
     text::{columns, style, words},
 };
 
-/// Where the text beside a hop's number begins.
+/// Column of the text after a hop's number.
 const SYN: usize = 7;
-/// Where what we said begins, where anything was said.
+/// Column of the result for our data, if there is one.
 const WORDS: usize = 46;
-/// Where the columns about a connection begin.
+/// Column of the results for a connection.
 const HOP: usize = 16;
 const WHOLE: usize = 36;
-/// What the mark of an answer without a sender means.
+/// The meaning of the mark on an answer without a known sender.
 const BEHIND_A_NAT: &str =
     "* came through a NAT: the address may belong to another device, and its distance is not known";
 
-/// What a run showed of the way to its only endpoint.
+/// The results of a run for the path to its only endpoint.
 pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &Options<'_>) -> String {
     let mut page = TextPage::new(options);
     let Some(row) = report.endpoints.first() else {
@@ -70,7 +70,7 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
     page.finish()
 }
 
-/// A line for each TTL; equal ones share one. Behind a NAT the address may be that of another device.
+/// A line for each TTL; equal ones share one. Behind a NAT, the address may be another device's.
 fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_>, endpoint: &PlannedEndpoint) {
     let said = |at: usize| {
         traced
@@ -126,7 +126,7 @@ fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_
     }
 }
 
-/// What became of a SYN.
+/// The result of a SYN.
 fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     let Some(trace) = trace else {
         return "not sent: no socket available".into();
@@ -149,7 +149,7 @@ fn syn(trace: Option<&TcpTrace>, is_believed: bool) -> String {
     }
 }
 
-/// What happened to our data.
+/// The result for our data.
 fn word(attempt: &Attempt, endpoint: &PlannedEndpoint) -> String {
     if attempt.tcp.as_ref().is_none_or(|tcp| tcp.end != TcpEnd::Open) {
         return "no connection".into();
@@ -162,7 +162,7 @@ fn word(attempt: &Attempt, endpoint: &PlannedEndpoint) -> String {
     short.strip_prefix("accepted, then ").unwrap_or(short).to_owned()
 }
 
-/// Connections from several ports, side by side.
+/// Connections from several ports, next to each other.
 fn flows(page: &mut TextPage, flows: &[HopFlow], endpoint: &PlannedEndpoint) {
     if flows.is_empty() {
         return;
@@ -191,7 +191,7 @@ fn flows(page: &mut TextPage, flows: &[HopFlow], endpoint: &PlannedEndpoint) {
     page.gap();
 }
 
-/// Without the address before it, and without the time behind it.
+/// Without the address before it, and without the time after it.
 fn short(detail: &str) -> &str {
     let detail = detail.split_once(": ").map_or(detail, |(_, rest)| rest);
     let time = detail.rsplit_once(" (").filter(|(_, time)| time.ends_with("s)"));

@@ -22,21 +22,22 @@ use self::path_diagram::{DrawnHop, draw_path};
 
 const CSS: &str = include_str!("../../templates/report.css");
 const JS: &str = include_str!("../../templates/report.js");
-/// Endpoints that a finding links to.
+/// Maximum number of endpoints that a finding links to.
 const MAX_LINKS: usize = 50;
-/// Connections of a hand-over that are named one by one.
+/// Maximum number of connections that a hand-over lists.
 const MAX_FLOWS: usize = 12;
-/// Where documentation stands: nothing else is linked to.
+/// The site of the documentation: no other links are made.
 const DOCS: &str = "https://learn.microsoft.com/";
-/// The width of a row's timings, in units of its drawing.
+/// The width of a row's timings, in units of the drawing.
 const BAR: f64 = 1_000.0;
 
 /// The report as one self-contained HTML file.
 ///
-/// The page's own policy forbids every connection, and every script but its own. Without scripts all is there but the
-/// filter.
+/// The page's own policy forbids every connection, and every script except its own. Without scripts, everything works
+/// except the filter.
 ///
 /// # Panics
+///
 /// Never: the template writes to memory.
 pub fn render(report: &Report, options: &Options) -> String {
     ReportPage::of(report, options)
@@ -44,7 +45,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         .expect("a template in memory can be rendered")
 }
 
-/// Text from anywhere, without control characters; the template escapes what is markup.
+/// Text from any source, without control characters; the template escapes markup.
 pub(crate) struct EscapedText<'a>(pub(crate) &'a str);
 
 impl fmt::Display for EscapedText<'_> {
@@ -75,19 +76,19 @@ struct ReportPage<'a> {
 }
 
 struct FindingView<'a> {
-    /// What buttons call it: `finding 1`.
+    /// Its name on buttons: `finding 1`.
     name: String,
     title: EscapedText<'a>,
     confidence: &'static str,
     /// `required · stops activation`, `optional`.
     weight: String,
-    /// Whether the instance cannot do without what it is about.
+    /// Whether it is about something that the instance requires.
     is_required: bool,
     cause: Option<Cause>,
-    /// A page about the matter.
+    /// A documentation page.
     docs: Option<&'a str>,
     way: Vec<DrawnHop>,
-    /// The number of an endpoint's row and its target.
+    /// The number of an endpoint's row, and its link target.
     endpoints: Vec<(usize, EscapedText<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
@@ -104,12 +105,12 @@ struct HandoverView {
 }
 
 struct RequestView {
-    /// What buttons call it: `finding 1, firewall`.
+    /// Its name on buttons: `finding 1, firewall`.
     name: String,
     owner: &'static str,
     impact: String,
     allow: Vec<String>,
-    /// What is there to be copied, under its label.
+    /// A text to copy, with its label.
     blocks: Vec<(String, Vec<String>)>,
 }
 
@@ -144,7 +145,7 @@ struct EndpointView<'a> {
     facts: Vec<(&'static str, String)>,
     evidence: Vec<EscapedText<'a>>,
     open: bool,
-    /// Whether a finding names it.
+    /// Whether a finding lists it.
     is_explained: bool,
     ms: String,
     bars: Vec<Bar>,
@@ -370,7 +371,7 @@ fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explain
     }
 }
 
-/// The stages as bars behind each other, cut at the end of the scale.
+/// The stages as consecutive bars, truncated at the end of the scale.
 fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
     let mut start = 0.0;
     let mut bars = Vec::new();
@@ -386,8 +387,8 @@ fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
     bars
 }
 
-/// The milliseconds that the drawings span: as long as the slowest endpoint that works. A timeout would press
-/// everything else to the edge.
+/// The milliseconds that the drawings cover: as long as the slowest endpoint that works. A timeout would compress
+/// everything else.
 fn scale(report: &Report) -> f64 {
     let total = |e: &EndpointReport| e.stages.timings().iter().map(|(_, ms)| ms).sum::<f64>();
     let proved = report
@@ -400,7 +401,7 @@ fn scale(report: &Report) -> f64 {
     proved.or_else(any).unwrap_or(0.0).max(20.0)
 }
 
-/// What the stages saw.
+/// The results of the stages.
 fn facts(stages: &StageReports) -> Vec<(&'static str, String)> {
     let facts = stages.facts().into_iter();
     facts.map(|(stage, fact)| (stage, escape(&fact).into_owned())).collect()
@@ -414,14 +415,14 @@ fn tone(status: GroupStatus) -> &'static str {
     }
 }
 
-/// A command in the pieces that stay together on a line: an option with its value.
+/// A command in pieces that stay together on a line: an option with its value.
 fn pieces(line: &str) -> impl Iterator<Item = &str> {
     let starts = line.match_indices(" -").map(|(at, _)| at + 1);
     let ends = starts.chain([line.len()]);
     ends.scan(0, |start, end| Some(&line[std::mem::replace(start, end)..end]))
 }
 
-/// What a content security policy calls a text.
+/// The hash of a text for a content security policy.
 pub(crate) fn hash(text: &str) -> String {
     format!(
         "sha256-{}",

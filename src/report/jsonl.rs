@@ -8,7 +8,7 @@ use crate::{
     model::{EndpointReport, Report, json},
 };
 
-/// An endpoint that can be understood without the lines around it.
+/// An endpoint that can be understood without the other lines.
 #[derive(Serialize)]
 struct JsonLine<'a> {
     #[serde(serialize_with = "json::to_the_millisecond")]
@@ -23,7 +23,8 @@ struct JsonLine<'a> {
 /// The endpoints as JSON Lines: each with the keys that it has in the report, and when and from where it was probed.
 ///
 /// # Panics
-/// Never: an endpoint holds nothing that JSON cannot say.
+///
+/// Never: an endpoint contains nothing that JSON cannot represent.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     for endpoint in &report.endpoints {

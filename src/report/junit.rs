@@ -12,13 +12,14 @@ use crate::{
 
 /// The report as `JUnit` XML: one suite per dependency, one case per endpoint.
 ///
-/// What makes the exit status 1 is a failure whose type is the cause, as `--fail-on` says; where this machine has no network, it
-/// is an error, and so is what this machine could not try. What was not tested or not proved is skipped with the reason, and
-/// so is everything that does not count. A case carries the finding that explains it, and its fix; the commands stand with the
-/// first case of a finding.
+/// An endpoint that makes the exit status 1 according to `--fail-on` is a failure, with its cause as the type. If this
+/// machine has no network, there is an error, and also for everything that this machine could not try. What was not
+/// tested or not verified is skipped with the reason, and so is everything that does not count. A case contains the
+/// finding that explains it, and its fix; a finding's commands are in its first case.
 ///
 /// # Panics
-/// Never: the document holds no character that XML forbids.
+///
+/// Never: the document contains no character that XML forbids.
 pub fn render(report: &Report, options: &Options) -> String {
     let mut junit = quick_junit::Report::new("apim-probe");
     junit.set_time(duration(report.duration_ms));
@@ -41,11 +42,11 @@ pub fn render(report: &Report, options: &Options) -> String {
     document
 }
 
-/// What the cases of a report are made from.
+/// The data from which the cases of a report are made.
 struct Cases<'a> {
     deciding: Deciding<'a>,
     no_network: bool,
-    /// The ids of findings, each with the case that told it in full.
+    /// The ids of findings, each with the case that contains it completely.
     explained: HashMap<&'a str, &'a str>,
 }
 
@@ -101,7 +102,7 @@ impl<'a> Cases<'a> {
         status.set_type(of_type);
         let detail = words::sentences(std::slice::from_ref(&endpoint.detail));
         let message = match self.deciding.finding(&endpoint.id) {
-            // Many titles begin with what they are about.
+            // Many titles begin with their subject.
             Some(finding) if finding.title.starts_with(&endpoint.title) => {
                 format!("{}. Fix: {}", finding.title, finding.fix.summary)
             }
@@ -113,7 +114,7 @@ impl<'a> Cases<'a> {
         status
     }
 
-    /// What was seen of an endpoint, and the finding behind it.
+    /// The evidence for an endpoint, and the finding that explains it.
     fn explained(&mut self, endpoint: &'a EndpointReport) -> String {
         let seen = [&endpoint.detail].into_iter().chain(&endpoint.evidence);
         let mut lines: Vec<String> = seen.map(|sentence| escape(sentence).into_owned()).collect();
@@ -137,7 +138,7 @@ impl<'a> Cases<'a> {
     }
 }
 
-/// Why an endpoint that is not well fails nothing.
+/// Why an endpoint that is not reachable is not a failure.
 fn aside(endpoint: &EndpointReport) -> &'static str {
     match endpoint.need {
         Need::Documented => "noted only, ",
@@ -146,7 +147,7 @@ fn aside(endpoint: &EndpointReport) -> &'static str {
     }
 }
 
-/// The commands of a finding's fix, one per line, and what the words in capitals stand for.
+/// The commands of a finding's fix, one per line, and the meaning of the placeholders.
 fn commands(finding: &Finding) -> Vec<String> {
     let mut lines = Vec::new();
     for (label, commands) in view::commands(&finding.fix) {
@@ -158,7 +159,7 @@ fn commands(finding: &Finding) -> Vec<String> {
     lines
 }
 
-/// Milliseconds of any report, for what takes neither less than nothing nor more than a century.
+/// The milliseconds of any report, for a type that takes neither negative values nor more than a century.
 fn duration(ms: f64) -> Duration {
     const CENTURY: f64 = 3.2e9;
     Duration::from_secs_f64((ms / 1_000.0).clamp(0.0, CENTURY))

@@ -12,14 +12,14 @@ use crate::{
     text::{escape, words},
 };
 
-/// Endpoints that a finding or a list names.
+/// Maximum number of endpoints in a finding or a list.
 const MAX_NAMED: usize = 12;
-/// Findings that are told in full: a comment has a limit.
+/// Maximum number of findings that are shown completely: a comment has a limit.
 const MAX_FINDINGS: usize = 20;
-/// Bytes that hand-overs may fill, of the 65,536 characters that GitHub takes as a comment.
+/// Maximum size of all hand-overs in bytes, of the 65,536 characters that GitHub accepts in a comment.
 const ROOM: usize = 44_000;
 
-/// The report in GitHub's Markdown. Names from the network stand in code spans, all other text is escaped.
+/// The report in GitHub's Markdown. Names from the network are in code spans, all other text is escaped.
 pub fn render(report: &Report, options: &Options) -> String {
     let headline = Headline::of(report);
     let mut out = format!("## {}: {}\n\n", headline.word, text(&headline.sentence));
@@ -109,7 +109,7 @@ fn finding_text(finding: &Finding, number: usize) -> String {
     out
 }
 
-/// What the network team needs, folded.
+/// The hand-over for the network team, folded.
 fn handed_over(finding: &Finding) -> String {
     let Some(handover) = &finding.handover else {
         return String::new();
@@ -179,7 +179,7 @@ fn table(heading: &str, groups: &[DependencyGroup]) -> String {
     out
 }
 
-/// What is not well and in no finding.
+/// Endpoints that are not reachable and in no finding.
 fn unexplained(report: &Report, findings: &[&Finding]) -> String {
     let explained = view::finding_numbers(findings);
     let counts = |e: &&EndpointReport| e.need != Need::Documented && !explained.contains_key(e.id.as_str());
@@ -240,7 +240,7 @@ pub(crate) fn text(said: &str) -> String {
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '~' | '!' | '$' => out.extend(['\\', c]),
-            // What GitHub makes links of after the Markdown is read; an empty comment keeps the parts apart.
+            // What GitHub turns into links after Markdown is parsed; an empty comment separates the parts.
             '@' | '#' => {
                 out.push(c);
                 out += "<!-- -->";

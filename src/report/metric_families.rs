@@ -7,23 +7,23 @@ use crate::{
     text::escape,
 };
 
-/// A page of metrics under way.
+/// A page of metrics being built.
 #[derive(Debug, Default)]
 pub(crate) struct Families(String);
 
 impl Families {
-    /// Begins a family whose values go up and down.
+    /// Begins a family whose values may rise and fall.
     pub(crate) fn gauge(&mut self, name: &str, help: &str) {
         self.begin(name, help, "gauge");
     }
 
-    /// Begins a family whose values only grow; its name ends in `_total`.
+    /// Begins a family whose values only rise; its name ends in `_total`.
     pub(crate) fn counter(&mut self, name: &str, help: &str) {
         self.begin(name, help, "counter");
     }
 
     fn begin(&mut self, name: &str, help: &str, kind: &str) {
-        // A String cannot fail to be written to.
+        // Writing to a String cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
@@ -42,8 +42,8 @@ impl Families {
         );
     }
 
-    /// How many endpoints of a report there are of each verdict: those that count, of which `help` speaks, and those that are
-    /// only documented.
+    /// The number of endpoints of a report with each verdict: those that count, which `help` describes, and those that
+    /// are only documented.
     pub(crate) fn verdicts(&mut self, help: &str, report: Option<&Report>) {
         let documented = "Endpoints that are only documented and decide nothing, by verdict.";
         for (name, help, is_documented) in [
@@ -66,7 +66,7 @@ impl Families {
     }
 }
 
-/// A value to the microsecond, without a tail of nines.
+/// A value in microsecond precision, without trailing nines.
 fn rounded(value: f64) -> f64 {
     (value * 1_000_000.0).round() / 1_000_000.0
 }

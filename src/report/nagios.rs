@@ -1,4 +1,4 @@
-//! A Nagios plugin's line, and its statuses.
+//! A Nagios plugin's line, and its exit statuses.
 
 use super::{
     Options,
@@ -10,7 +10,7 @@ use crate::{
     text::{escape, words},
 };
 
-/// What a plugin returns (Nagios Plugin Development Guidelines, "Plugin Return Codes").
+/// A plugin's exit status (Nagios Plugin Development Guidelines, "Plugin Return Codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceState {
     /// Everything works.
@@ -19,12 +19,12 @@ pub enum ServiceState {
     Warning = 1,
     /// The run's exit status is 1.
     Critical = 2,
-    /// The run could not say.
+    /// The run could not determine it.
     Unknown = 3,
 }
 
 impl ServiceState {
-    /// The state of a run, given its exit status. Returned in place of that status where this format goes to stdout.
+    /// The state of a run, from its exit status. Returned instead of that status if this format is written to stdout.
     pub fn of(report: &Report, exit: &ExitStatus) -> Self {
         match exit.code {
             ExitStatus::REACHABLE if is_doubtful(report) => Self::Warning,

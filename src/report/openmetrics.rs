@@ -10,7 +10,7 @@ use crate::model::{EndpointReport, Need, Report, Verdict};
 /// The run as metrics, ended by `# EOF`.
 pub fn render(report: &Report, options: &Options) -> String {
     let mut page = Families::default();
-    // Whatever is shown here may become an alert: rows that decide nothing are counted alone.
+    // Everything shown here may become an alert: rows that decide nothing are only counted.
     let counted = || report.endpoints.iter().filter(|e| e.need != Need::Documented);
     let tried = counted().filter(|e| e.verdict != Verdict::NotTested);
 
@@ -73,7 +73,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     page.into_text() + "# EOF\n"
 }
 
-/// What is said of the run as a whole.
+/// Metrics about the run as a whole.
 fn run(page: &mut Families, report: &Report, options: &Options) {
     page.verdicts("Required and feature endpoints of the run, by verdict.", Some(report));
     page.gauge("apim_probe_exit_status", "The exit status of the run.");

@@ -5,8 +5,8 @@ use crate::{
     text::columns,
 };
 
-/// `VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433`, in `room` columns where the hops between the first and the last can be left
-/// out for it.
+/// `VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433`, in at most `room` columns if enough of the hops in between can be
+/// omitted.
 pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
     let stations = stations(path);
     let whole = line(&stations, &path.label, unicode);
@@ -21,8 +21,7 @@ pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
     line(&ends, &path.label, unicode)
 }
 
-/// The stations of a picture: this machine, the hops, and the far end; behind a machine that an NSG guards also that, where a
-/// hop has seen what it let go.
+/// The stations of a diagram: this machine, the hops, and the target; if a hop saw what the NSG let out, also that NSG.
 pub(crate) fn picture(path: &Path, is_guarded: bool) -> Vec<String> {
     let mut stations = stations(path);
     let has_left = path.hops.first().is_some_and(|hop| hop.does == HopDoes::Forwards);
@@ -46,7 +45,7 @@ fn stations(path: &Path) -> Vec<String> {
 fn station(hop: &Hop) -> String {
     let number = hop.hop;
     match (hop.does, &hop.address) {
-        // What is so near may be this machine itself.
+        // A device this near may be this machine itself.
         (HopDoes::Accepts, None) => format!("proxy here or at hop {number}"),
         (HopDoes::Refuses, None) => format!("reset here or at hop {number}"),
         (HopDoes::Accepts, Some(address)) => format!("proxy at hop {number} {address}"),

@@ -8,7 +8,8 @@ use crate::{
 };
 
 impl StageReports {
-    /// The stages that were reached, with the milliseconds that each took; of several connections, the slowest.
+    /// The stages that were reached, with the milliseconds that each took; if there were several connections, those of
+    /// the slowest.
     pub fn timings(&self) -> Vec<(&'static str, f64)> {
         let all = [
             ("dns", self.dns.as_ref().map(|s| s.ms)),
@@ -19,7 +20,7 @@ impl StageReports {
         all.into_iter().filter_map(|(stage, ms)| Some((stage, ms?))).collect()
     }
 
-    /// The milliseconds of one stage, by its name, where it was reached.
+    /// The milliseconds of one stage, by its name, if it was reached.
     pub fn timing(&self, stage: &str) -> Option<f64> {
         self.timings()
             .into_iter()
@@ -27,7 +28,7 @@ impl StageReports {
             .map(|(_, ms)| ms)
     }
 
-    /// The address that decided: of the latest stage that was reached.
+    /// The address that decided: that of the latest stage that was reached.
     pub fn deciding_address(&self) -> Option<IpAddr> {
         let hello = self.hello.as_ref().map(|hello| hello.address);
         let tls = self.tls.as_ref().map(|tls| tls.address);
@@ -36,7 +37,7 @@ impl StageReports {
         hello.or(tls).or(tcp).or(dns)
     }
 
-    /// What each stage saw, in one line per stage: answer, addresses, certificate, proof.
+    /// The result of each stage, one line per stage: answer, addresses, certificate, proof.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = Vec::new();
         if let Some(dns) = &self.dns {
@@ -73,7 +74,7 @@ impl StageReports {
     }
 }
 
-/// A list behind a lead, or nothing.
+/// A list after its introduction, or nothing.
 fn listed(lead: &str, items: &[impl Display]) -> String {
     if items.is_empty() {
         String::new()

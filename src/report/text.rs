@@ -1,6 +1,6 @@
 //! The report for people at a terminal, who see its end: the verdict, each finding with its fix, and the next command.
 //!
-//! Sections from the top: where the agent stood; on demand findings in full and endpoints; dependencies, what was not
+//! Sections from the top: where the agent ran; on request findings in full and endpoints; dependencies, what was not
 //! tested, what is only documented; then the verdict, the findings and the exit status.
 
 use super::{Detail, Options};

@@ -1,5 +1,4 @@
-//! A text for the people who run the network: a block for each of those who may have to act, each of which can be handed
-//! on alone.
+//! A text for network teams: a block for each team that may have to act, each of which can be forwarded alone.
 
 use std::fmt::Write as _;
 
@@ -13,25 +12,26 @@ use crate::{
     text::{escape, words, wrap},
 };
 
-/// Columns of prose; commands, queries and host names are never broken.
+/// Maximum width of prose; commands, queries and host names are never broken.
 const WIDTH: usize = 76;
-/// Where the text behind a label begins.
+/// Column of the text after a label.
 const INDENT: usize = 16;
-/// Hosts that a finding names one by one.
+/// Maximum number of hosts that a finding lists.
 const MAX_HOSTS: usize = 12;
-/// Connections that a finding names one by one.
+/// Maximum number of connections that a finding lists.
 const MAX_FLOWS: usize = 12;
 /// Service tags whose services have firewalls of their own.
 const OWN_FIREWALL: [&str; 4] = ["Storage", "Sql", "AzureKeyVault", "EventHub"];
 
-/// A finding that asks for something, under the number that it has in every block.
+/// A finding that requests something, under the same number in every block.
 struct NumberedFinding<'a> {
     number: usize,
     finding: &'a Finding,
     blocked: Vec<&'a EndpointReport>,
 }
 
-/// The blocked traffic as plain text for a ticket. Nothing of it is secret, and nothing asks for more than a finding's fix.
+/// The blocked traffic as plain text for a ticket. Nothing in it is secret, and nothing requests more than a finding's
+/// fix.
 pub fn render(report: &Report) -> String {
     if report.vantage.standing == Some(Standing::NoNetwork) {
         return "Nothing to request: the machine that ran the test has no route to anything, so nothing is known about the network.\n"
@@ -63,7 +63,7 @@ pub fn render(report: &Report) -> String {
     out
 }
 
-/// What asks for something: findings with something blocked, or with connections that fail beside others.
+/// What requests something: findings with blocked endpoints, or with connections that fail while others work.
 fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
     let (findings, _) = view::split_findings(report);
     let of = |finding: &Finding| -> Vec<&EndpointReport> {
@@ -74,7 +74,7 @@ fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
             .collect()
     };
     let told = findings.into_iter().map(|finding| (finding, of(finding)));
-    // What is only documented is no reason to ask, but belongs to what is asked for: the fix counts it.
+    // An endpoint that is only documented is no reason to ask, but belongs to the request: the fix includes it.
     let told = told.filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented));
     let number = |(number, (finding, blocked))| NumberedFinding {
         number,
@@ -84,7 +84,7 @@ fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
     (1..).zip(told).map(number).collect()
 }
 
-/// The teams that are asked, the one with the weightiest finding first.
+/// The teams that are asked, the one with the most important finding first.
 fn owners(told: &[NumberedFinding<'_>]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
     for request in told
@@ -166,7 +166,7 @@ impl NumberedFinding<'_> {
     }
 }
 
-/// What one of them is asked for, and what they need to look it up.
+/// What one team is asked to do, and what they need to look it up.
 fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> String {
     let mut out = String::new();
     label(&mut out, "Need", &words::join(view::weight(finding), ", "));
@@ -207,7 +207,7 @@ fn request_of(finding: &Finding, handover: &Handover, request: &Request) -> Stri
     out
 }
 
-/// Writes a label and its text, wrapped; nothing where there is no text.
+/// Writes a label and its text, wrapped; nothing if there is no text.
 fn label(out: &mut String, label: &str, text: &str) {
     let mut label = label;
     for line in wrap(text, WIDTH - INDENT) {
@@ -216,7 +216,7 @@ fn label(out: &mut String, label: &str, text: &str) {
     }
 }
 
-/// Writes a label and what is there to be copied.
+/// Writes a label and a text to copy.
 fn unwrapped(out: &mut String, label: &str, text: &str) {
     let _ = writeln!(out, "   {label:<width$}{}", escape(text), width = INDENT - 3);
 }
@@ -231,7 +231,7 @@ fn destination(endpoint: &EndpointReport) -> String {
     format!("{}{addresses}, {transport} {}", endpoint.host, endpoint.port)
 }
 
-/// What an open network does not promise.
+/// What an open network does not guarantee.
 fn own_firewalls(report: &Report) -> String {
     let has_firewall = |e: &&EndpointReport| {
         let tag = e.service_tag.as_deref().unwrap_or_default();

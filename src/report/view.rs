@@ -1,4 +1,4 @@
-//! The report as a reader looks at it: endpoints grouped by dependency and need, each group with one status.
+//! The report as a reader sees it: endpoints grouped by dependency and need, each group with one status.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use crate::{
     text::words::distinct,
 };
 
-/// The endpoints of one dependency that count in the same way.
+/// The endpoints of one dependency that have the same need.
 pub struct DependencyGroup<'a> {
     /// The dependency's id.
     pub dependency: &'a str,
@@ -21,22 +21,22 @@ pub struct DependencyGroup<'a> {
     pub endpoints: Vec<&'a EndpointReport>,
 }
 
-/// A group in one word.
+/// The status of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupStatus {
     /// An endpoint is blocked that should work.
     Blocked,
     /// An endpoint that must be blocked is not, or cannot be shown to be.
     Open,
-    /// Something answered, without proving the service.
+    /// Something answered without proving the service.
     Unproven,
-    /// Some endpoints are as they should be, others were not tested.
+    /// Some endpoints are as expected, others were not tested.
     Incomplete,
     /// No endpoint was tested.
     NotTested,
-    /// It works, with something wrong beside.
+    /// It works, but with a defect.
     Degraded,
-    /// Everything is as it should be.
+    /// Everything is as expected.
     Ok,
 }
 
@@ -55,7 +55,7 @@ impl GroupStatus {
     }
 }
 
-/// The commands of a fix, as one would use them: what reads, what changes, what tests. Each group has a label and is not
+/// The commands of a fix, in the order of use: what reads, what changes, what tests. Each group has a label and is not
 /// empty.
 pub fn commands(fix: &Fix) -> impl Iterator<Item = (&'static str, Vec<FixCommand<'_>>)> {
     fn alone(commands: &[String]) -> Vec<FixCommand<'_>> {
@@ -76,19 +76,19 @@ pub fn commands(fix: &Fix) -> impl Iterator<Item = (&'static str, Vec<FixCommand
 pub struct FixCommand<'a> {
     /// The command, on one line.
     pub line: &'a str,
-    /// What takes it back.
+    /// The command that undoes it.
     pub undo: Option<&'a str>,
 }
 
 impl FixCommand<'_> {
-    /// The lines for a shell: what takes it back is a comment behind it.
+    /// The lines for a shell; the command that undoes the change follows as a comment.
     pub fn lines(self) -> impl Iterator<Item = String> {
         let undo = self.undo.map(|undo| format!("# undo: {undo}"));
         [self.line.to_owned()].into_iter().chain(undo)
     }
 }
 
-/// Where to look for the root of a finding, the likeliest first.
+/// Where to look for the cause of a finding, the most likely first.
 pub fn places(finding: &Finding) -> Vec<Cow<'static, str>> {
     let comes_in = |id: &String| id.contains("/*:");
     let is_inbound = !finding.endpoints.is_empty() && finding.endpoints.iter().all(comes_in);
@@ -102,7 +102,7 @@ pub fn places(finding: &Finding) -> Vec<Cow<'static, str>> {
     finding.suspects.iter().map(place).collect()
 }
 
-/// What a finding does to the instance, in words: `required` and `stops activation`, `optional`; a hint is marked as one.
+/// The effect of a finding on the instance: `required` and `stops activation`, `optional`; a hint is marked as such.
 pub fn weight(finding: &Finding) -> impl Iterator<Item = &'static str> {
     let need = finding.need.map(|need| match need {
         Need::Required => "required",
@@ -114,14 +114,14 @@ pub fn weight(finding: &Finding) -> impl Iterator<Item = &'static str> {
     [need, stops, hint].into_iter().flatten()
 }
 
-/// What the words in capitals stand for that are left in the commands of a fix: `NSG: the NSG of the instance's subnet`.
+/// The meaning of the placeholders that remain in the commands of a fix: `NSG: the NSG of the instance's subnet`.
 pub fn open_words(fix: &Fix) -> impl Iterator<Item = String> {
     fix.placeholders
         .iter()
         .map(|placeholder| format!("{}: {}", placeholder.name, placeholder.meaning))
 }
 
-/// The dependencies of one need, in report order. Endpoints that were set aside are left out, and so is a dependency
+/// The dependencies with one need, in report order. Endpoints that do not count are omitted, and so is a dependency
 /// that has no others.
 pub fn groups(report: &Report, need: Need) -> Vec<DependencyGroup<'_>> {
     let mut groups: Vec<DependencyGroup> = Vec::new();
@@ -141,7 +141,7 @@ pub fn groups(report: &Report, need: Need) -> Vec<DependencyGroup<'_>> {
 }
 
 impl<'a> DependencyGroup<'a> {
-    /// The group in one word: the worst that one of its endpoints has to say.
+    /// The status of the group: the worst among its endpoints.
     pub fn status(&self) -> GroupStatus {
         let has = |wanted: GroupStatus| self.endpoints.iter().any(|e| status(e) == wanted);
         let worst = [GroupStatus::Blocked, GroupStatus::Open, GroupStatus::Unproven]
@@ -161,12 +161,12 @@ impl<'a> DependencyGroup<'a> {
         }
     }
 
-    /// How many endpoints are as they should be.
+    /// How many endpoints are as expected.
     pub fn well(&self) -> usize {
         self.endpoints.iter().filter(|e| e.as_expected == Some(true)).count()
     }
 
-    /// The endpoints that have something to say.
+    /// The endpoints that are shown.
     pub fn failing(&self) -> impl Iterator<Item = &'a EndpointReport> {
         self.endpoints.iter().copied().filter(|e| status(e) != GroupStatus::Ok)
     }
@@ -177,7 +177,7 @@ impl<'a> DependencyGroup<'a> {
     }
 }
 
-/// One endpoint in the words of a group.
+/// The status of one endpoint.
 pub fn status(endpoint: &EndpointReport) -> GroupStatus {
     match (endpoint.verdict, endpoint.as_expected) {
         (_, Some(false)) if endpoint.expect == Expect::Blocked => GroupStatus::Open,
@@ -202,7 +202,7 @@ pub fn split_findings(report: &Report) -> (Vec<&Finding>, Vec<&Finding>) {
     report.findings.iter().partition(counts)
 }
 
-/// Which finding explains an endpoint: ids to the numbers that a reader sees, from 1.
+/// Which finding explains an endpoint: ids to the numbers shown to the reader, from 1.
 pub fn finding_numbers<'a>(findings: &[&'a Finding]) -> HashMap<&'a str, usize> {
     let numbered = findings.iter().zip(1..);
     numbered
@@ -249,7 +249,7 @@ pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&EndpointReport>)> {
     by(untested, |e| e.cause)
 }
 
-/// What to pass so that endpoints whose host holds `{names}` can be tested.
+/// What to pass so that endpoints whose host contains `{names}` can be tested.
 pub fn what_to_pass(endpoints: &[&EndpointReport]) -> String {
     let names = distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let mut flags = Vec::new();

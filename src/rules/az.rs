@@ -1,4 +1,4 @@
-//! Rules as lines for the Azure CLI in a shell.
+//! Rules as Azure CLI commands.
 
 use super::{
     RenderedRules, SecurityRule,
@@ -11,22 +11,22 @@ use crate::{
     text::{Shell, wrap_command},
 };
 
-/// How lines for the Azure CLI are written.
+/// How Azure CLI commands are written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style<'a> {
-    /// For which shell.
+    /// The shell that they are for.
     pub shell: Shell,
-    /// The user's own resources, as far as anything tells them.
+    /// The user's own resources, as far as they are known.
     pub known: Option<&'a KnownResources>,
-    /// Columns that a command keeps to, breaking before its options; `None` gives each a line of its own.
+    /// Maximum width of a command's lines, with breaks before its options; `None` writes each command on one line.
     pub width: Option<usize>,
 }
 
-/// A change, and what takes it back.
+/// A change, and the command that undoes it.
 pub type CommandWithUndo = (String, Option<String>);
 
-/// One command after the other, each with what takes it back as a comment. What the user must name stands in variables, and
-/// an unset one stops the shell.
+/// One command after the other, each followed by a comment with the command that undoes it. Names that the user must
+/// provide are variables, and an unset one stops the shell.
 pub(super) fn render(rules: &RenderedRules, style: &Style<'_>) -> String {
     let nothing = KnownResources::default();
     let known = style.known.unwrap_or(&nothing);
@@ -47,7 +47,7 @@ pub(super) fn render(rules: &RenderedRules, style: &Style<'_>) -> String {
         lines.push(format!("# Set {}.", open.join(", ")));
     }
     if matches!(rules, RenderedRules::Firewall(group) if group.len() > 0) {
-        // Its commands come in an extension, which az asks about before it installs it: that stops a script.
+        // Its commands are in an extension, and az asks before it installs it: that would stop a script.
         lines.push("# Needs `az extension add --name azure-firewall`, with az 2.75 or later.".into());
     }
     if style.shell == Shell::Powershell && !open.is_empty() {
@@ -63,14 +63,14 @@ pub(super) fn render(rules: &RenderedRules, style: &Style<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A command as it grows.
+/// A command being built.
 struct AzCommand {
     shell: Shell,
     words: Vec<String>,
 }
 
 impl AzCommand {
-    /// A command about a part of the resource that stands behind `flag`, by the word for it.
+    /// A command about a part of the resource after `flag`, by the word for it.
     fn new(shell: Shell, words: &str, flag: &str, target: &str) -> Self {
         let target = [
             "--resource-group".to_owned(),
@@ -95,13 +95,13 @@ impl AzCommand {
         self.words.join(" ")
     }
 
-    /// The change, with the command that takes it back.
+    /// The change, with the command that undoes it.
     fn undone_by(&self, undo: &Self) -> CommandWithUndo {
         (self.line(), Some(undo.line()))
     }
 }
 
-/// One change for each rule, after what they stand in.
+/// One change for each rule, after the resources that contain them.
 pub(super) fn changes(rules: &RenderedRules, shell: Shell) -> Vec<CommandWithUndo> {
     match rules {
         RenderedRules::Nsg(group) => group.rules.iter().map(|rule| security_rule(rule, shell)).collect(),
@@ -142,9 +142,9 @@ fn route(route: &InternetRoute, shell: Shell) -> CommandWithUndo {
         .undone_by(&of_table("delete"))
 }
 
-/// The group, then each collection with its first rule, then the rules behind it. To create a group that exists empties it,
-/// so a group that keeps what it holds is only created where there is none. Empty it allows nothing, and may hold what was
-/// there before: nothing takes that back.
+/// The group, then each collection with its first rule, then the other rules. Creating a group that exists empties it,
+/// so a group whose contents stay is only created if it does not exist. An empty group allows nothing, and it may have
+/// had contents before: no command undoes its creation.
 fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<CommandWithUndo> {
     if group.collections.is_empty() {
         return Vec::new();
@@ -155,7 +155,7 @@ fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<CommandWithUndo> {
         let (show, create) = (of_group("show").with("--output", ["none"]).line(), create.line());
         let line = match shell {
             Shell::Bash => format!("{show} 2>/dev/null || {create}"),
-            // `||` came with PowerShell 7.
+            // PowerShell has `||` only since version 7.
             Shell::Powershell => format!("{show} 2>$null; if ($LASTEXITCODE) {{ {create} }}"),
         };
         (line, None)
@@ -174,7 +174,7 @@ fn firewall(group: &CollectionGroup, shell: Shell) -> Vec<CommandWithUndo> {
     std::iter::once(create).chain(rules).collect()
 }
 
-/// A collection goes with its only rule; of several each goes alone.
+/// A collection is deleted with its only rule; if it has several, each is deleted alone.
 fn remove(group: &CollectionGroup, collection: &Collection, rule: &FirewallRule, shell: Shell) -> AzCommand {
     let of_group = |verb: &str| of_policy(shell, verb).with("--rule-collection-group-name", [group.name]);
     if collection.rules.len() == 1 {

@@ -7,8 +7,8 @@ use super::{
     literal::{Literal, resources},
 };
 
-/// The API version of the resources. Newer ones change nothing about rules and routes, but subnets that are made with
-/// those after 2026-03-31 have no outbound access by default.
+/// The API version of the resources. Newer ones change nothing about rules and routes, but subnets created with those
+/// after 2026-03-31 have no outbound access by default.
 const VERSION: &str = "2024-05-01";
 
 /// A module with one parameter: the name of the resource that gets the rules.
@@ -53,7 +53,7 @@ pub(super) fn render(rules: &RenderedRules) -> String {
     out
 }
 
-/// The resource that exists, by a parameter.
+/// The existing resource, given by a parameter.
 fn parent(out: &mut String, symbol: &str, kind: &str) {
     let _ = write!(
         out,

@@ -1,9 +1,9 @@
 //! A rule collection group for an Azure Firewall policy.
 //!
-//! Application rules match host names and only fit HTTP on 80 and TLS on 443. An `https` rule for another port makes
-//! the firewall accept connections to any address on it and then fail what is not TLS with a server name, so everything
-//! else gets network rules by service tag. (There is `mssql:1433` as well, but only for servers whose connection policy
-//! is Proxy.)
+//! Application rules match host names and only suit HTTP on 80 and TLS on 443. An `https` rule for another port makes
+//! the firewall accept connections to any address on it and then fail everything that is not TLS with a server name, so
+//! everything else gets network rules by service tag. (There is `mssql:1433` as well, but only for servers whose
+//! connection policy is Proxy.)
 
 use super::{
     Requirement, RuleFilter, RuleSet,
@@ -15,13 +15,13 @@ use crate::model::{Direction, Protocol, Transport};
 /// A rule collection group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectionGroup {
-    /// Its name. Rules for what is missing get a group of their own, as a group is always replaced as a whole.
+    /// Its name. Rules for what is missing get a separate group, because a group is always replaced completely.
     pub name: &'static str,
     /// Its priority within the policy.
     pub priority: u16,
-    /// Its collections: one of each kind, or one for each rule where rules are added to what the group holds.
+    /// Its collections: one of each kind, or one for each rule if rules are added to the group's contents.
     pub collections: Vec<Collection>,
-    /// Whether rules are added to what the group holds already.
+    /// Whether rules are added to the group's existing contents.
     pub is_added_to: bool,
 }
 
@@ -45,13 +45,13 @@ pub enum FirewallRule {
     Application(ApplicationRule),
 }
 
-/// The names and priorities of the two collections that hold every rule.
+/// The names and priorities of the two collections that contain every rule.
 const NETWORK: (&str, u16) = ("apim-network", 200);
 /// See [`NETWORK`].
 const APPLICATION: (&str, u16) = ("apim-application", 300);
 
-/// Where the priorities begin of collections that hold one rule each: far enough apart for any catalog. A firewall takes
-/// network rules before application rules, whatever these say.
+/// The first priority of collections that contain one rule each, with enough distance for any catalog. A firewall
+/// evaluates network rules before application rules, whatever the priorities.
 const FIRST_NETWORK: u16 = 200;
 /// See [`FIRST_NETWORK`].
 const FIRST_APPLICATION: u16 = 10_000;
@@ -65,7 +65,7 @@ pub struct NetworkRule {
     pub transport: Transport,
     /// The subnet.
     pub source: String,
-    /// A tag, addresses, or `*`; empty where names stand instead.
+    /// A tag, addresses, or `*`; empty if names are used instead.
     pub destinations: Vec<String>,
     /// Names, which work only while the firewall is the network's DNS proxy.
     pub fqdns: Vec<String>,
@@ -88,7 +88,7 @@ pub struct ApplicationRule {
     pub fqdns: Vec<String>,
 }
 
-/// The rules that are chosen.
+/// The selected rules.
 pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> CollectionGroup {
     let (network, application) = (network(set, choice), application(set, choice));
     match choice {
@@ -106,7 +106,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> CollectionGrou
                 .collect(),
             is_added_to: false,
         },
-        // What is applied later must neither replace what was applied before nor rest on it.
+        // What is applied later must neither replace what was applied before nor depend on it.
         RuleFilter::For(_) => {
             let network = network.into_iter().map(|rule| alone(FIRST_NETWORK, rule));
             let application = application.into_iter().map(|rule| alone(FIRST_APPLICATION, rule));
@@ -120,7 +120,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> CollectionGrou
     }
 }
 
-/// A collection that holds one rule, with its place among the rules of its kind.
+/// A collection that contains one rule, with its index among the rules of its kind.
 fn alone(first: u16, (at, rule): (usize, FirewallRule)) -> Collection {
     Collection {
         name: rule.name().to_owned(),
@@ -130,7 +130,7 @@ fn alone(first: u16, (at, rule): (usize, FirewallRule)) -> Collection {
 }
 
 impl CollectionGroup {
-    /// How many rules it holds.
+    /// How many rules it contains.
     pub fn len(&self) -> usize {
         self.collections.iter().map(|collection| collection.rules.len()).sum()
     }
@@ -146,7 +146,7 @@ impl FirewallRule {
     }
 }
 
-/// Rules by name, each with its place among all that the catalog could have.
+/// Rules by name, each with its index among all that the catalog could have.
 fn application(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, FirewallRule)> {
     let mut rules: Vec<(bool, usize, ApplicationRule)> = Vec::new();
     for requirement in &set.requirements {
@@ -184,7 +184,7 @@ fn application(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, Firewal
         .collect()
 }
 
-/// Rules by address, each with its place among all that the catalog could have.
+/// Rules by address, each with its index among all that the catalog could have.
 fn network(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, FirewallRule)> {
     let outbound = set.slots.iter().filter(|slot| !slot.inbound).enumerate();
     outbound
@@ -192,7 +192,7 @@ fn network(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<(usize, FirewallRul
         .collect()
 }
 
-/// The protocol and the name, where a rule by name fits: HTTP on 80 and TLS on 443, to a name that is known.
+/// The protocol and the name, if a rule by name is suitable: HTTP on 80 and TLS on 443, to a known name.
 fn by_name(requirement: &Requirement) -> Option<(&'static str, String)> {
     let protocol = match (requirement.protocol, requirement.port) {
         (Protocol::Http, 80) => "Http",
@@ -217,7 +217,7 @@ fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: RuleFilter<'_>) -> O
         .collect();
     let (mut destinations, mut fqdns) = (Vec::new(), Vec::new());
     match &slot.far {
-        // No tag of a firewall stands for the internet, and a rule for all of the web is no rule.
+        // No firewall tag stands for the internet, and a rule for every web host would restrict nothing.
         RuleDestination::Tag(tag) if tag.eq_ignore_ascii_case("Internet") => {
             if !ports.iter().any(|port| matches!(port, 80 | 443)) {
                 destinations.push("*".into());
@@ -245,7 +245,7 @@ fn network_rule(set: &RuleSet<'_>, slot: &RuleSlot, choice: RuleFilter<'_>) -> O
             }
         }
     }
-    // A rule names addresses or names; a firewall that knows the names needs no addresses.
+    // A rule has addresses or names; with names, a firewall needs no addresses.
     if !fqdns.is_empty() {
         destinations.clear();
     }

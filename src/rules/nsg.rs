@@ -16,11 +16,11 @@ use crate::{
 /// The rules for a network security group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NsgRules {
-    /// The rules, those for what comes in first.
+    /// The rules, inbound ones first.
     pub rules: Vec<SecurityRule>,
-    /// Whether a route takes 0.0.0.0/0 away from Azure; `None` where unknown.
+    /// Whether another route covers 0.0.0.0/0 instead of Azure's; `None` if unknown.
     is_forced: Option<bool>,
-    /// Whether the rules in force were told.
+    /// Whether the rules in force are known.
     is_known: bool,
 }
 
@@ -31,29 +31,30 @@ pub struct SecurityRule {
     pub name: String,
     /// Its priority, unique for its direction.
     pub priority: u16,
-    /// Whether it is about what comes in.
+    /// Whether it is inbound.
     pub inbound: bool,
     /// TCP or UDP.
     pub transport: Transport,
-    /// Where the traffic comes from: a tag.
+    /// The source: a tag.
     pub source: String,
-    /// Where it goes: one tag, or addresses.
+    /// The destination: one tag, or addresses.
     pub destination: Vec<String>,
-    /// The ports at the destination.
+    /// The destination ports.
     pub ports: Vec<u16>,
     /// What it is for, in at most 140 characters.
     pub description: String,
-    /// The rule in force that denies some of its traffic, and must come behind it.
+    /// The rule in force that denies some of its traffic, and must come after it.
     pub deny: Option<Deny>,
 }
 
-/// The longest description that Azure takes.
+/// The longest description that Azure accepts.
 const MAX_DESCRIPTION: usize = 140;
 
-/// The rules that are chosen.
+/// The selected rules.
 ///
 /// # Errors
-/// A sentence, where there are more rules than priorities.
+///
+/// A sentence, if there are more rules than priorities.
 pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Result<NsgRules, String> {
     let mut rules = Vec::new();
     for inbound in [true, false] {
@@ -73,7 +74,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Result<NsgRule
 }
 
 impl NsgRules {
-    /// What a reader should know first.
+    /// Remarks for the reader.
     pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
         let denies = self.preceded();
         let denies: Vec<&str> = denies.iter().map(String::as_str).collect();
@@ -88,12 +89,12 @@ impl NsgRules {
         of_priorities.into_iter().chain(self.of_internet().map(str::to_owned))
     }
 
-    /// Whether the rules in force were told.
+    /// Whether the rules in force are known.
     pub fn is_known(&self) -> bool {
         self.is_known
     }
 
-    /// The rules in force that deny what these allow, and come behind them.
+    /// The rules in force that deny what these allow, and come after them.
     pub fn preceded(&self) -> Vec<String> {
         self.denies(true)
     }
@@ -112,7 +113,7 @@ impl NsgRules {
         denies
     }
 
-    /// What a reader should know of `Internet` (service-tags-overview; MicrosoftDocs/azure-docs#22178).
+    /// The remark about `Internet` (service-tags-overview; MicrosoftDocs/azure-docs#22178).
     fn of_internet(&self) -> Option<&'static str> {
         let is_said = |word: &str| {
             self.rules
@@ -134,15 +135,15 @@ impl NsgRules {
 /// The documentation's word for everything outside the virtual network.
 const INTERNET: &str = "Internet";
 
-/// What stands in its place where a route takes 0.0.0.0/0.
+/// What is used instead if another route covers 0.0.0.0/0.
 const EVERYTHING: &str = "*";
 
-/// The notice about priorities where the rules in force are not known.
+/// The remark about priorities if the rules in force are not known.
 const ORDER_NOTICE: &str = "A rule has no effect after a deny rule: put it before your own deny, or pass --effective-nsg to \
                       have free priorities found.";
 
 impl NsgRules {
-    /// Where a group in force leaves no good place: a priority that is taken, or a deny that comes before.
+    /// Remarks if the NSG in force leaves no good priority: one is taken, or a deny comes before.
     pub fn clashes(&self, network: &NetworkRules) -> Vec<String> {
         let taken = self.rules.iter().filter_map(|rule| {
             let mut in_force = network.of_the_subnet(!rule.inbound);
@@ -180,7 +181,7 @@ impl SecurityRule {
     }
 }
 
-/// The rule of a slot; none where nothing is left to allow, as for a name server at the platform's own address.
+/// The rule of a slot; none if there is nothing to allow, as for a name server at the platform's own address.
 fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
     let far = match &slot.far {
         RuleDestination::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
@@ -214,7 +215,8 @@ fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) ->
     }))
 }
 
-/// The name servers that a rule can be about: not the platform's, which is exempt, nor what only this machine knows.
+/// The name servers that a rule can be about: excluding the platform's, which is exempt, and one that only this machine
+/// uses.
 pub(super) fn name_servers(set: &RuleSet<'_>, slot: &RuleSlot) -> Vec<String> {
     if set.basis.own_servers {
         return Vec::new();
@@ -237,7 +239,7 @@ pub(super) fn literal(basis: &RuleBasis<'_>, id: &str) -> Vec<String> {
     addresses.into_iter().flatten().map(ToString::to_string).collect()
 }
 
-/// Everything outside the virtual network, by the word that matches it.
+/// Everything outside the virtual network, with the word that matches it.
 fn internet(basis: &RuleBasis<'_>) -> String {
     let word = if basis.is_forced == Some(true) {
         EVERYTHING

@@ -1,8 +1,8 @@
 //! Priorities for the rules of a network security group.
 //!
-//! Every number belongs to one slot of the catalog, so that rules never ask for the same one, whatever is selected and
-//! whichever of them have to move. A rule takes its own number from 2000 on, unless another rule holds that or a deny comes
-//! before it; then the largest number of its own that is free and comes before.
+//! Every number belongs to one slot of the catalog, so that rules never use the same one, whatever is selected and
+//! whichever of them have to move. A rule gets its own number from 2000 on, unless another rule has that or a deny
+//! comes before it; then the largest of its own numbers that is free and comes before the deny.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -12,11 +12,11 @@ use crate::{
     text::escape,
 };
 
-/// The first number of a direction, and the step to the next: room for a user's own rules before and between.
+/// The first number in a direction, and the distance to the next: space for a user's own rules before and between.
 const FIRST: u16 = 2000;
 const STEP: u32 = 10;
 
-/// The numbers that Azure takes.
+/// The numbers that Azure accepts.
 pub(super) const RANGE: std::ops::RangeInclusive<u16> = 100..=4096;
 
 /// A rule in force that denies some of what a rule allows.
@@ -51,7 +51,7 @@ impl Deny {
     }
 }
 
-/// The numbers of one direction.
+/// The numbers for one direction.
 #[derive(Debug, Clone)]
 pub(super) struct Numbers<'a> {
     first: u32,
@@ -61,7 +61,7 @@ pub(super) struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    /// The numbers for so many slots, all of one direction.
+    /// The numbers for this many slots in one direction.
     pub(super) fn new(basis: &RuleBasis<'a>, slots: usize, inbound: bool) -> Self {
         let first = u32::from(basis.first_priority.unwrap_or(FIRST));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
@@ -77,8 +77,8 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    /// The number for the rule of this name in the slot at this place, before `deny` where that leaves room; `None` where
-    /// the numbers that Azure takes end before it.
+    /// The number for the rule with this name in the slot at this index, before `deny` if possible; `None` if Azure's
+    /// range of numbers ends before it.
     pub(super) fn number(&self, name: &str, at: usize, deny: Option<&Deny>) -> Option<u16> {
         let at = u32::try_from(at).ok()?;
         let regular = self.first + self.step * at;
@@ -97,7 +97,7 @@ impl<'a> Numbers<'a> {
         u16::try_from(number).ok().filter(|number| RANGE.contains(number))
     }
 
-    /// The largest number below `bound` that is free and belongs to the slot at this place: a multiple of ten where there
+    /// The largest number below `bound` that is free and belongs to the slot at this index: a multiple of ten if there
     /// is one.
     fn before(&self, bound: u32, at: u32, taken: &BTreeSet<u32>) -> Option<u32> {
         let is_regular = |number: u32| {

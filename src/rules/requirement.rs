@@ -1,4 +1,4 @@
-//! What rules are for: the endpoints of a plan, or of a report.
+//! The endpoints of a plan or a report that need rules.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,7 +14,7 @@ use crate::{
     plan::{self, DialTarget, Plan, Selection},
 };
 
-/// One endpoint as far as rules care.
+/// The properties of one endpoint that matter for rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
     /// Its id in plans and reports.
@@ -27,17 +27,17 @@ pub struct Requirement {
     pub service_tag: Option<String>,
     /// How much it counts.
     pub need: Need,
-    /// The host, with braces where a name is missing.
+    /// The host, with braces if a name is missing.
     pub host: String,
-    /// The wildcard that the host stands for.
+    /// The wildcard that covers the host.
     pub pattern: Option<String>,
-    /// Its addresses, where the catalog or the network gives them.
+    /// Its addresses, if the catalog or the network provides them.
     pub addresses: Vec<IpAddr>,
     /// The port.
     pub port: u16,
     /// TCP or UDP.
     pub transport: Transport,
-    /// What is spoken there.
+    /// The protocol.
     pub protocol: Protocol,
     /// Which way the traffic flows.
     pub direction: Direction,
@@ -46,7 +46,7 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// The endpoints of a plan that rules can let through.
+    /// The endpoints of a plan that rules can allow.
     pub fn of_plan(plan: &Plan) -> Vec<Self> {
         plan.endpoints
             .iter()
@@ -55,8 +55,8 @@ impl Requirement {
             .collect()
     }
 
-    /// The endpoints of a report that rules can let through, as far as they are selected. The plan of the same catalog knows
-    /// all the addresses of an entry; a report shows one.
+    /// The endpoints of a report that rules can allow, as far as they are selected. The plan of the same catalog
+    /// contains all addresses of an entry; a report contains one.
     pub fn of_report(report: &Report, plan: &Plan, selection: &Selection) -> Vec<Self> {
         let selected = |endpoint: &model::EndpointReport| {
             let id = &endpoint.dependency;
@@ -95,7 +95,7 @@ impl Requirement {
     }
 
     fn reported(endpoint: &model::EndpointReport, planned: Option<&plan::PlannedEndpoint>) -> Option<Self> {
-        // What the plan left out counts, and not what only this run found to be gone.
+        // Endpoints that the plan excluded stay excluded, but not those that only this run found to be retired.
         let left_out = endpoint.verdict == Verdict::NotTested && endpoint.duration_ms.is_none();
         let cause = endpoint.cause.filter(|_| left_out);
         has_place(cause, endpoint.service_tag.as_deref(), endpoint.direction).then(|| Self {
@@ -125,7 +125,7 @@ fn addresses(endpoint: &plan::PlannedEndpoint) -> Vec<IpAddr> {
     }
 }
 
-/// The endpoints of a report that rules of a kind would mend, by their ids.
+/// The endpoints of a report that rules of a kind would fix, by their ids.
 pub fn missing(report: &Report, kind: RuleFamily) -> BTreeSet<String> {
     let missing = report
         .endpoints
@@ -134,7 +134,7 @@ pub fn missing(report: &Report, kind: RuleFamily) -> BTreeSet<String> {
     missing.map(|endpoint| endpoint.id.clone()).collect()
 }
 
-/// Whether a route takes 0.0.0.0/0 away from Azure, as far as the predictions of a report show.
+/// Whether another route covers 0.0.0.0/0 instead of Azure's, according to the predictions of a report.
 pub fn is_forced(report: &Report) -> Option<bool> {
     let routes = report
         .endpoints
@@ -148,8 +148,8 @@ pub fn is_forced(report: &Report) -> Option<bool> {
         .max()
 }
 
-/// Whether a rule could be for it. A host that is gone needs none, one that was left out none now, and a name that was
-/// not given can only be covered by a tag.
+/// Whether a rule could be for it. A retired host needs none, a skipped one needs none now, and only a tag can cover a
+/// name that was not given.
 fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -> bool {
     match untested {
         Some(Cause::Retired | Cause::Skipped) => false,
@@ -158,18 +158,18 @@ fn has_place(untested: Option<Cause>, tag: Option<&str>, direction: Direction) -
     }
 }
 
-/// Whether a report says that it is blocked, or that rules of this kind are the cause.
+/// Whether a report shows that it is blocked, or that rules of this kind are the cause.
 fn is_missing(endpoint: &model::EndpointReport, report: &Report, kind: RuleFamily) -> bool {
     let causes = match kind {
         RuleFamily::Nsg => Some(Suspect::Nsg),
         RuleFamily::Routes => Some(Suspect::Udr),
-        // No inbound traffic passes the rules that are made here.
+        // The rules made here never apply to inbound traffic.
         RuleFamily::Firewall => None,
     };
     let names = |finding: &model::Finding| {
         finding.endpoints.contains(&endpoint.id) && causes.is_some_and(|suspect| finding.suspects.contains(&suspect))
     };
-    // Where connections differ, where packets are too large or lost, no rule is missing.
+    // If connections differ, or packets are too large or lost, no rule is missing.
     let of_the_line =
         |finding: &model::Finding| finding.is_about_the_link() && finding.endpoints.contains(&endpoint.id);
     let blocked = endpoint.verdict == Verdict::Blocked
@@ -179,8 +179,8 @@ fn is_missing(endpoint: &model::EndpointReport, report: &Report, kind: RuleFamil
     blocked || (endpoint.verdict == Verdict::NotTested && report.findings.iter().any(names))
 }
 
-/// Whether a service with a tag, or what is the instance's own, was tried at private addresses only: a tag, or a route
-/// to the internet, is none of theirs.
+/// Whether a service with a tag, or the instance's own host, was tried at private addresses only: a tag, or a route to
+/// the internet, does not cover those.
 fn is_behind_a_private_endpoint(endpoint: &model::EndpointReport) -> bool {
     let is_private = |stage: &model::TcpStage| address::is_private(stage.address);
     let tcp = &endpoint.stages.tcp;
@@ -188,8 +188,8 @@ fn is_behind_a_private_endpoint(endpoint: &model::EndpointReport) -> bool {
     is_somewhere && !tcp.is_empty() && tcp.iter().all(is_private)
 }
 
-/// Whether a rule of this kind can fix a cause. Where a connection was accepted, packets pass and only a firewall that
-/// looks into them is in the way; a name or a certificate that is wrong is no matter of rules at all.
+/// Whether a rule of this kind can fix a cause. If a connection was accepted, packets pass and only a firewall that
+/// inspects them can block it; a wrong name or certificate has nothing to do with rules.
 fn can_fix(kind: RuleFamily, cause: Cause, endpoint: &model::EndpointReport) -> bool {
     let is_silence = cause.is_drop(endpoint.transport, endpoint.protocol);
     let is_refusal = matches!(

@@ -1,4 +1,4 @@
-//! Routes that an instance needs where another route takes 0.0.0.0/0.
+//! Routes that an instance needs if another route covers 0.0.0.0/0.
 
 use super::{RuleFilter, RuleSet, nsg::literal, slots::name};
 use crate::model::{Direction, Protocol};
@@ -12,10 +12,10 @@ pub struct InternetRoute {
     pub prefix: String,
 }
 
-/// The service tag of the management traffic, whose replies must not pass a firewall that never saw the request.
+/// The service tag of the management traffic, whose replies must not go through a firewall that never saw the request.
 const MANAGEMENT: &str = "ApiManagement";
 
-/// The routes that are chosen: for management traffic, and for what only works from an Azure public address.
+/// The selected routes: for management traffic, and for what only works from an Azure public address.
 pub(super) fn routes(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Vec<InternetRoute> {
     let mut routes: Vec<InternetRoute> = Vec::new();
     for requirement in &set.requirements {

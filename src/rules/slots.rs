@@ -9,39 +9,39 @@ use crate::{
     model::{Direction, Expect, Need, Transport},
 };
 
-/// A rule's place, whether or not anything requires the rule.
+/// A rule's slot, whether or not anything requires the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSlot {
-    /// Whether the traffic comes in.
+    /// Whether it is inbound.
     pub inbound: bool,
-    /// Who stands at the other end.
+    /// The remote side.
     pub far: RuleDestination,
     /// TCP or UDP.
     pub transport: Transport,
     /// Its ports, in the catalog's order.
     pub ports: Vec<u16>,
-    /// The titles of the dependencies behind it.
+    /// The titles of its dependencies.
     pub titles: Vec<String>,
-    /// The weightiest need behind it.
+    /// The highest need among them.
     pub need: Need,
-    /// What requires it, by its index in the requirements; nothing, where the catalog alone has it.
+    /// The requirements, by index; empty if only the catalog contains the slot.
     pub requirements: Vec<usize>,
 }
 
-/// Who stands at the other end.
+/// The remote side of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleDestination {
-    /// All that a service tag covers.
+    /// All addresses of a service tag.
     Tag(String),
     /// The network's name servers.
     NameServers,
-    /// The literal addresses of a dependency, by its id, as no tag covers it.
+    /// The literal addresses of a dependency, by its id, because no tag covers it.
     Literal(String),
     /// The hosts of a dependency without a tag, by its id.
     Hosts(String),
 }
 
-/// Every slot of a catalog, whatever its cloud and kind of network, and behind them those of endpoints that no catalog has.
+/// Every slot of a catalog, for any cloud and network mode, followed by those of endpoints that are in no catalog.
 pub(super) fn slots(catalog: &Catalog, requirements: &[Requirement]) -> Vec<RuleSlot> {
     let mut slots = Vec::new();
     for dependency in &catalog.dependencies {
@@ -97,8 +97,8 @@ impl RuleSlot {
     }
 }
 
-/// A name as Azure takes it for rules: letters, digits, dots, hyphens and underscores, 70 at most, which leaves room for a
-/// prefix within Azure's 80.
+/// A name in the form that Azure accepts for rules: letters, digits, dots, hyphens and underscores, at most 70, which
+/// leaves space for a prefix within Azure's 80.
 pub(super) fn name(text: &str) -> String {
     const MAX_LENGTH: usize = 70;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -108,7 +108,7 @@ pub(super) fn name(text: &str) -> String {
         .collect()
 }
 
-/// Whether traffic comes in, goes out, or both.
+/// Whether traffic is inbound, outbound, or both.
 fn ways(direction: Direction) -> &'static [bool] {
     match direction {
         Direction::Outbound => &[false],
@@ -165,14 +165,14 @@ fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> RuleD
     )
 }
 
-/// A dependency of the catalog, and over what its name servers are asked.
+/// A dependency of the catalog, and the transports that its name servers are queried over.
 struct CatalogDependency<'a> {
     dependency: &'a Dependency,
     name_servers_over: Vec<Transport>,
 }
 
-/// The dependencies of a catalog by id. One of them may have all the endpoints of a large estate, so each is read once and not
-/// for every requirement.
+/// The dependencies of a catalog by id. One of them may have all the endpoints of a large estate, so each is read once,
+/// not once per requirement.
 fn by_id(catalog: &Catalog) -> HashMap<&str, CatalogDependency<'_>> {
     let read = |dependency| CatalogDependency {
         dependency,

@@ -158,7 +158,7 @@ fn resource(out: &mut String, kind: &str, name: &str, attributes: &[(&str, Strin
     out.push_str("}\n");
 }
 
-/// The attributes of a block, with their equals signs in one column as `terraform fmt` puts them.
+/// The attributes of a block, with their equals signs aligned as by `terraform fmt`.
 fn write_attributes(out: &mut String, depth: usize, attributes: &[(&str, String)]) {
     let width = attributes.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in attributes {

@@ -1,8 +1,8 @@
 //! Access control and TLS: `--web-config`, in the format of Prometheus' exporter-toolkit
 //! (<https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>).
 //!
-//! The file and those that it names are read again on SIGHUP, and where one of them has changed. Where the new is
-//! broken, or asks for less, the old goes on. Reading a file may block, so no connection waits for that.
+//! The file and those that it names are reloaded on SIGHUP, and when one of them has changed. If the new version is
+//! invalid, or requires less, the old one stays in effect. Reading a file may block, so no connection waits for that.
 
 mod config;
 mod tls;
@@ -25,27 +25,27 @@ use self::{
 };
 use super::{Fault, ServeState, state::Part};
 
-/// Whether a file has changed is looked at no more often.
+/// How often files are checked for changes, at most.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a connection waits for what has changed before it takes what is known.
+/// How long a connection waits for a reload before it uses the known version.
 const MOMENT: Duration = Duration::from_secs(1);
-/// So many may read the files at once: opening a pipe instead of one may block.
+/// Maximum number of concurrent reloads: opening a pipe instead of a file may block.
 const MAX_READINGS: usize = 4;
 
-/// What a web config says, ready for use.
+/// A web config, ready for use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     /// TLS; none means plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whether clients need a certificate of `client_ca_file`.
+    /// Whether clients need a certificate signed by `client_ca_file`.
     pub is_certificate_needed: bool,
-    /// Who may come in; none means any client.
+    /// The users with access; none means any client.
     pub users: Option<Arc<Users>>,
 }
 
 impl Rules {
-    /// These rules instead of others, which must not have asked for more: a file that is empty, or only half written,
-    /// opens no door.
+    /// These rules as a replacement for others, which must not have required more: an empty or half-written file must
+    /// not open access.
     fn instead_of(mut self, old: &Self) -> Result<Self, String> {
         let asked = [
             ("TLS", old.tls.is_some(), self.tls.is_some()),
@@ -74,7 +74,7 @@ impl Rules {
     }
 }
 
-/// The rules of now.
+/// The rules in effect.
 #[derive(Debug)]
 pub(crate) struct AccessControl {
     path: Option<PathBuf>,
@@ -85,13 +85,13 @@ pub(crate) struct AccessControl {
 #[derive(Debug)]
 struct AccessState {
     rules: Rules,
-    /// What the rules come from, or what is wrong with the latest ones.
+    /// The files of the rules, or the error in the latest version.
     watched: Vec<Watched>,
     looked: Instant,
-    /// How often the files were read, and which time the rules are of.
+    /// How many times the files were read, and which of these the rules are from.
     begun: u64,
     taken: u64,
-    /// How many read them at this moment: more than one where a file keeps its reader.
+    /// How many reloads are running: more than one if reading a file blocks.
     reading: usize,
 }
 
@@ -99,6 +99,7 @@ impl AccessControl {
     /// Reads a web config; without one any client may connect, over plain HTTP.
     ///
     /// # Errors
+    ///
     /// What is wrong with the file, or with one that it names.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
         let turn = users::turn();
@@ -121,35 +122,35 @@ impl AccessControl {
         })
     }
 
-    /// The files that the rules come from.
+    /// The files that the rules are from.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let state = self.lock();
         state.watched.iter().map(|watched| watched.path().to_owned()).collect()
     }
 
-    /// Whether it speaks TLS.
+    /// Whether it uses TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.lock().rules.tls.is_some()
     }
 
-    /// Whether clients have to authenticate.
+    /// Whether clients must authenticate.
     pub(crate) fn asks_who(&self) -> bool {
         let state = self.lock();
         state.rules.users.is_some() || state.rules.is_certificate_needed
     }
 
-    /// The rules, read again where their files have changed and can be read in a moment.
+    /// The rules; reloaded if their files have changed and can be read quickly.
     pub(super) async fn rules(self: &Arc<Self>, serve_state: &Arc<ServeState>) -> Rules {
         if self.is_time() {
             let (access, serve_state) = (self.clone(), serve_state.clone());
             let look = spawn_blocking(move || access.reload_where_changed(&serve_state));
-            // What takes longer goes on beside, and its rules are the next connection's.
+            // A slower reload continues in the background, and applies to the next connection.
             let _ = timeout(MOMENT, look).await;
         }
         self.lock().rules.clone()
     }
 
-    /// Whether it is time to look at the files.
+    /// Whether it is time to check the files.
     fn is_time(&self) -> bool {
         let mut state = self.lock();
         let is_time = self.path.is_some() && state.looked.elapsed() >= PAUSE;
@@ -159,7 +160,7 @@ impl AccessControl {
         is_time
     }
 
-    /// Reads the files again where one of them has changed.
+    /// Reloads the files if one of them has changed.
     fn reload_where_changed(&self, serve_state: &ServeState) {
         let watched = self.lock().watched.clone();
         if watched.iter().any(Watched::has_changed) {
@@ -167,7 +168,7 @@ impl AccessControl {
         }
     }
 
-    /// Reads the files again.
+    /// Reloads the files.
     pub(crate) fn reload(&self, serve_state: &ServeState) {
         let Some(path) = &self.path else { return };
         let read = match self.begin(Watched::new(path)) {
@@ -188,7 +189,7 @@ impl AccessControl {
         }
     }
 
-    /// Takes note that the files are read; gives the number of the reading, unless too many go on already.
+    /// Records the start of a reload; returns its number, unless too many are running.
     fn begin(&self, file: Watched) -> Option<u64> {
         let mut state = self.lock();
         if state.reading >= MAX_READINGS {
@@ -196,12 +197,12 @@ impl AccessControl {
         }
         state.reading += 1;
         state.begun += 1;
-        // What keeps its reader is read once, and again where it is replaced.
+        // A file that blocks is read once, and again if it is replaced.
         state.watched = vec![file];
         Some(state.begun)
     }
 
-    /// Takes what was read, or says what is wrong with it; nothing where a later reading came first.
+    /// Uses the result, or reports what is wrong with it; nothing if a later reload came first.
     fn end(&self, number: u64, read: Read) -> Option<Result<(), String>> {
         let mut state = self.lock();
         state.reading -= 1;
@@ -276,11 +277,11 @@ mod tests {
     fn pipe(path: &Path) -> fs::File {
         fs::remove_file(path).unwrap();
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-        // Opened for both, it waits for no reader.
+        // Opened for both, it does not wait for a reader.
         fs::File::options().read(true).write(true).open(path).unwrap()
     }
 
-    /// A folder with a web config that lets `a` in.
+    /// A folder with a web config that gives `a` access.
     fn kept() -> (tempfile::TempDir, Arc<ServeState>, Arc<AccessControl>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
@@ -341,7 +342,7 @@ mod tests {
         access.reload(&serve_state);
         assert_eq!(access.lock().reading, MAX_READINGS);
         assert_eq!(serve_state.read().faults.count(super::Fault::Reload), 1, "one too many");
-        // A writer appears at last, and what there is to read is no web config.
+        // A writer finally opens it, and its content is not a web config.
         writer.write_all(b"nonsense: [").unwrap();
         drop(writer);
         while access.lock().reading == MAX_READINGS {
@@ -365,7 +366,7 @@ mod tests {
         access.reload_where_changed(&serve_state);
         assert_ne!(format!("{:?}", access.lock().rules), before);
         assert!(serve_state.read().is_reloaded());
-        // The reader of the pipe comes too late.
+        // The pipe's reader comes too late.
         let now = format!("{:?}", access.lock().rules);
         writer.write_all(whole.as_bytes()).unwrap();
         drop(writer);

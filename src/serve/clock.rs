@@ -1,20 +1,20 @@
-//! A moment by two clocks: the one that can be set, and the one that cannot.
+//! A moment by two clocks: one that can be set, and one that cannot.
 
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A moment, by both.
+/// A moment, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClockReading {
-    /// By the clock of the machine.
+    /// By the machine's clock.
     pub wall: Timestamp,
-    /// By the clock that only runs on.
+    /// By the monotonic clock.
     pub steady: Instant,
 }
 
 impl ClockReading {
-    /// This one.
+    /// The current moment.
     pub(crate) fn now() -> Self {
         Self {
             wall: Timestamp::now(),
@@ -22,8 +22,8 @@ impl ClockReading {
         }
     }
 
-    /// How far the machine's clock went ahead since an earlier moment, beyond the time that passed; negative where it went
-    /// back.
+    /// How far the machine's clock has jumped ahead since an earlier moment, beyond the elapsed time; negative if it
+    /// jumped back.
     pub(crate) fn clock_drift_since(self, earlier: Self) -> SignedDuration {
         let passed = self.steady.saturating_duration_since(earlier.steady);
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);

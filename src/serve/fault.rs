@@ -1,4 +1,4 @@
-//! What can go wrong with a service itself: each kind is counted, and logged in one line.
+//! Faults of a service itself: each kind is counted, and logged in one line.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,9 @@ use super::stderr::{Weight, say};
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// This machine's clock was set, or stood still.
+    /// This machine's clock was set, or stopped.
     Clock,
-    /// More connections were held open than there is room for, or none could be taken.
+    /// More connections were open than allowed, or none could be accepted.
     Connections,
     /// A round took longer than the interval.
     LateRound,
@@ -17,9 +17,10 @@ pub(crate) enum Fault {
     Log,
     /// Nothing could be tried in a round, because descriptors, ports, or any route are missing.
     NothingTried,
-    /// What SIGHUP, or the hour, was to read again is broken, so that the old is kept.
+    /// Something that SIGHUP, or the hourly reload, should have reloaded is invalid, so the old version stays in
+    /// effect.
     Reload,
-    /// A client spoke something else than HTTP, or failed in TLS.
+    /// A client did not speak HTTP, or TLS failed.
     Request,
 }
 
@@ -48,7 +49,7 @@ impl Fault {
         }
     }
 
-    /// What of its kind is said at most once in this time: peers can make some of them as often as they like.
+    /// How often a fault of one kind is reported, at most: peers can cause some of them at will.
     fn pause(self) -> Duration {
         match self {
             Self::Connections | Self::Request | Self::Log | Self::LateRound => Duration::from_secs(60),
@@ -57,7 +58,7 @@ impl Fault {
     }
 }
 
-/// How often each fault came.
+/// The number of faults of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Faults([Tally; Fault::ALL.len()]);
 
@@ -69,12 +70,12 @@ struct Tally {
 }
 
 impl Faults {
-    /// How often a fault came.
+    /// The number of a fault.
     pub(crate) fn count(&self, fault: Fault) -> u64 {
         self.0[fault as usize].n
     }
 
-    /// Counts a fault; gives the line to say of it, unless one was said just before.
+    /// Counts a fault; returns the line that reports it, unless one was reported just before.
     pub(super) fn note(&mut self, fault: Fault, text: &str, now: Instant) -> Option<String> {
         let tally = &mut self.0[fault as usize];
         tally.n += 1;
@@ -91,7 +92,7 @@ impl Faults {
     }
 }
 
-/// Says the line of a fault.
+/// Writes the line for a fault.
 pub(super) fn log_line(line: &str) {
     say(Weight::Warning, line);
 }

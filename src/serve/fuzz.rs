@@ -1,4 +1,4 @@
-//! The readers of what a service is configured with, without a service: what the fuzz targets call.
+//! The readers of a service's configuration, without a service: for the fuzz targets.
 
 use std::path::Path;
 
@@ -12,10 +12,11 @@ pub fn web_config(text: &str) -> Result<(), String> {
     access::check(text)
 }
 
-/// Reads the name of a log; tells whether `other` is the name of a file of it that is old enough to be deleted on
-/// 1 January 2030.
+/// Reads the name of a log; returns whether `other` is the name of a file of that log that is old enough to be deleted
+/// on 1 January 2030.
 ///
 /// # Errors
+///
 /// What is wrong with it, in one sentence.
 pub fn log_name(path: &Path, other: &str) -> Result<bool, String> {
     let today = jiff::civil::date(2030, 1, 1);

@@ -1,7 +1,7 @@
-//! `--log FILE`: what happens, one JSON object per line, as the Azure Monitor Agent takes it.
+//! `--log FILE`: events as one JSON object per line, in the format of the Azure Monitor Agent.
 //!
-//! Keys are names of columns that Log Analytics accepts, and each key has the same type in every line. Lines are written by a
-//! thread of their own; where they cannot be written they wait for better times.
+//! Keys are column names that Log Analytics accepts, and each key has the same type in every line. A separate thread
+//! writes the lines; lines that cannot be written wait.
 
 pub(crate) mod file;
 mod lines;
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::text::words;
 
-/// How long a line that could not be written waits before it is tried again.
+/// How long to wait before a line that could not be written is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One line.
@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Line {
     at: Timestamp,
     text: String,
-    /// Whether it tells something that no later line tells again.
+    /// Whether its content is not repeated by a later line.
     is_news: bool,
 }
 
@@ -52,15 +52,16 @@ impl Line {
     }
 }
 
-/// A log that is written to.
+/// An open log.
 #[derive(Debug, Clone)]
 pub(crate) struct Log(Arc<Queue>);
 
 impl Log {
-    /// Opens the file, and starts to write what is said from now on. What goes wrong is a fault on the board.
+    /// Opens the file, and starts to write lines from now on. Errors after that are faults on the board.
     ///
     /// # Errors
-    /// The file cannot be written to, or the system has no thread for it.
+    ///
+    /// The file cannot be written to, or the system cannot start a thread.
     pub(crate) fn open(pattern: Pattern, serve_state: Arc<ServeState>) -> std::io::Result<Self> {
         let mut file = LogFile::new(pattern);
         file.open(Timestamp::now(), ClockReading::now())?;
@@ -71,22 +72,22 @@ impl Log {
         Ok(log)
     }
 
-    /// Says a line.
+    /// Writes a line.
     pub(crate) fn say(&self, line: Line) {
         self.0.push(line);
     }
 
-    /// Opens the file again: another program may have put another one there.
+    /// Reopens the file: another program may have replaced it.
     pub(crate) fn reopen(&self) {
         self.0.reopen();
     }
 
-    /// How many lines wait to be written, and how many were given up because too many did.
+    /// How many lines are waiting to be written, and how many were dropped because there were too many.
     pub(crate) fn state(&self) -> (usize, u64) {
         self.0.state()
     }
 
-    /// Waits until every line is written, `timeout` at most. Gives what to say of the lines that never will be.
+    /// Waits until every line is written, for at most `patience`. Returns a notice about the lines that will be lost.
     pub(crate) fn finish(&self, timeout: Duration) -> Option<String> {
         self.0.wait_until_empty(timeout);
         let (waiting, lost) = self.state();

@@ -1,7 +1,7 @@
 //! `/metrics`: what Prometheus scrapes.
 //!
-//! The names are those of the blackbox exporter where they mean the same. Labels hold words of closed lists, ids of
-//! endpoints and names of dependencies, and nothing that a peer said: their number is bounded by the plan.
+//! Names match those of the blackbox exporter if the meaning is the same. Labels contain words from closed lists, ids
+//! of endpoints and names of dependencies, and no data from peers: the plan limits their number.
 
 use std::{
     collections::BTreeSet,
@@ -92,7 +92,7 @@ pub(crate) fn page(serve_state: &ServeState) -> String {
     page.into_text() + &shown.map_or_else(|| of_round(None), |shown| shown.metrics().to_owned())
 }
 
-/// How what is read again was read last.
+/// The results of the last reloads.
 fn of_reading(page: &mut Families, state: &StateInner) {
     page.gauge(
         "apim_probe_config_last_reload_successful",
@@ -125,11 +125,11 @@ fn of_reading(page: &mut Families, state: &StateInner) {
     );
 }
 
-/// What is said of a round.
+/// Metrics about a round.
 pub(super) fn of_round(report: Option<&Report>) -> String {
     let mut page = Families::default();
     let endpoints = report.map_or(&[][..], |report| &report.endpoints);
-    // Whatever is shown here may become an alert: rows that decide nothing are counted alone.
+    // Everything shown here may become an alert: rows that decide nothing are only counted.
     let counted: Vec<&EndpointReport> = endpoints.iter().filter(|e| e.need != Need::Documented).collect();
     of_place(&mut page, report);
     page.verdicts("Required and feature endpoints, by verdict.", report);
@@ -156,7 +156,7 @@ pub(super) fn of_round(report: Option<&Report>) -> String {
     page.into_text()
 }
 
-/// Where the agent stands, and what it probes.
+/// Where the agent runs, and what it probes.
 fn of_place(page: &mut Families, report: Option<&Report>) {
     page.gauge("apim_probe_place_info", "Where the agent runs, and what it probes for.");
     if let Some(report) = report {
@@ -209,8 +209,8 @@ fn of_endpoints(page: &mut Families, counted: &[&EndpointReport]) {
     }
 }
 
-/// Whether something of an endpoint fails: also where other addresses or connections of it work, or where it could not be
-/// tried although it should have been.
+/// Whether part of an endpoint fails: even if other addresses or connections of it work, or if it could not be tried
+/// although it should have been.
 fn fails(endpoint: &EndpointReport) -> bool {
     match endpoint.verdict {
         Verdict::Reachable => endpoint.as_expected == Some(false),

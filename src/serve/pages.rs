@@ -8,13 +8,13 @@ use crate::{
     report::{self, Detail, Format, Options},
 };
 
-/// How `run` judges without flags.
+/// The default rule for the overall result.
 const POLICY: Policy = Policy {
     fail_on: None,
     allow_untested: false,
 };
 
-/// What `run` would have ended with in place of this round.
+/// The exit status that `run` would have for this round.
 pub(crate) fn status(report: &Report) -> ExitStatus {
     exit::judge(report, POLICY, None)
 }

@@ -6,14 +6,14 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use crate::report::metric_families::Families;
 
-/// What a process takes.
+/// The resources that a process uses.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct ProcessUsage {
     processor_seconds: f64,
     resident_bytes: f64,
 }
 
-/// Adds the families; those that the system does not tell have no sample.
+/// Adds the families; those that the system does not report have no sample.
 pub(super) fn render(page: &mut Families) {
     let (stat, ticks, size) = (
         fs::read_to_string("/proc/self/stat").unwrap_or_default(),
@@ -31,7 +31,7 @@ pub(super) fn render(page: &mut Families) {
     }
     page.gauge("process_open_fds", "Files and sockets that the agent has open.");
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // Not the one that looks.
+        // Excluding the descriptor used to count them.
         let open = u32::try_from(open.count()).unwrap_or(u32::MAX).saturating_sub(1);
         page.sample("process_open_fds", &[], f64::from(open));
     }
@@ -40,7 +40,7 @@ pub(super) fn render(page: &mut Families) {
 /// Reads `/proc/self/stat`: fields 14 and 15 are ticks of the processor, 24 is in pages.
 #[expect(clippy::cast_precision_loss, reason = "ticks and pages fit a double")]
 fn read(stat: &str, ticks: i64, page: i64) -> Option<ProcessUsage> {
-    // The name of the program, in brackets, may hold anything.
+    // The program's name, in brackets, may contain anything.
     let (_, rest) = stat.rsplit_once(')')?;
     let field = |n: usize| rest.split_whitespace().nth(n - 3)?.parse::<u64>().ok();
     Some(ProcessUsage {

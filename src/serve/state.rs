@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{model::Report, redact::Redactor};
 
-/// What rounds write and readers read.
+/// The state that rounds write and readers read.
 #[derive(Debug)]
 pub(crate) struct ServeState {
     state: Mutex<StateInner>,
@@ -26,12 +26,12 @@ pub(crate) struct ServeState {
     redactor: OnceLock<Arc<Redactor>>,
 }
 
-/// What stands on the board.
+/// The content of the board.
 #[derive(Debug)]
 pub(crate) struct StateInner {
-    /// The last whole round.
+    /// The last complete round.
     pub shown: Option<Arc<Shown>>,
-    /// Whole rounds so far.
+    /// Complete rounds so far.
     pub rounds: u64,
     /// Changes so far.
     pub changes: u64,
@@ -39,24 +39,24 @@ pub(crate) struct StateInner {
     pub ended_at: Option<Timestamp>,
     /// How long the last round took.
     pub duration: Duration,
-    /// Which of the parts were broken when they were read last.
+    /// Which of the parts were invalid when they were last read.
     broken: [bool; Part::ALL.len()],
     /// When catalog, documents and certificates were last reloaded successfully.
     pub reloaded_at: Timestamp,
-    /// What went wrong.
+    /// The faults.
     pub faults: Faults,
     /// Connections that are open.
     pub connections: usize,
     started_at: Timestamp,
-    /// When something last came of probing, and how long that may take.
+    /// When probing last produced a result, and how long that may take.
     progress: Instant,
     stale_after: Duration,
 }
 
-/// A round as readers get it. Each page is rendered at the first request for it.
+/// A round as readers get it. Each page is rendered on its first request.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    /// What was seen.
+    /// The results.
     pub report: Arc<Report>,
     metrics: OnceLock<String>,
     html: OnceLock<Bytes>,
@@ -90,8 +90,7 @@ impl Shown {
 }
 
 impl ServeState {
-    /// A state without any round. `stale_after` is how long may pass from one round's end to the next's before the agent
-    /// counts as stuck.
+    /// An empty board. `patience` is how long may pass between the ends of two rounds before the agent counts as stuck.
     pub(crate) fn new(stale_after: Duration) -> Self {
         let now = Timestamp::now();
         let state = StateInner {
@@ -115,35 +114,35 @@ impl ServeState {
         }
     }
 
-    /// Keeps back what is the user's in whatever goes wrong from now on.
+    /// Redacts the user's names in faults from now on.
     pub(crate) fn redact(&self, redactor: Arc<Redactor>) {
         let _ = self.redactor.set(redactor);
     }
 
-    /// Keeps back the names of files as well.
+    /// Redacts the names of files as well.
     pub(crate) fn know_files<'p>(&self, files: impl IntoIterator<Item = &'p Path>) {
         if let Some(redactor) = self.redactor.get() {
             files.into_iter().for_each(|file| redactor.learn_file(file));
         }
     }
 
-    /// Says in a log what is to be said from now on.
+    /// Writes to a log from now on.
     pub(crate) fn keep(&self, log: Log) {
         // There is one for the life of the board.
         let _ = self.log.set(log);
     }
 
-    /// The log, where one is kept.
+    /// The log, if there is one.
     pub(crate) fn log(&self) -> Option<&Log> {
         self.log.get()
     }
 
-    /// The state, locked. Keep the guard for a moment only.
+    /// The content. Hold it only for a moment.
     pub(crate) fn read(&self) -> MutexGuard<'_, StateInner> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows a whole round, which took so long and changed so much.
+    /// Publishes a complete round, with its duration and its number of changes.
     pub(crate) fn show(&self, report: Arc<Report>, took: Duration, changes: usize) {
         let shown = Arc::new(Shown::new(report));
         let mut state = self.read();
@@ -155,7 +154,7 @@ impl ServeState {
         state.progress = Instant::now();
     }
 
-    /// Counts a fault, and says it.
+    /// Counts a fault, and reports it.
     pub(crate) fn fault(&self, fault: Fault, text: &str) {
         let told = self.redactor.get().map(|redactor| redactor.notice(text));
         let text = told.as_deref().unwrap_or(text);
@@ -168,7 +167,7 @@ impl ServeState {
         }
     }
 
-    /// Takes note of how a reading of a part went.
+    /// Records whether a part was read successfully.
     pub(crate) fn reloaded(&self, part: Part, is_well: bool) {
         let mut state = self.read();
         state.broken[part as usize] = !is_well;
@@ -178,12 +177,12 @@ impl ServeState {
     }
 }
 
-/// What is read again.
+/// What is reloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Catalog and documents, and the certificates that judge probes.
+    /// Catalog and documents, and the certificates that verify probes.
     Files,
-    /// What the metadata service and, with `--service`, the management endpoint tell.
+    /// What the metadata service and, with `--service`, the management endpoint provide.
     Platform,
     /// `--web-config`, and the files that it names.
     AccessControl,
@@ -204,12 +203,12 @@ impl Part {
 }
 
 impl StateInner {
-    /// Whether the last reading of every part came to something.
+    /// Whether every part was last read successfully.
     pub(crate) fn is_reloaded(&self) -> bool {
         !self.broken.contains(&true)
     }
 
-    /// Whether the last reading of a part came to something.
+    /// Whether a part was last read successfully.
     pub(crate) fn is_current(&self, part: Part) -> bool {
         !self.broken[part as usize]
     }
@@ -219,7 +218,7 @@ impl StateInner {
         self.started_at
     }
 
-    /// Whether no round has come to an end for longer than one may take.
+    /// Whether no round has finished for longer than a round may take.
     pub(crate) fn is_stuck(&self) -> bool {
         self.progress.elapsed() > self.stale_after
     }

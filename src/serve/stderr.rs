@@ -1,7 +1,7 @@
-//! What a service says on stderr: one line per event, with its weight where the journal reads it.
+//! A service's lines on stderr: one per event, with its level if the journal reads them.
 //!
-//! A pipe without a reader, or a journal that is stuck, blocks the writer. So a thread beside the rounds writes; what
-//! it has no room for, and what a full disk refuses, is lost, counted, and said once that is over.
+//! A pipe without a reader, or a stuck journal, blocks the writer. So a separate thread writes; lines for which it has
+//! no space, and those that a full disk refuses, are lost, counted, and reported afterwards.
 
 use std::{
     env,
@@ -17,20 +17,20 @@ use std::{
 
 use crate::text::escape;
 
-/// So many lines wait at most.
+/// Maximum number of waiting lines.
 const MAX_LINES: usize = 256;
 
-/// How much a line weighs.
+/// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weight {
     /// Something failed, and needs attention.
     Warning,
-    /// Something happened that one may want to know.
+    /// Something happened that may be of interest.
     Notice,
 }
 
 impl Weight {
-    /// The word before the line, and the level of syslog(3) that the journal reads from `<4>` (sd-daemon(3)).
+    /// The word before the line, and the syslog(3) level that the journal reads from `<4>` (sd-daemon(3)).
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Warning => ("warning: ", "<4>"),
@@ -39,30 +39,30 @@ impl Weight {
     }
 }
 
-/// What the thread is to do.
+/// A task for the thread.
 enum Task {
     Write(String),
-    /// Everything before it is written.
+    /// Everything before it has been written.
     Answer(SyncSender<()>),
 }
 
-/// The way to the thread that writes; nothing where the system has none for it.
+/// The channel to the writing thread; none if the system cannot start it.
 static WRITER: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Says something, as one line that does nothing to a terminal; never waits.
+/// Writes one escaped line; never waits.
 pub(crate) fn say(weight: Weight, text: &str) {
     if !hand_over(Task::Write(shown(weight, text))) {
         LOST.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// How many lines were lost, because they were not read or because they were refused.
+/// How many lines were lost, because they were not read or were refused.
 pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Waits until everything is said, `timeout` at most.
+/// Waits until everything is written, for at most `patience`.
 pub(crate) fn finish(timeout: Duration) {
     let (done, told) = sync_channel(1);
     if hand_over(Task::Answer(done)) {
@@ -129,7 +129,7 @@ mod tests {
 
     use super::{Task, Weight, line};
 
-    /// Writes these lines, and whatever is said of lost ones.
+    /// Writes these lines, and a notice about lost ones.
     fn write_all(texts: &[&str], to: &mut impl Write, lost: &AtomicU64) {
         let (sender, tasks) = sync_channel(texts.len());
         for text in texts {
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(lost.load(Ordering::Relaxed), 1);
     }
 
-    /// Refuses the first line, as a full disk does, and takes all others.
+    /// Refuses the first line, as a full disk does, and accepts all others.
     #[derive(Default)]
     struct FullAtFirst(Vec<u8>, bool);
 

@@ -1,7 +1,7 @@
-//! The server: a thread of its own, so that no client affects when a round begins or ends.
+//! The server, on a separate thread, so that no client affects when a round begins or ends.
 //!
-//! Everything is bounded: connections, the size of what a client says, and the time of all of it. A connection that has
-//! not asked for anything makes room for a newer one.
+//! Everything is limited: connections, the size of requests, and the time for all of it. A connection without a request
+//! is closed to make room for a newer one.
 
 mod connections;
 mod routes;
@@ -37,18 +37,19 @@ use self::connections::{Admission, Connections};
 use super::{AccessControl, Fault, ServeState, access::Users};
 use crate::net::tls::tls_error;
 
-/// What one connection may take, from its first byte to the last of the answer.
+/// Maximum duration of one connection, from its first byte to the end of the reply.
 const LIFE: Duration = Duration::from_secs(20);
-/// How long a client may take to say what it wants.
+/// How long a client may take to send its request.
 const HEAD: Duration = Duration::from_secs(5);
-/// What a client may say, in bytes.
+/// Maximum size of a request, in bytes.
 const MAX_BYTES: usize = 16 << 10;
-/// How long no connection is taken where the system has no room for one.
+/// How long no connection is accepted after the system refused one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Starts to serve what is on a board to clients with access, over `most` connections at once.
+/// Starts to serve a board to clients with access, over at most `most` connections at once.
 ///
 /// # Errors
+///
 /// The system has no thread or no descriptors for it.
 pub(crate) fn start(
     listener: TcpListener,
@@ -88,7 +89,7 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, peer)) => self.take(stream, peer),
                 Err(error) => {
-                    // Descriptors, mostly: those of connections come back.
+                    // Mostly for lack of descriptors, which closing connections will free.
                     let text = format!("cannot accept a connection: {error}");
                     self.serve_state.fault(Fault::Connections, &text);
                     sleep(PAUSE).await;
@@ -142,7 +143,7 @@ impl Server {
         }
     }
 
-    /// Answers one request; gives what a peer did who speaks something else.
+    /// Answers one request; returns what was wrong with a peer that does not speak HTTP.
     async fn answer(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -156,7 +157,7 @@ impl Server {
                     return Ok(routes::refusal());
                 }
             }
-            // A client without access makes room for others while bcrypt is at it.
+            // A client without access gives way to others while bcrypt is running.
             busy.store(true, Ordering::Relaxed);
             Ok::<_, std::convert::Infallible>(routes::answer(
                 request.method(),
@@ -173,7 +174,7 @@ impl Server {
             .await;
         match served {
             Err(error) if error.is_parse() => Err(error.to_string()),
-            // It left, or said nothing in time: that is no news.
+            // It disconnected, or sent nothing in time: not worth reporting.
             _ => Ok(()),
         }
     }

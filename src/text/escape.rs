@@ -1,13 +1,13 @@
-//! Text from the network, made harmless for a terminal.
+//! Text from the network, escaped for a terminal.
 
 use std::borrow::Cow;
 
-/// The text with everything escaped that could move a cursor, start a command, break a line or turn the reading
+/// The text with everything escaped that could move a cursor, start a command, break a line or change the reading
 /// direction: control characters (C0, DEL, C1), the bidirectional controls (UAX #9), line and paragraph separators, and
-/// characters that are there without being seen.
+/// invisible characters.
 ///
-/// An escape is written as Rust writes it (`\n`, `\u{1b}`). What a person can read stays as it is, in any script.
-/// Applying it twice changes nothing.
+/// Escapes are written as in Rust (`\n`, `\u{1b}`). Everything else stays as it is, in any script. Applying it twice
+/// changes nothing.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if is_plain(text) || !text.contains(is_harmful) {
         return Cow::Borrowed(text);
@@ -23,13 +23,13 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Whether a text is nothing but ASCII that shows itself, as nearly all is: a look at the bytes tells, and looking at every
-/// character of a report takes a fiftieth of a run's time.
+/// Whether a text is printable ASCII only, as almost all are: checking bytes is fast, while checking every character of
+/// a report takes a fiftieth of a run's time.
 pub fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Whether a character acts on a terminal instead of showing itself.
+/// Whether a character controls a terminal instead of being displayed.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(

@@ -2,9 +2,9 @@
 
 use super::escape;
 
-/// Foreign bytes made fit for a sentence: text in quotes, anything else in hexadecimal, shortened to what helps.
+/// Foreign bytes for a sentence: text in quotes, anything else in hexadecimal, shortened to the useful part.
 ///
-/// Control characters and those that turn or hide text are escaped, runs of white space become one space.
+/// Control characters and those that reorder or hide text are escaped, and white space is collapsed.
 pub fn excerpt(bytes: &[u8]) -> String {
     const TEXT: usize = 120;
     const HEX: usize = 24;

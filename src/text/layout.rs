@@ -1,11 +1,11 @@
-//! How wide text is on a terminal, and what fits.
+//! The width of text on a terminal, and what fits.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::escape;
 
-/// Text in lines of at most `width` columns. It breaks at spaces; a word that has no line of its own breaks behind the
-/// last `/`, `.`, `:`, `-`, `=` or `,` that fits, else anywhere.
+/// Text in lines of at most `width` columns. It breaks at spaces; a word longer than a line breaks after the last `/`,
+/// `.`, `:`, `-`, `=` or `,` that fits, else anywhere.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let text = escape(text);
     let mut lines: Vec<String> = Vec::new();
@@ -37,7 +37,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Text cut in its middle to at most `width` columns: of a host name both ends matter.
+/// Text truncated in the middle to at most `width` columns: both ends of a host name matter.
 pub fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
     let text = escape(text);
     if columns(&text) <= width {
@@ -49,7 +49,7 @@ pub fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
     format!("{head}{ellipsis}{tail}")
 }
 
-/// The columns that text takes on a terminal, character by character as terminals count.
+/// The columns that text takes on a terminal, counted character by character as terminals do.
 pub fn columns(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
@@ -66,7 +66,7 @@ pub fn prefix(text: &str, width: usize) -> &str {
     text
 }
 
-/// The longest end of at most `width` columns.
+/// The longest ending of at most `width` columns.
 fn suffix(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices().rev() {

@@ -1,7 +1,7 @@
 //! Suggestions for mistyped words.
 
-/// The known word that a typing slip would turn into `word`, if there is one among the first thousand: a longer list is
-/// not what a slip is made in, and comparing costs time. `_` and `-` count as the same, a swap of neighbours as one slip.
+/// The known word that `word` may be a misspelling of, if there is one among the first thousand: comparing more would
+/// take too long. `_` and `-` count as the same, a swap of neighbours as one mistake.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let fold = |word: &str| word.to_lowercase().replace('_', "-");
     let word: String = fold(word).chars().take(64).collect();

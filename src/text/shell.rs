@@ -15,7 +15,7 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// A word as this shell takes it whatever it holds: names come from files and from the network.
+    /// A word quoted for this shell, whatever it contains: names come from files and from the network.
     pub fn quote(self, word: &str) -> String {
         match self {
             Self::Bash => quote(word),
@@ -23,7 +23,7 @@ impl Shell {
         }
     }
 
-    /// What ends a line that goes on in the next.
+    /// The end of a line that continues on the next.
     pub fn continuation(self) -> char {
         match self {
             Self::Bash => '\\',
@@ -31,7 +31,7 @@ impl Shell {
         }
     }
 
-    /// A variable, as a word of a command that fails where it is unset.
+    /// A variable, as a word of a command that fails if it is not set.
     pub fn variable(self, name: &str) -> String {
         match self {
             Self::Bash => format!("\"${{{name}:?}}\""),
@@ -40,7 +40,7 @@ impl Shell {
     }
 }
 
-/// A word as a POSIX shell takes it whatever it holds.
+/// A word quoted for a POSIX shell.
 pub fn quote(word: &str) -> String {
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b',' | b'=');
@@ -51,9 +51,9 @@ pub fn quote(word: &str) -> String {
     }
 }
 
-/// A word as PowerShell takes it: a comma makes a list of it, and the typographic quotes count as quotes
-/// (`about_Quoting_Rules`). Before 7.3, and for batch files such as `az.cmd` ever since, it hands double quotes on as they
-/// are, where they end the argument; they become single ones.
+/// A word quoted for PowerShell: a comma makes a list, and typographic quotes count as quotes (`about_Quoting_Rules`).
+/// Before 7.3, and for batch files such as `az.cmd` in all versions, it passes double quotes on unchanged, where they
+/// end the argument; they are replaced with single ones.
 fn quote_for_powershell(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'/' | b'=');
     let starts_plainly =

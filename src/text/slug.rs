@@ -1,6 +1,6 @@
-//! Text as ids carry it.
+//! Text in the form that ids use.
 
-/// Any text as ids carry it: lower-case letters and digits, with hyphens between them.
+/// Any text in the form that ids use: lower-case letters and digits, with hyphens between them.
 pub(crate) fn slug(text: &str) -> String {
     let letters = |c: char| {
         if c.is_ascii_alphanumeric() {

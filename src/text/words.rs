@@ -64,7 +64,7 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// [`duration`] of milliseconds as reports hold them; what is no duration counts as none.
+/// [`duration`] of milliseconds as in reports; anything that is not a duration counts as zero.
 pub fn milliseconds(ms: f64) -> String {
     duration(Duration::try_from_secs_f64(ms / 1_000.0).unwrap_or_default())
 }

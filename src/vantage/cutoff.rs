@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::watch, time::sleep_until};
 
-/// The end of asking: a time, or a signal.
+/// When queries must end: at a time, or on a signal.
 #[derive(Debug, Clone)]
 pub(crate) struct Cutoff {
     end: Instant,
@@ -20,13 +20,13 @@ impl Cutoff {
         Self { end, interrupted }
     }
 
-    /// For as long as `limit`, whatever happens.
+    /// For `limit`, regardless of signals.
     pub(crate) fn after(limit: Duration) -> Self {
         let (_, never) = watch::channel(false);
         Self::new(Instant::now() + limit, never)
     }
 
-    /// The same with less time: one of so many parts of what is left, because there is more to do after it.
+    /// The same with less time: one of this many parts of what is left, because more follows.
     #[must_use]
     pub(crate) fn share(&self, parts: u32) -> Self {
         let left = self.end.saturating_duration_since(Instant::now());
@@ -36,7 +36,7 @@ impl Cutoff {
         }
     }
 
-    /// When it ends, unless a signal comes.
+    /// When it ends, unless a signal arrives.
     pub(crate) fn end(&self) -> Instant {
         self.end
     }
@@ -50,7 +50,7 @@ impl Cutoff {
         }
     }
 
-    /// Completes once the signal has come.
+    /// Completes once a signal has arrived.
     pub(crate) async fn interrupted(mut self) {
         if self.interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
             pending::<()>().await;

@@ -2,14 +2,14 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What the runtime, the standard streams, output files and libraries need beside the probes' sockets.
+/// Descriptors for the runtime, the standard streams, output files and libraries, in addition to the probes' sockets.
 const RESERVED: u64 = 16;
-/// Below this a run makes no sense: the runtime alone takes ten.
+/// Minimum for a useful run: the runtime alone needs ten.
 const MIN_DESCRIPTORS: u64 = 24;
-/// More is never useful, and a limit of a billion must not size anything.
+/// More is never useful, and a limit of a billion must not determine the size of anything.
 const MAX_DESCRIPTORS: u64 = 16_384;
 
-/// Raises the soft limit as far as it may go, and gives the number of sockets that probes may hold.
+/// Raises the soft limit as far as possible, and returns the number of sockets that probes may use.
 ///
 /// Must be called before the runtime starts, which fails or panics without descriptors.
 pub(crate) fn prepare() -> Result<usize, String> {

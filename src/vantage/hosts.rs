@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::file::{self, FileReadError};
 
-/// Where they stand (hosts(5)).
+/// Their file (hosts(5)).
 const HOSTS: &str = "/etc/hosts";
-/// A larger file is not looked at, in bytes; the longest lists of advertisers have a third of it.
+/// Maximum size of a file, in bytes; the longest ad-blocking lists have a third of it.
 const MAX_SIZE: usize = 16 << 20;
 
-/// A notice for each planned host that the hosts file maps; the agent itself asks the name servers.
+/// A notice for each planned host in the hosts file; the agent itself queries the name servers.
 pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String> {
     let planned: BTreeSet<&str> = planned.collect();
     match file::read(Path::new(HOSTS), MAX_SIZE) {
@@ -17,7 +17,7 @@ pub(crate) fn notices<'a>(planned: impl Iterator<Item = &'a str>) -> Vec<String>
         Err(error @ FileReadError::TooLarge { .. }) => {
             vec![format!("{error}, so it is not known whether it maps a planned host")]
         }
-        // A machine may do without it.
+        // A machine may not have one.
         Err(_) => Vec::new(),
     }
 }

@@ -20,15 +20,15 @@ mod lookup;
 
 use lookup::HostLookup;
 
-/// A longer body is given up, in bytes.
+/// Maximum size of a body, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
-/// What came back.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiReply {
     /// The HTTP status.
     pub status: u16,
-    /// How long the server wants not to be asked, where it says so in seconds.
+    /// How long the server asks clients to wait, if it says so in seconds.
     pub retry_after: Option<Duration>,
     /// Where the server redirects to.
     pub location: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct ApiReply {
 }
 
 impl ApiReply {
-    /// An answer without headers.
+    /// A response without headers.
     pub(super) fn of(status: u16, body: &str) -> Self {
         Self {
             status,
@@ -48,14 +48,14 @@ impl ApiReply {
     }
 }
 
-/// Why nothing came back, in a few words; never with anything that was sent.
+/// Why there is no response, in a few words; never with anything that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestFailure {
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     Silent,
-    /// The certificate does not lead to a root that is trusted, or is for another name; in the library's words.
+    /// The certificate does not lead to a trusted root, or is for another name; in the library's words.
     Untrusted(String),
-    /// Everything else.
+    /// Any other reason.
     Other(String),
 }
 
@@ -71,10 +71,10 @@ impl fmt::Display for RequestFailure {
 impl From<reqwest::Error> for RequestFailure {
     fn from(error: reqwest::Error) -> Self {
         let (mut reason, mut deeper): (&dyn Error, _) = (&error, error.source());
-        // The innermost reason names neither the address asked nor a header.
+        // The innermost error contains neither the URL nor a header.
         while let Some(next) = deeper {
             reason = next;
-            // `source` skips what an `io::Error` carries, which is where TLS puts its reason.
+            // `source` skips the payload of an `io::Error`, which is where TLS puts its error.
             deeper = match next.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
                 Some(carried) => Some(carried),
                 None => next.source(),
@@ -88,16 +88,17 @@ impl From<reqwest::Error> for RequestFailure {
     }
 }
 
-/// Makes requests. It never uses the system's resolver: names are queried at the run's own name servers, or not at all.
+/// Makes requests. It never uses the system's resolver: names are looked up at the run's own name servers, or not at
+/// all.
 pub(super) struct Client(reqwest::Client);
 
 impl Client {
-    /// For a server whose chain must end in one of `roots`, and whose name the name servers are asked for.
+    /// For a server whose chain must end in one of `roots`, and whose name is looked up at the name servers.
     pub(super) fn verifying(roots: &Roots, name_servers: &[SocketAddr]) -> Result<Self, RequestFailure> {
         Self::new(Some(roots), name_servers, HeaderMap::new())
     }
 
-    /// For plain HTTP with a server that is known by its address. Every request carries the `header`.
+    /// For plain HTTP with a server at a known address. Every request contains the `header`.
     pub(super) fn plain(header: (HeaderName, HeaderValue)) -> Result<Self, RequestFailure> {
         Self::new(None, &[], HeaderMap::from_iter([header]))
     }
@@ -116,12 +117,12 @@ impl Client {
         Ok(Self(client))
     }
 
-    /// Gets `url` with further headers, and reads all of the answer within `limit`.
+    /// Requests `url` with further headers, and reads the whole response within `limit`.
     pub(super) async fn get(&self, url: &str, headers: HeaderMap, limit: Duration) -> Result<ApiReply, RequestFailure> {
         self.ask(Method::GET, url, headers, String::new(), limit).await
     }
 
-    /// Makes one request, and reads all of its answer within `limit`.
+    /// Makes one request, and reads the whole response within `limit`.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -158,7 +159,7 @@ impl Client {
         timeout(limit, whole).await.unwrap_or(Err(RequestFailure::Silent))
     }
 
-    /// Gets what is secret: the status, and a body of so many bytes at most.
+    /// Requests something secret: the status, and a body of at most this many bytes.
     pub(super) async fn get_secret(
         &self,
         url: &str,
@@ -177,7 +178,7 @@ impl Client {
     }
 }
 
-/// A wait in seconds (RFC 9110 §10.2.3); a day at most, which no run outlives and every clock can add.
+/// A wait in seconds (RFC 9110 §10.2.3); at most a day, which no run lasts and which every clock can add.
 fn wait(seconds: &str) -> Option<Duration> {
     const DAY: u64 = 24 * 60 * 60;
     seconds
@@ -192,7 +193,7 @@ fn parsed(url: &str) -> Result<Url, RequestFailure> {
         .map_err(|_| RequestFailure::Other("the address is not a URL".into()))
 }
 
-/// Hands the body of an answer to `take`, piece by piece, until that gives false.
+/// Passes the body of a response to `take`, piece by piece, until that returns false.
 async fn read(mut response: Response, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), RequestFailure> {
     while let Some(part) = response.chunk().await? {
         if !take(&part) {

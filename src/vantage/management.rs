@@ -1,8 +1,8 @@
-//! The instance's own documents and this VM's rules, fetched from the cloud's management endpoint with this VM's managed
-//! identity.
+//! The instance's own documents and this VM's rules, fetched from the cloud's management endpoint with this VM's
+//! managed identity.
 //!
-//! Requests that change nothing, and only when asked. The token comes from the metadata service, goes to the management
-//! endpoint over verified TLS, and nowhere else: not into a file, a message, a panic, or a core file.
+//! The requests change nothing, and are only made if requested. The token is from the metadata service, and is sent to
+//! the management endpoint over verified TLS and nowhere else: not to a file, a message, a panic, or a core file.
 
 mod check;
 mod documents;
@@ -36,44 +36,44 @@ use crate::{
     net::tls::roots::Roots,
 };
 
-/// The version of API Management's interface that all documents are read in.
+/// The version of API Management's API that all documents are requested in.
 const API_VERSION: &str = "2024-05-01";
-/// What all of it may take of the run's time: the rest is for probing.
+/// The share of the run's time for all requests: the rest is for probing.
 const SHARE: u32 = 3;
-/// What messages call the endpoint.
+/// The endpoint's name in messages.
 const ENDPOINT: &str = "the management endpoint";
 
-/// What is requested, and with which identity.
+/// What to request, and with which identity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ManagementRequest<'a> {
     /// The instance.
     pub service: &'a ResourceId,
     /// `--identity`: the client id of one of the VM's managed identities.
     pub identity: Option<&'a str>,
-    /// The roots that the endpoint's chain must end in.
+    /// The roots that must have issued the endpoint's certificate.
     pub roots: &'a Roots,
 }
 
-/// What could be fetched.
+/// The documents that could be fetched.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fetched {
-    /// What Azure says of the instance's network and of its dependencies.
+    /// Azure's documents about the instance's network and its dependencies.
     pub documents: Vec<ImportedDocument>,
-    /// What the instance shows.
+    /// The instance's own documents.
     pub instance: Instance,
-    /// What is known of the network around this VM and the instance.
+    /// What is known about the network around this VM and the instance.
     pub network: NetworkConfig,
-    /// What could not be fetched, why, and what to do about it.
+    /// What could not be fetched, why, and how to get it.
     pub notices: Vec<String>,
 }
 
-/// Fetches everything that an instance depends on, and this VM's rules, within a third of the time that is left. What cannot
-/// be fetched is a notice: the run goes on without it.
+/// Fetches everything that an instance depends on, and this VM's rules, within a third of the time that is left.
+/// Anything that cannot be fetched becomes a notice, and the run continues without it.
 ///
 /// Must not be called by a task of a runtime.
 pub(crate) fn fetch(request: &ManagementRequest<'_>, vantage: &Vantage, until: &Cutoff) -> Fetched {
     let until = until.share(SHARE);
-    // Before anything that may hold a part of the token, so that it is dropped after all of it.
+    // Created before anything that may contain part of the token, so that it is dropped after all of that.
     let undumpable = Undumpable::new();
     let (gathered, found) = (
         RefCell::new(GatheredDocuments::default()),
@@ -107,7 +107,7 @@ pub(crate) fn fetch(request: &ManagementRequest<'_>, vantage: &Vantage, until: &
         );
     }
     fetched.network = found.network;
-    // One thing at a time: without the right to read the instance, that is reported first.
+    // One after the other: without permission to read the instance, that is reported first.
     if !nothing_came {
         fetched.notices.extend(found.notices);
     }
@@ -144,25 +144,25 @@ async fn gather(
     network::there(&session, &locations, region, found).await;
 }
 
-/// Reads an answer of the management endpoint, as one that refuses and as a page of a list: gives what is said of the first,
-/// and the further page that is fetched after the second.
+/// Reads a reply of the management endpoint, as an error and as a page of a list: returns the error's text, and the
+/// link to the next page that would be fetched.
 pub(super) fn read_answer(body: &str) -> (String, Option<String>) {
     session::read(body, &session::base(Cloud::Public))
 }
 
-/// Where the instance runs, as far as it told.
+/// Where the instance runs, as far as it is known.
 fn locations(gathered: &GatheredDocuments) -> Vec<Location> {
     let mut instance = Instance::default();
     for (what, _, answer) in &gathered.answers {
         if *what == What::Part(InstancePart::Service) {
-            // What is wrong with it is said when all of it is read.
+            // Errors in it are reported once everything has been read.
             let _ = instance.add(InstancePart::Service, answer, ENDPOINT);
         }
     }
     instance.service.map(|service| service.locations).unwrap_or_default()
 }
 
-/// Makes of the answers what they say.
+/// Turns the replies into documents.
 fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetched {
     let mut fetched = Fetched::default();
     let mut failures = gathered.failures;
@@ -178,10 +178,10 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
             }
         };
         match ImportedDocument::read(answer, "the management endpoint's reply", kind, Some(Timestamp::now())) {
-            // Its pages are all there, or it is said that they are not.
+            // Its pages are complete, or a notice says that they are not.
             Ok(mut document) => {
                 document.next = None;
-                // That Azure lists nothing is not remarkable.
+                // It is not worth a notice if Azure lists nothing.
                 if document.targets.is_empty() && kind == DocumentKind::Dependencies {
                     document.notices.clear();
                 }

@@ -1,7 +1,7 @@
 //! The VM's metadata service: cloud, region, addresses and subnet, from an address that only this machine can reach.
 //!
-//! <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>. Whatever it says or does not say, a
-//! run goes on: everything odd is a notice.
+//! <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>. Whatever it answers, or if it does
+//! not, the run continues: anything unusual is a notice.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -20,43 +20,43 @@ use crate::{
     import::subnets::digits,
 };
 
-/// Without this header it does not answer, so that no page in a browser can ask it.
+/// It does not answer without this header, so that no web page can query it.
 const HEADER: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
-/// Old enough for every cloud to know it.
+/// Old enough to be supported in every cloud.
 const PATH: &str = "/metadata/instance?api-version=2021-02-01";
-/// How long everything may take: outside Azure there is no answer, and no user should wait for that.
+/// Time limit for everything: outside Azure there is no answer, and users should not have to wait for that.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// What the service says of this machine.
+/// The service's data about this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct VmMetadata {
-    /// Its cloud, where it is one that has API Management.
+    /// Its cloud, if API Management exists there.
     pub cloud: Option<Cloud>,
     /// Its region.
     pub region: Option<String>,
-    /// Its private addresses, those of the interface that traffic leaves by first.
+    /// Its private addresses, starting with those of the interface that traffic leaves from.
     pub addresses: Vec<IpAddr>,
     /// The subnet of that interface.
     pub subnet: Option<Ipv4Net>,
     /// The VM as a resource.
     pub resource: Option<Resource>,
-    /// What the management endpoint knows it by.
+    /// What identifies it at the management endpoint.
     pub identity: Option<Identity>,
-    /// What is odd about the answer.
+    /// Notices about the reply.
     pub notices: Vec<String>,
 }
 
-/// What the management endpoint knows a VM by.
+/// What identifies a VM at the management endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// Its resource id, which begins with `/subscriptions/`.
     pub resource: String,
-    /// The MAC address of the interface that traffic leaves by: twelve hexadecimal digits in upper case.
+    /// The MAC address of the interface that traffic leaves from: twelve hexadecimal digits in upper case.
     pub mac: Option<String>,
 }
 
 impl Identity {
-    /// `None` where the id is none: it becomes a part of what is asked.
+    /// `None` if the id is not valid: it becomes part of a URL.
     fn new(resource: &str, mac: Option<&str>) -> Option<Self> {
         let is_id = |text: &str| {
             text.starts_with("/subscriptions/")
@@ -77,7 +77,7 @@ impl Identity {
     }
 }
 
-/// Asks the service. What went wrong instead comes as one sentence.
+/// Queries the service. A failure is returned as one sentence.
 pub(super) async fn ask() -> Result<VmMetadata, String> {
     match get(PATH, LIMIT).await {
         Ok(reply) => read(&reply, leaving()),
@@ -88,12 +88,12 @@ pub(super) async fn ask() -> Result<VmMetadata, String> {
     }
 }
 
-/// Asks the service for one of its documents.
+/// Requests one of the service's documents.
 async fn get(path: &str, limit: Duration) -> Result<ApiReply, RequestFailure> {
     Client::plain(HEADER)?.get(&at(path), HeaderMap::new(), limit).await
 }
 
-/// Asks the service for what is secret: the status, and a body of so many bytes at most.
+/// Requests something secret: the status, and a body of at most this many bytes.
 pub(super) async fn get_secret(path: &str, most: usize, limit: Duration) -> Result<(u16, Secret), RequestFailure> {
     Client::plain(HEADER)?.get_secret(&at(path), most, limit).await
 }
@@ -102,7 +102,7 @@ fn at(path: &str) -> String {
     format!("http://{METADATA}{path}")
 }
 
-/// The address that this machine's traffic leaves from: the kernel names the interface that leads beyond the subnet, and
+/// The source address of this machine's traffic: the kernel chooses the interface that leads beyond the subnet, and
 /// nothing is sent.
 fn leaving() -> Option<IpAddr> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
@@ -110,7 +110,7 @@ fn leaving() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.as_socket()?.ip())
 }
 
-/// The parts of the document that matter; everything else of it changes with its version.
+/// The relevant parts of the document; everything else in it changes with its version.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct MetadataDocument {
@@ -178,7 +178,7 @@ impl Interface {
     }
 }
 
-/// Reads an answer; `leaving` is the address that this machine's traffic leaves from.
+/// Reads a reply; `leaving` is the source address of this machine's traffic.
 pub(super) fn read(reply: &ApiReply, leaving: Option<IpAddr>) -> Result<VmMetadata, String> {
     match reply.status {
         200 => {}
@@ -291,7 +291,7 @@ mod tests {
             cloud.contains("AzureGermanCloud") && cloud.contains("--probes"),
             "{cloud}"
         );
-        // A region becomes part of host names, so it has to look like one.
+        // A region becomes part of host names, so it must look like one.
         let odd = answer(
             200,
             r#"{"compute":{"azEnvironment":"AzurePublicCloud","location":"a.evil.example/"}}"#,

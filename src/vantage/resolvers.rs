@@ -9,26 +9,27 @@ use hickory_resolver::system_conf::parse_resolv_conf;
 
 use crate::file;
 
-/// Where the system's stub resolver is configured (resolv.conf(5)).
+/// The file that configures the system's stub resolver (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Where systemd-resolved keeps the servers behind its stub (systemd-resolved.service(8)).
+/// The file in which systemd-resolved lists the servers behind its stub (systemd-resolved.service(8)).
 const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
 /// The addresses of systemd-resolved's stub, whose cache and retries would hide the servers.
 const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 /// The port of DNS (RFC 1035 §4.2).
 const PORT: u16 = 53;
 
-/// A larger file is refused, in bytes: each takes a few lines.
+/// Maximum size of a file, in bytes: a normal one has a few lines.
 const MAX_SIZE: usize = 1 << 20;
-/// Further servers are not asked: every name is asked of each of them. A virtual network's own list is not longer.
+/// Maximum number of servers that are used: every name is looked up at each of them. A virtual network's own list is
+/// not longer.
 const MAX_SERVERS: usize = 20;
 
-/// The configured servers, and what is remarkable about them.
+/// The configured servers, and notices about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct System {
-    /// In the order in which a resolver would ask them.
+    /// In the order in which a resolver would use them.
     pub servers: Vec<SocketAddr>,
-    /// What the reader should know.
+    /// Notices.
     pub notices: Vec<String>,
 }
 
@@ -93,7 +94,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
     }
 }
 
-/// What the reader should know of a server on this machine.
+/// The notice about a server on this machine.
 fn own(server: &SocketAddr) -> Option<String> {
     server.ip().is_loopback().then(|| {
         format!(
@@ -120,7 +121,7 @@ fn parse(bytes: &[u8]) -> Vec<SocketAddr> {
         if !servers.contains(&server) {
             servers.push(server);
         }
-        // One too many shows that there are too many.
+        // One more than the maximum shows that there are too many.
         if servers.len() > MAX_SERVERS {
             break;
         }

@@ -1,7 +1,7 @@
 //! Secrets: memory that is wiped, in a process that no other can inspect meanwhile.
 //!
-//! What a library copies is out of reach: the HTTP client frees the buffers that it received a secret in and sent it from
-//! without wiping them, and so does the kernel. [`Undumpable`] is for them: it covers the time in which they are in use.
+//! Copies made by libraries cannot be wiped: the HTTP client frees the buffers in which it received and sent a secret
+//! without wiping them, and so does the kernel. [`Undumpable`] protects these, for as long as they are in use.
 
 use std::fmt;
 
@@ -20,12 +20,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Room for so many bytes, and no more: growing would leave a copy behind.
+    /// Space for this many bytes, and no more: growing would leave a copy behind.
     pub(super) fn with_room_for(most: usize) -> Self {
         Self(Zeroizing::new(Vec::with_capacity(most)))
     }
 
-    /// Takes more bytes; gives false, and takes none, where there is no room for them.
+    /// Adds bytes; returns false, and adds none, if there is no space for them.
     #[must_use]
     pub(super) fn append(&mut self, bytes: &[u8]) -> bool {
         let fits = bytes.len() <= self.0.capacity() - self.0.len();
@@ -35,13 +35,13 @@ impl Secret {
         fits
     }
 
-    /// The bytes, for code that leaves no copy of them.
+    /// The bytes, for code that makes no copy of them.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// A header with these bytes, which no library shows. Its clones share the memory, and the last one wipes it. `None`
-    /// where a header cannot hold them.
+    /// A header with these bytes, which no library shows. Its clones share the memory, and the last one wipes it.
+    /// `None` if a header cannot contain them.
     pub(super) fn into_header(self) -> Option<HeaderValue> {
         let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(self.0)).ok()?;
         header.set_sensitive(true);
@@ -49,10 +49,10 @@ impl Secret {
     }
 }
 
-/// For as long as it exists, no other program of the same user can read this process's memory, and a crash leaves no
-/// core file (`PR_SET_DUMPABLE`, prctl(2)). Root can, as ever.
+/// For as long as this exists, no other program of the same user can read this process's memory, and a crash leaves no
+/// core file (`PR_SET_DUMPABLE`, prctl(2)). Root still can.
 ///
-/// One at a time: what was before is restored when it is dropped.
+/// Only one may exist at a time: dropping it restores the previous state.
 #[derive(Debug)]
 pub(super) struct Undumpable {
     #[cfg(target_os = "linux")]
@@ -60,7 +60,7 @@ pub(super) struct Undumpable {
 }
 
 impl Undumpable {
-    /// `None` where the system does not allow it.
+    /// `None` if the system does not allow it.
     #[cfg(target_os = "linux")]
     pub(super) fn new() -> Option<Self> {
         let before = prctl::get_dumpable().ok()?;
@@ -68,7 +68,7 @@ impl Undumpable {
         Some(Self { before })
     }
 
-    /// `None`, as only Linux knows it.
+    /// `None`, because only Linux has it.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn new() -> Option<Self> {
         None

@@ -1,4 +1,4 @@
-//! The report that everything is compared with.
+//! The report that rounds are compared with.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use jiff::Timestamp;
 
 use crate::{azure::Cloud, diff::EndpointState, model::Report};
 
-/// What every endpoint was in an earlier report.
+/// The state of every endpoint in an earlier report.
 #[derive(Debug)]
 pub struct Baseline {
     /// When its run began.
     pub started_at: Timestamp,
-    /// The cloud that it is about.
+    /// Its cloud.
     pub cloud: Cloud,
     states: HashMap<String, EndpointState>,
 }
 
 impl Baseline {
-    /// What a report says of every endpoint.
+    /// The state of every endpoint in a report.
     pub fn of(report: &Report) -> Self {
         Self {
             started_at: report.started_at,
@@ -30,7 +30,7 @@ impl Baseline {
         }
     }
 
-    /// What an endpoint was; `None` for one that the report does not have.
+    /// The state of an endpoint; `None` if the report does not contain it.
     pub fn state(&self, id: &str) -> Option<EndpointState> {
         self.states.get(id).copied()
     }

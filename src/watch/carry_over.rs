@@ -1,4 +1,4 @@
-//! The state after a round: what it saw, and what only a full round could have seen.
+//! The state after a round: its results, and those that only a full round can have.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,11 @@ use crate::{
     watch::Watch,
 };
 
-/// The report of a light round, with what stays as the last full round saw it: endpoints whose difference is out of a light
-/// round's sight, and the findings about what did not change since. A light round uses no controls, so what it found by itself
-/// would be less sure, or another kind, than what is known.
+/// The report of a light round, with results of the last full round that stay: endpoints with a difference that a light
+/// round cannot see, and findings about what has not changed since. A light round uses no controls, so its own findings
+/// would be less certain, or of another kind.
 ///
-/// `before` is what stood after the round before, of the same plan; `changed` are the ids of what this one changed.
+/// `before` is the state after the previous round of the same plan; `changed` are the ids of what this one changed.
 pub fn after(mut report: Report, before: &Report, watch: &Watch, changed: &[&str]) -> Report {
     for (index, endpoint) in report.endpoints.iter_mut().enumerate() {
         let is_known = watch
@@ -28,7 +28,7 @@ pub fn after(mut report: Report, before: &Report, watch: &Watch, changed: &[&str
     report
 }
 
-/// The findings of now about what changed, and those of before about everything else.
+/// The new findings about what changed, and the previous ones about everything else.
 fn findings(now: Vec<Finding>, before: &[Finding], changed: &[&str]) -> Vec<Finding> {
     let concerns =
         |finding: &Finding, ids: &HashSet<&str>| finding.endpoints.iter().any(|id| ids.contains(id.as_str()));
@@ -41,7 +41,7 @@ fn findings(now: Vec<Finding>, before: &[Finding], changed: &[&str]) -> Vec<Find
         .cloned()
         .collect();
     let known: HashSet<&str> = kept.iter().flat_map(ids).collect();
-    // Nothing may be left without a finding because an older one is about more than it.
+    // No endpoint may lose its finding because an older one covers more than it.
     let rest: Vec<Finding> = rest
         .into_iter()
         .filter(|finding| !ids(finding).all(|id| known.contains(id)))

@@ -15,12 +15,12 @@ use crate::{
 /// The `schema` of a change document.
 pub const SCHEMA: &str = "apim-probe/change/v1";
 
-/// One endpoint that is not as it was a round ago.
+/// One endpoint that changed since the last round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// When the round ended that saw it, UTC.
+    /// When the round that showed the change ended, UTC.
     #[serde(serialize_with = "json::to_the_millisecond")]
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -28,9 +28,9 @@ pub struct Change {
     pub round: u64,
     /// The endpoint's id.
     pub id: String,
-    /// What it was.
+    /// The previous state.
     pub from: EndpointState,
-    /// What it is.
+    /// The new state.
     pub to: EndpointState,
     /// `host:port`, for people.
     #[serde(skip)]
@@ -38,13 +38,13 @@ pub struct Change {
     /// Whether the instance requires the endpoint.
     #[serde(skip)]
     pub is_required: bool,
-    /// How long it had been what it was.
+    /// How long it had the previous state.
     #[serde(skip)]
     pub lasted: Duration,
 }
 
 impl Change {
-    /// The change that a row has just been through.
+    /// The latest change of an endpoint.
     pub(super) fn new(row: &WatchedEndpoint, round: u64, at: Timestamp, from: EndpointState, lasted: Duration) -> Self {
         Self {
             schema: SCHEMA.into(),
@@ -62,7 +62,8 @@ impl Change {
     /// The document on one line, with a line feed at its end.
     ///
     /// # Panics
-    /// Never: a change holds nothing that JSON cannot say.
+    ///
+    /// Never: a change contains nothing that JSON cannot represent.
     pub fn to_jsonl(&self) -> String {
         let mut line = serde_json::to_string(self).expect("a change has string keys only");
         line.push('\n');

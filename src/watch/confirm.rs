@@ -7,17 +7,17 @@ use crate::{
     model::{Cause, Verdict},
 };
 
-/// With this much time no packet is sent only once: a SYN is repeated after 1 s (RFC 6298 §2.1), data after 200 ms on
-/// Linux, and our datagrams from a fifth of the timeout on.
+/// With this much time, every packet is sent at least twice: a SYN is repeated after 1 s (RFC 6298 §2.1), data after
+/// 200 ms on Linux, and our datagrams after a fifth of the timeout.
 const SENT_TWICE: Duration = Duration::from_millis(1_500);
 
-/// Whether an endpoint has to be looked at again before what was seen of it counts.
+/// Whether an endpoint must be probed again before its result counts.
 ///
-/// `known` is what it was before, `None` in the first round; `timeout` is the limit of each stage.
+/// `known` is its previous state, `None` in the first round; `timeout` is the limit of each stage.
 pub fn needs_second_look(known: Option<EndpointState>, seen: EndpointState, timeout: Duration) -> bool {
     let is_believed = match seen.cause {
         _ if known == Some(seen) || seen.verdict == Verdict::Reachable => true,
-        // The round ended before there was an answer: no time is left to ask again.
+        // The round ended before there was an answer: no time is left to probe again.
         Some(Cause::Deadline) => true,
         Some(Cause::DnsTimeout | Cause::TcpTimeout | Cause::TlsTimeout | Cause::HelloTimeout) => timeout >= SENT_TWICE,
         _ => false,

@@ -1,7 +1,8 @@
 //! Endpoints whose connections differ, between the rounds that make several.
 //!
-//! One connection to such an endpoint passes or fails by chance, so it says nothing new: what several showed stays.
-//! Only where one connection per round goes the same way again and again may the endpoint have changed.
+//! A single connection to such an endpoint passes or fails at random, so it shows nothing new: the result of several
+//! connections is kept. Only if one connection per round has the same result many times in a row may the endpoint have
+//! changed.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +11,23 @@ use crate::{
     probe::trace::Trace,
 };
 
-/// So many single connections in a row that go the same way are seldom chance where half of them pass: 1 in 32.
+/// This many single connections in a row seldom have the same result at random if half of them pass: 1 in 32.
 const IN_A_ROW: u32 = 6;
 
-/// What several connections showed of the endpoints of which some passed and some did not, by index in the plan.
+/// The results of several connections for endpoints of which some passed and some did not, by index in the plan.
 #[derive(Debug, Default)]
 pub struct DebouncedFlows(BTreeMap<usize, Entry>);
 
 #[derive(Debug)]
 struct Entry {
     trace: Trace,
-    /// How single connections went since, and how often in a row.
+    /// The result of single connections since, and how often in a row.
     passed: bool,
     in_a_row: u32,
 }
 
 impl DebouncedFlows {
-    /// Takes note of what a round came to see of an endpoint.
+    /// Records the result of a round for an endpoint.
     pub fn note(&mut self, index: usize, endpoint: &EndpointReport, trace: Option<&Trace>) {
         let differs = endpoint
             .flows
@@ -35,7 +36,7 @@ impl DebouncedFlows {
             self.0.remove(&index);
             return;
         };
-        // What was only held on to is no news.
+        // A result that was only kept is not new.
         let is_known = self.0.get(&index).is_some_and(|entry| entry.trace == *trace);
         if !is_known {
             let entry = Entry {
@@ -47,7 +48,7 @@ impl DebouncedFlows {
         }
     }
 
-    /// Takes note of what one connection showed of an endpoint, and gives what several showed of it.
+    /// Records the result of one connection to an endpoint, and returns that of several.
     pub fn take_note_of_one(&mut self, index: usize, endpoint: &EndpointReport) -> Option<Trace> {
         let entry = self.0.get_mut(&index)?;
         let passed = endpoint.verdict.is_proved();
@@ -56,7 +57,7 @@ impl DebouncedFlows {
         Some(entry.trace.clone())
     }
 
-    /// Whether single connections to any of them went the same way for so long that several should be made.
+    /// Whether single connections to any of them have had the same result for so long that several should be made.
     pub fn is_doubtful(&self) -> bool {
         self.0.values().any(|entry| entry.in_a_row >= IN_A_ROW)
     }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// By how much an interval may be shorter: many agents that were started together drift apart.
+/// By how much an interval may be shortened: agents that were started together spread out.
 const JITTER: f64 = 0.1;
 
-/// When the round after one that began at `started` begins: one interval later, or `now` where that has passed, so that
+/// When the round after one that began at `started` begins: one interval later, or `now` if that has passed, so that
 /// rounds never overlap.
 ///
-/// `chance` is a random number, which makes an interval up to a tenth shorter. It is never longer, so that a change is
+/// `chance` is a random number, which shortens an interval by up to a tenth. It is never longer, so that a change is
 /// seen within it.
 pub fn next_start(started: Instant, interval: Duration, chance: u16, now: Instant) -> Instant {
     let shorter = JITTER * f64::from(chance) / f64::from(u16::MAX);

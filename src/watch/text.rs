@@ -15,20 +15,20 @@ use crate::{
     },
 };
 
-/// How many endpoints a status line names: it has one line.
+/// Maximum number of endpoints in a status line.
 const NAMED: usize = 2;
 
-/// How a watch is shown.
+/// How a watch is displayed.
 #[derive(Debug, Clone, Copy)]
 pub struct TextOptions {
     /// Whether text may use colour.
     pub colour: bool,
-    /// Columns that no line exceeds, breaking at words; `None` for a file or a pipe.
+    /// Maximum width of a line, which breaks between words; `None` for a file or a pipe.
     pub width: Option<usize>,
 }
 
 impl TextOptions {
-    /// What the first round saw: who is not well, and who is not as in the baseline.
+    /// The results of the first round: endpoints that are not reachable, and those that differ from the baseline.
     pub fn opening(self, watch: &Watch) -> String {
         let mut out = format!(
             "{} {}; times are UTC\n",
@@ -66,7 +66,7 @@ impl TextOptions {
         ))
     }
 
-    /// Everything at the end: what happened to each endpoint, and how long it was blocked.
+    /// The summary at the end: the history of each endpoint, and how long it was blocked.
     pub fn summary(self, watch: &Watch, now: Timestamp) -> String {
         let mut out = format!(
             "watched for {} in {}: {}\n",
@@ -86,7 +86,7 @@ impl TextOptions {
         self.folded(&(out + &self.baseline_differences(watch)))
     }
 
-    /// Text whose lines break at words, and go on a little further in.
+    /// Text whose lines break between words, with continuation lines indented.
     fn folded(self, text: &str) -> String {
         let Some(width) = self.width else {
             return text.to_owned();
@@ -192,7 +192,7 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
     line
 }
 
-/// Who is not well, the required ones first.
+/// Endpoints that are not as expected, required ones first.
 fn unhealthy(watch: &Watch) -> impl Iterator<Item = &WatchedEndpoint> {
     let of = |required: bool| {
         let rows = watch.rows().iter().filter(|row| row.is_unhealthy);
@@ -201,12 +201,12 @@ fn unhealthy(watch: &Watch) -> impl Iterator<Item = &WatchedEndpoint> {
     of(true).chain(of(false))
 }
 
-/// What marks an endpoint that the instance cannot do without.
+/// The mark of a required endpoint.
 fn mark(is_required: bool) -> &'static str {
     if is_required { " (required)" } else { "" }
 }
 
-/// A line, broken at words; the signs that colour it take no room.
+/// A line, broken between words; colour codes take no space.
 fn fold(line: &str, width: usize) -> String {
     let start = line.len() - line.trim_start().len();
     let indent = " ".repeat(start + 2);
@@ -227,7 +227,7 @@ fn fold(line: &str, width: usize) -> String {
     out
 }
 
-/// How many of those that count work.
+/// How many of the endpoints that count work.
 fn tally(watch: &Watch) -> String {
     let rows = || watch.rows().iter().filter(|row| row.need != Need::Documented);
     let is_tested = |row: &&WatchedEndpoint| row.timeline.state().verdict != Verdict::NotTested;

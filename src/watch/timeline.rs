@@ -1,4 +1,4 @@
-//! The history of one endpoint: bounded, however often it changes.
+//! The history of one endpoint: limited in size, however often it changes.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use crate::{diff::EndpointState, model::Verdict};
 
-/// How many turns are kept; of older ones only the sums.
+/// How many states are kept; of older ones only the totals.
 pub const MAX_TRANSITIONS: usize = 20;
 
-/// The states of one endpoint, one after the other.
+/// The consecutive states of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// The latest turns, the oldest first. Never empty: the last one is how things are.
+    /// The latest states, the oldest first. Never empty: the last one is the current state.
     turns: VecDeque<Transition>,
     dropped: u64,
     blocked: Duration,
@@ -23,12 +23,12 @@ pub struct Timeline {
 pub struct Transition {
     /// When it was first seen.
     pub at: Timestamp,
-    /// What was seen.
+    /// The state.
     pub state: EndpointState,
 }
 
 impl Timeline {
-    /// The first thing seen.
+    /// The first state.
     pub fn begin(state: EndpointState, at: Timestamp) -> Self {
         Self {
             turns: VecDeque::from([Transition { at, state }]),
@@ -37,17 +37,17 @@ impl Timeline {
         }
     }
 
-    /// How things are.
+    /// The current state.
     pub fn state(&self) -> EndpointState {
         self.current().state
     }
 
-    /// Since when things are so.
+    /// Since when it has had this state.
     pub fn since(&self) -> Timestamp {
         self.current().at
     }
 
-    /// Takes note that things are otherwise from `at` on; gives how long they had been as they were.
+    /// Records a new state from `at` on; returns how long the previous one lasted.
     pub fn turn(&mut self, state: EndpointState, at: Timestamp) -> Duration {
         let lasted = between(self.since(), at);
         if self.state().verdict == Verdict::Blocked {
@@ -61,7 +61,7 @@ impl Timeline {
         lasted
     }
 
-    /// How long it was blocked altogether, until `now`.
+    /// How long it was blocked in total, until `now`.
     pub fn blocked(&self, now: Timestamp) -> Duration {
         match self.state().verdict {
             Verdict::Blocked => self.blocked + between(self.since(), now),
@@ -74,12 +74,12 @@ impl Timeline {
         self.dropped + self.turns.len() as u64 - 1
     }
 
-    /// How many turns are no longer kept.
+    /// How many states are no longer kept.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// The latest turns, the oldest first.
+    /// The latest states, the oldest first.
     pub fn turns(&self) -> impl Iterator<Item = &Transition> {
         self.turns.iter()
     }

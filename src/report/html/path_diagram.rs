@@ -6,20 +6,21 @@ use crate::{
     text::escape,
 };
 
-/// A place that packets pass.
+/// A place on the path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DrawnHop {
-    /// What stands there.
+    /// Its label.
     pub(super) label: String,
-    /// Whether the way stops before the next one, or here.
+    /// Whether the path stops before the next one, or here.
     pub(super) stops: bool,
     /// Whether it may stop here as well.
     pub(super) is_suspected: bool,
-    /// Whether it is known only that it stops here or at something behind, which does not answer or is the service.
+    /// Whether it is only known that it stops here or behind this place, at a device that does not answer or at the
+    /// service.
     pub(super) or_behind: bool,
 }
 
-/// The places that any packet passes, with those who are suspected there. A name is asked for before anything is sent.
+/// The places on every path, with the suspects at each. The name is looked up before anything is sent.
 const PLACES: [(&str, &[Suspect]); 5] = [
     ("This VM", &[Suspect::LocalHost, Suspect::VmNicNsg]),
     ("Name server", &[Suspect::DnsServer, Suspect::PrivateDnsZone]),
@@ -37,9 +38,9 @@ const PLACES: [(&str, &[Suspect]); 5] = [
     ),
 ];
 
-/// The stations of a finding's way: the hops that were seen, where the path was traced; else the places that any packet
-/// passes. The way stops at the last hop that answered or behind it, which may be the service; or at the likeliest
-/// suspect. Nothing, where it stops nowhere. Only a machine of Azure's has an NSG before it.
+/// The stations of a finding's path: the hops that answered, if the path was traced; otherwise the places on every
+/// path. The path stops at the last hop that answered or behind it, which may be the service; or at the most likely
+/// suspect. Empty if it does not stop anywhere. Only an Azure VM has an NSG before it.
 pub(super) fn draw_path(finding: &Finding, standing: Option<Standing>) -> Vec<DrawnHop> {
     let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
     let is_service_suspected = finding.suspects.contains(&Suspect::Service);
@@ -94,7 +95,7 @@ mod tests {
     use super::{DrawnHop, draw_path};
     use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
 
-    /// The stations in words: `*` where it stops, `?` where it may, `>` where it may as well behind.
+    /// The stations in words: `*` where the path stops, `?` where it may stop, `>` where it may also stop farther on.
     fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
         let station = |station: DrawnHop| {
             let marks = [
@@ -162,7 +163,7 @@ mod tests {
                 azure,
                 "VM 10.1.0.4, NSG, hop 1 10.1.9.4*>, Sql 1433",
             ),
-            // Only a machine of Azure's has an NSG before it.
+            // Only an Azure VM has an NSG before it.
             (
                 hop(),
                 &[Suspect::Nva],
@@ -176,7 +177,7 @@ mod tests {
                 azure,
                 "VM 10.1.0.4, NSG, hop 1 10.1.9.4*>, Sql 1433?",
             ),
-            // Who accepts so near may stand before the NSG.
+            // A device that accepts this near may be before the NSG.
             (
                 proxy(),
                 &[Suspect::Proxy],

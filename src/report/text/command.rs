@@ -3,15 +3,15 @@
 use super::page::{StyledLine, TextPage};
 use crate::text::{Shell, escape, style, wrap_command};
 
-/// What stands before a command.
+/// The prompt before a command.
 const PROMPT: &str = "$ ";
 
-/// Writes a command from a column on, over as many lines as it takes: it can be pasted as it stands.
+/// Writes a command starting at a column, over as many lines as it takes: it can be pasted as shown.
 pub(super) fn write(page: &mut TextPage, column: usize, command: &str) {
     labelled(page, column, PROMPT, command);
 }
 
-/// Writes the command that takes the one above it back.
+/// Writes the command that undoes the one above.
 pub(super) fn write_undo(page: &mut TextPage, column: usize, command: &str) {
     labelled(page, column, &format!("undo {PROMPT}"), command);
 }

@@ -1,5 +1,5 @@
 //! Dependencies, one line each: required ones first, details only for what does not work; optional ones that work share
-//! a line unless everything is told.
+//! a line unless everything is shown.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ use crate::{
     text::{columns, shorten, style, words},
 };
 
-/// Where titles begin, behind the status.
+/// Column of titles, after the status.
 const TITLE: usize = 14;
-/// Endpoints of one dependency that are listed one by one.
+/// Maximum number of a dependency's endpoints that are listed.
 const MAX_ROWS: usize = 6;
 
 /// Writes the tables of required and of optional dependencies.
@@ -54,7 +54,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     }
 }
 
-/// Whether a dependency shares its line: an optional one that works.
+/// Whether a dependency shares a line: an optional one that works.
 fn is_folded(need: Need, detail: Detail, group: &DependencyGroup) -> bool {
     need == Need::Feature && detail < Detail::Everything && group.status() == GroupStatus::Ok && !group.is_negative()
 }
@@ -78,7 +78,7 @@ impl DependencyTable<'_> {
         self.details(page, group);
     }
 
-    /// What a row says behind its count.
+    /// The text of a row after its count.
     fn note(&self, group: &DependencyGroup) -> String {
         let mut findings: Vec<usize> = group
             .failing()
@@ -104,7 +104,7 @@ impl DependencyTable<'_> {
         .to_owned()
     }
 
-    /// What is not well and not explained by a finding, by what there is to say about it.
+    /// Endpoints that are not reachable and not explained by a finding, grouped by what is shown about them.
     fn details(&self, page: &mut TextPage, group: &DependencyGroup) {
         let silent = |e: &&EndpointReport| {
             let explained = self.explained.contains_key(e.id.as_str());
@@ -125,7 +125,7 @@ impl DependencyTable<'_> {
     }
 }
 
-/// The style that repeats what a status says.
+/// The style that matches a status.
 pub(super) fn style(status: GroupStatus) -> Style {
     match status {
         GroupStatus::Blocked | GroupStatus::Open => style::BAD,

@@ -13,9 +13,9 @@ use crate::{
     text::{columns, shorten, style},
 };
 
-/// Where the target of an endpoint begins, behind its verdict.
+/// Column of an endpoint's target, after its verdict.
 const TARGET: usize = 14;
-/// Columns of one timing.
+/// Width of one timing.
 const TIMING: usize = 8;
 /// The stages, in the order of a probe.
 const STAGES: [&str; 4] = ["dns", "tcp", "tls", "hello"];

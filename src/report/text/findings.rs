@@ -1,4 +1,4 @@
-//! Findings in full: what was seen, what it means, and the commands of the fix.
+//! Findings in full: evidence, impact, and the commands of the fix.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use crate::{
     text::{columns, shorten, style, words, wrap},
 };
 
-/// Where the text of a finding begins.
+/// Column of a finding's text.
 const INDENT: usize = 5;
-/// Where the text behind `Without it`, `Look at` and `Fix` begins.
+/// Column of the text after `Impact`, `Look at` and `Fix`.
 const LABELLED: usize = INDENT + 12;
 
 /// Writes the findings that count, numbered from 1, with all of their evidence and their commands.
@@ -84,7 +84,7 @@ fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpo
     }
 }
 
-/// The way to where it stops, drawn in a line.
+/// The path to where it stops, drawn in one line.
 pub(super) fn way(page: &mut TextPage, finding: &Finding) {
     if let Some(path) = &finding.path {
         let drawn = path::draw(path, page.measure() - INDENT, page.unicode());

@@ -1,4 +1,4 @@
-//! What does not decide: endpoints that were not tested, and those that are only documented.
+//! Endpoints that do not decide: those that were not tested, and those that are only documented.
 
 use super::page::{StyledLine, TextPage};
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     text::{style, words},
 };
 
-/// Where the text behind a number begins.
+/// Column of the text after a number.
 const TEXT: usize = 7;
 
-/// Writes what was not tested, by cause, and what to pass to test it.
+/// Writes which endpoints were not tested, by cause, and what to pass to test them.
 pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detail) {
     let causes = view::untested(report);
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
@@ -20,7 +20,7 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
     }
     page.gap();
     page.line(StyledLine::default().styled(style::HEADING, "NOT TESTED"));
-    // What needs no action shares a line.
+    // Endpoints that need no action share a line.
     let is_folded = |cause: &Option<Cause>| {
         matches!(
             cause,
@@ -58,7 +58,7 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointRepo
     page.paragraph(number, style::NORMAL, &text, None);
 }
 
-/// Why endpoints were not tested and what changes that.
+/// Why endpoints were not tested, and how to change that.
 fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> String {
     match cause {
         Some(Cause::NeedsValue) => missing(endpoints),
@@ -76,7 +76,7 @@ fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> S
     }
 }
 
-/// The names that are missing, and every way to give them.
+/// The missing names, and every way to provide them.
 fn missing(endpoints: &[&EndpointReport]) -> String {
     let names = words::distinct(endpoints.iter().flat_map(|e| catalog::missing(&e.host)));
     let flags = names.iter().map(|name| match *name {
@@ -100,7 +100,7 @@ fn missing(endpoints: &[&EndpointReport]) -> String {
     format!("value needed: {}", ways.join("; "))
 }
 
-/// The dependencies concerned, with the number of endpoints where it is more than one; hosts where they say more.
+/// The dependencies concerned, with the number of endpoints if there are several; hosts if they are more informative.
 fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> String {
     if matches!(cause, Some(Cause::Wildcard | Cause::Retired)) {
         return words::distinct(endpoints.iter().map(|e| e.target())).join(", ");
@@ -117,7 +117,7 @@ fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Writes what the documentation names and what is not reachable, by cause.
+/// Writes what is documented and not reachable, by cause.
 pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) {
     let documented = || report.endpoints.iter().filter(|e| e.need == Need::Documented);
     let noted: Vec<&EndpointReport> = documented().filter(|e| e.verdict != Verdict::Reachable).collect();

@@ -1,4 +1,4 @@
-//! A page of text with a maximum width: styled pieces, indents, wrapping, cutting.
+//! A page of text with a maximum width: styled pieces, indents, wrapping, truncation.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crate::{
     text::{columns, escape, prefix, style, wrap},
 };
 
-/// Text under construction. Whatever enters it has gone through [`escape`].
+/// Text being built. Everything added to it has been escaped with [`escape`].
 pub(crate) struct TextPage {
     out: String,
-    /// Columns that no line exceeds.
+    /// Maximum width of a line.
     pub width: usize,
     colour: bool,
     unicode: bool,
@@ -44,7 +44,7 @@ impl StyledLine {
         self
     }
 
-    /// Pads with spaces up to a column; at least one where the text is already past it.
+    /// Pads with spaces up to a column; with at least one if the text is already past it.
     pub(crate) fn to(mut self, column: usize) -> Self {
         let gap = column.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.width += gap;
@@ -52,7 +52,7 @@ impl StyledLine {
         self
     }
 
-    /// The column behind the text.
+    /// The column after the text.
     pub(crate) fn column(&self) -> usize {
         self.width
     }
@@ -69,7 +69,7 @@ impl TextPage {
         }
     }
 
-    /// The columns that prose and tables keep to: a line of 140 columns is hard to read.
+    /// The width of prose and tables: a line of 140 columns is hard to read.
     pub(crate) fn measure(&self) -> usize {
         self.width.min(100)
     }
@@ -79,17 +79,17 @@ impl TextPage {
         self.unicode
     }
 
-    /// What stands between items of one line.
+    /// The separator between items of one line.
     pub(crate) fn dot(&self) -> &'static str {
         if self.unicode { " · " } else { " - " }
     }
 
-    /// What stands for text that was cut.
+    /// The sign for truncated text.
     pub(crate) fn ellipsis(&self) -> &'static str {
         if self.unicode { "…" } else { "..." }
     }
 
-    /// Ends a line. What would leave the page is cut.
+    /// Ends a line. Text beyond the width of the page is truncated.
     pub(crate) fn line(&mut self, line: StyledLine) {
         let mut left = if line.width > self.width {
             self.width - columns(self.ellipsis())
@@ -113,7 +113,7 @@ impl TextPage {
         self.out.push('\n');
     }
 
-    /// Where the next line will stand, for [`TextPage::lines_since`] and [`TextPage::rewind`].
+    /// The position of the next line, for [`TextPage::lines_since`] and [`TextPage::rewind`].
     pub(crate) fn mark(&self) -> usize {
         self.out.len()
     }
@@ -123,7 +123,7 @@ impl TextPage {
         self.out[mark..].matches('\n').count()
     }
 
-    /// Takes back what was written since a mark.
+    /// Removes everything written since a mark.
     pub(crate) fn rewind(&mut self, mark: usize) {
         self.out.truncate(mark);
     }
@@ -135,8 +135,8 @@ impl TextPage {
         }
     }
 
-    /// Writes text behind the start of a line, wrapped at the measure, continued at the column where it began.
-    /// With `most`, text beyond that many lines is cut. Returns how many lines it took.
+    /// Writes text after the start of a line, wrapped at the measure, continued at the column where it began. With
+    /// `most`, text beyond that many lines is truncated. Returns how many lines it took.
     pub(crate) fn paragraph(&mut self, start: StyledLine, style: Style, text: &str, most: Option<usize>) -> usize {
         let column = start.column();
         let mut lines = wrap(text, self.measure().saturating_sub(column).max(20));
@@ -164,7 +164,7 @@ impl TextPage {
 
     fn piece(&mut self, style: Style, text: &str) {
         if self.colour && style != style::NORMAL && !text.trim().is_empty() {
-            // A String cannot fail to be written to.
+            // Writing to a String cannot fail.
             let _ = write!(self.out, "{style}{text}{style:#}");
         } else {
             self.out.push_str(text);

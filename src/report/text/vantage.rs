@@ -22,7 +22,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report) {
     }
 }
 
-/// Writes items behind each other, with a dot between them; the line breaks only between items.
+/// Writes consecutive items with a dot between them; the line breaks only between items.
 fn items(page: &mut TextPage, items: &[String]) {
     let mut line = String::new();
     for item in items {
@@ -41,7 +41,7 @@ fn items(page: &mut TextPage, items: &[String]) {
     page.paragraph(StyledLine::default(), style::DIM, &line, None);
 }
 
-/// What the plan was made with, one line each.
+/// The documents used for the plan, one line each.
 fn imports(page: &mut TextPage, report: &Report) {
     for imported in &report.vantage.imports {
         let age = imported.as_of.map(|as_of| {

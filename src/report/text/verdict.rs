@@ -1,4 +1,4 @@
-//! The end of the report, which is what a terminal shows of it: the run in one sentence, each finding with its fix, and the
+//! The end of the report, the part that a terminal shows: the run in one sentence, each finding with its fix, and the
 //! next command.
 
 use super::{
@@ -16,21 +16,22 @@ use crate::{
     text::{columns, style, wrap},
 };
 
-/// Where the text of a finding begins.
+/// Column of a finding's text.
 const INDENT: usize = 5;
-/// Where the next commands begin.
+/// Column of the next commands.
 const NEXT: usize = 6;
 
-/// The lines that the last screen of a terminal of 24 rows has for the verdict: one is the exit status's, one the prompt's.
+/// The number of lines for the verdict on the last screen of a terminal with 24 rows: one is the exit status's, one the
+/// prompt's.
 const ROWS: usize = 22;
 
-/// What is left to `-v` so that the verdict, the findings and the next command are on one screen.
+/// Parts that are only shown with `-v`, so that the verdict, the findings and the next command fit on one screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fold {
     Nothing,
-    /// The drawn way.
+    /// The drawn path.
     Traceroutes,
-    /// What hints advise as well.
+    /// The fixes of hints.
     Hints,
 }
 
@@ -84,7 +85,7 @@ fn headline(page: &mut TextPage, report: &Report) {
     );
 }
 
-/// A finding: its title, marked with what it does to the instance, and its fix, of which nothing is left out.
+/// A finding: its title, marked with its effect on the instance, and its complete fix.
 fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
     let mark = mark(page, finding);
     let mut start = Some(
@@ -115,7 +116,7 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
     }
 }
 
-/// `required · stops activation`, `optional`; a hint is marked as one.
+/// `required · stops activation`, `optional`; a hint is marked as such.
 fn mark(page: &TextPage, finding: &Finding) -> String {
     view::weight(finding).collect::<Vec<_>>().join(page.dot())
 }

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::file;
 
-/// A larger file is none of these, in bytes.
+/// Maximum size of a file, in bytes.
 const MAX_SIZE: usize = 1 << 20;
 
-/// The file as it is written. Unknown keys are errors: a typing mistake must not open access.
+/// The file's format. Unknown keys are errors: a typing mistake must not open access.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -35,34 +35,35 @@ pub(super) struct Tls {
     pub cert_file: PathBuf,
     /// Its key, in PEM.
     pub key_file: PathBuf,
-    /// What is asked of clients, in the words of Go's `crypto/tls`.
+    /// Which certificates clients must present, in the words of Go's `crypto/tls`.
     pub client_auth_type: Option<String>,
-    /// Who vouches for clients, in PEM.
+    /// The CA of clients' certificates, in PEM.
     pub client_ca_file: Option<PathBuf>,
     /// The oldest version of TLS.
     pub min_version: Option<String>,
 }
 
-/// A web config as it was read: what it says, or what is wrong with it, and all the files that this may hang on.
+/// The result of reading a web config: its content, or what is wrong with it, and all the files that it depends on.
 pub(super) struct Read {
-    /// What it says.
+    /// The content.
     pub rules: Result<Rules, String>,
-    /// The file and those that it names, each as it was before it was read: what is written meanwhile is read again.
+    /// The file and those that it names, each in its state before it was read: what is written meanwhile is read again.
     pub watched: Vec<Watched>,
 }
 
-/// A file, and what it was known by.
+/// A file, and its identity.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
     path: PathBuf,
     stamp: Stamp,
 }
 
-/// What of a file changes when it is written or replaced: device, number, time and size. Nothing for one that is not there.
+/// The properties of a file that change when it is written or replaced: device, number, time and size. None if it does
+/// not exist.
 type Stamp = Option<(u64, u64, i64, i64, u64)>;
 
 impl Watched {
-    /// A file as it is now.
+    /// The current state of a file.
     pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -70,7 +71,7 @@ impl Watched {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -92,7 +93,7 @@ fn stamp(path: &Path) -> Stamp {
     ))
 }
 
-/// Reads a file and those that it names. Paths in it begin at its folder.
+/// Reads a file and those that it names. Relative paths in it start at its folder.
 pub(super) fn load(path: &Path, turn: &HashPermits) -> Read {
     let mut watched = vec![Watched::new(path)];
     let rules = rules(path, turn, &mut watched);
@@ -127,7 +128,7 @@ fn rules(path: &Path, turn: &HashPermits, watched: &mut Vec<Watched>) -> Result<
     })
 }
 
-/// Says what is wrong with the text of a file, those that it names aside.
+/// What is wrong with the text of a file, apart from the files that it names.
 pub(in crate::serve) fn check(text: &str) -> Result<(), String> {
     let users = parse(text)?.basic_auth_users.unwrap_or_default();
     Users::new(users, users::turn()).map(drop)

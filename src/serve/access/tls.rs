@@ -1,4 +1,4 @@
-//! TLS, and what it asks of clients.
+//! TLS, and the requirements for clients' certificates.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,14 +17,14 @@ use rustls::{
 use super::config::Tls;
 use crate::{file, net::tls};
 
-/// A larger file of certificates or keys is none, in bytes.
+/// Maximum size of a file of certificates or keys, in bytes.
 const MAX_SIZE: usize = 1 << 20;
 
 /// The kinds of `client_auth_type`.
 const KINDS: &str =
     "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert";
 
-/// TLS as a web config wants it.
+/// TLS as configured.
 pub(super) fn config(wanted: &Tls) -> Result<ServerConfig, String> {
     for (key, file) in [("cert_file", &wanted.cert_file), ("key_file", &wanted.key_file)] {
         if file.as_os_str().is_empty() || file.is_dir() {
@@ -82,7 +82,7 @@ fn versions(least: Option<&str>) -> Result<&'static [&'static SupportedProtocolV
     }
 }
 
-/// What is asked of clients; nothing where nothing is.
+/// The requirements for clients' certificates; none if there are none.
 fn clients(wanted: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
     let kind = wanted.client_auth_type.as_deref().unwrap_or("NoClientCert");
     let any = |is_needed| {
@@ -123,7 +123,7 @@ fn clients(wanted: &Tls, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<dy
     Ok(Some(verifier))
 }
 
-/// Takes every certificate whose key the client has.
+/// Accepts every certificate for which the client has the key.
 #[derive(Debug)]
 struct AnyCertificate {
     provider: Arc<CryptoProvider>,

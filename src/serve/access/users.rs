@@ -1,9 +1,8 @@
-//! Users and their passwords, which only bcrypt hashes of are known.
+//! Users and bcrypt hashes of their passwords.
 //!
-//! A hash costs a part of a second by design, so each password is looked at once: of what was right, and of what was
-//! wrong lately, a keyed digest is kept. One hash is computed at a time, and one that comes out wrong makes the next
-//! wait, so that guessing takes no more than a quarter of one processor: not by closing the connection before the
-//! answer, either.
+//! A hash takes part of a second by design, so each password is checked once: a keyed digest of correct ones, and of
+//! recent wrong ones, is kept. One hash is computed at a time, and a wrong password delays the next one, so that
+//! guessing takes at most a quarter of one processor, even if clients close the connection before the reply.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -22,27 +21,28 @@ use tokio::{
 
 use crate::hello;
 
-/// A hash of a higher cost takes longer than a scrape may: each step doubles the time, and 12 takes a quarter of a second.
+/// A hash with a higher cost takes longer than a scrape may: each step doubles the time, and 12 takes a quarter of a
+/// second.
 const MAX_COST: u32 = 15;
-/// So many wrong passwords are remembered.
+/// How many wrong passwords are remembered.
 const MAX_WRONG: usize = 64;
-/// By how much longer than its hash took a wrong password keeps the next waiting.
+/// How long a wrong password delays the next one, as a multiple of the time for its hash.
 const PENALTY: u32 = 3;
-/// A longer `Authorization` is refused, in bytes.
+/// Maximum size of an `Authorization` header, in bytes.
 const MAX_BYTES: usize = 1024;
 
-/// Who may come in.
+/// The users with access.
 #[derive(Debug)]
 pub(crate) struct Users {
     hashes: BTreeMap<String, String>,
-    /// What stands for the hash of an unknown user: it takes as long.
+    /// Used for an unknown user instead of a hash: it takes as long.
     dummy_hash: String,
     key: hmac::Key,
     seen: Mutex<Seen>,
     turn: HashPermits,
 }
 
-/// Whose hash is computed: one at a time, over all versions of a web config.
+/// Whose hash is being computed: one at a time, for all versions of a web config.
 pub(super) type HashPermits = Arc<Semaphore>;
 
 /// No request's turn yet.
@@ -81,11 +81,11 @@ impl Users {
         })
     }
 
-    /// Goes on recognising whom other users have let in, as far as their hashes are the same.
+    /// Keeps recognising the users that an older version accepted, if their hashes are the same.
     pub(super) fn recognise(&mut self, old: &Self) {
         let mut right = old.lock().right.clone();
         right.retain(|name, _| self.hashes.get(name) == old.hashes.get(name));
-        // Digests are of that key.
+        // Digests use that key.
         self.key = old.key.clone();
         self.lock().right = right;
     }
@@ -102,17 +102,17 @@ impl Users {
         let Ok(turn) = self.turn.clone().acquire_owned().await else {
             return false;
         };
-        // Another request may have asked the same meanwhile.
+        // Another request may have checked the same password meanwhile.
         if let Some(known) = self.remembered(&name, &tag) {
             return known;
         }
         let users = self.clone();
-        // Nothing ends a hash that is being computed, least of all a client that leaves: its turn lasts as long.
+        // Nothing stops a hash that is being computed, not even a client that disconnects: its turn lasts as long.
         let looked_at = spawn_blocking(move || users.look_at(turn, name, password, tag));
         looked_at.await.unwrap_or(false)
     }
 
-    /// Computes a hash, and takes note of its outcome.
+    /// Computes a hash, and records the result.
     fn look_at(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
         let hash = self.hashes.get(&name);
         let began = Instant::now();
@@ -127,7 +127,7 @@ impl Users {
 
     fn remembered(&self, name: &str, tag: &hmac::Tag) -> Option<bool> {
         let seen = self.lock();
-        // The key never leaves the process: what comparing two digests takes tells nothing of a password.
+        // The key never leaves the process: the time to compare two digests reveals nothing about a password.
         let is_right = seen.right.get(name).is_some_and(|right| right.as_ref() == tag.as_ref());
         let is_wrong = seen.wrong.iter().any(|wrong| wrong.as_ref() == tag.as_ref());
         (is_right || is_wrong).then_some(is_right)
@@ -219,7 +219,7 @@ mod tests {
             (seen.right.len(), seen.wrong.len())
         };
         assert_eq!(remembered, (1, super::MAX_WRONG));
-        // No request gets its turn any more: what is remembered needs none.
+        // No request gets a turn any more: remembered passwords need none.
         users.turn.close();
         assert!(users.allow(Some(&header("a:secret"))).await);
         assert!(!users.allow(Some(&header("b:secret"))).await);
@@ -254,7 +254,7 @@ mod tests {
                 .is_err()
         );
         assert_eq!(turn.available_permits(), 0, "another hash may be computed beside it");
-        // With a web config that was read again meanwhile, neither.
+        // With a web config that was reloaded meanwhile, neither is accepted.
         let next = users(turn.clone());
         assert!(
             timeout(Duration::from_millis(1), next.allow(Some(&asked)))

@@ -1,4 +1,4 @@
-//! The file: appended to, one each day where its name has a `{day}`.
+//! The file: appended to, one per day if its name contains `{day}`.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,15 +14,15 @@ use nix::libc::O_NONBLOCK;
 use super::Line;
 use crate::{file, serve::ClockReading};
 
-/// What becomes the UTC day; nothing else in braces means anything.
+/// The placeholder for the UTC day; no other braces are allowed.
 const DAY: &str = "{day}";
-/// Files of earlier days than so many days ago are deleted: until then the Azure Monitor Agent may still read them.
+/// Files from more than this many days ago are deleted: until then, the Azure Monitor Agent may still read them.
 const KEPT_DAYS: i32 = 2;
-/// For so long after the clock went ahead by more than this nothing is deleted: what is old by its name is not old yet.
+/// How long nothing is deleted after the clock was set ahead by more than this: files may only seem old.
 const DOUBT: Duration = Duration::from_secs(2 * 86_400);
 const LEAP: SignedDuration = SignedDuration::from_hours(1);
 
-/// The name of a log, which may hold a day.
+/// The name of a log, which may contain a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     folder: PathBuf,
@@ -30,10 +30,11 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// A path, with `{day}` in its last part or without.
+    /// A path, with or without `{day}` in its last part.
     ///
     /// # Errors
-    /// It is no file's name, or `{day}` stands elsewhere.
+    ///
+    /// It is not a file name, or `{day}` is elsewhere.
     pub(crate) fn new(path: &Path) -> Result<Self, String> {
         let shown = file::shown(path);
         let name = path.file_name().and_then(|name| name.to_str());
@@ -43,7 +44,7 @@ impl Pattern {
         if folder.to_string_lossy().contains(DAY) || name.matches(DAY).count() > 1 {
             return Err(format!("--log {shown}: {DAY} must be in the file's name, once"));
         }
-        // A file `{date}.jsonl` would grow for ever.
+        // A file named `{date}.jsonl` literally would grow without limit.
         if name.replacen(DAY, "", 1).contains(['{', '}']) {
             return Err(format!("--log {shown}: only {DAY} may be in braces"));
         }
@@ -61,29 +62,29 @@ impl Pattern {
         self.folder.join(self.name.replace(DAY, &day.to_string()))
     }
 
-    /// Whether a name is that of a file of this log from a day that is over for long.
+    /// Whether a name is that of a file of this log from a day that is long past.
     pub(in crate::serve) fn is_over(&self, name: &str, today: Date) -> bool {
         let oldest = today.checked_sub(KEPT_DAYS.days()).ok();
         self.day_of(name).zip(oldest).is_some_and(|(day, oldest)| day < oldest)
     }
 
-    /// The day that a file's name has, where it is one of these.
+    /// The day in a file's name, if it is one of these.
     fn day_of(&self, name: &str) -> Option<Date> {
         let (before, after) = self.name.split_once(DAY)?;
         let day = name.strip_prefix(before)?.strip_suffix(after)?;
-        // Only as it is written here: `20261126` belongs to another program.
+        // Only in exactly this form: `20261126` belongs to another program.
         day.parse::<Date>().ok().filter(|date| date.to_string() == day)
     }
 }
 
-/// A log's file of now.
+/// The current file of a log.
 #[derive(Debug)]
 pub(super) struct LogFile {
     pattern: Pattern,
     open: Option<OpenFile>,
-    /// How much of the line that is being written stands in the open file already.
+    /// How much of the current line the open file already contains.
     written: usize,
-    /// The moment of the last line, and since when the clock is in doubt.
+    /// The time of the last line, and since when the clock is in doubt.
     last: Option<ClockReading>,
     doubted: Option<Instant>,
 }
@@ -92,7 +93,7 @@ pub(super) struct LogFile {
 struct OpenFile {
     file: File,
     path: PathBuf,
-    /// Device and number, by which a file is known whatever its name.
+    /// Device and number, which identify a file regardless of its name.
     identity: (u64, u64),
 }
 
@@ -108,18 +109,18 @@ impl LogFile {
         }
     }
 
-    /// Its name, harmless for a terminal.
+    /// Its name, escaped for a terminal.
     pub(super) fn shown(&self) -> String {
         file::shown(&self.pattern.folder.join(&self.pattern.name))
     }
 
-    /// Forgets the open file.
+    /// Closes the open file.
     pub(super) fn close(&mut self) {
         self.open = None;
         self.written = 0;
     }
 
-    /// Opens the file of a time, unless it is open.
+    /// Opens the file for a time, unless it is open.
     pub(super) fn open(&mut self, at: Timestamp, now: ClockReading) -> io::Result<&mut File> {
         if self.last.is_some_and(|last| now.clock_drift_since(last) > LEAP) {
             self.doubted = Some(now.steady);
@@ -127,7 +128,7 @@ impl LogFile {
         self.last = Some(now);
         let day = at.to_zoned(TimeZone::UTC).date();
         let path = self.pattern.path(day);
-        // A file that was renamed or deleted, by logrotate for instance, is not ours any more.
+        // A file that was renamed or deleted, for example by logrotate, is no longer ours.
         let is_there = |open: &OpenFile| {
             let known = fs::metadata(&open.path);
             known.is_ok_and(|known| (known.dev(), known.ino()) == open.identity)
@@ -142,7 +143,7 @@ impl LogFile {
                 .append(true)
                 .create(true)
                 .mode(0o640)
-                // A pipe without a reader is an error, and not waited for.
+                // A pipe without a reader is an error, without waiting.
                 .custom_flags(O_NONBLOCK)
                 .open(&path)?;
             end_line(&mut file, &path)?;
@@ -164,7 +165,7 @@ impl LogFile {
             .ok_or_else(|| io::Error::other("no file is open"))
     }
 
-    /// Appends a line. What a full disk left half written is written to its end the next time.
+    /// Appends a line. If a full disk interrupted a line, it is completed the next time.
     pub(super) fn write(&mut self, line: &Line, now: ClockReading) -> io::Result<()> {
         self.open(line.at, now)?;
         let Some(open) = &mut self.open else {
@@ -183,7 +184,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Deletes the files of days that are over for long; what cannot be deleted stays.
+    /// Deletes files of days that are long past; files that cannot be deleted stay.
     fn delete_before(&self, today: Date) {
         let names = fs::read_dir(&self.pattern.folder).into_iter().flatten().flatten();
         for entry in names {
@@ -195,13 +196,13 @@ impl LogFile {
     }
 }
 
-/// Ends the last line of a file where a killed process left it half written.
+/// Completes the last line of a file that a killed process left half-written.
 fn end_line(file: &mut File, path: &Path) -> io::Result<()> {
     let known = file.metadata()?;
     if !known.is_file() || known.len() == 0 {
         return Ok(());
     }
-    // Opened again for that: a descriptor that reads and writes would itself be the reader of a pipe.
+    // Opened separately for that: a descriptor for reading and writing would itself be a reader of a pipe.
     let mut written = File::open(path)?;
     written.seek(SeekFrom::End(-1))?;
     let mut last = [0];
@@ -266,12 +267,12 @@ mod tests {
         assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01");
         write("2031-01-02T00:00:00Z", 73);
         assert_eq!(days(), "2026-11-24 2026-11-25 2026-11-26 2031-01-01 2031-01-02");
-        // It is set back, and what it left behind is unused.
+        // The clock is set back, and its earlier file is unused.
         write("2026-11-28T14:00:00Z", 98);
         assert_eq!(days(), "2026-11-26 2026-11-28 2031-01-01 2031-01-02");
         write("2031-01-05T00:00:00Z", 99);
         write("2031-01-06T00:00:00Z", 123);
-        // Two days later the clock is believed.
+        // Two days later the clock is trusted again.
         write("2031-01-07T00:00:00Z", 147);
         assert_eq!(days(), "2031-01-05 2031-01-06 2031-01-07");
     }

@@ -19,14 +19,14 @@ fn columns(object: Value) -> Map<String, Value> {
     }
 }
 
-/// Whose line it is: what the agent stands for.
+/// The columns that describe where the agent runs.
 #[derive(Debug, Clone)]
 pub(crate) struct LoggedPlace {
     /// The cloud.
     pub cloud: Cloud,
     /// The region, where it is known.
     pub region: Option<String>,
-    /// How the instance stands in its network, where that is known.
+    /// The network mode of the instance, if it is known.
     pub vnet: Option<Vnet>,
     /// The name of this machine.
     pub host: Option<String>,
@@ -53,14 +53,14 @@ impl LoggedPlace {
     }
 }
 
-/// That the agent is alive, before each round.
+/// A heartbeat, before each round.
 pub(crate) fn heartbeat(round: u64, place: &LoggedPlace) -> Line {
     let mut rest = place.columns();
     rest.insert("Round".into(), json!(round));
     Line::new("heartbeat", Timestamp::now(), false, rest)
 }
 
-/// What a round came to.
+/// The result of a round.
 pub(crate) fn round(round: u64, report: &Report) -> Line {
     let summary = &report.summary;
     let findings: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
@@ -90,7 +90,7 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
     Line::new("round", Timestamp::now(), false, rest)
 }
 
-/// A change, with the finding that explains what is now.
+/// A change, with the finding that explains the new state.
 pub(crate) fn change(change: &Change, report: &Report) -> Line {
     let endpoint: Option<&EndpointReport> = report.endpoints.iter().find(|endpoint| endpoint.id == change.id);
     let finding = report
@@ -118,7 +118,7 @@ pub(crate) fn change(change: &Change, report: &Report) -> Line {
     Line::new("change", change.at, true, rest)
 }
 
-/// Something that went wrong with the agent itself.
+/// A fault of the agent itself.
 pub(crate) fn fault(fault: Fault, text: &str) -> Line {
     let rest = columns(json!({ "Fault": fault.as_str(), "Detail": text }));
     Line::new("fault", Timestamp::now(), true, rest)

@@ -1,4 +1,4 @@
-//! Lines that wait to be written: in order, and never more than there is room for.
+//! Lines that are waiting to be written: in order, and limited in number.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,7 @@ use std::{
 
 use super::Line;
 
-/// So many lines wait at most: a day of heartbeats and summaries, or 4 MB of changes.
+/// Maximum number of waiting lines: a day of heartbeats and summaries, or 4 MB of changes.
 const MAX_LINES: usize = 4_000;
 
 /// The lines that wait.
@@ -26,8 +26,8 @@ struct QueueState {
 }
 
 impl Queue {
-    /// Adds a line. Where there is no room, the oldest one goes that later lines tell again, or else the oldest but one: the
-    /// first may be half written.
+    /// Adds a line. If the queue is full, the oldest line whose content is repeated later is dropped, or else the
+    /// oldest but one: the first may be half-written.
     pub(super) fn push(&self, line: Line) {
         let mut state = self.lock();
         if state.lines.len() >= MAX_LINES {
@@ -44,7 +44,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The first line, once there is one, and whether the file is to be opened again for it.
+    /// The first line, once there is one, and whether the file must be reopened for it.
     pub(super) fn next(&self) -> (Line, bool) {
         let mut state = self.lock();
         loop {
@@ -55,25 +55,25 @@ impl Queue {
         }
     }
 
-    /// The first line is written.
+    /// The first line was written.
     pub(super) fn pop(&self) {
         self.lock().lines.pop_front();
         self.changed.notify_all();
     }
 
-    /// Opens the file again before the next line.
+    /// Reopens the file before the next line.
     pub(super) fn reopen(&self) {
         self.lock().is_to_reopen = true;
         self.changed.notify_all();
     }
 
-    /// How many lines wait, and how many were given up.
+    /// How many lines are waiting, and how many were dropped.
     pub(super) fn state(&self) -> (usize, u64) {
         let state = self.lock();
         (state.lines.len(), state.lost)
     }
 
-    /// Waits for a time, or until the file is to be opened again.
+    /// Waits for a time, or until the file must be reopened.
     pub(super) fn pause(&self, time: Duration) {
         let state = self.lock();
         drop(
@@ -82,7 +82,7 @@ impl Queue {
         );
     }
 
-    /// Waits until no line waits, `timeout` at most.
+    /// Waits until no line is waiting, for at most `patience`.
     pub(super) fn wait_until_empty(&self, timeout: Duration) {
         drop(
             self.changed

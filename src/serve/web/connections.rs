@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::AbortHandle;
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     open: Arc<Mutex<OpenConnections>>,
@@ -26,23 +26,23 @@ struct OpenConnections {
 
 #[derive(Debug)]
 struct Connection {
-    /// Whether it has asked for something.
+    /// Whether it has sent a request.
     is_busy: Arc<AtomicBool>,
     task: Option<AbortHandle>,
 }
 
-/// What became of the room for one more.
+/// The result of making room for one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// There was room.
     Free,
-    /// The oldest that had asked for nothing was closed.
+    /// The oldest one without a request was closed.
     Made,
-    /// All of them wait for their answers.
+    /// All of them are waiting for their replies.
     Full,
 }
 
-/// The place of one connection; it ends with this value.
+/// The place of one connection; it is released when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     open: Arc<Mutex<OpenConnections>>,
@@ -60,7 +60,7 @@ fn lock(open: &Mutex<OpenConnections>) -> MutexGuard<'_, OpenConnections> {
 }
 
 impl Connections {
-    /// None yet, and at most so many at once.
+    /// None yet, and at most this many at once.
     pub(super) fn new(most: usize) -> Self {
         Self {
             open: Arc::default(),
@@ -78,7 +78,7 @@ impl Connections {
         lock(&self.open).by_number.len()
     }
 
-    /// Makes room for one more, where that takes it.
+    /// Makes room for one more, if necessary.
     pub(super) fn admit(&self) -> Admission {
         let mut open = lock(&self.open);
         if open.by_number.len() < self.most {
@@ -97,7 +97,7 @@ impl Connections {
         Admission::Made
     }
 
-    /// Keeps a connection whose task `start` starts.
+    /// Registers a connection whose task `start` starts.
     pub(super) fn keep(&self, is_busy: Arc<AtomicBool>, start: impl FnOnce(Ticket) -> AbortHandle) {
         let number = {
             let mut open = lock(&self.open);

@@ -1,4 +1,4 @@
-//! What is answered: pages of the last round. No request starts anything.
+//! The replies: pages of the last round. No request starts a probe.
 
 use std::borrow::Cow;
 
@@ -14,12 +14,12 @@ use crate::serve::{ServeState, metrics};
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-/// What there is, for a request for something else.
+/// The available paths, as the reply to an unknown one.
 const KNOWN: &str =
     "Not found. Available: / (the last round as a page), /report.json, /metrics, /-/healthy, /-/ready\n";
 const NO_ROUND: &str = "No round has finished yet.\n";
 
-/// The answer to a request.
+/// The reply to a request.
 pub(super) fn answer(method: &Method, path: &str, serve_state: &ServeState) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut refused = response(
@@ -59,7 +59,7 @@ pub(super) fn answer(method: &Method, path: &str, serve_state: &ServeState) -> R
     }
 }
 
-/// The answer to a client without access.
+/// The reply to a client without access.
 pub(super) fn refusal() -> Response<Full<Bytes>> {
     let mut refused = response(StatusCode::UNAUTHORIZED, TEXT, text("Unauthorized\n"));
     let challenge = HeaderValue::from_static("Basic realm=\"apim-probe\", charset=\"UTF-8\"");
@@ -76,7 +76,7 @@ fn response(status: StatusCode, kind: &'static str, body: Full<Bytes>) -> Respon
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    // A round old is as good as none.
+    // An old round counts as none.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -97,7 +97,7 @@ mod tests {
             (Duration::from_secs(600), StatusCode::OK),
         ] {
             let serve_state = ServeState::new(stale_after);
-            // More than no time at all has passed.
+            // More than zero time has passed.
             while serve_state.read().is_stuck() != stale_after.is_zero() {
                 std::thread::yield_now();
             }

@@ -1,4 +1,4 @@
-//! A command over several lines that still runs when it is pasted.
+//! A command on several lines that still runs when it is pasted.
 
 use super::Shell;
 use crate::text::columns;
@@ -11,33 +11,34 @@ struct CommandPiece {
     is_option: bool,
 }
 
-/// How a line may end behind a piece.
+/// How a line may end after a piece.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PieceEnd {
-    /// Between words: a space, or the sign that the line goes on.
+    /// Between words: a space, or the continuation sign.
     Word,
     /// Inside quoted JSON, where white space means nothing.
     Json,
 }
 
-/// The lines of a command, `first` columns being taken at the start of the first, `indent` the column of the others, and
-/// nothing beyond `width`. It breaks before an option, else between words, else inside quoted JSON behind a comma, else in a
-/// POSIX shell anywhere, with the rest at the very start of the next line so that the shell joins both. Nothing is left out.
+/// The lines of a command: `first` columns are taken at the start of the first line, `indent` is the column of the
+/// others, and `width` the maximum. It breaks before an option, else between words, else inside quoted JSON after a
+/// comma, else in a POSIX shell anywhere, with the rest at the very start of the next line so that the shell joins
+/// both. Nothing is omitted.
 ///
-/// The lines hold their own indent, but not what stands in the first columns of the first.
+/// The lines contain their own indent, but not the first columns of the first line.
 pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, shell: Shell) -> Vec<String> {
-    // Room for the sign at the end, and for the quote that a break inside quotes needs.
+    // Space for the sign at the end, and for the quote that a break inside quotes needs.
     let width = width.saturating_sub(3).max(8);
     let mut lines = Vec::new();
     let (mut start, mut taken) = (String::new(), first);
     let mut text = String::new();
-    // The quote that is open where the text begins.
+    // The quote that is open at the beginning of the text.
     let mut quote = None;
     let mut before: Option<PieceEnd> = None;
     let pieces = pieces(command);
     for (at, piece) in pieces.iter().enumerate() {
         let space = if before == Some(PieceEnd::Word) { " " } else { "" };
-        // An option stays with its values, where one line holds them.
+        // An option stays with its values if one line has space for them.
         let values = pieces[at + 1..].iter().take_while(|next| !next.is_option);
         let whole: usize = values.map(|value| 1 + columns(&value.text)).sum::<usize>() + columns(&piece.text);
         let wanted = if piece.is_option && indent + whole <= width {
@@ -73,7 +74,7 @@ pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, sh
     lines
 }
 
-/// The quote that is open behind a text, given the one that is open before it.
+/// The quote that is open after a text, given the one that is open before it.
 fn open_quote(text: &str, before: Option<char>) -> Option<char> {
     text.chars().fold(before, |open, c| match (c, open) {
         ('\'' | '"', None) => Some(c),
@@ -136,7 +137,7 @@ mod tests {
     use super::{Shell, wrap_command};
     use crate::text::columns;
 
-    /// What a shell makes of the written command: its arguments, one a line.
+    /// The arguments that a shell makes of the written command, one per line.
     fn arguments(script: &str) -> String {
         let script = format!("show() {{ printf '%s\\n' \"$@\"; }}\n{script}");
         let output = Command::new("sh")
@@ -164,7 +165,7 @@ mod tests {
                 let lines = wrap_command(command, 7, 9, width, Shell::Bash);
                 let fits = |(at, line): (usize, &String)| columns(line) + if at == 0 { 7 } else { 0 } <= width;
                 assert!(lines.iter().enumerate().all(fits), "{lines:#?}");
-                // White space between JSON tokens is no difference.
+                // White space between JSON tokens makes no difference.
                 let same = |text: String| text.replace(",\n         ", ",").replace(['\n', ' '], "");
                 assert_eq!(
                     same(arguments(&lines.join("\n"))),

@@ -1,4 +1,4 @@
-//! How the client finds the addresses of a name: by asking the run's own name servers, once.
+//! How the client looks up a name: once, at the run's own name servers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,18 +16,18 @@ use crate::{
 
 /// How long one name server has to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// From how many further ports it is asked again.
+/// From how many further ports a query is repeated.
 const REPETITIONS: usize = 5;
 
-/// The lookup of one client, which asks one host only.
+/// The lookup of one client, which uses one host only.
 pub(super) struct HostLookup {
     name_servers: Arc<[SocketAddr]>,
-    /// What was found: requests that begin at once wait for one answer.
+    /// The result: requests that begin at once wait for one answer.
     known: Arc<OnceCell<Vec<IpAddr>>>,
 }
 
 impl HostLookup {
-    /// A lookup that asks these, in turn; without any, names lead nowhere.
+    /// A lookup that queries these in turn; without any, no name resolves.
     pub(super) fn new(name_servers: &[SocketAddr]) -> Self {
         Self {
             name_servers: name_servers.into(),
@@ -44,7 +44,7 @@ impl Resolve for HostLookup {
                 .get_or_try_init(|| addresses(name.as_str(), &servers))
                 .await?
                 .clone();
-            // The client puts the port in place of the zero.
+            // The client replaces the zero with the port.
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }

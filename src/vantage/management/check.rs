@@ -1,4 +1,4 @@
-//! What the instance itself is asked, one thing after the other (`connectivityCheck`).
+//! The connections that the instance itself is asked to test, one after the other (`connectivityCheck`).
 
 use std::cell::RefCell;
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::vantage::{Vantage, block_on, cutoff::Cutoff, secret::Undumpable};
 
-/// The outcome of asking the instance itself.
+/// The results of asking the instance itself.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
-    /// Azure's answers and their times, or why there is none, in the order of the questions.
+    /// Azure's answers and their times, or why there is none, in the order of the requests.
     pub answers: Vec<Result<(String, Timestamp), String>>,
-    /// Why the rest was not asked.
+    /// Why the rest was not requested.
     pub why: Option<String>,
 }
 
 impl Checked {
-    /// Nothing was asked.
+    /// Nothing was requested.
     pub(crate) fn nothing(why: &str) -> Self {
         Self {
             answers: Vec::new(),
@@ -30,7 +30,8 @@ impl Checked {
     }
 }
 
-/// Lets the instance try one thing after the other (`connectivityCheck`): a second check while one runs is refused.
+/// Has the instance test one connection after the other (`connectivityCheck`): Azure refuses a second check while one
+/// is running.
 ///
 /// Must not be called by a task of a runtime.
 pub(crate) fn check<'a>(

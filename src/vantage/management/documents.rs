@@ -1,4 +1,4 @@
-//! Everything that an instance shows: one request per document, a dozen at a time.
+//! All documents of an instance: one request per document, a dozen at a time.
 
 use std::cell::RefCell;
 
@@ -16,22 +16,22 @@ use crate::{
 /// One document of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
-    /// What it says of its own network.
+    /// Its own status of its network.
     Status,
-    /// What Azure lists as its outbound dependencies.
+    /// Azure's list of its outbound dependencies.
     Dependencies,
     /// The instance itself, or one of its lists.
     Part(InstancePart),
 }
 
-/// What came so far. It is filled as answers come: the end of the time may come first.
+/// The replies so far. It is filled as they arrive: the time may run out first.
 #[derive(Debug, Default)]
 pub(super) struct GatheredDocuments {
-    /// Answers, each with the id of the API or product that it is of, where it is of one. Pages stand in their order.
+    /// Replies, each with the id of its API or product, if it has one. Pages are in order.
     pub answers: Vec<(What, String, String)>,
-    /// What went wrong.
+    /// The errors.
     pub failures: Vec<(What, SessionError)>,
-    /// What came as a whole, or was refused.
+    /// The documents that arrived completely, or were refused.
     pub done: Vec<What>,
 }
 
@@ -43,7 +43,7 @@ impl What {
             .chain(InstancePart::ALL.map(Self::Part))
     }
 
-    /// Within a sentence.
+    /// Its name within a sentence.
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::Status => DocumentKind::NetworkStatus.what(),
@@ -52,7 +52,7 @@ impl What {
         }
     }
 
-    /// Where it is below the instance.
+    /// Its path below the instance.
     pub(super) fn below(self) -> &'static str {
         match self {
             Self::Status => "networkstatus",
@@ -61,7 +61,7 @@ impl What {
         }
     }
 
-    /// The permission that it takes, without the provider before it.
+    /// The required permission, without the provider before it.
     pub(super) fn permission(self) -> String {
         match self.below() {
             "" => "read".into(),
@@ -77,7 +77,7 @@ impl What {
     }
 }
 
-/// Asks for all of them.
+/// Requests all of them.
 pub(super) async fn gather(session: &ManagementSession, service: &ResourceId, gathered: &RefCell<GatheredDocuments>) {
     join_all(What::all().map(|what| one(session, service, what, gathered))).await;
 }

@@ -1,4 +1,4 @@
-//! The resource id of an instance, as it stands in URLs.
+//! The resource id of an instance, as in URLs.
 
 use std::str::FromStr;
 
@@ -50,7 +50,7 @@ impl FromStr for ResourceId {
 }
 
 impl ResourceId {
-    /// As it stands in a URL.
+    /// As in a URL.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What is missing, why, and what to do about it: as a rule one sentence for all of it.
+//! What is missing, why, and how to get it: usually one sentence for everything.
 
 use super::{
     API_VERSION, ENDPOINT, ResourceId,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{azure::Cloud, import::instance::InstancePart, text::words, vantage::http::RequestFailure};
 
-/// One sentence for each reason why something is missing: as a rule there is one for all of it.
+/// One sentence for each reason why something is missing: usually there is one for everything.
 pub(super) fn notices(
     nothing_came: bool,
     failures: Vec<(What, SessionError)>,
@@ -18,7 +18,7 @@ pub(super) fn notices(
     let absent = |(what, trouble): &(What, SessionError)| {
         *what == What::Part(InstancePart::Service) && matches!(trouble, SessionError::Refused(404, _))
     };
-    // Where something did come, the instance is there.
+    // If something did arrive, the instance exists.
     if nothing_came && failures.iter().any(absent) {
         let id = service.as_str();
         return vec![format!(
@@ -50,7 +50,7 @@ pub(super) fn notices(
     notices
 }
 
-/// Why documents are missing, and what to do about it.
+/// Why documents are missing, and how to get them.
 fn why(trouble: &SessionError, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
     let what = named(missing);
     let coded = |status: &u16, reason: &Reason| match &reason.code {
@@ -113,7 +113,7 @@ fn named(documents: &[What]) -> String {
     words::list(&names, 4)
 }
 
-/// The permissions that reading takes.
+/// The permissions required for reading.
 fn permissions(missing: &[What]) -> String {
     const PROVIDER: &str = "Microsoft.ApiManagement/service";
     if missing.len() > 3 {

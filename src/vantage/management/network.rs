@@ -20,7 +20,7 @@ const NETWORK: &str = "2024-05-01";
 /// The interfaces of a scale set's machines are read in this version and no newer one.
 const SCALE_SET: &str = "2018-10-01";
 
-/// What the management endpoint says of the network.
+/// The management endpoint's data about the network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkConfig {
     /// The rules of this VM's network interface.
@@ -29,25 +29,25 @@ pub(crate) struct NetworkConfig {
     pub routes: Option<RouteDocuments>,
     /// The service tags.
     pub tags: Option<String>,
-    /// What guards this VM and the instance.
+    /// The NSGs and routes of this VM and of the instance.
     pub subnets: Subnets,
 }
 
-/// Rules of security groups.
+/// NSG rules.
 #[derive(Debug, Clone)]
 pub(crate) enum NsgDocuments {
-    /// As Azure applies them.
+    /// Effective rules.
     Effective(String),
-    /// As they are configured, group by group.
+    /// Configured rules, one document per NSG.
     Configured(Vec<(NsgAttachment, String)>),
 }
 
 /// Routes.
 #[derive(Debug, Clone)]
 pub(crate) enum RouteDocuments {
-    /// As Azure applies them.
+    /// Effective routes.
     Effective(String),
-    /// As they are configured.
+    /// Configured routes.
     Configured {
         /// The route table of the subnet.
         table: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) enum RouteDocuments {
     },
 }
 
-/// What is collected: it is filled as answers come, since the end of the time may come first.
+/// The data so far: it is filled as replies arrive, since the time may run out first.
 #[derive(Debug, Default)]
 pub(super) struct CollectedNetwork {
     pub network: NetworkConfig,
@@ -64,7 +64,7 @@ pub(super) struct CollectedNetwork {
     pub notices: Vec<String>,
 }
 
-/// Asks for the network interface of this VM, for what guards it, and for the service tags.
+/// Requests the network interface of this VM, its NSGs and routes, and the service tags.
 pub(super) async fn here(
     session: &ManagementSession,
     machine: &Identity,
@@ -84,7 +84,8 @@ pub(super) async fn here(
     join!(tags, rules);
 }
 
-/// The service tags, of which this region's are a part: the list is of the whole cloud, whatever region is named.
+/// The service tags, which include those of this region: the list is for the whole cloud, whichever region the request
+/// names.
 async fn tags(
     session: &ManagementSession,
     machine: &Identity,
@@ -106,7 +107,7 @@ async fn tags(
     }
 }
 
-/// The interface that this VM's traffic leaves by.
+/// The interface that this VM's traffic leaves from.
 async fn card(session: &ManagementSession, machine: &Identity) -> Result<NetworkInterface, String> {
     let id = &machine.resource;
     let refused = |what: &str, scope: &str, trouble: &SessionError| {
@@ -140,12 +141,12 @@ async fn card(session: &ManagementSession, machine: &Identity) -> Result<Network
     Err(why)
 }
 
-/// A machine of a uniform scale set: Azure gives no effective rules of its interfaces.
+/// A machine in a uniform scale set: Azure provides no effective rules for its interfaces.
 fn is_of_scale_set(card: &str) -> bool {
     card.to_ascii_lowercase().contains("/virtualmachinescalesets/")
 }
 
-/// The rules and routes of an interface: the effective ones where the identity may ask for them, else the configured ones.
+/// The rules and routes of an interface: the effective ones if the identity may read them, else the configured ones.
 async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefCell<CollectedNetwork>) {
     let effective = async |what: &str| {
         if is_of_scale_set(&card.id) {
@@ -208,7 +209,7 @@ async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefC
     found.network.subnets.here = subnet.map(|subnet| (card.clone(), subnet));
 }
 
-/// Asks for the instance's own subnet, where it is another than this VM's, and for the service endpoint policies of either.
+/// Requests the instance's own subnet, if it is not this VM's, and the service endpoint policies of both.
 pub(super) async fn there(
     session: &ManagementSession,
     locations: &[Location],
@@ -271,7 +272,7 @@ pub(super) async fn there(
     found.network.subnets.policies = policies.into_iter().flatten().collect();
 }
 
-/// A resource that is only of use where it can be read.
+/// A resource that is only used if it can be read.
 async fn read<T>(session: &ManagementSession, id: Option<&str>, parse: fn(&str) -> Option<T>) -> Option<T> {
     let path = format!("{}?api-version={NETWORK}", id?);
     parse(&session.document(&path).await.ok()??)

@@ -26,45 +26,46 @@ use crate::{
     },
 };
 
-/// How long one request may take.
+/// Time limit of one request.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
-/// Requests in flight: far from what the endpoint allows a principal in a second (25, and 250 saved up).
+/// Maximum number of requests in flight: well below what the endpoint allows a principal per second (25, after a burst
+/// of 250).
 const IN_FLIGHT: usize = 12;
-/// How often a request is made that is put off.
+/// How often a throttled request is repeated.
 const TRIES: u32 = 4;
-/// How long to wait where the endpoint does not say, before the second try; twice as long before each further one.
+/// How long to wait before the second attempt if the endpoint does not say; doubled before each further one.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long to wait before the result of an operation is asked for, where the endpoint does not say.
+/// How long to wait before requesting the result of an operation if the endpoint does not say.
 const POLL: Duration = Duration::from_secs(2);
-/// More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+/// Maximum number of pages: with a hundred entries each, they contain more than any instance may have.
 const MAX_PAGES: usize = 100;
 
-/// More of a message is not shown, in characters.
+/// Maximum length of a message that is shown, in characters.
 pub(super) const MAX_MESSAGE: usize = 200;
 
-/// Why there is no answer that can be used.
+/// Why there is no usable reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SessionError {
-    /// There is no answer at all.
+    /// There is no reply.
     NotSent(RequestFailure),
     /// There is no token.
     NoToken(String),
-    /// A status other than 200, and what Azure says of it.
+    /// A status other than 200, and Azure's error.
     Refused(u16, Reason),
-    /// It asks for more patience than there is time.
+    /// It asks for a longer wait than there is time.
     PutOff(u16, Duration),
-    /// The list goes on where it cannot be followed.
+    /// The list has a next page that cannot be followed.
     Redirected,
-    /// An operation had no end.
+    /// An operation did not finish.
     Endless,
-    /// What came is nothing that it would send; how so, as the rest of a sentence.
+    /// The reply is not one of the endpoint's; worded as the rest of a sentence.
     Odd(String),
-    /// What came cannot be read; a whole sentence.
+    /// The reply cannot be read; a complete sentence.
     Unread(String),
 }
 
-/// What Azure says of an error. The sentence names the caller and the resource, so that refusals of one kind differ in
-/// it: it does not count when they are compared.
+/// Azure's error. The sentence contains the caller and the resource, so errors of one kind differ in it: it is ignored
+/// when they are compared.
 #[derive(Debug, Clone, Default, Eq)]
 pub(super) struct Reason {
     /// Its `code`.
@@ -125,19 +126,19 @@ impl fmt::Display for SessionError {
     }
 }
 
-/// An open conversation.
+/// An open session.
 pub(super) struct ManagementSession {
     client: Client,
     base: String,
     token: Token,
     turns: Semaphore,
-    /// No request is sent before then: the endpoint counts the requests of one principal.
+    /// No request is sent before this time: the endpoint counts the requests of one principal.
     not_before: Cell<Instant>,
     end: Instant,
 }
 
 impl ManagementSession {
-    /// Gets a token for the cloud's management endpoint, and is ready to ask.
+    /// Gets a token for the cloud's management endpoint, and prepares to send requests.
     pub(super) async fn open(
         request: &ManagementRequest<'_>,
         vantage: &Vantage,
@@ -159,7 +160,7 @@ impl ManagementSession {
         })
     }
 
-    /// The document at a path; `None` where there is none (404).
+    /// The document at a path; `None` if it does not exist (404).
     pub(super) async fn document(&self, path: &str) -> Result<Option<String>, SessionError> {
         let reply = self.ask(Method::GET, &self.url(path), None).await?;
         match reply.status {
@@ -169,8 +170,8 @@ impl ManagementSession {
         }
     }
 
-    /// The pages of the list at a path; none where there is no such list (404). `keep` is given each page as it comes, so
-    /// that what came before a trouble is not lost.
+    /// The pages of the list at a path; none if the list does not exist (404). `keep` receives each page as it arrives,
+    /// so that earlier pages are not lost after an error.
     pub(super) async fn pages(&self, path: &str, mut keep: impl FnMut(String)) -> Result<(), SessionError> {
         let mut next = Some(self.url(path));
         let mut asked: Vec<String> = Vec::new();
@@ -193,10 +194,10 @@ impl ManagementSession {
         Ok(())
     }
 
-    /// The result of an operation: the answer to a POST, or, where that is only accepted, what its `Location` gives once it
-    /// is done.
+    /// The result of an operation: the reply to a POST or, if that was only accepted, the content of its `Location`
+    /// once it has finished.
     pub(super) async fn operation(&self, path: &str, body: Option<&Value>) -> Result<String, SessionError> {
-        // What may take its place needs time as well.
+        // Its alternative needs time as well.
         let end = Instant::now() + self.end.saturating_duration_since(Instant::now()) / 2;
         let mut reply = self.ask(Method::POST, &self.url(path), body).await?;
         let mut place = None;
@@ -219,9 +220,9 @@ impl ManagementSession {
         }
     }
 
-    /// One answer. A request that is put off is made again, as often as there are [`TRIES`] and time.
+    /// One reply. A throttled request is repeated, up to [`TRIES`] times if there is time.
     async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> Result<ApiReply, SessionError> {
-        // The token must go nowhere else, wherever a document or an answer leads.
+        // The token must not be sent anywhere else, wherever a document or a reply points.
         if !is_below(url, &self.base) {
             return Err(SessionError::Redirected);
         }
@@ -266,7 +267,7 @@ impl ManagementSession {
         [&self.base, path].concat()
     }
 
-    /// The same without the token: an endpoint may send back what it was sent.
+    /// The same without the token: an endpoint may send back what it received.
     fn clean(&self, failure: RequestFailure) -> RequestFailure {
         match failure {
             RequestFailure::Silent => RequestFailure::Silent,
@@ -276,7 +277,7 @@ impl ManagementSession {
     }
 }
 
-/// Where a cloud's management endpoint is.
+/// The address of a cloud's management endpoint.
 pub(super) fn base(cloud: Cloud) -> String {
     format!("https://{}", cloud.management_host())
 }
@@ -285,7 +286,7 @@ fn refused(reply: &ApiReply) -> SessionError {
     SessionError::Refused(reply.status, Reason::of(&reply.body))
 }
 
-/// Where the next page is; a last page has an empty link or none.
+/// The link to the next page; a last page has an empty link or none.
 fn next_link(page: &str) -> Result<Option<String>, SessionError> {
     let odd = |what: &str| Err(SessionError::Odd(what.into()));
     let page: Value = match serde_json::from_str(page) {
@@ -302,13 +303,13 @@ fn next_link(page: &str) -> Result<Option<String>, SessionError> {
         .map(str::to_string))
 }
 
-/// Reads an answer as one that refuses and as a page of a list: what is said of the first, and where the second leads.
+/// Reads a reply as an error and as a page of a list: returns the error's text, and the next page's link.
 pub(super) fn read(body: &str, base: &str) -> (String, Option<String>) {
     let next = next_link(body).ok().flatten().filter(|link| is_below(link, base));
     (refused(&ApiReply::of(400, body)).to_string(), next)
 }
 
-/// Whether a link leads to the same endpoint: the token must go nowhere else.
+/// Whether a link points to the same endpoint: the token must not be sent anywhere else.
 fn is_below(link: &str, base: &str) -> bool {
     let whole = |text: &str| text.parse::<Url>().ok();
     let (Some(link), Some(base)) = (whole(link), whole(base)) else {

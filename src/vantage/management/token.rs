@@ -16,13 +16,12 @@ use crate::{
 /// The version of the identity service, the only one
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
 const API_VERSION: &str = "2018-02-01";
-/// No answer with a token is longer, in bytes: tokens have two thousand or so.
+/// Maximum size of a reply with a token, in bytes: tokens have about two thousand.
 const MAX_BYTES: usize = 64 << 10;
 /// How a header says what follows (RFC 6750 §2.1).
 const SCHEME: &str = "Bearer ";
 
-/// Its holder can act as the VM. It is shown nowhere, whatever happens, and wiped with the last request that carries
-/// it.
+/// Its holder can act as the VM. It is never shown, and is wiped with the last request that carries it.
 pub(super) struct Token(HeaderValue);
 
 impl fmt::Debug for Token {
@@ -32,7 +31,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// `None` for what is no token (RFC 6750 §2.1).
+    /// `None` for anything that is not a token (RFC 6750 §2.1).
     fn new(text: &str) -> Option<Self> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         let mut secret = Secret::with_room_for(SCHEME.len() + text.len());
@@ -42,29 +41,30 @@ impl Token {
             .flatten()
     }
 
-    /// The header that presents it.
+    /// The header that contains it.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 
-    /// A text without it: an endpoint may send back what it was sent.
+    /// A text without it: an endpoint may send back what it received.
     pub(super) fn cut_out_of(&self, text: &str) -> String {
         let token = self.0.to_str().ok().and_then(|header| header.strip_prefix(SCHEME));
         if !text.contains('\\') && token.is_some_and(|token| !text.contains(token)) {
             return text.to_string();
         }
-        // Written again, JSON has one way of writing it.
+        // Serialized again, JSON has only one notation.
         let plain = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_string(), |value| value.to_string());
         token.map_or_else(String::new, |token| plain.replace(token, "[token]"))
     }
 }
 
-/// How often the metadata service is asked that is busy or being updated, and how long it is left alone before the second
-/// time; twice as long before each further one (the page about tokens asks for no less).
+/// How often a metadata service that is busy or being updated is queried, and the pause before the second attempt; it
+/// doubles before each further one (the page about tokens asks for no less).
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks the metadata service for a token of the VM's managed identity, or of the one with this client id, until `end`.
+/// Requests a token of the VM's managed identity, or of the one with this client id, from the metadata service, until
+/// `end`.
 pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) -> Result<Token, String> {
     let path = format!("/metadata/identity/oauth2/token?api-version={API_VERSION}&resource={audience}/");
     let path = match identity {
@@ -88,14 +88,14 @@ pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) 
     Err("no metadata service answered, so there is no token".into())
 }
 
-/// Whether these bytes are an answer with a token, which is wiped at once.
+/// Whether these bytes are a reply with a token, which is wiped at once.
 pub(crate) fn is_in(answer: &[u8]) -> bool {
     let mut body = Secret::with_room_for(answer.len());
     body.append(answer) && read_token(200, &body, None).is_ok()
 }
 
 fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Token, String> {
-    /// Borrowed, so that no copy is left behind.
+    /// Borrowed, so that no copy remains.
     #[derive(Deserialize)]
     struct TokenResponse<'a> {
         access_token: &'a str,
@@ -111,8 +111,8 @@ fn read_token(status: u16, body: &Secret, identity: Option<&str>) -> Result<Toke
         .ok_or_else(|| "what answered instead of the metadata service sent no token".into())
 }
 
-/// What a 400 means: which of several is not known to the service, or there is none. It says so in a sentence only, which
-/// may change, so that the sentence is shown and decides nothing.
+/// The meaning of a 400: the service needs to know which of several identities to use, or there is none. It says so
+/// only in a sentence, which may change, so the sentence is shown and not interpreted.
 fn no_identity(body: &Secret, identity: Option<&str>) -> String {
     #[derive(Deserialize)]
     struct ErrorResponse {
