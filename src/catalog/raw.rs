@@ -19,18 +19,18 @@ record! {
         /// The version of this format: 1.
         #[schemars(with = "Option<u32>", extend("const" = 1))]
         schema: Located<i64>,
-        /// Where the facts come from. An overlay's source takes the place of the built-in one.
+        /// The source of the facts. An overlay's source replaces the built-in one.
         source: Source,
-        /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own, which has
-        /// to give every name that these give.
+        /// What `{name}` in a host stands for, cloud by cloud: `public`, `usgov`, `china`, or a cloud of your own,
+        /// which must define every name that these define.
         clouds: Located<OpenMap<OpenMap<LocatedText>>>,
         /// The dependencies, in the order of reports.
         dependencies: List<Dependency>,
-        /// Documented gateway addresses of Azure SQL, which stand in for a server whose name is not known.
+        /// Documented gateway addresses of Azure SQL, tested instead of a server whose name is not known.
         sql_gateways: SqlGateways,
     }
 
-    /// The page that the facts come from.
+    /// The page that the facts are from.
     Source {
         /// Its title.
         title: LocatedText,
@@ -38,32 +38,32 @@ record! {
         url: LocatedText,
         /// Its own date, YYYY-MM-DD.
         documented: LocatedText,
-        /// When a person last held this file against the page, YYYY-MM-DD; without it, at the page's date.
+        /// When a person last compared this file with the page, YYYY-MM-DD; if absent, at the page's date.
         checked: LocatedText,
     }
 
     /// Documented gateways of Azure SQL.
     SqlGateways {
-        /// Where the addresses come from.
+        /// The source of the addresses.
         source: LocatedText,
         /// Addresses by region, named as the VM's metadata service names regions (`westeurope`).
         regions: OpenMap<List<LocatedText>>,
-        /// Ranges by region, where no address is documented that listens. The first addresses of each are tried; that
-        /// none of them answers proves nothing.
+        /// Ranges by region, for regions without documented addresses that listen. The first addresses of each are
+        /// tried; if none of them answers, that proves nothing.
         ranges: OpenMap<List<LocatedText>>,
     }
 
-    /// One thing that the instance needs. In an overlay an entry with a known id and without `endpoints` changes only
-    /// the keys that it names; with `endpoints` it takes the place of the known one.
+    /// One thing that the instance needs. In an overlay, an entry with a known id and without `endpoints` changes only
+    /// the keys that it contains; with `endpoints` it replaces the known one.
     Dependency {
         /// The name that flags and reports use: lowercase letters, digits and dashes.
         #[schemars(required)]
         id: LocatedText,
-        /// The name that people use.
+        /// The title for people.
         title: LocatedText,
         /// How much its endpoints count.
         need: Located<Need>,
-        /// Whether a network status of the instance that calls it optional is right, whatever `need` says.
+        /// Whether an instance's network status can make it optional, whatever `need` says.
         instance_decides: Located<bool>,
         /// Who needs it, where `need` is `feature`.
         feature: LocatedText,
@@ -75,14 +75,14 @@ record! {
         stops_activation: Located<bool>,
         /// The anchor on the source page, `#tls-functionality`, or the address of another page.
         docs: LocatedText,
-        /// The clouds it exists in; without it, all.
+        /// The clouds it exists in; if absent, all.
         clouds: List<Located<Cloud>>,
-        /// The kind of virtual network that it applies to; without it, both.
+        /// The network mode that it applies to; if absent, both.
         vnet: Located<Vnet>,
-        /// What the source page names of its endpoints: their `host`, the `tag` with the port, only the `port`, or
-        /// `nothing`. Without it, hosts shared by all customers and the tags of all others.
+        /// What the source page lists for its endpoints: their `host`, the `tag` with the port, only the `port`, or
+        /// `nothing`. If absent: hosts shared by all customers, and the tags of all others.
         on_page: Located<SourceMention>,
-        /// Literal addresses that a route or rule has to name because no service tag covers them; not probed.
+        /// Literal addresses for routes and rules if no service tag covers the service; not probed.
         route_addresses: Located<OpenMap<List<LocatedText>>>,
         /// What to test.
         endpoints: List<Endpoint>,
@@ -91,52 +91,52 @@ record! {
     /// A target and the ports to test on it.
     Endpoint {
         /// A host name. `{name}` stands for a cloud's suffix, a value of `--set`, or `{region}`; `{name_server}` alone
-        /// stands for each name server; `*.` in front makes a wildcard, which is tested through its `members`.
+        /// stands for each name server; a leading `*.` makes a wildcard, which is tested through its `members`.
         host: LocatedText,
-        /// An address in place of a host.
+        /// An address instead of a host.
         address: LocatedText,
-        /// Addresses in place of a host: one endpoint.
+        /// Addresses instead of a host: one endpoint.
         addresses: List<LocatedText>,
         /// Whether one of the `addresses` is enough.
         any_address: Located<bool>,
-        /// Hosts known to live under a wildcard `host`.
+        /// Known hosts under a wildcard `host`.
         members: List<LocatedText>,
         /// The port.
         port: Located<PortNumber>,
-        /// Several ports, in place of `port`.
+        /// Several ports, instead of `port`.
         ports: List<Located<PortNumber>>,
-        /// What is spoken on the port, or on all `ports`.
+        /// The protocol on the port, or on all `ports`.
         protocol: Located<Protocol>,
-        /// What is spoken on each of the `ports`, by position.
+        /// The protocol on each of the `ports`, by position.
         protocols: List<Located<Protocol>>,
-        /// UDP or TCP, where the protocol has both (dns), and for inbound and peer rows.
+        /// UDP or TCP, if the protocol has both (dns), and for inbound and peer rows.
         transport: Located<Transport>,
         /// Other names that count as the host's own, in its certificate and as targets of a redirect; `*.` stands for
-        /// one label. Needed where TLS is spoken to an address.
+        /// one label. Required if TLS is used with an address.
         names: List<LocatedText>,
         /// Overrides the dependency's need.
         need: Located<Need>,
-        /// Which way the traffic flows; without it, outbound.
+        /// The direction of the traffic; if absent, outbound.
         direction: Located<Direction>,
         /// The service tag that inbound or peer traffic comes from.
         source_tag: LocatedText,
-        /// The clouds it exists in; without it, all of the dependency's.
+        /// The clouds it exists in; if absent, all of the dependency's.
         clouds: List<Located<Cloud>>,
-        /// The kind of virtual network that it applies to; without it, the dependency's.
+        /// The network mode that it applies to; if absent, the dependency's.
         vnet: Located<Vnet>,
-        /// The path to ask for, with http and https.
+        /// The path to request, for http and https.
         path: LocatedText,
         /// A remark for people.
         note: LocatedText,
         /// `blocked` makes it a negative test: it must not get out.
         expect: Located<Expect>,
-        /// `retired` keeps a host that is gone, without testing it.
+        /// `retired` keeps a host that no longer exists, without testing it.
         status: Located<HostStatus>,
-        /// The host that took its place.
+        /// The host that replaced it.
         replaced_by: LocatedText,
-        /// Whether it is tested only when an import or `--only` names it.
+        /// Whether it is tested only if an import or `--only` lists it.
         only_when_named: Located<bool>,
-        /// What the source page names of it, where that is not what it names of the dependency's endpoints.
+        /// What the source page lists for it, if that differs from the dependency's endpoints.
         on_page: Located<SourceMention>,
     }
 }

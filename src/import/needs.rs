@@ -3,7 +3,7 @@
 //! ```text
 //! Records ─ uses ─▶ what connects where, and for what ─ gather ─▶ one entry for each host and port
 //!    │        └ hosts: {{named values}}, schemes, ports
-//!    └ known ─▶ names for the braces of the catalog, and what the instance says of its vaults
+//!    └ known ─▶ names for the placeholders of the catalog, and the instance's own results for its vaults
 //! ```
 
 mod catalogued;
