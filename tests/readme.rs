@@ -1,4 +1,4 @@
-//! README.md promises nothing that the program does not take.
+//! README.md promises nothing that the program does not support.
 
 use std::{fs, process::Command};
 
@@ -43,7 +43,7 @@ fn every_flag_in_it_exists() {
         .flat_map(clap::Command::get_arguments)
         .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
         .collect();
-    // Only what stands in code and begins with the flag: other programs have flags too.
+    // Only code that begins with the flag: other programs have flags too.
     let flags = README.split('`').skip(1).step_by(2).filter_map(|code| {
         let word = code.split(|character: char| !character.is_ascii_alphanumeric() && character != '-');
         code.starts_with("--").then(|| word.into_iter().next())?

@@ -1,7 +1,6 @@
-//! The least that a visit to an https endpoint can cost: one DNS query, one connection, one verified handshake, one
-//! GET, with the agent's own libraries and as many in flight. Nothing is measured, judged or kept, nothing is read that
-//! is not needed to go on, no connection is closed cleanly, and a single thread does all of it, which nothing has to
-//! wake.
+//! The minimum cost of probing an https endpoint: one DNS query, one connection, one verified handshake, one GET, with
+//! the agent's own libraries and as many in flight. Nothing is measured, judged or kept, nothing is read unless it is
+//! needed to continue, no connection is closed cleanly, and a single thread does everything, so nothing has to wake it.
 
 use std::{
     env,
@@ -23,10 +22,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// The first argument; then come a file of roots, a name server, and how many [`host`]s to visit.
+/// The first argument; it is followed by a file of roots, a name server, and how many [`host`]s to visit.
 pub(crate) const BARE: &str = "--bare";
 
-/// What the agent does by default.
+/// The agent's default.
 pub(crate) const IN_FLIGHT: usize = 128;
 
 /// The name of one host.
@@ -72,10 +71,10 @@ async fn visit(connector: TlsConnector, server: SocketAddr, host: String) -> Res
     Ok(())
 }
 
-/// Asks for the address of a host (RFC 1035, section 4). The lab's replies end with it.
+/// Queries the address of a host (RFC 1035, section 4). The lab's replies end with it.
 async fn resolve(server: SocketAddr, host: &str) -> Result<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").await?;
-    // An id, the wish for recursion, and one question.
+    // An id, recursion desired, and one question.
     let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in host.split('.') {
         query.push(u8::try_from(label.len())?);
@@ -99,7 +98,7 @@ fn connector(file: &Path) -> Result<TlsConnector> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // Every visit is a first one.
+    // No visit reuses a session.
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -1,4 +1,4 @@
-//! The same visits by `blackbox_exporter`, where it is installed: a Go program that many teams have for this.
+//! The same visits by `blackbox_exporter`, if it is installed: a Go program that many teams use for this.
 
 use std::{
     io,
@@ -22,17 +22,17 @@ use crate::{
     watch::processor_time,
 };
 
-/// Its names, as Debian and its own releases have it.
+/// Its names, in Debian and in its own releases.
 const NAMES: [&str; 2] = ["prometheus-blackbox-exporter", "blackbox_exporter"];
 const LISTENS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9115);
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One that runs.
+/// A running instance.
 pub(crate) struct Blackbox(Child);
 
 impl Blackbox {
-    /// Starts it on the lab's VM, on one core as the others; `None` where there is none.
+    /// Starts it on the lab's VM, on one core like the others; `None` if it is not installed.
     pub(crate) fn start(lab: &Lab) -> Result<Option<Self>> {
         let Some(program) = NAMES.into_iter().find(|name| is_installed(name)) else {
             return Ok(None);
@@ -54,7 +54,7 @@ impl Blackbox {
         Ok(Some(Self(child)))
     }
 
-    /// Lets it probe so many hosts; gives the processor time of all of them. Fails where one of them is not healthy.
+    /// Has it probe this many hosts; returns the processor time for all of them. Fails if one of them is not healthy.
     pub(crate) fn visit(&self, hosts: u16) -> Result<Duration> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(until_it_listens())?;

@@ -1,8 +1,8 @@
 //! The agent's budgets, measured in the lab: `scripts/bench.sh` builds the static binary and runs this on it.
 //!
-//! `cargo bench` alone measures the binary that cargo builds beside it, `APIM_PROBE=FILE cargo bench` any other. Further
-//! arguments pick the measurements: `cargo bench -- healthy`. The exit status is 1 if a budget is exceeded; on a machine
-//! that has other things to do, wall clock and ratios are worth little.
+//! `cargo bench` alone measures the binary that cargo builds with it, `APIM_PROBE=FILE cargo bench` any other. Further
+//! arguments select the measurements: `cargo bench -- healthy`. The exit status is 1 if a budget is exceeded; on a
+//! machine that is not idle, wall clock and ratios mean little.
 
 mod bare;
 mod blackbox;
@@ -23,13 +23,13 @@ use apim_probe_lab::{self as lab, Cost};
 
 use self::{row::Row, runs::median, stage::agent};
 
-// As the agent's, so that the ratio to the bare loop is about what the agent does with it.
+// As in the agent, so that the ratio to the bare loop shows what the agent does with it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The largest binary in bytes: it has to get into locked networks by narrow ways.
+/// Maximum size of the binary in bytes: it must be copied into locked networks.
 const MAX_BYTES: f64 = 11e6;
-/// The longest start, in milliseconds.
+/// Maximum time to start, in milliseconds.
 const MAX_START: f64 = 10.0;
 
 fn main() -> ExitCode {
@@ -47,10 +47,10 @@ fn main() -> ExitCode {
     lab::exit_code(within.map(|within| ExitCode::from(u8::from(!within))))
 }
 
-/// One lab for each measurement; says whether everything was within budget.
+/// One lab for each measurement; returns whether everything was within budget.
 fn all() -> Result<bool> {
     lab::probe()?;
-    // Cargo adds a flag of its own.
+    // Cargo adds a flag.
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
     println!("{}", agent().display());
@@ -61,7 +61,7 @@ fn all() -> Result<bool> {
     if is_wanted("rules") {
         within &= rules::all(&agent())?;
     }
-    // Minutes of watching are for those who ask for them.
+    // Minutes of watching are only run on request.
     let watches = watch::NAMES
         .into_iter()
         .chain(serve::NAMES)

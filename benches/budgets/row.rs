@@ -1,6 +1,6 @@
 //! One line of the result.
 
-/// What was measured, and what is allowed.
+/// A measurement and its limit.
 #[derive(Debug)]
 pub(crate) struct Row {
     what: String,
@@ -10,7 +10,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A figure that only informs.
+    /// A figure without a limit.
     pub(crate) fn new(what: impl Into<String>, measured: f64, unit: &'static str) -> Self {
         Self {
             what: what.into(),
@@ -28,7 +28,7 @@ impl Row {
         }
     }
 
-    /// Prints it; says whether it is within its budget.
+    /// Prints it; returns whether it is within its budget.
     pub(crate) fn print(&self) -> bool {
         let Self {
             what,

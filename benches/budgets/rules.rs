@@ -1,4 +1,4 @@
-//! What it takes to read and evaluate a network's rules of full size: a public list of service tags (3,000 tags, 70,000
+//! The cost of reading and evaluating a network's rules at full size: a public list of service tags (3,000 tags, 70,000
 //! prefixes), 500 rules, and routes, for 100 endpoints.
 
 use std::{env, fmt::Write as _, fs, path::Path, process::Command};
@@ -11,13 +11,14 @@ use crate::{
     runs::{largest, median},
 };
 
-/// The most processor time, in milliseconds.
+/// Maximum processor time, in milliseconds.
 const MAX_CPU: f64 = 100.0;
-/// The largest peak of memory, in megabytes.
+/// Maximum peak memory, in megabytes.
 const MAX_MEMORY: f64 = 20.0;
 const TURNS: usize = 15;
 
-/// Lists what the rules say of each endpoint, start and end of the program included; says whether it was within budget.
+/// Lists the rules' predictions for each endpoint, including start and end of the program; returns whether it was
+/// within budget.
 pub(crate) fn all(agent: &Path) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let file = |name: &str, text: String| {
@@ -56,7 +57,7 @@ fn catalog() -> String {
     whole_catalog(&(0..100).map(line).collect::<String>())
 }
 
-/// Names that rules use, and as many more as fill a public list; prefixes spread over the public space.
+/// Tags that rules use, and as many more as in a public list; prefixes spread over the public address space.
 fn service_tags() -> String {
     let named = [
         "Storage",
@@ -93,7 +94,7 @@ fn service_tags() -> String {
     )
 }
 
-/// 500 rules: tags whose addresses are spelled out, tags that are not, prefixes, and the defaults.
+/// 500 rules: tags with and without their addresses, prefixes, and the defaults.
 fn security_rules() -> String {
     let mut rules = String::new();
     let tags = [
@@ -170,7 +171,7 @@ fn rule(
     )
 }
 
-/// A forced tunnel beside a service endpoint with many prefixes.
+/// Forced tunnelling together with a service endpoint with many prefixes.
 fn effective_routes() -> String {
     let endpoint: Vec<String> = (0..571)
         .map(|at| format!("\"20.{}.{}.0/{}\"", at % 256, at % 7, 18 + at % 12))

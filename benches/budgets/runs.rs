@@ -1,4 +1,4 @@
-//! The measurements that take a network, each in a lab of its own.
+//! The measurements that need a network, each in a separate lab.
 
 use std::{
     env,
@@ -24,24 +24,24 @@ use crate::{
 pub(crate) const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
 
 const TIMEOUT_MS: f64 = 5000.0;
-/// What a run may take beyond one timeout without any reply, in milliseconds.
+/// What a run may take in addition to one timeout if nothing replies, in milliseconds.
 const MAX_BEYOND_TIMEOUT: f64 = 1_000.0;
-/// The longest run when every host answers, in milliseconds.
+/// Maximum duration of a run in which every host answers, in milliseconds.
 const MAX_HEALTHY: f64 = 1500.0;
-/// The largest peak of memory of either, in megabytes.
+/// Maximum peak memory of either, in megabytes.
 const MAX_MEMORY: f64 = 14.0;
-/// How far a run may go beyond its deadline, in milliseconds.
+/// How far a run may exceed its deadline, in milliseconds.
 const MAX_OVERSHOOT: f64 = 250.0;
 /// Processor time for an https endpoint, as a ratio to the bare loop's, and to that of `blackbox_exporter`.
 const MAX_RATIO: f64 = 1.15;
 const MAX_RATIO_TO_BLACKBOX: f64 = 0.25;
-/// The largest peak of memory with so many, in megabytes.
+/// Maximum peak memory with this many, in megabytes.
 const MAX_MEMORY_OF_MANY: f64 = 20.0;
 const ENDPOINTS: u16 = 2000;
-/// How often each of them has its turn.
+/// How often each of them is run.
 const TURNS: usize = 15;
 
-/// Does one of [`NAMES`]; says whether it was within budget.
+/// Runs one of [`NAMES`]; returns whether it was within budget.
 pub(crate) fn run(name: &str, agent: &Path) -> Result<bool> {
     match name {
         "silent" => silence("built-in catalog, every service silent", NameServer::default(), agent),
@@ -140,7 +140,7 @@ fn all_healthy(agent: &Path) -> Result<bool> {
     Ok(time.print() & Row::new("  its peak memory", peak, "MB").at_most(MAX_MEMORY).print())
 }
 
-/// Every service sends a byte every half second, so that no single read ever takes long.
+/// Every service sends a byte every half second, so no single read ever takes long.
 fn deadline(agent: &Path) -> Result<bool> {
     let dripping = Service {
         pace: Some(Pace {
@@ -168,7 +168,8 @@ fn deadline(agent: &Path) -> Result<bool> {
     )
 }
 
-/// The agent, the bare loop and `blackbox_exporter` by turns, so that all meet the same machine, each on one core.
+/// The agent, the bare loop and `blackbox_exporter` in turns, so that the machine's state is the same for all, each on
+/// one core.
 fn endpoints(agent: &Path) -> Result<bool> {
     let lab = Lab::enter(&Network::default())?;
     let catalog = lab.write("probes.yaml", &catalog())?;
@@ -202,7 +203,7 @@ fn endpoints(agent: &Path) -> Result<bool> {
     }
     let each = |costs: &[Cost]| median(costs.iter().map(|cost| cost.cpu_ms / f64::from(ENDPOINTS)).collect());
     let peak = |costs: &[Cost]| largest(costs.iter().map(|cost| cost.peak_mb));
-    // Of neighbours, because a machine has its better and worse minutes.
+    // Of neighbours, because a machine's speed varies over time.
     let ratios = agents
         .iter()
         .zip(&bares)
@@ -230,7 +231,7 @@ fn endpoints(agent: &Path) -> Result<bool> {
     Ok(ratio.at_most(MAX_RATIO_TO_BLACKBOX).print() && within)
 }
 
-/// A program with a single thread pays for no other core, so none of them has a second one.
+/// A single-threaded program uses no other core, so all of them have only one.
 fn on_one_core(program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]).arg(program);
@@ -261,7 +262,7 @@ fn repeat<T>(times: usize, mut measure: impl FnMut() -> Result<T>) -> Result<Vec
     (0..times).map(|_| measure()).collect()
 }
 
-/// The middle one; of none it is not a number.
+/// The median; not a number if there are none.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

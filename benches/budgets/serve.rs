@@ -1,4 +1,5 @@
-//! What an agent costs that stays, alone and as a fleet: `scripts/bench.sh serve-cpu serve-rounds serve-endpoints serve-fleet`.
+//! The cost of a long-running agent, alone and as a fleet: `scripts/bench.sh serve-cpu serve-rounds serve-endpoints
+//! serve-fleet`.
 
 use std::{
     fs,
@@ -21,26 +22,26 @@ use crate::{
 /// The measurements. Each takes a minute or more.
 pub(crate) const NAMES: [&str; 4] = ["serve-cpu", "serve-rounds", "serve-endpoints", "serve-fleet"];
 
-/// The largest share of one core with the built-in catalog each 60 s, in percent.
+/// Maximum share of one core with the built-in catalog every 60 s, in percent.
 const MAX_CPU: f64 = 0.1;
-/// The most memory of an agent, in megabytes.
+/// Maximum memory of an agent, in megabytes.
 const MAX_MEMORY: f64 = 20.0;
-/// What memory may grow by between the first third of the rounds and the last, in megabytes.
+/// How much memory may grow between the first third of the rounds and the last, in megabytes.
 const MAX_GROWTH: f64 = 0.5;
-/// The longest scrape, in milliseconds.
+/// Maximum duration of a scrape, in milliseconds.
 const MAX_SCRAPE: f64 = 5.0;
-/// The most series of an agent with the built-in catalog.
+/// Maximum number of series of an agent with the built-in catalog.
 const MAX_SERIES: f64 = 800.0;
 const ROUNDS: f64 = 10_000.0;
 /// How often memory is read during these rounds.
 const SAMPLES: u32 = 100;
 const ENDPOINTS: u16 = 2_000;
 const AGENTS: u32 = 100;
-/// Nothing that grows stays the same for so long.
+/// Something that grows does not stay the same for this long.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PROMETHEUS: &str = "127.0.0.1:19090";
 
-/// Does one of [`NAMES`]; says whether it was within budget.
+/// Runs one of [`NAMES`]; returns whether it was within budget.
 pub(crate) fn run(name: &str) -> Result<bool> {
     match name {
         "serve-cpu" => cpu(),
@@ -51,7 +52,7 @@ pub(crate) fn run(name: &str) -> Result<bool> {
     }
 }
 
-/// The built-in catalog: what a round costs, and a scrape.
+/// The built-in catalog: the cost of a round, and of a scrape.
 fn cpu() -> Result<bool> {
     let stage = Stage::of_builtin()?;
     let agent = stage.serve(&["--interval", "3s"])?;
@@ -99,10 +100,10 @@ fn rounds() -> Result<bool> {
     Ok(within & lines.print())
 }
 
-/// Whether memory stays as it is over ten thousand rounds.
+/// Whether memory stays the same over ten thousand rounds.
 ///
-/// What is resident swings by half a megabyte, as the allocator returns pages in its own time, and a page that was read
-/// leaves more behind for a while. So the first third of the rounds is compared with the last by their medians.
+/// Resident memory varies by half a megabyte, because the allocator returns pages with a delay, and serving a page
+/// leaves more allocated for a while. So the medians of the first and the last third of the rounds are compared.
 fn flat(what: &str, stage: &Stage, flags: &[&str]) -> Result<bool> {
     let agent = stage.serve(&[&["--interval", "1ms"], flags].concat())?;
     let (began, mut resident) = (Instant::now(), Vec::new());
@@ -132,7 +133,7 @@ fn flat(what: &str, stage: &Stage, flags: &[&str]) -> Result<bool> {
     Ok(growth.print() & most.print())
 }
 
-/// Two thousand endpoints each 30 s.
+/// Two thousand endpoints every 30 s.
 fn endpoints() -> Result<bool> {
     let row = |n| format!("- {{ host: h{n}.example, port: 443, protocol: https }}\n");
     let rows: Vec<String> = (0..ENDPOINTS).map(row).collect();
@@ -165,14 +166,14 @@ fn series(page: &str) -> Result<f64> {
     Ok(u32::try_from(samples)?.into())
 }
 
-/// What `deploy/prometheus` takes of one agent: an agent that shows more fails every scrape.
+/// The limits of `deploy/prometheus` for one agent: an agent that exceeds them fails every scrape.
 fn sample_limit() -> Result<f64> {
     let mut lines = include_str!("../../deploy/prometheus/scrape.yml").lines();
     let limit = lines.find_map(|line| line.trim().strip_prefix("sample_limit: "));
     Ok(limit.context("no sample_limit")?.parse()?)
 }
 
-/// A hundred agents on one machine, each with the built-in catalog each 60 s, and one Prometheus that scrapes them and
+/// A hundred agents on one machine, each with the built-in catalog every 60 s, and one Prometheus that scrapes them and
 /// evaluates `deploy/prometheus`.
 fn fleet() -> Result<bool> {
     let stage = Stage::of_builtin()?;
@@ -278,7 +279,7 @@ impl Stage {
         Ok(Self { lab, flags })
     }
 
-    /// An agent that listens.
+    /// An agent that is listening.
     fn serve(&self, flags: &[&str]) -> Result<Agent> {
         let mut command = self.lab.agent(agent())?;
         command
@@ -336,7 +337,7 @@ impl Agent {
         self.number("process_cpu_seconds_total")
     }
 
-    /// Waits as long as something grows.
+    /// Waits until something stops growing.
     fn until(&self, name: &str, least: f64) -> Result<()> {
         let (mut since, mut reached) = (Instant::now(), f64::MIN);
         loop {

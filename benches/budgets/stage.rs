@@ -1,8 +1,8 @@
-//! What every measurement in the lab begins with.
+//! The first steps of every measurement in the lab.
 
 use std::{env, path::PathBuf};
 
-/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
+/// Names for the parts of an instance, so that nothing in the catalog is skipped because a name is missing.
 pub(crate) const INSTANCE: [&str; 11] = [
     "--no-metadata",
     "--region",
@@ -17,7 +17,7 @@ pub(crate) const INSTANCE: [&str; 11] = [
     "event_hub_namespace=hubs",
 ];
 
-/// Names the program to be measured.
+/// The variable with the program to be measured.
 const AGENT: &str = "APIM_PROBE";
 
 /// The program under measurement.

@@ -1,4 +1,4 @@
-//! What a watch costs that goes on for days: `scripts/bench.sh watch-cpu watch-memory`.
+//! The cost of a watch that runs for days: `scripts/bench.sh watch-cpu watch-memory`.
 
 use std::{
     fs,
@@ -16,16 +16,16 @@ use crate::{
     stage::{INSTANCE, agent},
 };
 
-/// How often a watch may look, for how long that is measured, and the largest share of one core that it may take, in percent.
+/// The interval of a watch, how long it is measured, and the maximum share of one core, in percent.
 const SHARES: [(&str, Duration, f64); 2] = [
     // By default.
     ("5s", Duration::from_secs(60), 1.0),
     ("60s", Duration::from_secs(180), 0.1),
 ];
-/// What memory may grow by between the tenth part of the rounds and the last, in megabytes: one page of a heap here, one
-/// there.
+/// How much memory may grow between the first tenth of the rounds and the last round, in megabytes: a few pages of
+/// heap.
 const MAX_GROWTH: f64 = 0.5;
-/// How many rounds that takes.
+/// How many rounds are needed for that.
 const ROUNDS: u32 = 1_000;
 const PARTS: u32 = 10;
 const PART: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const PART: Duration = Duration::from_secs(10);
 /// The measurements. Each takes a minute or more.
 pub(crate) const NAMES: [&str; 2] = ["watch-cpu", "watch-memory"];
 
-/// Does one of [`NAMES`]; says whether it was within budget.
+/// Runs one of [`NAMES`]; returns whether it was within budget.
 pub(crate) fn run(name: &str) -> Result<bool> {
     match name {
         "watch-cpu" => cpu(),
@@ -42,7 +42,7 @@ pub(crate) fn run(name: &str) -> Result<bool> {
     }
 }
 
-/// Minutes of it, from the first round on.
+/// Minutes of it, starting with the first round.
 fn cpu() -> Result<bool> {
     let stage = Stage::set()?;
     let mut within = true;
@@ -93,7 +93,7 @@ impl Stage {
         Ok(Self(lab))
     }
 
-    /// A watch that has its first round behind it.
+    /// A watch after its first round.
     fn watch(&self, flags: &[&str]) -> Result<Child> {
         let mut command = self.0.agent(agent())?;
         command
@@ -108,7 +108,7 @@ impl Stage {
     }
 }
 
-/// Ends a watch as Ctrl-C does; gives the number of its rounds. Nothing may have changed.
+/// Ends a watch like Ctrl-C; returns the number of its rounds. Nothing may have changed.
 fn interrupt(watch: &mut Child) -> Result<u32> {
     let done = Command::new("kill").args(["-INT", &watch.id().to_string()]).status()?;
     ensure!(done.success(), "kill -INT");

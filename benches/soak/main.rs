@@ -1,10 +1,10 @@
-//! The whole catalog, hundreds of times, over lines that lose packets and in networks that lose every second flow: what is
-//! called blocked although nothing blocks it, and what is said of it with confidence.
+//! The whole catalog, hundreds of times, over lines that lose packets and in networks that lose every second flow:
+//! which endpoints are called blocked although nothing blocks them, and which statements are confident.
 //!
-//! `cargo bench --bench soak` runs all of it, in hours of waiting and minutes of computing; `-- loss-2 half` picks networks,
-//! `--runs 20` and `--jobs 8` say how often and how many at once. Each run is a lab of its own, whose chances are drawn from
-//! the number of the run: the same number, the same losses, as far as the agent sends the same packets. `APIM_PROBE=FILE`
-//! measures another binary. The exit status is 1 where more is wrong than may be.
+//! `cargo bench --bench soak` runs everything, with hours of waiting and minutes of computing; `-- loss-2 half` selects
+//! networks, `--runs 20` and `--jobs 8` set how often and how many at once. Each run is in a separate lab, whose random
+//! choices are drawn from the number of the run: the same number gives the same losses, as long as the agent sends the
+//! same packets. `APIM_PROBE=FILE` measures another binary. The exit status is 1 if there are more errors than allowed.
 
 mod seen;
 
@@ -27,7 +27,7 @@ use apim_probe_lab::{
 
 use self::seen::{Seen, Sum};
 
-/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
+/// Names for the parts of an instance, so that nothing in the catalog is skipped because a name is missing.
 const PLAN: [&str; 11] = [
     "--no-metadata",
     "--region",
@@ -42,16 +42,16 @@ const PLAN: [&str; 11] = [
     "event_hub_namespace=hubs",
 ];
 
-/// A network in which everything is allowed, and what may go wrong in it.
+/// A network in which everything is allowed, and the permitted errors.
 struct Kind {
     name: &'static str,
     what: &'static str,
     runs: u64,
-    /// The share of packets that are lost, each way.
+    /// The share of packets that are lost, in each direction.
     loss: f64,
     /// The share of flows that are lost.
     flows: f64,
-    /// How many of a hundred endpoints may be called blocked without a finding that says why they are not.
+    /// How many of a hundred endpoints may be called blocked without a finding that explains it by the line.
     most_blocked: f64,
 }
 
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     lab::exit_code(all().map(|is_well| ExitCode::from(u8::from(!is_well))))
 }
 
-/// One run in a lab of its own; says on stdout what was seen. The job reads `loss-2/17`.
+/// One run in a separate lab; prints the results on stdout. The job is named like `loss-2/17`.
 fn one_run(job: &str) -> Result<()> {
     let (name, number) = job.split_once('/').context("no number")?;
     let kind = KINDS.iter().find(|kind| kind.name == name).context("no such network")?;
@@ -132,7 +132,7 @@ impl Kind {
         network
     }
 
-    /// Runs it as often as told, so many at once; returns whether everything works.
+    /// Runs it this often, with this many at once; returns whether everything is as allowed.
     fn soak(&self, runs: u64, jobs: u64) -> Result<bool> {
         let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));
         let work = || -> Result<()> {
@@ -168,7 +168,7 @@ impl Kind {
     }
 }
 
-/// Every network that is asked for, one row each.
+/// Every selected network, one row each.
 fn all() -> Result<bool> {
     lab::probe()?;
     let mut arguments = env::args().skip(1);
@@ -181,7 +181,7 @@ fn all() -> Result<bool> {
         match argument.as_str() {
             "--runs" => runs = Some(number()?),
             "--jobs" => jobs = number()?,
-            // Cargo adds a flag of its own.
+            // Cargo adds a flag.
             flag if flag.starts_with("--") => {}
             name => wanted.push(name.to_owned()),
         }

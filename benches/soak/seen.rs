@@ -1,4 +1,4 @@
-//! What a report says that it should not, in a network where everything is allowed.
+//! Wrong statements in a report, in a network where everything is allowed.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,22 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Findings that are true of such a network: about the line, and not about rules or names.
+/// Findings that are true of such a network: about the line, not about rules or names.
 const TRUE: [&str; 2] = ["flows/", "loss/"];
-/// How many examples of each wrong are printed.
+/// How many examples of each error are printed.
 const EXAMPLES: usize = 5;
 
-/// What one run said.
+/// The results of one run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// Endpoints that were tested.
     tested: usize,
-    /// Endpoints that are called blocked, with their cause; those that a finding about the line explains are apart.
+    /// Endpoints that are called blocked, with their cause; those that a finding about the line explains are separate.
     blocked: Vec<String>,
     explained: usize,
     degraded: usize,
-    /// Findings that are not true of this network, by their ids, with more confidence than `medium`; certain ones apart.
+    /// Findings that are not true of this network, by their ids, with more confidence than `medium`; certain ones are
+    /// separate.
     high: Vec<String>,
     certain: Vec<String>,
     /// Findings that are true, by their ids.
@@ -72,7 +73,7 @@ impl Seen {
     }
 }
 
-/// What many runs said.
+/// The results of many runs.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     runs: usize,
@@ -135,7 +136,7 @@ impl Sum {
         )
     }
 
-    /// How often each true finding came, and examples of what is wrong.
+    /// How often each true finding was reported, and examples of errors.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let told = self
             .told
@@ -144,14 +145,14 @@ impl Sum {
         told.chain(self.examples.iter().cloned()).collect()
     }
 
-    /// How many of a hundred endpoints are called blocked, and no finding about the line explains why.
+    /// How many of a hundred endpoints are called blocked without an explanation by a finding about the line.
     pub(crate) fn blocked_in_a_hundred(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts of endpoints are small")]
         let share = |part: usize, all: usize| part as f64 / all.max(1) as f64;
         share(self.blocked, self.tested) * 100.0
     }
 
-    /// Whether nothing untrue was said with confidence.
+    /// Whether nothing false was reported with confidence.
     pub(crate) fn is_honest(&self) -> bool {
         self.high == 0 && self.certain == 0
     }

@@ -1,5 +1,5 @@
-//! Checks by other programs' parsers of what apim-probe writes. Their dependencies are heavy, which is why they are a
-//! package of their own.
+//! Checks of apim-probe's output with other programs' parsers. Their dependencies are heavy, so they are a separate
+//! package.
 
 use anyhow::{Context, Result, ensure};
 use apim_probe::schema::Document;
@@ -9,13 +9,14 @@ use serde_json::Value;
 /// The word for a document on the command line.
 ///
 /// # Panics
-/// If the command line hides the document, which it does with none.
+///
+/// If the command line hides the document, which it never does.
 pub fn name(document: Document) -> String {
     let word = document.to_possible_value().expect("no document is hidden");
     word.get_name().to_owned()
 }
 
-/// Fails with every place where a document is not what its schema says.
+/// Fails with every place where a document does not match its schema.
 pub fn validate(document: Document, instance: &Value) -> Result<()> {
     let schema = document.schema().to_value();
     let validator = jsonschema::validator_for(&schema).context("the schema itself")?;

@@ -1,4 +1,4 @@
-//! What the agent writes in the lab is what the schemas say.
+//! The agent's output in the lab matches the schemas.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use apim_probe_checks::validate;
 use apim_probe_lab::{self as lab, Lab, Network};
 use libtest_mimic::Arguments;
 
-/// Set where this program is started again as the agent: cargo builds other packages' binaries for no test.
+/// Set if this program is started again as the agent: cargo does not build other packages' binaries for a test.
 const AS_AGENT: &str = "APIM_PROBE_CHECKS_AGENT";
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn agent(lab: &Lab) -> Result<Command> {
     Ok(agent)
 }
 
-/// In a lab: a plan, a report of a broken network, and the diff to a report of the repaired one.
+/// In a lab: a plan, a report of a broken network, and the diff with a report of the repaired one.
 fn what_the_agent_writes() -> Result<()> {
     const FLAGS: [&str; 6] = ["--no-metadata", "--region", "westeurope", "--quiet", "--timeout", "1s"];
     const BROKEN: &str = "{ faults: [ { to: '*:443', does: silence }, { to: '*:5671', does: prohibited } ],

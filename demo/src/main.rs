@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use apim_probe_lab::{self as lab, Lab, Network};
 
-/// Set where this program is started again as the agent: cargo builds no binary for an example.
+/// Set if this program is started again as the agent: cargo does not build a binary for an example.
 const AS_AGENT: &str = "APIM_PROBE_DEMO_AGENT";
 
 /// What is broken in the network.
@@ -34,7 +34,7 @@ const FLAGS: [&str; 11] = [
     "event_hub_namespace=contoso-events",
 ];
 
-/// What the agent ends with when a required endpoint is blocked.
+/// The agent's exit status when a required endpoint is blocked.
 const BLOCKED: i32 = 1;
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn outside() -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// In a process of its own, which becomes the VM: breaks the network, and shows what the agent says of it.
+/// In a separate process, which becomes the VM: breaks the network, and shows the agent's report.
 fn inside() -> Result<ExitCode> {
     let extra: Vec<OsString> = env::args_os().skip(1).collect();
     let broken: Network = serde_yaml::from_str(NETWORK).context("demo.yaml")?;
@@ -65,7 +65,7 @@ fn inside() -> Result<ExitCode> {
     let network = lab::healthy(&plan(&lab)?, &broken)?;
     lab.serve(&network)?;
 
-    // With arguments of one's own it is the agent that is looked at, and stdout carries its report alone.
+    // With arguments of the user's, the agent's output is what counts, and stdout contains only its report.
     let whole = extra.is_empty();
     if whole {
         say(&before())?;
@@ -86,7 +86,7 @@ fn inside() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the agent would probe, which is what the simulated Azure has to offer.
+/// What the agent would probe, which the simulated Azure must offer.
 fn plan(lab: &Lab) -> Result<String> {
     let list = agent(lab)?
         .args(["list", "--format", "json"])
@@ -105,7 +105,7 @@ fn agent(lab: &Lab) -> Result<Command> {
     Ok(agent)
 }
 
-/// One paragraph. A reader that went away (`| head`) is no failure.
+/// One paragraph. It is not a failure if the reader has gone (`| head`).
 fn say(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{text}\n") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

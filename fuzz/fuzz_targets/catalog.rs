@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         name: "probes.yaml".into(),
         bytes: bytes.to_vec(),
     };
-    // The built-in catalog takes a while to read: it is laid under nothing but what could be one.
+    // The built-in catalog takes a while to read: an overlay is only tried if the input could be one.
     for builtin in [false, true] {
         if let Err(errors) = load(Tier::default(), builtin, std::slice::from_ref(&file)) {
             let page = render(&errors, false);

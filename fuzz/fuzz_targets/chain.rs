@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 static ROOTS: LazyLock<Roots> = LazyLock::new(Roots::builtin);
-/// In the middle of what the seeds are valid for.
+/// In the middle of the seeds' validity period.
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 fuzz_target!(|bytes: &[u8]| {
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let names = ["x.example".to_owned(), "*.y.example".to_owned()];
     let facts = ChainFacts::gather(leaf, sent, &names, &ROOTS, UnixTime::since_unix_epoch(NOW));
-    // The key of a public authority is not available here.
+    // The key of a public CA is not available here.
     assert_ne!(facts.trust, Trust::Trusted);
     for text in facts.names.iter().chain([&facts.subject, &facts.issuer]) {
         assert!(text.chars().count() <= 201, "{text}");

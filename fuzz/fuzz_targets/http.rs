@@ -1,4 +1,4 @@
-//! An HTTP response on a connection, and the facts that are read from it.
+//! An HTTP response on a connection, and the facts read from it.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What an instance shows, in whatever form, and the plan that is made of it.
+//! An instance's own documents, in any form, and the plan that is made from them.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let loaded = match Instance::read(&text, "file") {
         Ok(loaded) => loaded,
         Err(said) => {
-            // Whatever is refused is said in one line, with the command that gives the right file.
+            // Every refusal is one line, with the command that creates the right file.
             assert!(!said.contains(char::is_control), "{said:?}");
             return;
         }
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(plan) = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()) {
         let harmful = |text: &str| text.contains(char::is_control);
-        // What is tried is a name, whatever a document calls one.
+        // Every target is a valid name, whatever a document contains.
         let wrong = plan
             .endpoints
             .iter()

@@ -1,4 +1,4 @@
-//! The name of a service's log, and the names that stand beside it in its folder.
+//! The name of a service's log, and other names in its folder.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|names: (&str, &str)| {
     let (log, other) = names;
-    // Nothing but a file of this log's own is ever deleted: its name is the log's, with a day instead of `{day}`.
+    // Only files of this log are ever deleted: their name is the log's, with a day instead of `{day}`.
     if fuzz::log_name(Path::new(log), other) == Ok(true) {
         let name = Path::new(log).file_name().and_then(|name| name.to_str()).unwrap();
         let (before, after) = name.split_once("{day}").unwrap();

@@ -1,4 +1,4 @@
-//! An answer of the management endpoint, read as each of those that are asked for.
+//! A reply of the management endpoint, read as each of the requested documents.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let harmful = |said: &str| said.contains(char::is_control);
     let (refusal, next) = fuzz::management(text);
     assert!(!harmful(&refusal), "{refusal:?}");
-    // The token goes with whatever link is followed.
+    // The token is sent to every link that is followed.
     assert!(
         next.as_ref()
             .is_none_or(|link| link.to_lowercase().contains("management.azure.com")),
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     subnets::cards_of(text);
     let _ = (NetworkInterface::read(text), Subnet::read(text), EndpointPolicy::read(text));
-    // What is made of it is in the form that Azure's own rules have.
+    // The result has the form of Azure's own rules.
     let groups = [(NsgAttachment::Subnet, text.to_owned())];
     let rules = SecurityRules::parse(&configured::security(&groups));
     assert!(rules.as_ref().err().is_none_or(|said| !harmful(said)), "{rules:?}");

@@ -1,4 +1,4 @@
-//! An instance's network status, in whatever form.
+//! An instance's network status, in any form.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Some(text) = file::decode(bytes) else { return };
     if let Err(said) = ImportedDocument::read(&text, "file", DocumentKind::NetworkStatus, None) {
-        // Whatever is refused is said in one line, with the command that gives the right file.
+        // Every refusal is one line, with the command that creates the right file.
         assert!(!said.contains(char::is_control), "{said:?}");
     }
 });

@@ -1,4 +1,4 @@
-//! A peer that takes everything, says its bytes and closes.
+//! A peer that accepts everything, sends its bytes and closes.
 
 use std::{
     io,
@@ -14,10 +14,10 @@ use tokio::{
     time::Instant,
 };
 
-/// What is left to say.
+/// The bytes that are left to send.
 pub struct Peer<'a>(pub &'a [u8]);
 
-/// Runs a conversation, which has until the deadline that it is told.
+/// Runs a conversation, which has until the given deadline.
 pub fn converse<T, F: Future<Output = T>>(conversation: impl FnOnce(Instant) -> F) -> T {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
     RUNTIME.block_on(async { conversation(Instant::now() + Duration::from_secs(5)).await })

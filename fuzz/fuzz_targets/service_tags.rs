@@ -1,4 +1,4 @@
-//! Azure's service tags, in whatever form.
+//! Azure's service tags, in any form.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Err(said) = ServiceTags::parse(bytes) {
-        // Whatever is refused is said in one line, with the command that gives the right file.
+        // Every refusal is one line, with the command that creates the right file.
         assert!(!said.contains(char::is_control), "{said:?}");
     }
 });

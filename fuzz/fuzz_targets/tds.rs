@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = tds::parse(bytes);
-    // What has been judged stays judged, however much comes after it.
+    // Once decided, the result stays the same, whatever follows.
     if let Some(beginning) = bytes.get(..bytes.len() / 2)
         && tds::parse(beginning) != Parsed::More
     {

@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
             deadline,
         )
     });
-    // A server that sends the same to every client holds no key.
+    // A server that sends the same to every client cannot prove possession of a key.
     assert!(!trace.key_proved && stream.is_none());
     assert!(!matches!(trace.end, TlsEnd::Completed | TlsEnd::Silent), "{trace:?}");
 });

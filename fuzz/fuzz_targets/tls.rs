@@ -15,7 +15,7 @@ static CLIENT: LazyLock<TlsClient> = LazyLock::new(|| TlsClient::new(Arc::new(Ro
 fuzz_target!(|bytes: &[u8]| {
     let (trace, stream) =
         converse(|deadline| CLIENT.handshake(Peer(bytes), Arc::new(["x.example".to_owned()]), deadline));
-    // A server that sends the same to every client holds no key.
+    // A server that sends the same to every client cannot prove possession of a key.
     assert!(!trace.key_proved && stream.is_none());
     assert!(!matches!(trace.end, TlsEnd::Completed | TlsEnd::Silent), "{trace:?}");
     assert!(trace.received.len() <= 256);

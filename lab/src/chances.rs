@@ -1,11 +1,12 @@
-//! Chances for networks that are made up: the same seed, the same ones every time.
+//! Random choices for generated networks: the same seed gives the same choices.
 
-/// A source of chances (`SplitMix64`: Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// A source of random choices (`SplitMix64`: Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
+/// 2014).
 #[derive(Debug, Clone)]
 pub struct Chances(u64);
 
 impl Chances {
-    /// Those of a seed.
+    /// The choices of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -18,7 +19,7 @@ impl Chances {
         z ^ (z >> 31)
     }
 
-    /// One of the numbers below `many`, which is at least 1.
+    /// A number below `many`, which is at least 1.
     pub fn below(&mut self, many: usize) -> usize {
         let many = u64::try_from(many).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % many).unwrap_or(0)
@@ -27,7 +28,8 @@ impl Chances {
     /// One of these.
     ///
     /// # Panics
-    /// Where there are none.
+    ///
+    /// If there are none.
     pub fn one<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }

@@ -1,8 +1,7 @@
-//! What a program costs: wall clock, processor time, memory.
+//! The cost of a program: wall clock, processor time, memory.
 //!
-//! A child's peak memory begins with what its parent had when it forked, and the lab has a lot. So a small process
-//! stands in between: this program, started again to do nothing but start the other one and read the kernel's account
-//! of it.
+//! A child's peak memory starts with what its parent had when it forked, and the lab has a lot. So a small process runs
+//! in between: this program, started again only to start the other one and read the kernel's figures about it.
 
 use std::{
     env,
@@ -26,20 +25,20 @@ const MEASURE: &str = "--measure";
 pub struct Cost {
     /// From start to end, in milliseconds.
     pub wall_ms: f64,
-    /// Processor time, the kernel's on its behalf included, in milliseconds.
+    /// Processor time, including the kernel's, in milliseconds.
     pub cpu_ms: f64,
     /// Peak resident memory, in megabytes.
     pub peak_mb: f64,
     /// The exit status; `None` after a signal.
     pub status: Option<i32>,
-    /// What it said on stderr.
+    /// What it wrote to stderr.
     #[serde(skip)]
     pub said: String,
 }
 
 impl Cost {
-    /// Runs a program with its arguments. `between` starts this program again, on the lab's VM for instance; its `main`
-    /// has to begin with [`Cost::account`].
+    /// Runs a program with its arguments. `between` starts this program again, for example on the lab's VM; its `main`
+    /// must begin with [`Cost::account`].
     pub fn of(mut between: Command, program: &Command) -> Result<Self> {
         between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
         let output = between.output()?;
@@ -49,8 +48,7 @@ impl Cost {
         Ok(Self { said, ..cost })
     }
 
-    /// What the process in between does: it runs what its arguments say, and prints what that cost. `None` in any other
-    /// process.
+    /// The process in between: runs the command in its arguments, and prints the cost. `None` in any other process.
     pub fn account() -> Option<Result<()>> {
         let mut arguments = env::args_os().skip(1);
         (arguments.next()? == MEASURE).then(|| print_cost(arguments))

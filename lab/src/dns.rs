@@ -1,4 +1,4 @@
-//! Name servers that answer well, badly, or not at all.
+//! Name servers that answer correctly, wrongly, or not at all.
 
 mod message;
 
@@ -47,12 +47,12 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
     Ok(())
 }
 
-/// What one server knows.
+/// The data of one server.
 struct Zones {
     names: HashMap<String, Answer>,
     always: Option<Answer>,
     asked: AtomicU32,
-    /// How often each name was asked for.
+    /// How often each name was queried.
     counts: Mutex<HashMap<String, u32>>,
 }
 
@@ -67,7 +67,7 @@ impl Zones {
         }
     }
 
-    /// The message for a query, or `None` for silence. The delay is the caller's to keep.
+    /// The message for a query, or `None` for no reply. The caller waits for the delay.
     fn reply(&self, query: &Query, conduct: DnsConduct) -> Option<Vec<u8>> {
         let unknown = Answer {
             rcode: NXDOMAIN,
@@ -158,7 +158,7 @@ async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsConduct) {
         if let Ok((stream, _)) = listener.accept().await {
             let zones = Arc::clone(&zones);
             tokio::spawn(async move {
-                // The client may leave whenever it likes.
+                // The client may disconnect at any time.
                 let _ = answer_stream(stream, &zones, conduct).await;
             });
         }

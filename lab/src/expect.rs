@@ -1,4 +1,4 @@
-//! What an agent must say, and how what it said differs from it.
+//! What an agent must report, and the differences from what it did report.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -26,7 +26,7 @@ pub struct Expect {
     /// Endpoints by id, `*` matching any characters; each must match at least one. The first match counts.
     #[serde(default)]
     pub endpoints: Vec<ExpectedEndpoint>,
-    /// The verdicts that endpoints may have that are not named above.
+    /// The verdicts allowed for endpoints that are not listed above.
     #[serde(default = "quiet")]
     pub rest: Vec<String>,
     /// The first findings, in order. An empty list: there must be none.
@@ -39,26 +39,26 @@ pub struct Expect {
     /// Phrases on stderr.
     #[serde(default)]
     pub stderr: Phrases,
-    /// How many flows the wire carried to each of these places: TCP connections, or pairs of UDP ports; without what was only
-    /// meant for the first hops.
+    /// How many flows there were to each of these places: TCP connections, or pairs of UDP ports; excluding those that
+    /// were only meant for the first hops.
     #[serde(default)]
     pub flows: BTreeMap<At, usize>,
-    /// Whether anything was sent that was only meant for the first hops; takes a `line` that is `counted`.
+    /// Whether anything was sent that was only meant for the first hops; requires a `line` that is `counted`.
     pub near: Option<bool>,
-    /// How many requests to the platform must hold each of these words: `GET /path?query`, or a POST with its body.
+    /// How many requests to the platform must contain each of these texts: `GET /path?query`, or a POST with its body.
     #[serde(default)]
     pub asked: BTreeMap<String, usize>,
-    /// Words that stdout must hold, whatever the report is made of.
+    /// Texts that stdout must contain, in any format.
     #[serde(default)]
     pub report: Phrases,
-    /// Words that neither stdout nor stderr may hold.
+    /// Texts that neither stdout nor stderr may contain.
     #[serde(default)]
     pub never: Phrases,
-    /// The longest that the whole run may take, in milliseconds: a bound against hanging, not a measure of speed.
+    /// Maximum duration of the whole run, in milliseconds: a limit against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
 
-/// What one endpoint must be.
+/// The expected result for one endpoint.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedEndpoint {
@@ -66,7 +66,7 @@ pub struct ExpectedEndpoint {
     pub id: String,
     /// Its verdict.
     pub verdict: String,
-    /// Its cause, `none` for null. Where nothing is said, a reachable endpoint must have none.
+    /// Its cause, `none` for null. If not given, a reachable endpoint must have none.
     pub cause: Option<String>,
     /// Whether it is as the catalog expects.
     pub as_expected: Option<bool>,
@@ -78,11 +78,11 @@ pub struct ExpectedEndpoint {
     /// Phrases that neither may have.
     #[serde(default)]
     pub never: Phrases,
-    /// The longest that it may take, in milliseconds: a bound against hanging, not a measure of speed.
+    /// Maximum duration, in milliseconds: a limit against hanging, not a measure of speed.
     pub within_ms: Option<f64>,
 }
 
-/// What one finding must be.
+/// The expected finding.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExpectedFinding {
@@ -94,19 +94,19 @@ pub struct ExpectedFinding {
     pub confidence: Option<String>,
     /// How many endpoints it explains.
     pub endpoints: Option<usize>,
-    /// Suspects that it must name.
+    /// Suspects that it must list.
     pub suspects: Vec<String>,
-    /// Suspects that it must not name.
+    /// Suspects that it must not list.
     pub acquits: Vec<String>,
-    /// The hops on the path to where it stops, one address each; `?` for one that gave none. An empty list: no path is
-    /// known.
+    /// The hops on the path to where it stops, one address each; `?` for one without an answer. An empty list: no path
+    /// is known.
     pub path: Option<Vec<String>>,
     /// Phrases that neither its title nor its evidence may have.
     pub never: Phrases,
     /// Phrases of its title, evidence or fix.
     pub says: Phrases,
-    /// Phrases of what is handed over with it, a connection as `tcp source -> destination host`. An empty list: there must
-    /// be nothing.
+    /// Phrases in its hand-over, a connection as `tcp source -> destination host`. An empty list: there must be no
+    /// hand-over.
     pub handover: Option<Phrases>,
 }
 
@@ -119,7 +119,7 @@ fn quiet() -> Vec<String> {
 }
 
 impl Expect {
-    /// Every place to which the wire carried another number of flows than it should have, one line each.
+    /// Every place with a wrong number of flows, one line each.
     pub fn compare_flows(&self, network: &Network, flows: &[Flow]) -> Vec<String> {
         let to = |at: &At| {
             let addresses = network.addresses(&at.host);
@@ -141,7 +141,7 @@ impl Expect {
             .collect()
     }
 
-    /// Everything that the platform was asked more or less often than it should have been, one line each.
+    /// Every request that the platform received more or less often than expected, one line each.
     pub fn compare_asked(&self, asked: &[String]) -> Vec<String> {
         let times = |words: &String| asked.iter().filter(|line| line.contains(words.as_str())).count();
         let wrong = self.asked.iter().filter(|(words, wanted)| times(words) != **wanted);
@@ -150,7 +150,8 @@ impl Expect {
             .collect()
     }
 
-    /// Everything in which the agent's words differ, one line each; none means that all is as expected.
+    /// Every difference between the agent's report and the expectation, one line each; none means that all is as
+    /// expected.
     pub fn compare(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {
         let mut wrong = Vec::new();
         if status != Some(self.exit) {
@@ -340,7 +341,7 @@ impl ExpectedFinding {
     }
 }
 
-/// All the words of a hand-over.
+/// All texts of a hand-over.
 fn handed_over(handover: &Value) -> String {
     let flows = list(&handover["flows"]).iter().map(|flow| {
         let [transport, source, destination, host] =

@@ -1,4 +1,4 @@
-//! What the network, and the VM itself, do to packets on their way: lists of commands, made from data.
+//! What the network, and the VM itself, do to packets: lists of commands, made from data.
 
 use std::{
     collections::BTreeSet,
@@ -13,17 +13,17 @@ use crate::{
     wire::{DEAD_HOP, DOCUMENTATION, FORWARD},
 };
 
-/// Rules for packets on their way come before those that deliver them.
+/// Rules for packets on the path come before those that deliver them.
 const FAULTS_PREF: u8 = 5;
 const FIREWALLS_PREF: u8 = 6;
 const DOCUMENTATION_PREF: u8 = 7;
 
-/// Whether nftables is installed, which some faults take.
+/// Whether nftables is installed, which some faults need.
 pub fn has_nft() -> bool {
     tool("nft").is_some()
 }
 
-/// Puts the network's faults in force. In the world's namespace.
+/// Applies the network's faults. In the world's namespace.
 pub(crate) fn in_world(network: &Network) -> Result<()> {
     let (mut rules, mut chains) = (Vec::new(), Chains::default());
     for fault in network.faults.iter().filter(|fault| !fault.is_relayed()) {
@@ -61,15 +61,15 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
             }
         }
     }
-    // Several names may lead to one address.
+    // Several names may resolve to one address.
     let mut known = BTreeSet::new();
     rules.retain(|rule| known.insert(rule.clone()));
     ip(&rules)?;
     chains.load()
 }
 
-/// Delivers every packet to a firewall's port to the world itself, documentation addresses included; without a firewall
-/// nothing answers for those.
+/// Delivers every packet to a firewall's port to the world itself, including documentation addresses; without a
+/// firewall nothing answers for those.
 pub(crate) fn firewalls_in_world(network: &Network) -> Result<()> {
     let mut lines = Vec::new();
     for port in network.firewalls.iter().flat_map(|firewall| &firewall.ports) {
@@ -86,13 +86,13 @@ pub(crate) fn firewalls_in_world(network: &Network) -> Result<()> {
     ip(&lines)
 }
 
-/// Takes the world's faults back; firewalls and services stay.
+/// Removes the world's faults; firewalls and services stay.
 pub(crate) fn lift_in_world() -> Result<()> {
     while ip(&[format!("rule del pref {FAULTS_PREF}")]).is_ok() {}
     if has_nft() { nft("flush ruleset") } else { Ok(()) }
 }
 
-/// Puts the VM's own faults in force. In the VM's namespace.
+/// Applies the VM's own faults. In the VM's namespace.
 pub(crate) fn in_vm(network: &Network) -> Result<()> {
     let (mut routes, mut chains) = (Vec::new(), Chains::default());
     for fault in &network.faults {
@@ -145,7 +145,7 @@ impl Chains {
                 rules.join("; ")
             )
         };
-        // Hooks are keywords of nft, so the chains need names of their own.
+        // Hooks are keywords of nft, so the chains need different names.
         nft(&format!(
             "table ip lab {{\n{}\n{}\n{}\n}}",
             chain("arriving", "prerouting", &self.arriving),
@@ -155,7 +155,7 @@ impl Chains {
     }
 }
 
-/// One destination: a network or any address, a port or all of them.
+/// One destination: a network or any address, and a port or all of them.
 #[derive(Debug)]
 pub(crate) struct Place {
     net: Option<String>,
@@ -163,13 +163,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Whether a packet between the VM and this address is about the place; `port` is the one at the far end.
+    /// Whether a packet between the VM and this address matches the place; `port` is the one at the far end.
     pub(crate) fn covers(&self, address: Ipv4Addr, port: Option<(Transport, u16)>) -> bool {
         let net = self.net.as_deref().is_none_or(|net| contains(net, address));
         net && self.port.is_none_or(|own| Some(own) == port)
     }
 
-    /// For `ip rule`. A packet to a port of its own choosing arrives from the wire.
+    /// For `ip rule`. A packet to a port chosen by the agent arrives from the wire.
     fn selector(&self) -> String {
         let mut words = vec!["iif wire".to_owned()];
         words.extend(self.net.as_ref().map(|net| format!("to {net}")));
@@ -190,7 +190,7 @@ impl Place {
         words.join(" ")
     }
 
-    /// For `ip route`, which knows no ports.
+    /// For `ip route`, which does not match ports.
     fn net(&self) -> Result<&str> {
         self.net.as_deref().context("a route needs a host")
     }
@@ -218,7 +218,7 @@ pub(crate) fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
     Ok(addresses.into_iter().map(place).collect())
 }
 
-/// Whether an address is in a network written as `20.0.0.0/8`, or is the one written.
+/// Whether an address is in a network written as `20.0.0.0/8`, or equals the given one.
 fn contains(net: &str, address: Ipv4Addr) -> bool {
     let (base, bits) = net.split_once('/').unwrap_or((net, "32"));
     match (base.parse::<Ipv4Addr>(), bits.parse::<u32>()) {
@@ -230,7 +230,7 @@ fn contains(net: &str, address: Ipv4Addr) -> bool {
     }
 }
 
-/// What nftables calls a code of ICMP type 3 (RFC 792, RFC 1812 §5.2.7.1).
+/// The name in nftables for a code of ICMP type 3 (RFC 792, RFC 1812 §5.2.7.1).
 fn icmp_name(code: u8) -> Result<&'static str> {
     Ok(match code {
         0 => "net-unreachable",

@@ -20,7 +20,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_FIRST_WORDS: usize = 16 * 1024;
 
-/// A firewall, with what lies behind it.
+/// A firewall, with the services behind it.
 pub(crate) struct Gate {
     pub(crate) firewall: Firewall,
     pub(crate) behind: HashMap<SocketAddr, Arc<Port>>,
@@ -29,7 +29,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Treats one connection to its end.
+    /// Handles one connection to its end.
     pub(crate) async fn attend(&self, mut stream: TcpStream) {
         let Ok(to) = stream.local_addr() else { return };
         let (bytes, asked) = listen(&mut stream).await;
@@ -44,7 +44,7 @@ impl Gate {
             }
             Action::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
-                // Behind it as elsewhere nothing answers for an unused address.
+                // Behind it, nothing answers for an unused address either.
                 None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
                     Line::new(stream, bytes, None, None).end(&End::Silence).await;
                 }
@@ -73,7 +73,7 @@ impl Gate {
     }
 }
 
-/// Reads until it is clear which host the client wants, or that it does not say.
+/// Reads until it is clear which host the client wants, or that the data contains none.
 async fn listen(stream: &mut TcpStream) -> (Vec<u8>, Option<String>) {
     let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
     loop {
@@ -89,7 +89,7 @@ async fn listen(stream: &mut TcpStream) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// Whether `*` in `glob` can be filled so that it becomes `text`.
+/// Whether `glob`, with `*` matching any characters, matches `text`.
 pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
     match glob.split_once('*') {
         None => glob == text,

@@ -1,4 +1,4 @@
-//! The world in which nothing is wrong, made from a plan, and a scenario's deviations from it.
+//! The world without any fault, made from a plan, and a scenario's deviations from it.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +10,14 @@ use serde::Deserialize;
 
 use crate::network::{Answer, At, Network, Service, Speaks};
 
-/// The names that name servers are tried with, one a cloud: they exist everywhere.
+/// The names that name servers are tested with, one per cloud: they exist everywhere.
 const LOGIN_HOSTS: [&str; 3] = [
     "login.microsoftonline.com",
     "login.microsoftonline.us",
     "login.partner.microsoftonline.cn",
 ];
 
-/// The document of `apim-probe list --format json`, as far as a world is made of it.
+/// The document of `apim-probe list --format json`, as far as it is needed to make a world.
 #[derive(Deserialize)]
 struct Plan {
     endpoints: Vec<Planned>,
@@ -32,11 +32,11 @@ struct Planned {
     testable: bool,
 }
 
-/// The network in which every endpoint of the plan is what it should be, except where `deviations` say otherwise.
+/// The network in which every endpoint of the plan is as it should be, except for `deviations`.
 ///
-/// Each host has an address of its own, counted up from 20.0.0.1, and the right service on each of its planned ports. A
-/// deviating name replaces the host's answer. A deviating service replaces the planned one, and speaks its protocol
-/// unless it names another; `*:443` stands for every planned service on the port.
+/// Each host has a separate address, counted up from 20.0.0.1, and the right service on each of its planned ports. A
+/// deviating name replaces the host's answer. A deviating service replaces the planned one, and uses its protocol
+/// unless it gives another; `*:443` stands for every planned service on the port.
 pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
     let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
     let planned: Vec<(At, &str)> = plan

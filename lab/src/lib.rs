@@ -89,7 +89,7 @@ use self::{
     world::World,
 };
 
-/// The VM, wired to a world. It belongs to the thread that entered it: only there is the network the VM's.
+/// The VM, connected to a world. It belongs to the thread that entered it: only there is the network the VM's.
 pub struct Lab {
     world: World,
     relay: Option<Relay>,
@@ -100,9 +100,9 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Becomes the VM of this network, and connects it to a world that has no services yet.
+    /// Turns this process into the VM of this network, and connects it to a world that has no services yet.
     ///
-    /// The process must have one thread only. There is no way back.
+    /// The process must have one thread only. This cannot be undone.
     pub fn enter(network: &Network) -> Result<Self> {
         let descriptors = namespace::raise_descriptor_limit()?;
         let files = namespace::enter(&network.vm, &network.resolv_conf())?;
@@ -131,8 +131,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Brings everything in the network to life: name servers, services, firewalls, faults. Once it returns, all of it
-    /// listens.
+    /// Starts everything in the network: name servers, services, firewalls, faults. Once it returns, all of it listens.
     pub fn serve(&self, network: &Network) -> Result<()> {
         self.world.serve(network)?;
         self.relay(network)?;
@@ -167,7 +166,8 @@ impl Lab {
         Ok(())
     }
 
-    /// Serves everything that an agent plans with these flags, healthy but for the deviations; gives the whole network.
+    /// Serves everything that an agent plans with these flags, without faults except for the deviations; returns the
+    /// whole network.
     pub fn serve_plan<F>(
         &self,
         agent: impl AsRef<OsStr>,
@@ -188,7 +188,7 @@ impl Lab {
         Ok(network)
     }
 
-    /// Puts further faults in force, while everything goes on; names are those of `network`.
+    /// Adds faults while everything is running; names are those of `network`.
     pub fn fault(&self, network: &Network, faults: Vec<Fault>) -> Result<()> {
         let network = Network {
             faults,
@@ -198,7 +198,7 @@ impl Lab {
         self.world.fault(&network)
     }
 
-    /// Takes back every fault on the path (those of the VM itself stay).
+    /// Removes every fault on the path (those of the VM itself stay).
     pub fn lift_faults(&self) -> Result<()> {
         if let Some(relay) = &self.relay {
             relay.lift();
@@ -206,25 +206,25 @@ impl Lab {
         self.world.lift()
     }
 
-    /// Every TCP connection and every pair of UDP ports so far, in the order of their first packets; empty where no frame
-    /// is relayed.
+    /// Every TCP connection and every pair of UDP ports so far, in the order of their first packets; empty if no frames
+    /// are relayed.
     pub fn flows(&self) -> Vec<Flow> {
         self.relay.as_ref().map(Relay::flows).unwrap_or_default()
     }
 
-    /// What the platform was asked so far, one per line: `GET /path?query`, and the body of a POST behind it.
+    /// The requests to the platform so far, one per line: `GET /path?query`, and a POST followed by its body.
     pub fn asked(&self) -> Vec<String> {
         let asked = self.world.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.clone()
     }
 
-    /// Every frame that the VM has sent so far (IEEE 802.3, without the checksum), lost ones included; empty where the line
-    /// is not `recorded`.
+    /// Every frame that the VM has sent so far (IEEE 802.3, without the checksum), including lost ones; empty if the
+    /// line is not `recorded`.
     pub fn sent(&self) -> Vec<Vec<u8>> {
         self.relay.as_ref().map(Relay::sent).unwrap_or_default()
     }
 
-    /// Hands the relay those of the faults that are about some packets only.
+    /// Passes to the relay those faults that match some packets only.
     fn relay(&self, network: &Network) -> Result<()> {
         match &self.relay {
             Some(relay) => relay.fault(network),
@@ -235,8 +235,8 @@ impl Lab {
         }
     }
 
-    /// A file with the roots that an instance trusts: the public ones, and those that stand for the few of Windows. With
-    /// them comes the cross-signed certificate that an instance fetches where a server leaves it out.
+    /// A file with the roots that an instance trusts: the public ones, and those that represent the few of Windows. It
+    /// also contains the cross-signed certificate that an instance fetches if a server omits it.
     pub fn ca_file(&self) -> Result<PathBuf> {
         let roots = [Authority::Public, Authority::Microsoft, Authority::Digicert];
         let cross = self.world.pki.cross_pem(Authority::CrossSigned);
@@ -256,8 +256,8 @@ impl Lab {
             .concat()
     }
 
-    /// A command that runs a program on the VM as an ordinary program would be: without any capability, with the usual
-    /// number of descriptors, and with the VM's own certificate store.
+    /// A command that runs a program on the VM as an ordinary user would: without any capability, with the usual number
+    /// of descriptors, and with the VM's own certificate store.
     pub fn agent(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let mut command = Command::new(tools::tool("setpriv").context("setpriv (util-linux) is not installed")?);
         // Without its world the agent has nothing to do: it ends when this process does.
@@ -268,7 +268,7 @@ impl Lab {
             "--pdeathsig=KILL",
         ]);
         let descriptors = self.vm.descriptors.unwrap_or(self.descriptors);
-        // Tests that are started with nohup(1) hand it an ignored SIGHUP, which the agent would respect.
+        // A test started with nohup(1) passes on an ignored SIGHUP, which the agent would respect.
         let script = format!("ulimit -n {descriptors} && exec env --default-signal=HUP \"$@\"");
         command.args(["sh", "-c", &script, "sh"]);
         command
@@ -279,7 +279,7 @@ impl Lab {
         Ok(command)
     }
 
-    /// A file on the VM that vanishes with it.
+    /// A file on the VM, deleted together with it.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         self.files.write(name, text)
     }
@@ -293,7 +293,7 @@ impl Lab {
         self.files.path("store.pem")
     }
 
-    /// The VM's own store: the public roots, and what its owner added.
+    /// The VM's own store: the public roots, and those that its owner added.
     fn write_store(&self) -> Result<()> {
         let mut roots = vec![Authority::Public];
         roots.extend(&self.vm.trusts);

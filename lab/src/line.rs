@@ -1,4 +1,4 @@
-//! A TCP connection that may be cut, slowed down, or begin with bytes that were read already.
+//! A TCP connection that may be cut, slowed down, or begin with bytes that were already read.
 
 use std::{
     fmt, io,
@@ -18,11 +18,11 @@ use crate::network::{After, Cut, End, Pace};
 /// A server's end of a connection.
 pub(crate) struct Line {
     stream: TcpStream,
-    /// Bytes of the client that a firewall has read.
+    /// Bytes from the client that a firewall has read.
     replay: Vec<u8>,
     after: Option<After>,
     received: usize,
-    /// How often the client spoke again after we had.
+    /// How often the client sent data again after we had.
     replies: usize,
     spoke_last: bool,
     pace: Option<Pace>,
@@ -48,8 +48,8 @@ impl Line {
         }
     }
 
-    /// Ends the connection as told, and waits until the client has ended it too where that is what "close" takes:
-    /// dropping a socket with unread bytes would send a reset.
+    /// Ends the connection as configured; for "close", waits until the client has ended it too, because dropping a
+    /// socket with unread bytes would send a reset.
     pub(crate) async fn end(mut self, end: &End) {
         let words = match end {
             End::Reset => {
@@ -67,7 +67,7 @@ impl Line {
         drain(&mut self.stream, Duration::from_secs(10)).await;
     }
 
-    /// Whether the bytes that just came are those at which the line is to be cut.
+    /// Whether the line must be cut at the bytes that just arrived.
     fn is_due(&self) -> bool {
         match self.after {
             Some(After::FirstBytes) => true,
@@ -86,7 +86,7 @@ impl Line {
     }
 }
 
-/// The error that ends a conversation because the line is to be cut here.
+/// The error that ends a conversation because the line must be cut here.
 #[derive(Debug)]
 struct CutHere;
 
@@ -98,7 +98,7 @@ impl fmt::Display for CutHere {
 
 impl std::error::Error for CutHere {}
 
-/// Says that the line is to be cut here, through whatever layers lie between.
+/// Reports that the line must be cut here, through all layers in between.
 pub(crate) fn cut_here() -> io::Error {
     io::Error::other(CutHere)
 }
@@ -160,7 +160,7 @@ impl AsyncWrite for Line {
     }
 }
 
-/// Reads and forgets until the client leaves.
+/// Reads and discards until the client disconnects.
 async fn drain(stream: &mut TcpStream, limit: Duration) {
     let forget = async {
         let mut bytes = [0; 4096];
@@ -169,7 +169,7 @@ async fn drain(stream: &mut TcpStream, limit: Duration) {
     let _ = timeout(limit, forget).await;
 }
 
-/// Reads hexadecimal digits; anything between the pairs is spacing.
+/// Reads hexadecimal digits; anything between the pairs is ignored.
 pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()

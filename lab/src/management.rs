@@ -1,7 +1,7 @@
-//! Azure's management endpoint and the VM's metadata service, as one simulated platform with two doors.
+//! Azure's management endpoint and the VM's metadata service, as one simulated platform with two entry points.
 //!
-//! Shapes after the REST specifications of API Management and Microsoft.Network (2024-05-01), and the pages about the
-//! Instance Metadata Service and managed identities.
+//! The formats follow the REST specifications of API Management and Microsoft.Network (2024-05-01), and the pages about
+//! the Instance Metadata Service and managed identities.
 
 mod request;
 
@@ -21,26 +21,26 @@ use crate::network::{Answer, At, Given, Identities, Management, ManagementFault,
 pub const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 /// The VM that the metadata service describes.
 pub const MACHINE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-1";
-/// The managed identity to name where there are several.
+/// The managed identity to specify if there are several.
 pub const CLIENT_ID: &str = "5e1f0000-0000-0000-0000-00000000beef";
 /// The token of the VM's identity.
 pub const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOiJ5ZXMifQ.c2lnbmVkLWJ5LW5vYm9keQ";
 
 const HOST: &str = "management.azure.com";
 const METADATA: &str = "169.254.169.254";
-/// What stands behind the path of an operation where its result is.
+/// The suffix of an operation's path at which its result is.
 const RESULTS: &str = "/operationresults/1";
 const PAGE: usize = 100;
 
-/// What was asked, one per line: `GET /path?query`, and the body of a POST behind it.
+/// The requests so far, one per line: `GET /path?query`, and a POST followed by its body.
 pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
-/// The platform behind both doors.
+/// The platform behind both entry points.
 #[derive(Debug)]
 pub struct Platform {
     what: Management,
     asked: Asked,
-    /// How often each thing was asked for.
+    /// How often each path was requested.
     counts: Mutex<HashMap<String, u32>>,
 }
 
@@ -82,7 +82,7 @@ impl Said {
     }
 }
 
-/// The network with the services that its platform is.
+/// The network with the services of its platform.
 pub(crate) fn completed(network: &Network, asked: &Asked) -> Network {
     let mut network = network.clone();
     let Some(what) = network.management.clone() else {
@@ -106,7 +106,7 @@ pub(crate) fn completed(network: &Network, asked: &Asked) -> Network {
     network
 }
 
-/// Serves requests until the client leaves; inside TLS it is the management endpoint.
+/// Serves requests until the client disconnects; inside TLS it is the management endpoint.
 pub(crate) async fn serve<S>(io: &mut S, platform: &Platform, is_tls: bool) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -174,7 +174,7 @@ impl Platform {
         }
     }
 
-    /// The answer to a request; `None` is none at all.
+    /// The answer to a request; `None` for no reply.
     fn management(&self, request: &Request) -> Option<Said> {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Some(Said::error(401, "AuthenticationFailed", "Authentication failed."));
@@ -226,7 +226,7 @@ impl Platform {
             ManagementFault::Megabytes(size) => plain(vec![b' '; size << 20]),
             ManagementFault::Status(refusal) => {
                 let code = refusal.error.as_deref().unwrap_or_else(|| code(refusal.code));
-                // Some endpoints send back what they were sent.
+                // Some endpoints send back what they received.
                 let said = Said::error(refusal.code, code, &format!("nothing for {TOKEN}"));
                 match refusal.retry_after {
                     Some(seconds) => said.with("Retry-After", seconds.to_string()),
@@ -242,16 +242,16 @@ impl Platform {
             Some(page) => Said::json(200, &page),
             None if key.is_empty() => Said::json(200, &instance()),
             None if key.starts_with('/') || key == "networkstatus" || key.contains("policies") => Said::missing(),
-            // Every list of an instance is there, and empty.
+            // Every list of an instance exists, and is empty.
             None => Said::json(200, &json!({ "value": [], "count": 0, "nextLink": "" })),
         }
     }
 
-    /// A document, or the page of a list that is asked for.
+    /// A document, or the requested page of a list.
     fn list(&self, key: &str, request: &Request) -> Option<Value> {
         let skip: usize = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let (all, page) = match found(&self.what.documents, key)? {
-            // A network status is the one list that comes as it is.
+            // A network status is the only list that is returned unchanged.
             Given::Plain(Value::Array(entries)) if key != "networkstatus" => {
                 let page: Vec<Value> = entries.iter().skip(skip).take(PAGE).cloned().collect();
                 (entries.len(), page)
@@ -291,7 +291,7 @@ impl Platform {
         Said::json(200, &result(operation, begun.as_deref().unwrap_or_default()))
     }
 
-    /// Counts a request; gives how many there were before it.
+    /// Counts a request; returns how many there were before it.
     fn count(&self, what: &str) -> u32 {
         let mut counts = locked(&self.counts);
         let count = counts.entry(what.to_owned()).or_default();
@@ -300,14 +300,14 @@ impl Platform {
     }
 }
 
-/// What stands under a path; the case of paths does not matter.
+/// The content at a path; the case of paths does not matter.
 fn found<'a, T>(of: &'a std::collections::BTreeMap<String, T>, key: &str) -> Option<&'a T> {
     of.iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(key))
         .map(|(_, value)| value)
 }
 
-/// A result, with the destination that the request named.
+/// A result, with the destination from the request.
 fn result(operation: &Operation, request: &str) -> Value {
     let body = request.find('{').map_or("", |at| &request[at..]);
     let asked: Value = serde_json::from_str(body).unwrap_or_default();
@@ -317,12 +317,12 @@ fn result(operation: &Operation, request: &str) -> Value {
     }
 }
 
-/// A document with words put in.
+/// A document with placeholders filled in.
 fn filled(of: &Value, what: &str, with: &str) -> Value {
     serde_json::from_str(&of.to_string().replace(what, with)).unwrap_or_default()
 }
 
-/// The instance, where a scenario does not define it.
+/// The instance, if a scenario does not define it.
 fn instance() -> Value {
     json!({
         "id": INSTANCE, "name": "contoso", "type": "Microsoft.ApiManagement/service", "location": "West Europe",

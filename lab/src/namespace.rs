@@ -1,7 +1,7 @@
-//! Entering namespaces of one's own: a user namespace for the rights, a network and a mount namespace to be the VM.
+//! Enters new namespaces: a user namespace for the privileges, a network and a mount namespace to be the VM.
 //!
-//! Everything here must happen before the process has a second thread (`unshare(CLONE_NEWUSER)` demands it), which is
-//! why a test binary starts itself again for every scenario.
+//! Everything here must happen before the process has a second thread (`unshare(CLONE_NEWUSER)` requires this), which
+//! is why a test binary starts itself again for every scenario.
 
 use std::{
     collections::BTreeMap,
@@ -28,12 +28,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Where a file of this name is.
+    /// The path of a file with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// Writes a file and returns where it is.
+    /// Writes a file and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path(name);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -41,7 +41,7 @@ impl Files {
     }
 }
 
-/// Leaves the host's users, network and mounts, and covers the files that tell a resolver where to ask.
+/// Leaves the host's users, network and mounts, and covers the files that configure a resolver.
 pub(crate) fn enter(vm: &Vm, resolv_conf: &str) -> Result<Files> {
     let resolv_conf_path = resolv_conf_path()?;
     own_users()?;
@@ -63,14 +63,14 @@ pub(crate) fn enter(vm: &Vm, resolv_conf: &str) -> Result<Files> {
     Ok(files)
 }
 
-/// Allows as many descriptors as the hard limit does, and returns the soft limit that was in force.
+/// Allows as many descriptors as the hard limit, and returns the soft limit that was in force.
 pub(crate) fn raise_descriptor_limit() -> Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("reading the descriptor limit")?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("raising the descriptor limit")?;
     Ok(soft)
 }
 
-/// Root inside, the same user outside. Real root does without where user namespaces are switched off.
+/// Root inside, the same user outside. Real root does not need this if user namespaces are disabled.
 fn own_users() -> Result<()> {
     let (user, group) = (geteuid(), getegid());
     match unshare(CloneFlags::CLONE_NEWUSER) {
@@ -84,7 +84,7 @@ fn own_users() -> Result<()> {
     }
 }
 
-/// The file behind `/etc/resolv.conf`, which need not exist when it is a link into `/run/systemd/resolve`.
+/// The file behind `/etc/resolv.conf`, which need not exist if it is a link into `/run/systemd/resolve`.
 fn resolv_conf_path() -> Result<PathBuf> {
     let path = Path::new("/etc/resolv.conf");
     match fs::read_link(path) {
@@ -94,7 +94,7 @@ fn resolv_conf_path() -> Result<PathBuf> {
     }
 }
 
-/// Takes `..` out of an absolute path without asking the file system: the target may not exist.
+/// Removes `..` from an absolute path without using the file system: the target may not exist.
 fn normal(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut whole, part| {
         if part == std::path::Component::ParentDir {
@@ -106,7 +106,7 @@ fn normal(path: &Path) -> PathBuf {
     })
 }
 
-/// Hides the servers behind systemd-resolved's stub, and makes the file that `/etc/resolv.conf` may link to.
+/// Hides the servers behind systemd-resolved's stub, and creates the file that `/etc/resolv.conf` may link to.
 fn cover_resolved(upstream: Option<&str>, resolv_conf: &Path) -> Result<()> {
     let folder = Path::new("/run/systemd/resolve");
     if upstream.is_some() && !folder.exists() {

@@ -1,4 +1,5 @@
-//! What the world is like: plain data, written in YAML or made by code. Everything that is not said is healthy.
+//! The description of the world: plain data, written in YAML or made by code. Everything that is not mentioned is
+//! healthy.
 
 mod at;
 mod line;
@@ -27,11 +28,11 @@ pub const PLATFORM_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129
 pub struct Network {
     /// The VM's name servers, in the order of its `resolv.conf`; none means a healthy one at [`PLATFORM_DNS`].
     pub name_servers: Vec<NameServer>,
-    /// What each name resolves to, wherever a server has no answer of its own. A name that is not here does not exist.
+    /// What each name resolves to, unless a server has an answer of its own. A name that is not here does not exist.
     pub names: BTreeMap<String, Answer>,
-    /// Who listens where.
+    /// The listening services.
     pub services: BTreeMap<At, Service>,
-    /// Azure's management endpoint and the VM's metadata service, where there are any.
+    /// Azure's management endpoint and the VM's metadata service, if there are any.
     pub management: Option<Management>,
     /// What the network does to packets on their way.
     pub faults: Vec<Fault>,
@@ -39,14 +40,14 @@ pub struct Network {
     pub line: Line,
     /// Firewalls that answer for every address.
     pub firewalls: Vec<Firewall>,
-    /// Routers limit their ICMP errors to a few a second, as they do by default.
+    /// Routers limit their ICMP errors to a few per second, as they do by default.
     pub limit_icmp: bool,
     /// The machine that the agent runs on.
     pub vm: Vm,
 }
 
 impl Network {
-    /// The name servers that exist, the default one included.
+    /// The name servers that exist, including the default one.
     pub fn servers(&self) -> Vec<NameServer> {
         if self.name_servers.is_empty() {
             vec![NameServer::default()]
@@ -55,7 +56,7 @@ impl Network {
         }
     }
 
-    /// The addresses of a host: itself if it is one, else what its name resolves to for most.
+    /// The addresses of a host: itself if it is one, else what its name resolves to at most servers.
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
         match host.parse() {
             Ok(address) => vec![address],
@@ -67,9 +68,9 @@ impl Network {
         }
     }
 
-    /// Whether frames have to pass through a relay.
+    /// Whether frames must pass through a relay.
     pub fn is_relayed(&self) -> bool {
-        // The kernel resets what comes to a closed port, however near it is.
+        // The kernel resets packets to a closed port, however near they come from.
         let resets_from_afar = self.services.values().any(|service| service.closed);
         let is_timed = !self.vm.later.is_empty();
         self.line != Line::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
@@ -95,11 +96,11 @@ pub struct NameServer {
     pub udp: DnsConduct,
     /// How it answers over TCP.
     pub tcp: DnsConduct,
-    /// Answers of its own, before those of [`Network::names`].
+    /// Its own answers, which take precedence over [`Network::names`].
     pub names: BTreeMap<String, Answer>,
-    /// What it answers to every question, whatever the name.
+    /// Its answer to every query, for any name.
     pub always: Option<Answer>,
-    /// It is there, but the VM's `resolv.conf` does not list it.
+    /// It exists, but the VM's `resolv.conf` does not list it.
     pub hidden: bool,
 }
 
@@ -116,46 +117,46 @@ impl Default for NameServer {
     }
 }
 
-/// How a name server treats a query over one transport.
+/// How a name server handles a query over one transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsConduct {
-    /// As RFC 1035 has it.
+    /// According to RFC 1035.
     Good,
     /// No listener: a reset, or an ICMP port unreachable.
     Closed,
-    /// Takes the query and says nothing.
+    /// Accepts the query and sends nothing.
     Silent,
-    /// Answers another query's id.
+    /// Answers with another query's id.
     WrongId,
     /// Answers another question.
     WrongQuestion,
-    /// Sends bytes that are no DNS message.
+    /// Sends bytes that are not a DNS message.
     Garbage,
-    /// Sends a name that points at itself.
+    /// Sends a name that points to itself.
     Loop,
-    /// Sets the TC bit and leaves the answer out.
+    /// Sets the TC bit and omits the answer.
     Truncated,
-    /// Sends half of its message. Over TCP it promises all of it, then closes.
+    /// Sends half of its message. Over TCP it announces all of it, then closes.
     Short,
-    /// Closes the connection on the query; over UDP the same as silent.
+    /// Closes the connection after the query; over UDP the same as silent.
     Close,
     /// Refuses every name with this response code (RFC 1035 §4.1.1): 2 SERVFAIL, 4 NOTIMP, 5 REFUSED.
     Rcode(u8),
-    /// Answers after so many milliseconds.
+    /// Answers after this many milliseconds.
     Delayed(u64),
     /// Answers only every n-th query.
     EveryNth(u32),
-    /// Answers another query's id first, and the right one behind it.
+    /// Answers with another query's id first, and with the right one after that.
     Forged,
-    /// Answers with every letter of the names in upper case.
+    /// Answers with the names in upper case.
     UpperCase,
-    /// Answers with 64 KB of TXT records that were not asked for.
+    /// Answers with 64 KB of TXT records that were not requested.
     Bulky,
-    /// Over TCP it promises the largest message and sends a byte every tenth of a second, without an end; over UDP the same
-    /// as silent.
+    /// Over TCP it announces the largest message and sends a byte every tenth of a second, without an end; over UDP the
+    /// same as silent.
     Dripping,
-    /// Over TCP it answers another query's id, again and again without an end; over UDP two hundred times.
+    /// Over TCP it answers with another query's id, again and again without an end; over UDP two hundred times.
     Endless,
 }
 
@@ -171,17 +172,17 @@ pub struct Answer {
     pub rcode: u8,
     /// The zone of the SOA record in the authority section of an answer without addresses.
     pub authority: Option<String>,
-    /// The primary server in that record; none means a server of the zone's own.
+    /// The primary server in that record; none means a server in the zone itself.
     pub primary: Option<String>,
     /// Another response code for queries for IPv4 addresses.
     pub rcode_for_ipv4: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
-    /// No answer to so many questions for it, and an answer to those that come then.
+    /// No answer to this many queries for it, and answers after that.
     pub silent_for: u32,
-    /// SERVFAIL (2) for so many questions, and an answer to those that come then.
+    /// SERVFAIL (2) for this many queries, and answers after that.
     pub fails_for: u32,
-    /// So many further addresses, counted up from 20.200.0.1; no host is there.
+    /// This many further addresses, counted up from 20.200.0.1; no host has them.
     pub crowd: u16,
 }
 
@@ -189,12 +190,12 @@ pub struct Answer {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Whose packets. A name stands for all its addresses, `*` for every address, a place without a port for all of
-    /// them.
+    /// The packets that match. A name stands for all its addresses, `*` for every address, a place without a port for
+    /// all of them.
     pub to: At,
     /// What happens to them.
     pub does: FaultKind,
-    /// To which of them; to all where nothing is said.
+    /// Which of them; all if not given.
     #[serde(default)]
     pub when: When,
 }
@@ -209,12 +210,12 @@ impl Fault {
         }
     }
 
-    /// Whether it takes the relay of frames: the kernel's own rules look at nothing but a packet's destination.
+    /// Whether it needs the relay of frames: the kernel's own rules only match a packet's destination.
     pub fn is_relayed(&self) -> bool {
         self.when != When::default() || self.does == FaultKind::Close
     }
 
-    /// Whether it takes nftables.
+    /// Whether it needs nftables.
     pub fn needs_nft(&self) -> bool {
         !self.is_relayed() && self.does.needs_nft()
     }
@@ -226,25 +227,25 @@ impl Fault {
 pub enum FaultKind {
     /// Dropped silently.
     Silence,
-    /// ICMP 3/13, administratively prohibited, a few a second.
+    /// ICMP 3/13, administratively prohibited, a few per second.
     Prohibited,
-    /// ICMP 3/0, network unreachable, a few a second.
+    /// ICMP 3/0, network unreachable, a few per second.
     Unreachable,
     /// ICMP type 3 with this code, without a limit unless [`Network::limit_icmp`]. Needs `nft`.
     Icmp(u8),
-    /// A reset in the destination's name. Needs `nft`, unless it is about some packets only.
+    /// A reset from the destination's address. Needs `nft`, unless it matches some packets only.
     Reset,
-    /// A FIN in the destination's name, on a connection that is open.
+    /// A FIN from the destination's address, on an open connection.
     Close,
-    /// ICMP 11/0: the packet went in circles. Needs `nft`.
+    /// ICMP 11/0: a routing loop. Needs `nft`.
     TtlExceeded,
-    /// The VM's route leads to a neighbour that does not exist.
+    /// The VM's route leads to a next hop that does not exist.
     DeadNextHop,
-    /// The VM's own route says prohibit (errno 13).
+    /// The VM's own route is of type prohibit (errno 13).
     LocalProhibit,
-    /// The VM's own route says unreachable (errno 113).
+    /// The VM's own route is of type unreachable (errno 113).
     LocalUnreachable,
-    /// The VM's own route says blackhole (errno 22).
+    /// The VM's own route is of type blackhole (errno 22).
     LocalBlackhole,
     /// The VM's own firewall drops it: UDP fails with errno 1. Needs `nft`.
     LocalDrop,
@@ -261,14 +262,14 @@ impl FaultKind {
     }
 }
 
-/// A transparent proxy: on its ports it accepts for *every* destination, reads what the client says first, and decides
-/// by the name in it. That is what an Azure Firewall does with application rules.
+/// A transparent proxy: on its ports it accepts for *every* destination, reads the client's first data, and decides by
+/// the name in it. This is how an Azure Firewall handles application rules.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {
-    /// Where it sits in the way (TCP).
+    /// The ports that it intercepts (TCP).
     pub ports: Vec<u16>,
-    /// Behind so many of [`Line::hops`]; none means behind all of them.
+    /// Behind this many of [`Line::hops`]; none means behind all of them.
     pub hop: Option<usize>,
     /// The first rule with a matching name decides.
     #[serde(default)]
@@ -281,19 +282,19 @@ pub struct Firewall {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Names, `*` matching any characters: SNI, the `Host` header, or else the name behind the destination address.
+    /// Names, `*` matching any characters: SNI, the `Host` header, or else the name of the destination address.
     pub names: Vec<String>,
     /// What happens to them.
     pub does: Action,
 }
 
-/// What a firewall does with a connection whose first bytes it has read.
+/// What a firewall does with a connection after reading its first bytes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Hands it to the real service; without one, resets it.
+    /// Passes it to the real service; without one, resets it.
     Forward,
-    /// Terminates TLS with a certificate of its own for the name asked for, and hands on what is inside.
+    /// Terminates TLS with its own certificate for the requested name, and passes on the content.
     Inspect,
     /// Ends it.
     End(End),
@@ -309,21 +310,21 @@ pub struct Vm {
     pub resolv_conf: Option<String>,
     /// `/run/systemd/resolve/resolv.conf`, on a VM whose `resolv.conf` names systemd-resolved's stub.
     pub resolved: Option<String>,
-    /// Who made the VM by its firmware, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id` shows.
+    /// The firmware's description of the VM, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id` shows.
     pub firmware: BTreeMap<String, String>,
     /// Further lines of `/etc/hosts`.
     pub hosts: String,
-    /// Further authorities in the VM's certificate store, beside the public ones.
+    /// Further CAs in the VM's certificate store, in addition to the public ones.
     pub trusts: Vec<Authority>,
     /// Whether there is a default route.
     pub default_route: bool,
     /// Whether it has a network at all: an interface with an address.
     pub connected: bool,
-    /// Further commands of `ip`, once it is connected and everything listens: `link set eth0 mtu 576`.
+    /// Further `ip` commands, run once it is connected and everything listens: `link set eth0 mtu 576`.
     pub ip: Vec<String>,
     /// What happens to it while the agent runs.
     pub later: Vec<VmEvent>,
-    /// The agent's descriptor limit, where it is not the usual one.
+    /// The agent's descriptor limit, if it is not the usual one.
     pub descriptors: Option<u64>,
     /// Further environment variables of the agent.
     pub env: BTreeMap<String, String>,

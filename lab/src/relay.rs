@@ -42,13 +42,13 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Relay {
     way: Arc<Mutex<Traceroute>>,
-    /// The relay's thread, by which others find its network namespace.
+    /// The relay's thread, through which others find its network namespace.
     pub(crate) thread: i32,
     connected: mpsc::Sender<()>,
 }
 
 impl Relay {
-    /// Starts a relay with one end in the calling process's network namespace; the other end is the world's to make.
+    /// Starts a relay with one end in the calling process's network namespace; the world creates the other end.
     pub(crate) fn start(network: &Network) -> Result<Self> {
         let way = Arc::new(Mutex::new(Traceroute::new(network)));
         let (ready, started) = mpsc::channel();
@@ -58,7 +58,7 @@ impl Relay {
             let began = begin();
             let went_well = began.is_ok();
             let _ = ready.send(began);
-            // No client connects any more only if the process is ending.
+            // If no client connects any more, the process is ending.
             if went_well
                 && wait.recv().is_ok()
                 && let Err(error) = carry(&carried)
@@ -70,17 +70,17 @@ impl Relay {
         Ok(Self { way, thread, connected })
     }
 
-    /// Begins to carry, now that both ends exist.
+    /// Starts to forward, now that both ends exist.
     pub(crate) fn connect(&self) -> Result<()> {
         self.connected.send(()).context("the relay has ended")
     }
 
-    /// Puts a network's faults in force, as far as they are about some packets only.
+    /// Applies those of a network's faults that match some packets only.
     pub(crate) fn fault(&self, network: &Network) -> Result<()> {
         lock(&self.way).add(network)
     }
 
-    /// Takes them back.
+    /// Removes them.
     pub(crate) fn lift(&self) {
         lock(&self.way).lift();
     }
@@ -105,7 +105,7 @@ fn lock(way: &Mutex<Traceroute>) -> MutexGuard<'_, Traceroute> {
     way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the VM's end; gives the thread by which the world finds this namespace.
+/// Creates the VM's end; returns the thread through which the world finds this namespace.
 fn begin() -> Result<i32> {
     unshare(CloneFlags::CLONE_NEWNET).context("unshare of the relay's network")?;
     let vm = std::process::id();
@@ -115,7 +115,7 @@ fn begin() -> Result<i32> {
     Ok(gettid().as_raw())
 }
 
-/// Carries frames from one end to the other, for as long as the process runs.
+/// Forwards frames from one end to the other, for as long as the process runs.
 fn carry(way: &Mutex<Traceroute>) -> Result<()> {
     ip(&["link set far up".to_owned()])?;
     let (mut near, mut far) = (Socket::on("near")?, Socket::on("far")?);
@@ -153,7 +153,7 @@ fn carry(way: &Mutex<Traceroute>) -> Result<()> {
     }
 }
 
-/// A frame on its way; of those that arrive together, the first that was sent comes first.
+/// A frame in transit; of those that arrive together, the first that was sent comes first.
 struct Waiting {
     arrived: u64,
     parcel: Parcel,

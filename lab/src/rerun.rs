@@ -1,4 +1,4 @@
-//! Starting oneself again: once to see whether a lab can be had at all, and once for each job in one.
+//! Starts the program again: once to check whether a lab can be created at all, and once for each job in one.
 
 use std::{
     env, fmt,
@@ -11,24 +11,24 @@ use crate::{Lab, Network, has_nft, tools};
 
 /// What the process was started for.
 const JOB: &str = "APIM_PROBE_LAB_JOB";
-/// The job of finding out whether a lab can be had.
+/// The job that checks whether a lab can be created.
 const PROBE: &str = "try the whole set-up once";
-/// Set by CI: a lab that cannot be had is a failure, and not a reason to leave tests out.
+/// Set by CI: then a lab that cannot be created is a failure, not a reason to skip tests.
 const REQUIRED: &str = "LAB_REQUIRED";
 
-/// The lab, or a part of it, cannot be had here; says which step failed.
+/// The lab, or a part of it, cannot be created here; names the step that failed.
 #[derive(Debug, Clone)]
 pub struct Forbidden {
     step: String,
 }
 
 impl Forbidden {
-    /// A part cannot be had for a reason of its own.
+    /// A part cannot be created for its own reason.
     pub fn because(step: &str) -> Self {
         Self { step: step.to_owned() }
     }
 
-    /// Whether what needs the lab may be left out, or has to fail: CI sets `LAB_REQUIRED=1`.
+    /// Whether what needs the lab may be skipped, or must fail: CI sets `LAB_REQUIRED=1`.
     pub fn may_be_left_out(&self) -> bool {
         env::var_os(REQUIRED).is_none_or(|value| value != "1")
     }
@@ -44,7 +44,7 @@ impl std::error::Error for Forbidden {}
 
 /// The job that [`rerun`] started this process for; `None` in a process that was started otherwise.
 ///
-/// To be called first thing in `main`, before there is a second thread. In the child of [`probe`] it does not return.
+/// Must be called first in `main`, before there is a second thread. In the child of [`probe`] it does not return.
 pub fn job() -> Option<String> {
     let job = env::var(JOB).ok()?;
     if job == PROBE {
@@ -58,7 +58,7 @@ pub fn job() -> Option<String> {
     Some(job)
 }
 
-/// Finds out whether a lab can be had, by setting one up in a child.
+/// Checks whether a lab can be created, by creating one in a child.
 pub fn probe() -> Result<(), Forbidden> {
     let output = rerun(PROBE).and_then(|mut child| child.output().context("starting this program anew"));
     match output {
@@ -72,21 +72,21 @@ pub fn probe() -> Result<(), Forbidden> {
     }
 }
 
-/// What stands in the way of faults that need nftables.
+/// Why faults that need nftables are not possible.
 pub fn lacks_nft() -> Option<Forbidden> {
     (!has_nft()).then(|| Forbidden {
         step: "nftables is not installed".into(),
     })
 }
 
-/// What stands in the way of a test that needs a program which is not everywhere.
+/// Why a test that needs a program that is not installed everywhere is not possible.
 pub fn lacks(program: &str) -> Option<Forbidden> {
     tools::tool(program).is_none().then(|| Forbidden {
         step: format!("{program} is not installed"),
     })
 }
 
-/// Does a job in a lab of its own, and returns what it said where it failed.
+/// Runs a job in a separate lab, and returns its output if it failed.
 pub fn do_job(job: &str) -> Result<()> {
     let output = rerun(job)?.output().context("starting this program anew")?;
     if !output.status.success() {
@@ -99,7 +99,7 @@ pub fn do_job(job: &str) -> Result<()> {
     Ok(())
 }
 
-/// What `main` ends with: an error goes to stderr, with its causes.
+/// The end of `main`: an error is written to stderr, with its causes.
 pub fn exit_code(outcome: Result<impl Termination>) -> ExitCode {
     outcome.map_or_else(
         |error| {
@@ -110,7 +110,7 @@ pub fn exit_code(outcome: Result<impl Termination>) -> ExitCode {
     )
 }
 
-/// This program once more, with a job to do in a lab of its own.
+/// This program again, with a job to run in a separate lab.
 pub fn rerun(job: &str) -> Result<Command> {
     let mut child = Command::new(env::current_exe().context("finding this program")?);
     child.env(JOB, job);

@@ -1,4 +1,4 @@
-//! Watching whether a program asks the system's resolver, which reads `/etc/nsswitch.conf` first.
+//! Detects whether a program uses the system's resolver, which reads `/etc/nsswitch.conf` first.
 
 use std::{fs, path::Path, process::Command};
 
@@ -17,10 +17,11 @@ const FILE: &str = "/etc/nsswitch.conf";
 pub struct ResolverWatch(Inotify);
 
 impl ResolverWatch {
-    /// Begins to watch; `None` where the system has no such file, and so no such resolver.
+    /// Starts watching; `None` if the system has no such file, and therefore no such resolver.
     ///
     /// # Errors
-    /// The file cannot be covered or watched, or the watch sees nothing of a program that does ask.
+    ///
+    /// The file cannot be covered or watched, or the watch does not see a program that does use it.
     pub fn begin(lab: &Lab) -> Result<Option<Self>> {
         if !Path::new(FILE).exists() {
             return Ok(None);
@@ -32,7 +33,7 @@ impl ResolverWatch {
         let watch = Inotify::init(InitFlags::IN_NONBLOCK)?;
         watch.add_watch(FILE, AddWatchFlags::IN_OPEN)?;
         let watch = Self(watch);
-        // A program that does ask, so that silence means something.
+        // A program that does use it, so that seeing nothing means something.
         Command::new("getent")
             .args(["hosts", "login.microsoftonline.com"])
             .output()
@@ -41,10 +42,11 @@ impl ResolverWatch {
         Ok(Some(watch))
     }
 
-    /// How often the file was opened since the last look, by any process on the VM.
+    /// How often any process on the VM opened the file since the last call.
     ///
     /// # Errors
-    /// The kernel does not say.
+    ///
+    /// The kernel does not report it.
     pub fn openings(&self) -> Result<usize> {
         match self.0.read_events() {
             Ok(events) => Ok(events.len()),

@@ -1,4 +1,4 @@
-//! A scenario: one way in which the network is, and what the agent must say of it. One small YAML file each.
+//! A scenario: one state of the network, and what the agent must report about it. One small YAML file each.
 
 use std::{
     collections::BTreeMap,
@@ -41,28 +41,26 @@ fn yes() -> bool {
     true
 }
 
-/// Nothing that the agent is asked to do in a scenario may take longer.
+/// Time limit for everything that the agent does in a scenario.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One scenario.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What is the matter, in a few words.
+    /// The fault, in a few words.
     pub title: String,
     /// Why this can happen, and why it matters.
     pub why: String,
     /// The agent's flags. `{files}` stands for the folder of `files`.
     #[serde(default)]
     pub args: Vec<String>,
-    /// The flags for `list` in place of `args`: where the agent finds out by itself what the world has to know
-    /// before it exists.
+    /// The flags for `list` instead of `args`: if the agent finds out by itself what must be known to create the world.
     pub plan: Option<Vec<String>>,
-    /// A catalog in place of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
+    /// A catalog instead of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
     /// required dependency called `service`.
     pub catalog: Option<String>,
-    /// The agent trusts the lab's authorities with its token, as it would a real one's. Without it, only `--ca-file`
-    /// names them.
+    /// The agent trusts the lab's CAs with its token, as it would real ones. Otherwise, only `--ca-file` lists them.
     #[serde(default = "yes")]
     pub management_trust: bool,
     /// Further files on the VM. In them `{thumbprint of private}` stands for that of the untrusted root.
@@ -71,7 +69,7 @@ pub struct Scenario {
     /// How the network differs from a healthy one.
     #[serde(default)]
     pub network: Network,
-    /// What the agent must say.
+    /// What the agent must report.
     pub expect: Expect,
 }
 
@@ -82,7 +80,7 @@ impl Scenario {
         serde_yaml::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
     }
 
-    /// Whether it takes nftables.
+    /// Whether it needs nftables.
     pub fn needs_nft(&self) -> bool {
         self.network.faults.iter().any(Fault::needs_nft)
     }
@@ -134,7 +132,7 @@ impl Scenario {
         let mut list = lab.agent(agent)?;
         list.args(["list", "--format", "json"]).args(common);
         if self.asks_metadata() {
-            // Before there is a world nothing would answer.
+            // Before the world exists, nothing would answer.
             list.arg("--no-metadata");
         }
         match &self.plan {
@@ -144,13 +142,13 @@ impl Scenario {
         let said = output(list)?;
         match said.status {
             Some(0) => healthy(&said.stdout, &self.network),
-            // Flags that `list` refuses are refused by `run` as well, and before it needs a network.
+            // Flags that `list` refuses are refused by `run` as well, before it needs a network.
             Some(2) if self.expect.exit == 2 => Ok(self.network.clone()),
             status => bail!("`list` ended with {status:?}: {}", said.stderr),
         }
     }
 
-    /// What both `list` and `run` are told.
+    /// Flags for both `list` and `run`.
     fn common_args(&self, lab: &Lab) -> Result<Vec<String>> {
         for (name, text) in &self.files {
             let text = text.replace("{thumbprint of private}", &lab.private_thumbprint());
@@ -176,13 +174,13 @@ impl Scenario {
         self.args.iter().map(|arg| arg.replace("{files}", &folder)).collect()
     }
 
-    /// Whether there is a metadata service to be asked.
+    /// Whether there is a metadata service to query.
     fn asks_metadata(&self) -> bool {
         self.network.management.is_some() || self.network.services.contains_key(&At::tcp("169.254.169.254", 80))
     }
 }
 
-/// A whole catalog, where `text` is only its dependencies, or only the endpoints of one required dependency called
+/// A complete catalog, if `text` is only its dependencies, or only the endpoints of one required dependency called
 /// `service`, one per line.
 pub fn whole_catalog(text: &str) -> String {
     if text.starts_with("dependencies:") {
@@ -195,7 +193,7 @@ pub fn whole_catalog(text: &str) -> String {
     }
 }
 
-/// The flags that `list` takes too: all but those of whatever probes.
+/// The flags that `list` accepts too: all except those of commands that probe.
 fn planning(args: &[String]) -> Vec<String> {
     const PROBING: [&str; 11] = [
         "--timeout",
@@ -234,14 +232,14 @@ fn planning(args: &[String]) -> Vec<String> {
     kept
 }
 
-/// What a program said.
+/// A program's output.
 struct Said {
     status: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-/// Runs a program to its end, or as long as patience lasts.
+/// Runs a program to its end, or to a time limit.
 fn output(mut command: Command) -> Result<Said> {
     let child = command
         .stdin(Stdio::null())
@@ -251,7 +249,7 @@ fn output(mut command: Command) -> Result<Said> {
     let child = child.with_context(|| format!("starting {command:?}"))?;
     let (ended, end) = mpsc::channel();
     thread::spawn(move || ended.send(child.wait_with_output()));
-    // On timeout the child ends with this process, whose world it has lost.
+    // On timeout the child ends with this process, whose world is gone.
     let output = end
         .recv_timeout(PATIENCE)
         .with_context(|| format!("no end after {PATIENCE:?}: {command:?}"))??;

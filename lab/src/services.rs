@@ -1,4 +1,4 @@
-//! Who listens: one module a protocol, and what all of them share.
+//! The listening services: one module per protocol, and what all of them share.
 
 mod amqp;
 mod http;
@@ -51,14 +51,14 @@ impl Port {
         }
     }
 
-    /// The same service behind another certificate: what a firewall shows that breaks TLS open.
+    /// The same service behind another certificate, as presented by a firewall that inspects TLS.
     pub(crate) fn disguised(&self, certificate: crate::network::Certificate, host: String) -> Self {
         let mut service = self.service.clone();
         service.tls.certificate = certificate;
         Self::new(self.at, vec![host], service, Arc::clone(&self.pki))
     }
 
-    /// Serves one connection to its end. `replay` are the client's bytes that were read already.
+    /// Serves one connection to its end. `replay` contains the client's bytes that were already read.
     pub(crate) async fn attend(&self, stream: TcpStream, replay: Vec<u8>) {
         let cut = self.service.cut.as_ref();
         let mut line = Line::new(stream, replay, cut, self.service.pace);
@@ -120,7 +120,7 @@ impl Port {
         }
     }
 
-    /// The handshake, and the cuts that come right behind it.
+    /// The handshake, and the cuts right after it.
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(&self, io: S) -> io::Result<TlsStream<S>> {
         let tls = &self.service.tls;
         let acceptor = self.acceptor.get_or_init(|| self.pki.server(tls, &self.hosts));
@@ -136,7 +136,7 @@ impl Port {
     }
 }
 
-/// Plays a script to its end.
+/// Runs a script to its end.
 async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) -> io::Result<()> {
     for step in script {
         match step {
@@ -157,7 +157,7 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) ->
     idle(io).await
 }
 
-/// A server that resets a client without a certificate cuts the line at the flight in which one was due.
+/// A server that resets a client without a certificate cuts the line at the flight that should contain one.
 fn with_demand(mut service: Service) -> Service {
     let end = match service.tls.client_certificate {
         None | Some(Demand::Alert) => return service,
@@ -165,7 +165,7 @@ fn with_demand(mut service: Service) -> Service {
         Some(Demand::Close) => End::Close,
         Some(Demand::Silence) => End::Silence,
     };
-    // In TDS and AMQP an agreement comes before TLS.
+    // TDS and AMQP negotiate TLS first.
     let replies = if matches!(service.speaks, Some(Speaks::Tds | Speaks::Amqp)) {
         2
     } else {
@@ -178,7 +178,7 @@ fn with_demand(mut service: Service) -> Service {
     service
 }
 
-/// Says nothing until the client leaves.
+/// Sends nothing until the client disconnects.
 pub(crate) async fn idle<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<()> {
     let mut bytes = [0; 4096];
     while io.read(&mut bytes).await? > 0 {}

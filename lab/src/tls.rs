@@ -1,4 +1,4 @@
-//! TLS on the server's side: certificates made on the spot, and the ways to be wrong about them.
+//! TLS on the server's side: certificates made on demand, and the ways in which they can be wrong.
 
 mod authority;
 pub(crate) mod record;
@@ -27,10 +27,10 @@ use crate::{
     network::{Authority, Certificate, Chain, Tls, Validity, Version},
 };
 
-/// A leaf and what is sent with it.
+/// A leaf and the certificates sent with it.
 type Chained = Arc<Vec<CertificateDer<'static>>>;
 
-/// Every authority of the world and every certificate issued so far; made when first asked for.
+/// Every CA in the world and every certificate issued so far; created on first use.
 #[derive(Default)]
 pub(crate) struct Pki {
     authorities: [OnceLock<Issuing>; 6],
@@ -39,12 +39,12 @@ pub(crate) struct Pki {
 }
 
 impl Pki {
-    /// An authority's root, in PEM.
+    /// A CA's root, in PEM.
     pub(crate) fn root_pem(&self, role: Authority) -> String {
         self.authority(role).root.pem()
     }
 
-    /// The certificate of an authority's root that another authority signed, in PEM.
+    /// The certificate of a CA's root that another CA signed, in PEM.
     pub(crate) fn cross_pem(&self, role: Authority) -> Option<String> {
         self.authority(role).cross.as_ref().map(rcgen::Certificate::pem)
     }
@@ -54,12 +54,12 @@ impl Pki {
         self.authority(role).root.as_ref().der().to_vec()
     }
 
-    /// An empty revocation list of an authority, in DER.
+    /// An empty revocation list of a CA, in DER.
     pub(crate) fn revocation_list(&self, role: Authority) -> Vec<u8> {
         self.authority(role).revocation_list()
     }
 
-    /// What a server with these settings shows and takes, where `names` are its host's.
+    /// What a server with these settings presents and accepts; `names` are its host's.
     pub(crate) fn server(&self, tls: &Tls, names: &[String]) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions: &[_] = match tls.version {
@@ -101,7 +101,7 @@ impl Pki {
         })
     }
 
-    /// One key for all servers: what a certificate says does not depend on it.
+    /// One key for all servers: the content of a certificate does not depend on it.
     fn key(&self) -> &KeyPair {
         self.key
             .get_or_init(|| KeyPair::generate().expect("P-256 keys can be made"))
@@ -158,7 +158,7 @@ impl Pki {
     }
 }
 
-/// Shows a chain without holding its key.
+/// Presents a chain without having its key.
 #[derive(Debug)]
 struct Impostor(Arc<CertifiedKey>);
 
@@ -176,7 +176,7 @@ impl ResolvesServerCert for Impostor {
     }
 }
 
-/// Shakes hands on `io`. A server of TLS 1.0 answers in its own way and then cuts the line.
+/// Makes the handshake on `io`. A server of TLS 1.0 answers in its own way and then cuts the line.
 pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &Tls, mut io: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -185,14 +185,14 @@ where
         let _ = io.read(&mut [0; 1024]).await?;
         io.write_all(&record::tls10_server_hello()).await?;
         io.flush().await?;
-        // Whatever the client makes of it comes before the end.
+        // The client's reaction comes before the end.
         let _ = io.read(&mut [0; 1024]).await?;
         return Err(cut_here());
     }
     match acceptor.accept(io).into_fallible().await {
         Ok(inside) => Ok(inside),
         Err((error, mut io)) => {
-            // The alert that says why is written, but a layer in between may still hold it.
+            // The alert with the reason is written, but a layer in between may still buffer it.
             io.flush().await?;
             Err(error)
         }

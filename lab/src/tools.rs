@@ -1,4 +1,4 @@
-//! The system's own tools, fed by their standard input: one process a batch.
+//! The system's own tools, fed through stdin: one process per batch.
 
 use std::{
     io::Write,
@@ -27,7 +27,7 @@ pub(crate) fn nft(rules: &str) -> Result<()> {
     )
 }
 
-/// Where a tool is. Administrators' folders are not on an ordinary user's `PATH`.
+/// The path of a tool. Administrators' folders are not in an ordinary user's `PATH`.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -44,7 +44,7 @@ fn feed(command: &mut Command, input: &str) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("starting {name}"))?;
-    // A tool that gives up early closes its end; what it says on stderr is the better message.
+    // A tool that fails early closes its end; its message on stderr is more useful.
     let _ = child
         .stdin
         .take()

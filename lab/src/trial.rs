@@ -1,10 +1,10 @@
-//! Tests of which each does its job in a lab of its own.
+//! Tests that each run their job in a separate lab.
 
 use libtest_mimic::Trial;
 
 use crate::{Forbidden, do_job, probe};
 
-/// What forbids a lab here, which stderr is told as well; `None` where one can be had.
+/// Why no lab can be created here, also written to stderr; `None` if one can.
 pub fn forbidden() -> Option<Forbidden> {
     let forbidden = probe().err();
     if let Some(why) = &forbidden {
@@ -13,8 +13,8 @@ pub fn forbidden() -> Option<Forbidden> {
     forbidden
 }
 
-/// A test that does a job. Where something is in the way it refuses even when asked for: outside the lab the agent would
-/// reach for real hosts.
+/// A test that runs a job. If something prevents a lab, it refuses even if it is selected: outside the lab the agent
+/// would contact real hosts.
 pub fn trial(name: impl Into<String>, job: impl Into<String>, obstacle: Option<Forbidden>) -> Trial {
     let job = job.into();
     let left_out = obstacle.as_ref().is_some_and(Forbidden::may_be_left_out);

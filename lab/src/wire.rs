@@ -1,4 +1,4 @@
-//! The two ends of the wire: the VM's interface, and the router that is also the whole world.
+//! The two ends of the wire: the VM's interface, and the router, which is also the whole world.
 
 use std::{
     fmt, fs,
@@ -10,23 +10,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::ip;
 
-/// The VM's address, in a subnet of its own.
+/// The VM's address, in a separate subnet.
 pub const VM: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 4);
-/// The VM's default gateway, which signs every ICMP error of the network.
+/// The VM's default gateway, the sender of every ICMP error in the network.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
-/// Who signs ICMP errors to the world; it would not believe its own address.
+/// The sender of ICMP errors to the world, which would ignore its own address.
 pub(crate) const OTHER_ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
 /// A neighbour that does not exist: a next hop that does not answer.
 pub const DEAD_HOP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
-/// Where the world answers a datagram with itself, to show that the wire carries.
+/// The address at which the world echoes datagrams, to show that the wire works.
 pub(crate) const ECHO: SocketAddr = SocketAddr::new(IpAddr::V4(ROUTER), 7);
-/// The networks of RFC 5737, which are reserved: silent, unless a firewall answers for every address.
+/// The networks of RFC 5737, which are reserved: no reply, unless a firewall answers for every address.
 pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
 
-/// The largest TTL that still ends before a service of which the way is not described.
+/// The largest TTL that still expires before a service without described hops.
 pub(crate) const NEAR: u8 = 16;
 
-/// Whether only hops of the internet can lie before an address: public ones.
+/// Whether internet hops can be before an address, as before public ones.
 pub(crate) fn is_far(address: Ipv4Addr) -> bool {
     // 168.63.129.16 is the host that the VM runs on.
     !address.is_private() && !address.is_link_local() && !address.is_loopback() && address != PLATFORM
@@ -34,7 +34,7 @@ pub(crate) fn is_far(address: Ipv4Addr) -> bool {
 
 const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// The routing table of packets that must be forwarded, so that the forward chain can refuse them.
+/// The routing table for packets that must be forwarded, so that the forward chain can refuse them.
 pub(crate) const FORWARD: u8 = 100;
 
 /// What the world's end of the wire is connected to.
@@ -55,10 +55,10 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Makes the calling thread's network namespace the router and the world, with a wire to the VM's.
+/// Turns the calling thread's network namespace into the router and the world, with a wire to the VM's.
 ///
-/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. What no service answers is dropped
-/// silently: a network that answered "no route" would tell more than Azure's does.
+/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. Packets that no service answers are
+/// silently dropped: "no route" errors would reveal more than Azure does.
 pub(crate) fn world(peer: Peer, limit_icmp: bool) -> Result<()> {
     let lines = format!(
         "link set lo up
@@ -85,7 +85,7 @@ rule del pref 0"
     Ok(())
 }
 
-/// A frame is a segment: the kernel leaves no large ones for the card to cut up.
+/// A frame is a segment: the kernel leaves no large ones for the network card to split.
 const ONE_SEGMENT: &str = "link set DEV gso_max_segs 1";
 
 /// Gives the VM (the main thread's namespace) its address and its default route.
@@ -104,14 +104,14 @@ pub(crate) fn vm(default_route: bool, is_relayed: bool) -> Result<()> {
     ip(&lines)
 }
 
-/// Waits until the wire carries: a fresh veth drops frames for up to 12 ms, and a lost SYN costs a second.
+/// Waits until the wire works: a new veth drops frames for up to 12 ms, and a lost SYN costs a second.
 pub(crate) fn wait() -> Result<()> {
     let socket = UdpSocket::bind((VM, 0)).context("binding the VM's address")?;
     socket.set_read_timeout(Some(Duration::from_millis(2)))?;
     socket.connect(ECHO)?;
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) {
-        // Errors too only say "not yet".
+        // Errors also only mean "not yet".
         let _ = socket.send(b"?");
         if socket.recv(&mut [0; 1]).is_ok() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The world: a thread with a network namespace of its own, in which everything listens.
+//! The world: a thread with a separate network namespace, in which everything listens.
 
 use std::{
     collections::HashMap,
@@ -35,7 +35,7 @@ use crate::{
 };
 
 sockopt_impl!(
-    /// Drops whatever comes with a smaller TTL (`IP_MINTTL`, ip(7)); accepted connections inherit it.
+    /// Drops packets with a lower TTL (`IP_MINTTL`, ip(7)); accepted connections inherit it.
     LeastTtl,
     SetOnly,
     libc::IPPROTO_IP,
@@ -43,7 +43,7 @@ sockopt_impl!(
     libc::c_int
 );
 
-/// Something to do on the world's thread, and where to say how it went.
+/// A task for the world's thread, and a channel for its result.
 struct Order {
     what: What,
     done: mpsc::Sender<Result<()>>,
@@ -59,7 +59,7 @@ enum What {
 pub(crate) struct World {
     orders: UnboundedSender<Order>,
     pub(crate) pki: Arc<Pki>,
-    /// What the platform was asked.
+    /// The requests to the platform.
     pub(crate) asked: Asked,
 }
 
@@ -82,7 +82,7 @@ impl World {
                     runtime.block_on(async {
                         let echo = spawn_echo();
                         let is_up = echo.is_ok();
-                        // No one waits any more only if the process is ending.
+                        // If the receiver is gone, the process is ending.
                         let _ = ready.send(echo);
                         if is_up {
                             follow(inbox, &pki, &asked).await;
@@ -98,17 +98,17 @@ impl World {
         Ok(world)
     }
 
-    /// Binds every listener of the network, and puts its firewalls and faults in force.
+    /// Binds every listener of the network, and applies its firewalls and faults.
     pub(crate) fn serve(&self, network: &Network) -> Result<()> {
         self.order(What::Serve(Box::new(network.clone())))
     }
 
-    /// Puts further faults in force.
+    /// Adds faults.
     pub(crate) fn fault(&self, network: &Network) -> Result<()> {
         self.order(What::Fault(Box::new(network.clone())))
     }
 
-    /// Takes all faults back.
+    /// Removes all faults.
     pub(crate) fn lift(&self) -> Result<()> {
         self.order(What::Lift)
     }
@@ -142,7 +142,7 @@ async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>, asked: &Ask
     }
 }
 
-/// Answers datagrams with themselves, so that the VM can see that the wire carries.
+/// Echoes datagrams, so that the VM can see that the wire works.
 fn spawn_echo() -> Result<()> {
     let socket = udp(ECHO)?;
     tokio::spawn(async move {
@@ -244,12 +244,12 @@ fn names_by_address(network: &Network) -> HashMap<IpAddr, Vec<String>> {
     names
 }
 
-/// The names of a certificate at this address: all that resolve to it, or else the one the service was put under.
+/// The names of a certificate at this address: all that resolve to it, or else the one of the service.
 fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &At, address: IpAddr) -> Vec<String> {
     names.get(&address).cloned().unwrap_or_else(|| vec![at.host.clone()])
 }
 
-/// Where a service listens: on every address that its host resolves to, whichever server is asked.
+/// Where a service listens: on every address that its host resolves to, at any server.
 fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
     let port = at.port.with_context(|| format!("{at}: a service needs a port"))?;
     let mut addresses = network.addresses(&at.host);
@@ -271,7 +271,7 @@ fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
         .collect())
 }
 
-/// Accepts connections; packets whose TTL is less than `least_ttl` never arrive, as on a long way.
+/// Accepts connections; packets with a TTL below `least_ttl` never arrive, as on a long path.
 fn accept<F, A>(at: SocketAddr, least_ttl: Option<u8>, attend: F) -> Result<()>
 where
     F: Fn(tokio::net::TcpStream) -> A + Send + 'static,
@@ -285,7 +285,7 @@ where
     let listener = TcpListener::from_std(listener)?;
     tokio::spawn(async move {
         loop {
-            // A client that is gone before it is accepted is no reason to stop.
+            // A client that disconnects before it is accepted is no reason to stop.
             if let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(attend(stream));
             }

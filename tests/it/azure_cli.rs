@@ -1,5 +1,5 @@
-//! The scripts that bring the agent to a VM, against a stand-in for the Azure CLI that writes down what it is asked, keeps
-//! blobs, and runs on the spot what is sent to a VM.
+//! The scripts that bring the agent to a VM, with a stand-in for the Azure CLI that records its calls, keeps blobs, and
+//! immediately runs what is sent to a VM.
 
 mod application;
 mod guide;
@@ -28,7 +28,7 @@ const SUBNET: &str =
     "/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub/subnets/apim";
 const VM: &str = "/subscriptions/s-1/resourceGroups/rg-vm/providers/Microsoft.Compute/virtualMachines/vm-1";
 
-/// A folder in which the stand-in finds what to say and leaves what it was asked.
+/// A folder from which the stand-in reads its replies and to which it writes its calls.
 struct Azure {
     folder: TempDir,
 }
@@ -76,13 +76,13 @@ impl Azure {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// The agent where a package would put it on the VM.
+    /// The agent where a package would install it on the VM.
     fn install_agent(&self) {
         fs::create_dir(self.path("bin")).unwrap();
         fs::copy(agent(), self.path("bin/apim-probe")).unwrap();
     }
 
-    /// A program that finds the stand-ins.
+    /// A program that uses the stand-ins.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/azure-cli");
         let path = std::env::var("PATH").unwrap();
@@ -92,7 +92,7 @@ impl Azure {
             .env("AZ", self.folder.path())
             .env("PATH", path)
             .env_remove("AZURE_STORAGE_KEY");
-        // Reports go to the working directory.
+        // Reports are written to the working directory.
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
@@ -120,7 +120,7 @@ impl Azure {
         call.unwrap_or_else(|| panic!("no {command} in {calls:#?}")).clone()
     }
 
-    /// Waits until a command is given; `alive` fails where no process is left to give it.
+    /// Waits until a command is called; `alive` fails if no process is left to call it.
     fn wait_for(&self, command: &str, mut alive: impl FnMut()) {
         while !self.calls().iter().any(|call| call.starts_with(command)) {
             alive();
@@ -128,7 +128,7 @@ impl Azure {
         }
     }
 
-    /// The commands that were given, each once, without their arguments: what a script goes through.
+    /// The commands that were called, each once, without their arguments: the steps of a script.
     fn steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
         for call in self.calls() {
@@ -140,7 +140,7 @@ impl Azure {
         steps
     }
 
-    /// The calls that change something: all but those that look.
+    /// The calls that change something: all except those that read.
     fn changes(&self) -> Vec<String> {
         let looks = |call: &String| {
             ["show", "exists", "keys list", "generate-sas"]
@@ -150,7 +150,7 @@ impl Azure {
         self.calls().into_iter().filter(|call| !looks(call)).collect()
     }
 
-    /// Whether the last thing that was done is to delete the group that was made first.
+    /// Whether the last action deletes the group that was created first.
     fn assert_deleted(&self) {
         let changes = self.changes();
         let group = changes[0].split_whitespace().nth(3).unwrap();
@@ -168,7 +168,7 @@ impl Azure {
 }
 
 impl Drop for Azure {
-    /// What az does not take would be lost where a script goes on after a failure.
+    /// An argument that az does not accept would go unnoticed if a script continues after a failure.
     fn drop(&mut self) {
         if !thread::panicking() {
             assert_eq!(self.read("refused"), "");
@@ -243,7 +243,7 @@ fn ids_are_taken_in_whatever_case_azure_gives_them() {
     );
 }
 
-/// az itself would take the account of a connection string rather than the one that it is told.
+/// az itself would use the account in a connection string instead of the given one.
 #[test]
 fn settings_of_the_users_own_name_no_other_account() {
     let application = "--resource-group rg --gallery gal --location westeurope --storage-account st1 --container probe --version 1.2.3";
@@ -271,7 +271,7 @@ fn settings_of_the_users_own_name_no_other_account() {
     }
 }
 
-/// Runs a script to a command, which hangs, and does there what Ctrl-C does: every process of the group is told.
+/// Runs a script up to a command, which hangs, and does there what Ctrl-C does: signals every process of the group.
 fn interrupted(azure: &Azure, mut script: Command, command: &str) -> Ended {
     azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
     script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -281,13 +281,13 @@ fn interrupted(azure: &Azure, mut script: Command, command: &str) -> Ended {
     });
     let group = Pid::from_raw(running.id().try_into().unwrap());
     killpg(group, Signal::SIGINT).unwrap();
-    // What ignores Ctrl-C, as a deletion does, may go on.
+    // A program that ignores Ctrl-C, as a deletion does, may continue.
     azure.write("go-on", "");
     Ended::new(&running.wait_with_output().unwrap())
 }
 
-/// Runs a script on a terminal to a command, which hangs, and takes the terminal away. The script's end is awaited, but
-/// what it says has no reader; `false` where no terminal can be had.
+/// Runs a script on a terminal up to a command, which hangs, and closes the terminal. Waits for the script's end, but
+/// nothing reads its output; `false` if no terminal is available.
 fn hung_up(azure: &Azure, script: &Command, command: &str) -> bool {
     azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
     let Ok(mut terminal) = on_a_terminal(script).stdout(Stdio::null()).spawn() else {
@@ -309,7 +309,7 @@ fn hung_up(azure: &Azure, script: &Command, command: &str) -> bool {
     true
 }
 
-/// A process that has ended may still stand in the table, until its parent reaps it.
+/// A process that has ended may still be in the table, until its parent reaps it.
 fn is_running(process: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = status.rsplit(") ").next().and_then(|rest| rest.chars().next());

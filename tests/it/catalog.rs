@@ -1,4 +1,4 @@
-//! The built-in catalog against the documentation, and what happens to catalogs that are wrong.
+//! The built-in catalog compared with the documentation, and the errors for invalid catalogs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ fn builtin_names_the_documented_hosts_and_no_others() {
     }
 }
 
-/// The table of documented hosts, as far as it covers one cloud.
+/// The table of documented hosts, for one cloud.
 fn documented(cloud: char) -> BTreeSet<Row> {
     let table = include_str!("../data/documented-hosts.txt");
     let mut rows = BTreeSet::new();
@@ -54,7 +54,7 @@ fn documented(cloud: char) -> BTreeSet<Row> {
     rows
 }
 
-/// What the catalog has for one cloud, with the suffixes filled in.
+/// The catalog's entries for one cloud, with the suffixes filled in.
 fn outbound(catalog: &Catalog, cloud: Cloud) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for (need, endpoint) in applicable(catalog, cloud) {
@@ -342,7 +342,7 @@ fn smb_and_smtp_wait_to_be_named() {
     }
 }
 
-/// Each file of `tests/data/bad-catalogs` and every word that is said about it.
+/// Each file of `tests/data/bad-catalogs`, with its complete error message.
 #[test]
 fn bad_catalogs_say_what_to_write_instead() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad-catalogs");
@@ -373,7 +373,7 @@ fn named(name: &str, text: impl Into<Vec<u8>>) -> CatalogFile {
     }
 }
 
-/// The words about one file that stands alone.
+/// The message for a single file.
 fn refusal(text: impl Into<Vec<u8>>) -> String {
     load(Tier::Classic, false, &[named("x.yaml", text)])
         .unwrap_err()
@@ -635,7 +635,7 @@ fn no_character_that_hides_or_turns_text_is_shown() {
     }
 }
 
-/// Loads, and shows what is wrong, without a panic and without anything that moves a cursor.
+/// Loads it, and renders its errors, without a panic and without control characters.
 fn survive(bytes: Vec<u8>) {
     if let Err(errors) = load(Tier::Classic, false, &[named("\u{1b}[2J.yaml", bytes)]) {
         assert!(errors.count() > 0);
@@ -646,7 +646,7 @@ fn survive(bytes: Vec<u8>) {
     }
 }
 
-/// The public cloud's names, as those of another cloud.
+/// The public cloud's suffixes, as those of another cloud.
 fn in_another_cloud(name: &str) -> String {
     let public = &Catalog::builtin().clouds[&Cloud::Public];
     let suffixes: Vec<String> = public
@@ -672,7 +672,7 @@ fn an_overlay_adds_a_cloud() {
         "{rows:#?}"
     );
     assert!(!has("gcs.prod.monitoring.core.windows.net"), "{rows:#?}");
-    // The known clouds are as they were.
+    // The known clouds are unchanged.
     assert_eq!(
         outbound(&catalog, Cloud::China),
         outbound(&Catalog::builtin(), Cloud::China)

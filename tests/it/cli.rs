@@ -1,4 +1,4 @@
-//! What the command line says about itself.
+//! The command line's help and messages.
 
 use assert_cmd::Command;
 
@@ -126,7 +126,7 @@ fn remarks_on_json_go_to_stderr() {
     assert!(said.contains("* is used instead"), "{said}");
 }
 
-/// Runs the program, with variables of the environment; gives the status, stdout and stderr.
+/// Runs the program with environment variables; returns the status, stdout and stderr.
 fn ran(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = Command::cargo_bin("apim-probe")
         .unwrap()
@@ -204,7 +204,7 @@ fn completions_know_ids_names_and_regions() {
     for shell in ["bash", "fish", "zsh"] {
         let script = said(&["completions", shell]);
         for word in ["westeurope", "key-vault", "storage_account=", "tcp-timeout"] {
-            // clap's script for fish completes no words without a flag.
+            // clap's script for fish does not complete words without a flag.
             let is_known = script.contains(word) || (shell == "fish" && word == "tcp-timeout");
             assert!(is_known, "{shell} does not know {word}");
         }

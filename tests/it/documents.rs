@@ -1,4 +1,4 @@
-//! Azure's documents as people have them: what is read, what is refused, and what is said then.
+//! Azure's documents in the forms that users have: what is read, what is refused, and the messages.
 
 use std::{fs, path::PathBuf};
 
@@ -40,7 +40,7 @@ fn imported(text: &str, kind: DocumentKind) -> ImportedDocument {
     ImportedDocument::read(text, "file", kind, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Whatever a flag takes is read by one of these.
+/// Every file of a flag is read by one of these.
 fn read_all(bytes: &[u8]) -> [Result<(), String>; 5] {
     let import = |kind| ImportedDocument::read(&String::from_utf8_lossy(bytes), "file", kind, None).map(drop);
     [
@@ -52,7 +52,7 @@ fn read_all(bytes: &[u8]) -> [Result<(), String>; 5] {
     ]
 }
 
-/// A document with a byte changed, a line lost, or something put into it.
+/// A document with a byte changed, a line removed, or something inserted.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let names: Vec<String> = fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/azure"))
         .unwrap()
@@ -104,7 +104,7 @@ proptest! {
     #[test]
     fn no_change_makes_a_reader_panic(bytes in mutated()) {
         for result in read_all(&bytes) {
-            // Whatever is refused says what to run.
+            // Every refusal names the command to run.
             if let Err(said) = result {
                 prop_assert!(said.contains('`') || said.contains("larger than"), "{}", said);
                 prop_assert!(!said.contains('\u{1b}'), "{}", said);

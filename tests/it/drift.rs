@@ -1,4 +1,4 @@
-//! The catalog against pages of today and of tomorrow.
+//! The catalog compared with today's page and with changed ones.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use apim_probe::{
 };
 use proptest::prelude::*;
 
-/// A page of the documentation's shape, in words of our own.
+/// A page with the documentation's structure, in our own words.
 const PAGE: &str = include_str!("../data/drift/page.md");
 
 fn drift(page: &str) -> Drift {
     Drift::between(&Catalog::builtin(), PageReading::of(page, "page.md").unwrap())
 }
 
-/// What differs from the page of today; the replaced text must be there.
+/// The differences from today's page; the replaced text must exist.
 fn after(changes: &[(&str, &str)]) -> Drift {
     let mut page = PAGE.to_owned();
     for (from, to) in changes {
@@ -31,7 +31,7 @@ fn hosts(rows: &[PageRow]) -> Vec<&str> {
     rows.iter().filter_map(|row| row.host.as_deref()).collect()
 }
 
-/// The row of the page's table that begins like this.
+/// The row of the page's table with this beginning.
 fn row_of(tag: &str) -> &'static str {
     PAGE.split_inclusive('\n')
         .find(|line| line.contains(tag) && line.starts_with("| "))
@@ -194,7 +194,7 @@ fn additions_are_found_wherever_they_stand() {
 #[test]
 fn new_rules_new_ports_and_turned_ones_are_told() {
     let more = after(&[("| 1886, 443 |", "| 1886, 443, 12000 |")]);
-    // The catalog has 12000 of Azure Monitor, whatever the page makes of it.
+    // The catalog has port 12000 of Azure Monitor, however the page describes it.
     assert!(more.added.is_empty(), "{more:#?}");
     let more = after(&[("| Storage | 443 |", "| Storage | 443, 445-447 |")]);
     let ports: Vec<_> = more.added.iter().map(|row| row.port.unwrap()).collect();
@@ -221,7 +221,7 @@ fn new_rules_new_ports_and_turned_ones_are_told() {
         panic!("{other:#?}")
     };
     assert_eq!(change.after.transport, Some(Transport::Tcp));
-    // A host that is gone in one cloud only.
+    // A host that was removed in one cloud only.
     let gone = after(&[("<li>prod5.prod.microsoftmetrics.com</li>", "")]);
     assert!(
         gone.dropped.iter().all(|row| row.cloud == Some(Cloud::Usgov)),

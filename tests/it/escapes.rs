@@ -1,11 +1,11 @@
-//! Nothing that a file, a flag or a name says acts on a terminal, wherever it is shown.
+//! No content of a file, a flag or a name acts on a terminal, wherever it is shown.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Output};
 
 use apim_probe::text::is_harmful;
 use assert_cmd::Command;
 
-/// Sets a title, clears the screen, turns the reading direction, begins a line of its own.
+/// Sets a title, clears the screen, changes the reading direction, begins another line.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\n\rexit 0: all is well";
 
 fn said(arguments: &[&OsStr]) -> Output {
@@ -17,7 +17,7 @@ fn said(arguments: &[&OsStr]) -> Output {
         .unwrap()
 }
 
-/// Checks both streams; only lines of ours may begin.
+/// Checks both streams; only our own lines may begin.
 fn is_harmless(arguments: &[&OsStr], output: &Output) {
     for stream in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(stream);
@@ -88,7 +88,7 @@ fn flags_are_shown_harmless() {
     }
 }
 
-/// A file of this name and content.
+/// A file with this name and content.
 fn file(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
@@ -157,7 +157,7 @@ dependencies:
     }
 }
 
-/// Whatever is wrong with a document is said with words of it.
+/// Every problem with a document quotes it.
 #[test]
 fn wrong_documents_are_shown_harmless() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What `explain` has to say.
+//! The pages of `explain`.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ fn a_dependency_is_told_from_the_catalog() {
     assert!(page("kms").contains("20.118.99.224"));
     let gov = explain("sql", &Catalog::builtin(), Cloud::Usgov).unwrap();
     assert!(gov.contains("{sql_server}.database.usgovcloudapi.net"), "{gov}");
-    // Not in this cloud: said, not left out.
+    // A host that is not in this cloud is reported, not omitted.
     assert!(
         explain("credential-manager", &Catalog::builtin(), Cloud::China)
             .unwrap()

@@ -1,11 +1,10 @@
-//! Whatever a flag names gets the same sentence, whatever the flag: what has no end, is far too large, is no text, or is
-//! not there.
+//! Every flag gives the same message for a file that has no end, is far too large, is not text, or does not exist.
 
 use std::{fs::File, path::Path, process::Output};
 
 use assert_cmd::Command;
 
-/// Every flag that takes a file to read, without a packet being sent; `@` stands for the file.
+/// Every flag that takes a file to read, in a command that sends no packet; `@` stands for the file.
 const READERS: [&[&str]; 13] = [
     &["check", "@"],
     &["check", "--no-builtin", "@"],
@@ -49,7 +48,7 @@ fn say(reader: &[&str], file: &Path) -> Output {
         .unwrap()
 }
 
-/// The one sentence on stderr, which nothing in it can make two.
+/// The only sentence on stderr, which is one line whatever it contains.
 fn sentence(reader: &[&str], file: &Path) -> String {
     let output = say(reader, file);
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -77,7 +77,7 @@ fn one_fault_is_one_finding() {
 
 #[test]
 fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
-    // What came late was sent again; the word of most peers that they had it already came in time.
+    // What came late was retransmitted; most peers' reports that they already had it came in time.
     let network = healthy()
         .fault(of("azure-monitor"), &Fault::Resent { in_vain: false })
         .fault(
@@ -103,7 +103,7 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
             .fault(some, &Fault::Resent { in_vain: false })
             .fault(port(1433), &Fault::Silent)
     };
-    // A few connections of a hundred make six lost SYNs in a row no likelier; one in four does.
+    // A loss of a few connections in a hundred does not make six lost SYNs in a row any more likely; one in four does.
     let (sure, _) = confidence(&resent(healthy(), 12), "silence/");
     assert_eq!(sure, Confidence::High);
     let (_, evidence) = confidence(&resent(healthy(), 4), "loss/");
@@ -111,7 +111,7 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
         evidence.contains("missing replies may be random packet loss"),
         "{evidence}"
     );
-    // Where few connections were made, a single loss is too little for a remark about the line, and enough to doubt.
+    // If few connections were made, a single loss is too little for a notice about the line, but enough for doubt.
     let few = healthy().only(&["sql", "microsoft-graph"]);
     let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
     assert_eq!(sure, Confidence::High);
@@ -144,7 +144,7 @@ fn what_passes_at_once_counts_in_the_share_that_is_lost() {
         "{}",
         all[0].title
     );
-    // Eight connections are made to where one failed, and one alone to where it passed.
+    // Eight connections are made if one failed, and only one if it passed.
     let some = healthy().fault(of("storage"), &Fault::EverySecondSilent).findings();
     let lost: usize = some[0]
         .title
@@ -184,7 +184,7 @@ fn networks() -> Vec<(&'static str, Network)> {
         .collect()
 }
 
-/// What must hold of the findings of any run.
+/// What must be true of the findings of any run.
 fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
     let findings = network.findings();
     let diagnosis = network.diagnosis();
@@ -257,7 +257,7 @@ fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Every endpoint that is not as expected belongs to exactly one finding about what is wrong.
+/// Every endpoint that is not as expected belongs to exactly one finding about a fault.
 fn explained_once(
     what: &str,
     network: &Network,
@@ -285,7 +285,7 @@ fn explained_once(
     Ok(())
 }
 
-/// What is handed over can be looked up, and asks each team for something.
+/// Every hand-over can be looked up, and asks each team for something.
 fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
     for finding in findings {
         let id = &finding.id;
@@ -324,7 +324,7 @@ fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whatever rule stands in a fix is a line of `apim-probe rules`, to the letter, and so is what takes it back.
+/// Every rule in a fix is exactly a line of `apim-probe rules`, and so is the command that undoes it.
 fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Finding]) -> Result<(), TestCaseError> {
     let set = network.rule_set();
     let every: BTreeSet<String> = network
@@ -414,7 +414,7 @@ proptest! {
     ) {
         static NETWORK: LazyLock<Network> = LazyLock::new(|| healthy().overlaid(MUST_BE_BLOCKED));
         let mut network = NETWORK.clone().served_by(&[(CUSTOM_DNS, servers.0), ("10.0.0.5", servers.1)]);
-        // The same few faults over and over, so that some are wide and some are lone.
+        // The same few faults over and over, so that some affect many endpoints and some only one.
         let ids: Vec<String> = network.plan().endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
         for (id, fault) in ids.iter().zip(faults.iter().cycle()) {
             if let Some(fault) = fault {
@@ -448,7 +448,7 @@ fn nothing_wrong_is_nothing_found() {
     }
 }
 
-/// NTP and plain HTTP can be answered by any device on the path.
+/// Any device on the path can answer NTP and plain HTTP.
 #[test]
 fn nobody_sets_a_clock_by_what_nobody_signed() {
     let year = SignedDuration::from_hours(24 * 365);
@@ -463,7 +463,7 @@ fn nobody_sets_a_clock_by_what_nobody_signed() {
         let is_certain = findings.iter().any(|finding| finding.confidence == Confidence::Certain);
         assert_eq!(is_certain, certain, "{findings:?}");
     }
-    // A clock that is right explains nothing.
+    // A correct clock explains nothing.
     let findings = healthy()
         .fault(speaks_tls, &Fault::Expired)
         .clock(SignedDuration::from_secs(1), true)
@@ -474,7 +474,7 @@ fn nobody_sets_a_clock_by_what_nobody_signed() {
     );
 }
 
-/// What the page names although it need not answer, and what only an appliance makes doubtful, is a hint and no more.
+/// An endpoint that is only documented, or that only an appliance makes doubtful, is just a hint.
 #[test]
 fn hints_stay_low() {
     let gone = Fault::Nxdomain {
@@ -547,7 +547,8 @@ fn an_answer_of_kms_is_doubted_where_an_appliance_shows_itself() {
 
 #[test]
 fn silence_beside_refusals_belongs_to_the_router_only_where_it_can() {
-    // Event Hubs is refused on one port and silent on another of the same rule; SQL is silent for a reason of its own.
+    // Event Hubs is refused on one port and gets no reply on another under the same rule; SQL gets no reply for another
+    // reason.
     let network = healthy()
         .fault(|e| of("application-insights")(e), &Fault::Silent)
         .fault(host("dc.services.visualstudio.com"), &icmp(13))
@@ -622,7 +623,7 @@ fn several_faults_rank_by_what_the_instance_cannot_do_without() {
         found,
         [
             ("silence/tcp-1433", Some(Need::Required), true),
-            // It works, with something wrong beside: activation does not stop.
+            // It works, but with a defect: activation does not stop.
             ("some-addresses/key-vault", Some(Need::Required), false),
             ("inspection/contoso-inspection-ca", Some(Need::Feature), false),
             ("name-filter/names", Some(Need::Feature), false),
@@ -650,13 +651,13 @@ fn what_stops_activation_comes_first_then_what_explains_more() {
         ids(both("key-vault", "sql"))[..2],
         ["silence/tcp-1433", "reset/key-vault"]
     );
-    // What stops activation is the catalog's to say.
+    // The catalog decides what stops activation.
     let entra = healthy().overlaid("dependencies: [{ id: entra-id, stops_activation: true }]");
     let entra = entra
         .fault(of("azure-monitor"), &Fault::Refused)
         .fault(of("entra-id"), &Fault::Silent);
     assert_eq!(ids(entra)[..2], ["silence/entra-id", "reset/azure-monitor"]);
-    // Who waives it says that it stops nothing.
+    // A user who waives it declares that it stops nothing.
     let waived = both("azure-monitor", "sql").overlaid("dependencies: [{ id: sql, need: feature, feature: None }]");
     let waived = waived
         .fault(of("azure-monitor"), &Fault::Refused)
@@ -709,7 +710,7 @@ fn fixes_name_the_rule() {
     );
 }
 
-/// What is spoken there is not HTTP: an https application rule makes the firewall accept and the service fail.
+/// The protocol is not HTTP: an https application rule makes the firewall accept and the service fail.
 #[test]
 fn no_application_rule_for_what_is_not_http() {
     for fault in [

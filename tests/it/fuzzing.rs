@@ -1,10 +1,10 @@
-//! The fuzz targets: the files, the list that the fuzzer takes them from, their seeds, and the time that each gets at night.
+//! The fuzz targets: their files, the list that the fuzzer uses, their seeds, and the time for each per night.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 const LIST: &str = include_str!("../../fuzz/Cargo.toml");
 const NIGHTLY: &str = include_str!("../../.github/workflows/fuzz.yml");
-/// A seed begins a search, and shows people what a parser accepts, in bytes.
+/// A seed starts a search, and shows readers what a parser accepts, in bytes.
 const LARGEST_SEED: u64 = 16 << 10;
 
 fn folder(name: &str) -> std::path::PathBuf {

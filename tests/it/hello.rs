@@ -1,4 +1,4 @@
-//! Greetings over a pipe: what comes back from peers that answer, dawdle, lie, flood and leave.
+//! Greetings over a pipe: with peers that answer, are slow, lie, flood and disconnect.
 
 use std::{
     io,
@@ -17,10 +17,10 @@ use tokio::{
 
 type Parse = fn(&[u8]) -> Parsed<ProtocolReply>;
 
-/// What a read gives after a peer's last byte.
+/// The result of a read after a peer's last byte.
 type Ending = fn() -> io::Result<()>;
 
-/// One protocol: its request, its parser, and a reply that a real service gives.
+/// One protocol: its request, its parser, and a reply of a real service.
 struct Protocol {
     name: &'static str,
     request: Vec<u8>,
@@ -249,12 +249,12 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
-/// A peer that says `bytes`, and then nothing.
+/// A peer that sends `bytes`, and then nothing.
 fn saying(bytes: &[u8]) -> Peer {
     Peer::new(bytes, || Ok(()))
 }
 
-/// A scripted peer: it takes or refuses what is written, says its bytes and ends as told.
+/// A scripted peer: it accepts or refuses what is written, sends its bytes and ends as configured.
 struct Peer {
     says: Vec<u8>,
     read: usize,

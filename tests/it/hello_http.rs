@@ -1,4 +1,4 @@
-//! The HTTP hello over a pipe: what is asked, what is kept, and what a peer cannot do to it.
+//! The HTTP hello over a pipe: what is requested, what is kept, and what a peer cannot do to it.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn bodies_are_read_whatever_their_framing() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nthe\r\n6\r\n whole\r\n0\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthe whole",
         "HTTP/1.1 200\r\nBad Header: x\r\nFolded: a\r\n b\r\nContent-Length: 9\r\n\r\nthe whole",
-        // Cut before its end, and broken in the middle.
+        // Truncated before its end, and interrupted in the middle.
         "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nthe whole",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nthe whole\r\nzz\r\n",
     ] {

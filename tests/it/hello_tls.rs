@@ -1,4 +1,4 @@
-//! Hellos beneath and inside TLS: the handshake in TDS packets, and alerts that come at the first read.
+//! Hellos beneath and inside TLS: the handshake in TDS packets, and alerts that arrive at the first read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -59,7 +59,7 @@ async fn a_flight_is_one_message_of_packets() {
     assert_eq!(wire[4096..4105], [0x12, 1, 0x03, 0xfc, 0, 0, 2, 0, 1]);
 }
 
-/// What a packet stream gives to its reader.
+/// What a packet stream returns to its reader.
 type Read = Result<&'static [u8], std::io::ErrorKind>;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The instance's own documents: every shape of them, and every way in which a file can be the wrong one.
+//! The instance's own documents, in every form, and every way in which a file can be the wrong one.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ fn dependencies(name: &str) -> ImportedDocument {
     ImportedDocument::load(&file(name), DocumentKind::Dependencies).unwrap()
 }
 
-/// The plan with documents, in West Europe where nothing else is said.
+/// The plan with documents, in West Europe unless given otherwise.
 fn plan(documents: Vec<ImportedDocument>, settings: &[(&str, &str)], region: Option<&str>) -> (Plan, Vec<String>) {
     let mut values = Values::default();
     for (name, value) in settings {
@@ -108,7 +108,7 @@ fn entries_that_fell_behind_are_stale() {
             .collect();
         assert_eq!(stale, ["Scm"], "{shape}");
     }
-    // Fetched live, the clock counts, and everything in the file is old.
+    // For a live reply the clock counts, and everything in the file is old.
     let text = std::fs::read_to_string(file(SHAPES[0])).unwrap();
     let later = "2026-12-24T00:00:00Z".parse().unwrap();
     let live = ImportedDocument::read(&text, "live", DocumentKind::NetworkStatus, Some(later)).unwrap();
@@ -179,7 +179,7 @@ fn a_network_status_fills_the_plan() {
             Need::Feature,
             Protocol::Tls,
         ),
-        // The documentation requires what the instance calls optional.
+        // The documentation requires what the instance marks as optional.
         (
             "azure-monitor/global.prod.microsoftmetrics.com:443",
             Need::Required,
@@ -299,7 +299,7 @@ fn the_instance_settles_what_the_page_leaves_open() {
             .any(|notice| notice == "the instance marks Microsoft Entra ID as optional, so it counts as a feature");
         assert_eq!(said, need == Need::Feature, "{notices:?}");
     }
-    // A list of dependencies does not tell.
+    // A list of dependencies does not contain this.
     let (plan, _) = plan(vec![dependencies("dependencies-2.json")], &[], Some("westeurope"));
     assert_eq!(row(&plan, LOGIN).need, Need::Required);
 }
@@ -324,7 +324,7 @@ fn an_account_with_a_dns_zone_brings_its_siblings() {
             .iter()
             .any(|id| id.contains("storage_account") || id.starts_with("imported/"))
     );
-    // What only looks like it is a host of its own.
+    // A host that only looks like it is a separate one.
     for host in [
         "a.z12.blob.storage.azure.net.example.com",
         "a.zone.blob.storage.azure.net",
@@ -454,7 +454,7 @@ fn dependencies_come_in_pages() {
         assert_eq!(retired.untested.as_ref().unwrap().cause.as_str(), "retired", "{id}");
     }
     assert!(!ids(&plan).contains(&"entra-id/graph.windows.net:443"));
-    // What only has addresses is judged by the names that its like have.
+    // An entry with only addresses is verified with the names of similar entries.
     let addresses = row(&plan, "sql/20.61.99.200:1433");
     assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));
     assert_eq!(addresses.names, ["*.database.windows.net"]);
@@ -482,7 +482,7 @@ fn both_documents_together_name_each_endpoint_once() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), plan.endpoints.len());
-    // Only the status says how much a thing counts.
+    // Only the status contains the need.
     assert_eq!(
         row(&plan, "storage/apimstmain2.blob.core.windows.net:443").need,
         Need::Required
@@ -524,7 +524,7 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
     assert_eq!(row(&plan, "imported/a.example.com:5671").need, Need::Required);
     assert_eq!(row(&plan, "imported/a.example.com:5671").protocol, Protocol::Amqps);
     assert_eq!(row(&plan, "imported/b.example.com:443").need, Need::Feature);
-    // The host tells what its type does not.
+    // The host shows what its type does not.
     assert_eq!(row(&plan, "sql/x7.database.windows.net:1433").need, Need::Required);
     for phrase in [
         "unknown resource types, probed anyway: \"Quantum\" (a.example.com:5671)",
@@ -597,7 +597,7 @@ fn an_instance_of_another_cloud_is_refused() {
     assert!(join(Cloud::Usgov).is_ok());
 }
 
-/// Documents in the right shapes with anything in them.
+/// Documents in the right form with arbitrary content.
 fn anything() -> impl Strategy<Value = [String; 2]> {
     let word = prop_oneof![
         any::<String>(),
@@ -629,7 +629,7 @@ proptest! {
     #[test]
     fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
         for (text, kind) in [(status, DocumentKind::NetworkStatus), (dependencies, DocumentKind::Dependencies)] {
-            // A text may happen to be what PowerShell leaves of a nested object (`@{…`): then it is refused.
+            // A text may happen to look like a nested object truncated by PowerShell (`@{…`): then it is refused.
             let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };
             let imports = Imports::gather(vec![document]);
             let joined = imports.join(&CATALOG, &Values::default(), Cloud::Public, None).unwrap();

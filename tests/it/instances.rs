@@ -1,4 +1,4 @@
-//! The instance's own lists: every form of them, what they become, and that no secret of theirs is kept.
+//! The instance's own lists: every form of them, what they become, and that none of their secrets is kept.
 
 use apim_probe::{
     azure::Cloud,
@@ -13,7 +13,7 @@ use serde_json::json;
 /// What must never be kept.
 const SECRET: &str = "S3CR3T";
 
-/// The plan with a document of the instance, and what is said of it.
+/// The plan with a document of the instance, and the notices about it.
 fn planned(document: &str) -> (Plan, Vec<String>) {
     let loaded = Instance::read(document, "instance.json").unwrap();
     let imports = Imports::gather(loaded.documents).of(loaded.instance);
@@ -71,7 +71,7 @@ fn every_form_says_the_same() {
         "id": format!("{ID}/backends/orders"), "type": "Microsoft.ApiManagement/service/backends", "name": "orders",
         "url": "https://orders.example:8443/v1", "protocol": "http", "properties": null,
     });
-    // As --query leaves it, below a key that says what it is.
+    // The output of --query, below a key that says what it is.
     let bare = json!({ "name": "orders", "url": "https://orders.example:8443/v1" });
     for document in [
         rest.clone(),
@@ -200,7 +200,7 @@ fn no_secret_is_kept() {
         "policyFragments": [ { "id": format!("{ID}/policyFragments/f"), "properties": { "value": format!("<fragment>{policy}</fragment>") } } ],
     });
     let loaded = Instance::read(&document.to_string(), "instance.json").unwrap();
-    // What is not kept at all can appear in no format of any report.
+    // Text that is never kept cannot appear in any format of any report.
     let kept = format!("{loaded:?}");
     assert!(
         kept.contains("host.example") && kept.contains("proxy.example"),
@@ -209,7 +209,7 @@ fn no_secret_is_kept() {
     assert!(!kept.contains(SECRET), "{kept}");
     let (plan, notices) = planned(&document.to_string());
     assert!(!format!("{plan:?} {notices:?}").contains(SECRET));
-    // Nor does any refusal show it.
+    // Nor does any error message contain it.
     let text = document.to_string();
     let pretty = serde_json::to_string_pretty(&document).unwrap();
     let list = format!("Name  : b\nUrl   : https://b.example\nKey   : {SECRET}...\n");
@@ -267,7 +267,7 @@ fn each_host_and_port_is_planned_once_with_all_who_use_it() {
         row(&plan, "backends/billing.example:443").impact,
         "Every call to API Billing fails, unless a policy sends it elsewhere."
     );
-    // What the catalog has is not planned again, and says whose it is too.
+    // A host in the catalog is not planned again, and its entry says what else uses it.
     let login = row(&plan, "entra-id/login.microsoftonline.com:443");
     assert!(
         login
@@ -307,7 +307,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
             ("backends/{{nobody}}.example:443", Some(Cause::NeedsValue)),
         ]
     );
-    // No flag fills a named value.
+    // No flag provides a named value.
     let vantage = document::PlanVantage {
         cloud: Cloud::Public,
         region: None,
@@ -527,7 +527,7 @@ fn what_only_documents_bring_may_be_chosen_without_them() {
     assert!(typo.contains("did you mean backends?"), "{typo}");
 }
 
-/// Code of policies, as `rawxml` has it: no XML before it is taken out.
+/// Code in policies, as in `rawxml`: not valid XML until it is removed.
 #[test]
 fn policies_are_read_in_both_formats() {
     let code = "@{ var s = \"} < & \\\" )\"; // }\n return a < b && c > d ? \"{\" : @\"x\"\"}\"; }";

@@ -1,4 +1,5 @@
-//! The layers of the source: each module uses only what stands before it, and the files of the diagnosis form no circle.
+//! The layers of the source: each module uses only those before it, and the files of the diagnosis have no circular
+//! dependencies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -99,7 +100,7 @@ fn what_runs_back_is_seen() {
     assert!(circle(&[&one, &two]).is_some());
 }
 
-/// Every use of a module that does not stand before the one that uses it.
+/// Every use of a module that is not before the one that uses it.
 fn arrows_back(modules: &[Module]) -> Vec<String> {
     let place = |layer: &str| LAYERS.iter().position(|known| *known == layer);
     let mut wrong = Vec::new();
@@ -130,7 +131,7 @@ fn circle(modules: &[&Module]) -> Option<Vec<String>> {
         let used = used.filter(|used| *used != own).collect();
         left.insert(own, used);
     }
-    // What uses nothing that is left, or is used by nothing that is left, is in no circle.
+    // A file that uses nothing that is left, or that nothing that is left uses, is in no circle.
     loop {
         let is_used = |file: &String| left.values().any(|used| used.contains(file));
         let uses_some = |used: &BTreeSet<String>| used.iter().any(|used| left.contains_key(used));
@@ -148,7 +149,7 @@ impl Module {
         &self.path[0]
     }
 
-    /// Reads the uses of a file, its tests left out.
+    /// Reads the uses in a file, without its tests.
     fn read(path: &[&str], text: &str) -> Self {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
         let code: Vec<&str> = text
@@ -207,7 +208,7 @@ fn leaves(tree: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A path as it is from the root of the crate; `None` for the root itself.
+/// A path relative to the root of the crate; `None` for the root itself.
 fn from_the_root(module: &[String], path: &[String]) -> Option<Vec<String>> {
     let ups = path.iter().take_while(|part| *part == "super").count();
     let (base, rest) = match path.first()?.as_str() {

@@ -1,4 +1,4 @@
-//! What takes no network: the parts of the library together, and the binary's own words.
+//! Tests without a network: the parts of the library together, and the binary's messages.
 
 mod azure_cli;
 mod catalog;

@@ -1,4 +1,4 @@
-//! The network's own rules: what is read, how Azure would decide, and what stands beside the measurement.
+//! The network's own rules: what is read, how Azure would decide, and what is shown next to the measurement.
 
 use std::{fs, net::IpAddr, path::PathBuf, sync::LazyLock};
 
@@ -86,7 +86,7 @@ fn the_rule_that_blocks_is_named() {
             &["20.61.99.193"],
             "deny: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193",
         ),
-        // Before anything was looked up the tags speak.
+        // Before a lookup, the tags decide.
         (
             "storage/",
             &[],
@@ -104,7 +104,7 @@ fn the_rule_that_blocks_is_named() {
             &[],
             "deny: NSG rule DenyInternet (4096, subnet) denies TCP 80 to the internet",
         ),
-        // A storage address that the tag does not cover meets the rule behind.
+        // A storage address that the tag does not cover matches the next rule.
         (
             "storage/",
             &["20.60.1.2", "52.239.1.1"],
@@ -112,7 +112,7 @@ fn the_rule_that_blocks_is_named() {
              20.60.1.2; DenyInternet (4096, subnet) denies 52.239.1.1; the route 0.0.0.0/0 (default) leads to the \
              internet",
         ),
-        // A private endpoint lies within the network.
+        // A private endpoint is within the network.
         (
             "sql/",
             &["10.1.9.5"],
@@ -157,7 +157,7 @@ fn the_platform_is_exempt() {
     assert!(words.contains("unless the firewall there is in Azure"), "{words}");
 }
 
-/// One group of the subnet with one rule before the defaults, as exported.
+/// One NSG on the subnet with one rule before the defaults, as exported.
 fn with_rule(rule: &serde_json::Value) -> NetworkRules {
     let mut rule = rule.clone();
     for (key, value) in [
@@ -200,7 +200,7 @@ fn rules_on_the_platforms_tags_count_by_their_names() {
             said(&dns, "dns/168.63.129.16", &[]),
             "deny: NSG rule DenyPlatform (100, subnet) denies UDP 53 to 168.63.129.16, through the tag AzurePlatformDNS"
         );
-        // It is about the platform's name server and nothing else.
+        // It applies to the platform's name server and nothing else.
         assert_eq!(predict(&dns, "dns/10.1.3.4", &[]).verdict, Expected::Allow);
         assert_eq!(predict(&dns, "kms/azkms", &["20.118.99.224"]).verdict, Expected::Allow);
     }
@@ -220,7 +220,7 @@ fn rules_on_the_platforms_tags_count_by_their_names() {
         }
         assert_eq!(predict(&kms, "dns/168.63.129.16", &[]).verdict, Expected::Allow);
     }
-    // Nothing else stops the platform's traffic.
+    // Nothing else blocks the platform's traffic.
     let everything = by_tag("*", serde_json::json!(null));
     assert_eq!(predict(&everything, "dns/168.63.129.16", &[]).verdict, Expected::Allow);
     assert_eq!(
@@ -241,13 +241,13 @@ fn a_service_tag_covers_no_private_endpoint() {
     };
     let by_tag = deny(serde_json::json!({ "destinationAddressPrefix": "Sql" }));
     assert_eq!(predict(&by_tag, "sql/", &["20.61.99.193"]).verdict, Expected::Deny);
-    // The private endpoint has an address of the network, or of one that it peers with.
+    // The private endpoint has an address in the network, or in one that it peers with.
     assert_eq!(predict(&by_tag, "sql/", &["10.1.9.5"]).verdict, Expected::Allow);
     assert_eq!(
         predict(&by_tag, "sql/", &["20.61.99.193", "10.1.9.5"]).verdict,
         Expected::Unknown
     );
-    // An application security group can hold the endpoint, and holds no public service.
+    // An application security group can contain the endpoint, but no public service.
     let by_group = deny(serde_json::json!({ "destinationAddressPrefixes": [],
         "destinationApplicationSecurityGroups": [{ "id": "/subscriptions/s/…/asg-sql" }] }));
     assert_eq!(predict(&by_group, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
@@ -257,7 +257,7 @@ fn a_service_tag_covers_no_private_endpoint() {
          AllowAll (4000, subnet) allows TCP 1433 to 10.1.9.5; the route 10.1.0.0/16 (default) leads to the virtual \
          network"
     );
-    // A network can have public addresses of its own: there a service tag says nothing either.
+    // A network can have public addresses of its own: then a service tag shows nothing there either.
     let routes = serde_json::json!([
         { "source": "Default", "state": "Active", "addressPrefix": ["10.1.0.0/16"], "nextHopType": "VnetLocal" },
         { "source": "Default", "state": "Active", "addressPrefix": ["20.61.0.0/16"], "nextHopType": "VNetPeering" },
@@ -383,16 +383,16 @@ fn replies_that_leave_through_an_appliance_are_lost() {
         "deny: replies to ApiManagement leave through the route 0.0.0.0/0 (user, to-firewall) to the appliance \
          10.1.2.4, which never saw the request: they are lost"
     );
-    // Without the addresses of the tag, and without a route that could be it, the answer is the same.
+    // Without the addresses of the tag, and without a route that could be it, the result is the same.
     let untold = rules(None, Some("routes-forced.json"), None);
     assert_eq!(predict(&untold, "management-endpoint/", &[]).verdict, Expected::Deny);
-    // A user's route to the internet could be the missing one.
+    // A user-defined route to the internet could be the missing one.
     let some_route = rules(None, Some("routes-contest.json"), None);
     assert_eq!(
         predict(&some_route, "management-endpoint/", &[]).verdict,
         Expected::Unknown
     );
-    // But a route to the hosts of Windows activation is for nothing else, nor is one whose tag the export names.
+    // But a route to the hosts of Windows activation is for nothing else, nor is one whose tag the export contains.
     let with = |name: &str, prefixes: &[&str], tags: &[&str]| {
         let route = serde_json::json!({ "source": "User", "state": "Active", "name": name, "addressPrefix": prefixes,
             "destinationServiceTags": tags, "nextHopType": "Internet" });
@@ -417,7 +417,7 @@ fn replies_that_leave_through_an_appliance_are_lost() {
         with("apim", &["13.64.39.16/32", "40.74.146.80/31"], &["ApiManagement"]),
         Expected::Allow
     );
-    // Probes of the load balancer are answered past all routes.
+    // Replies to the load balancer's probes bypass all routes.
     assert_eq!(predict(&forced, "load-balancer/", &[]).verdict, Expected::Unknown);
     assert_eq!(predict(&forced, "load-balancer/", &[]).route, None);
     let plain = rules(None, Some("routes-plain.json"), Some("service-tags.json"));
@@ -428,19 +428,20 @@ fn replies_that_leave_through_an_appliance_are_lost() {
 fn routes_win_as_in_azure() {
     let contest = rules(None, Some("routes-contest.json"), None);
     let table = [
-        // Of three routes of one length a user's wins.
+        // Of three routes of one length, the user-defined one takes precedence.
         ("20.1.2.3", Some("tie"), "VirtualApplianceEcmp"),
-        // Azure's own routes of the network and its peers win against longer BGP routes.
+        // Azure's own routes of the network and its peers take precedence over longer BGP routes.
         ("10.2.9.1", None, "VNetPeering"),
         ("10.3.0.1", None, "VirtualNetworkGateway"),
-        // A service endpoint wins against a user's shorter or equal prefix, and loses against a longer one.
+        // A service endpoint takes precedence over a user-defined route with a shorter or equal prefix, but not over a
+        // longer one.
         ("20.150.0.9", Some("storage"), "None"),
         ("20.150.1.9", None, "VirtualNetworkServiceEndpoint"),
         ("20.151.0.9", None, "VirtualNetworkServiceEndpoint"),
-        // But not against one by service tag, unless that leads to the internet as well.
+        // But not over one by service tag, unless that leads to the internet as well.
         ("20.152.0.9", Some("storage-by-tag"), "VirtualAppliance"),
         ("20.153.0.9", None, "VirtualNetworkServiceEndpoint"),
-        // Of equal prefixes an explicit one wins, then a regional tag, a whole one, and AzureCloud.
+        // Among equal prefixes an explicit one takes precedence, then a regional tag, a whole one, and AzureCloud.
         ("20.154.0.9", Some("explicit"), "None"),
         ("20.154.1.9", Some("regional-tag"), "Internet"),
         ("20.154.2.9", Some("whole-tag"), "VirtualAppliance"),
@@ -512,7 +513,7 @@ fn tags_that_nobody_explains_leave_a_doubt() {
          DenyAll (4000, subnet) denies TCP 1433 to 20.61.99.193"
     );
     assert_eq!(predict(&untold, "event-hubs/", &[]).verdict, Expected::Unknown);
-    // The rule names the endpoint's own tag: no addresses are needed to see that.
+    // The rule names the endpoint's own tag: its addresses are not needed.
     assert_eq!(
         predict(&untold, "key-vault/", &["20.43.56.38"]).verdict,
         Expected::Allow

@@ -1,4 +1,4 @@
-//! The packages that a release brings, made of this build: what they install, and that nothing stays behind.
+//! The packages of a release, made from this build: what they install, and that nothing remains after removal.
 
 mod parts;
 
@@ -18,7 +18,7 @@ use apim_probe::cli::Cli;
 use clap::CommandFactory;
 use tempfile::TempDir;
 
-/// Packed once for all tests; `None` where the programs that pack are missing.
+/// Packed once for all tests; `None` if the packing programs are missing.
 static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     let programs = [
         "ar", "strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl",
@@ -35,7 +35,7 @@ static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
         .arg(&agent)
         .arg(env!("CARGO_BIN_EXE_apim-probe")));
     let mut pack = Command::new("scripts/package/pack.sh");
-    // The time is that of no commit: an archive of the sources has none.
+    // The time is not that of a commit: an archive of the sources has none.
     pack.env("XZ_LEVEL", "0").env("SOURCE_DATE_EPOCH", "1780000000");
     run(pack.arg(agent).args([
         std::env::consts::ARCH.as_ref(),
@@ -143,7 +143,7 @@ fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
     run(Command::new(folder.path().join("apim-probe/apim-probe")).arg("--version"));
 }
 
-/// README's two commands, with the files that the packing script makes instead of the published ones.
+/// README's two commands, with the packing script's files instead of the published ones.
 #[test]
 fn the_first_two_commands_of_a_user_work() {
     let Some(archive) = packed("tar.xz") else { return };
@@ -167,12 +167,12 @@ fn the_first_two_commands_of_a_user_work() {
     assert_ne!(here, download);
     let folder = tempfile::tempdir().unwrap();
     run(Command::new("bash").args(["-c", &here]).current_dir(folder.path()));
-    // It may reach no host from here, so it only says its version.
+    // It may not contact hosts from here, so it only prints its version.
     let program = probe.strip_suffix(" run").unwrap();
     let version = run(Command::new(folder.path().join(program)).arg("--version"));
     assert!(version.starts_with("apim-probe "), "{version}");
 
-    // What was changed in transit is not unpacked.
+    // A file that was changed in transit is not unpacked.
     fs::remove_dir_all(folder.path().join("apim-probe")).unwrap();
     let sums = fs::read_to_string(files.join("SHA256SUMS")).unwrap();
     fs::write(files.join("SHA256SUMS"), sums.replace(['0', '1', '2'], "3")).unwrap();
@@ -185,7 +185,7 @@ fn the_first_two_commands_of_a_user_work() {
     assert!(!folder.path().join("apim-probe").exists());
 }
 
-/// Serves a folder as releases are served, the newest one behind a redirection, for as long as the tests run.
+/// Serves a folder like releases are served, the newest one behind a redirect, for as long as the tests run.
 fn serve(folder: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -211,14 +211,14 @@ fn serve(folder: PathBuf) -> String {
                 "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                 body.len()
             );
-            // curl may have had enough.
+            // curl may have disconnected.
             let _ = (&stream).write_all(&[head.as_bytes(), &body].concat());
         }
     });
     address
 }
 
-/// Nothing but the program may be started, or runs when a package comes or goes.
+/// Only the program may be executable, and nothing runs when a package is installed or removed.
 #[test]
 fn packages_run_nothing_and_need_nothing() {
     let (Some(deb), Some(rpm)) = (packed("deb"), packed("rpm")) else {
@@ -249,7 +249,7 @@ fn packages_run_nothing_and_need_nothing() {
     assert!(foreign.is_empty(), "{foreign:?}");
 }
 
-/// Debian's own rules, of which an error keeps a package out.
+/// Debian's own rules; an error keeps a package out.
 #[test]
 fn lintian_finds_no_error() {
     let Some(deb) = packed("deb") else { return };
@@ -268,8 +268,8 @@ fn lintian_finds_no_error() {
     }
 }
 
-/// What a package installs: how the names of man pages end, the folder of zsh's completions, and what only this kind of package
-/// has.
+/// What a package installs: the extensions of its man pages, the folder of zsh's completions, and what only this kind
+/// of package contains.
 fn expected(ending: &str, zsh: &str, more: &[&str]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = pages()
         .iter()
@@ -284,7 +284,7 @@ fn expected(ending: &str, zsh: &str, more: &[&str]) -> BTreeSet<String> {
     names
 }
 
-/// The unit of `serve`, where there is one.
+/// The unit of `serve`, if there is one.
 fn unit() -> Option<&'static Path> {
     Some(Path::new("deploy/systemd/apim-probe.service")).filter(|unit| unit.exists())
 }
@@ -300,7 +300,7 @@ fn pages() -> Vec<String> {
     pages
 }
 
-/// Just these files, and so no link that enables the unit; the program alone may be started, and starts.
+/// Exactly these files, and therefore no link that enables the unit; only the program is executable, and it starts.
 fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
     let found = walk(root).files;
     assert_eq!(&found.keys().cloned().collect::<BTreeSet<_>>(), expected);
@@ -317,7 +317,7 @@ fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
     }
 }
 
-/// dpkg takes the folders of the distribution with it, where they are empty; nothing may be there that was not before.
+/// dpkg removes the distribution's folders if they are empty; nothing may be there that was not before.
 fn assert_nothing_left(root: &Path, before: &DebouncedFlows) {
     let after = walk(root);
     assert_eq!(after.files, BTreeMap::new());
@@ -340,7 +340,7 @@ fn fresh_root() -> TempDir {
     root
 }
 
-/// What a folder holds.
+/// The contents of a folder.
 #[derive(Debug, Default, PartialEq)]
 struct DebouncedFlows {
     /// With their modes.
@@ -348,7 +348,7 @@ struct DebouncedFlows {
     folders: BTreeSet<String>,
 }
 
-/// What is below a folder, without what package managers keep for themselves in `var`.
+/// Everything below a folder, except what package managers store in `var`.
 fn walk(root: &Path) -> DebouncedFlows {
     let mut held = DebouncedFlows::default();
     let mut folders = vec![root.to_path_buf()];
@@ -376,14 +376,14 @@ fn packed(ending: &str) -> Option<PathBuf> {
     Some(folder.join(format!("apim-probe-{}.{ending}", std::env::consts::ARCH)))
 }
 
-/// Root is what package managers want to be; here they are it over files of the user's own.
+/// Package managers need root; here they have it for files of the user's own.
 fn as_root(program: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--", program]).env("PATH", path());
     command
 }
 
-/// The folders of programs, those of the administrator too.
+/// The folders of programs, including the administrator's.
 fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
@@ -392,7 +392,7 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&path()).any(|folder| folder.join(program).exists())
 }
 
-/// Programs that may not be installed; where they must be there, it is a failure that they are not.
+/// Programs that may not be installed; if they are required, this is a failure.
 fn lacks(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().copied().filter(|name| !is_there(name)).collect();
     if missing.is_empty() {
@@ -404,7 +404,7 @@ fn lacks(programs: &[&str]) -> bool {
     true
 }
 
-/// What it prints; a test fails with what it says where it fails.
+/// Its output; a test fails with it if the program fails.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,5 +1,5 @@
-//! The jobs of the examples for pipelines: their syntax as far as tools here can tell. What they run is tested with the other
-//! scripts that call Azure.
+//! The jobs in the examples for pipelines: their syntax as far as tools here can check it. What they run is tested with
+//! the other scripts that call Azure.
 
 #![cfg(unix)]
 
@@ -15,7 +15,7 @@ fn yaml(name: &str) -> Value {
     serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Every value of a key, wherever it stands.
+/// Every value of a key, at any depth.
 fn values<'a>(document: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match document {
         Value::Object(map) => {

@@ -1,4 +1,4 @@
-//! The hellos against real servers on loopback, which `tests/real/serve.py` starts.
+//! The hellos with real servers on loopback, which `tests/real/serve.py` starts.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -108,11 +108,11 @@ async fn proxies_are_known_by_their_pages() {
             "{marker}"
         );
     }
-    // The front of a service that is down, as far as can be told.
+    // The front end of a service that is down, as far as can be seen.
     assert_eq!(marker(18082).await, None);
 }
 
-/// What shows that a proxy answered in place of a service.
+/// What shows that a proxy answered instead of a service.
 async fn marker(port: u16) -> Option<String> {
     let greeting = http::greet(&mut connected(port).await, "crl.example", None, soon()).await;
     let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = greeting.end else {

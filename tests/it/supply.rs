@@ -1,4 +1,4 @@
-//! What runs on the machine that builds the agent, held against the list in `docs/build-time.md`.
+//! What runs on the machine that builds the agent, compared with the list in `docs/build-time.md`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -74,7 +74,7 @@ fn has(package: &Value, kind: &str) -> bool {
         .any(|it| it == kind)
 }
 
-/// Everything that the agent is built from and with, by its id; what only tests take is left out.
+/// Everything that the agent is built from and with, by its id, except for what only tests need.
 fn dependencies(metadata: &Value) -> BTreeMap<&str, &Value> {
     let rows = |value: &str| metadata.pointer(value).and_then(Value::as_array).expect("a list");
     let packages: BTreeMap<&str, &Value> = rows("/packages")
@@ -105,7 +105,8 @@ fn dependencies(metadata: &Value) -> BTreeMap<&str, &Value> {
     known
 }
 
-/// `cargo deny` is not everywhere: its list of licences is held here as well, for all that is built, tests included.
+/// `cargo deny` is not always installed: its list of licences is checked here as well, for everything that is built,
+/// including tests.
 #[test]
 fn every_licence_is_one_that_is_allowed() {
     let rules = include_str!("../../deny.toml");
@@ -124,7 +125,7 @@ fn every_licence_is_one_that_is_allowed() {
         .iter()
         .filter(|package| package["id"].as_str().is_some_and(|id| used.contains(id)))
     {
-        // `(MIT OR Apache-2.0) AND Unicode-3.0`, `MIT/Apache-2.0`: any of what `OR` joins will do.
+        // `(MIT OR Apache-2.0) AND Unicode-3.0`, `MIT/Apache-2.0`: any of the licences joined by `OR` will do.
         let words = package["license"]
             .as_str()
             .unwrap_or_default()

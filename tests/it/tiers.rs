@@ -1,4 +1,4 @@
-//! The catalogs beyond the classic tiers, against the documentation.
+//! The catalogs of the other tiers, compared with the documentation.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use apim_probe::{
     plan::{Plan, PlanScope, Selection, Values},
 };
 
-/// Direction, host or tag, port, how it counts.
+/// Direction, host or tag, port, need.
 type Row = (String, String, String, char);
 
 /// The tiers of the table, and their letters.

@@ -1,4 +1,4 @@
-//! Words that stay out of whatever a user reads: help, explanations, findings, messages and documents.
+//! Words that must not appear in anything a user reads: help, explanations, findings, messages and documents.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use apim_probe::{
 };
 use clap::CommandFactory;
 
-/// Odd words, and what to write instead. A word with an ordinary use as well is here with its neighbours.
+/// Odd words, and what to write instead. A word that also has an ordinary use is listed with its neighbours.
 const INSTEAD: &[(&str, &str)] = &[
     ("do without", "don't use, skip"),
     ("in silence", "gets no reply (silently dropped)"),
@@ -90,7 +90,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("mended", "fixed, corrected"),
 ];
 
-/// Those that stay out of the sources' comments as well.
+/// Those that must not appear in the sources' comments either.
 const IN_COMMENTS: [&str; 10] = [
     "somebody",
     "anybody",
@@ -120,7 +120,7 @@ const DOCUMENTS: [&str; 12] = [
     "scripts",
 ];
 
-/// Where other people's words stand: what block pages say.
+/// Files with other people's words, such as those on block pages.
 const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
 
 #[test]
@@ -158,7 +158,7 @@ fn findings_and_messages_read_plainly() {
         }
         let source = fs::read_to_string(root().join(&file)).unwrap();
         let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        // A word alone is a name: of a kind, a status, a key.
+        // A single word is a name: of a kind, a status, a key.
         let sentences = strings(source).into_iter().filter(|text| text.contains(' '));
         texts.extend(sentences.map(|text| (name.clone(), text)));
     }
@@ -227,7 +227,7 @@ fn a_relapse_is_seen() {
     assert_eq!(strings(source), ["somebody // here", "raw \"x\""]);
 }
 
-/// Fails with every odd word in these texts, each with its place.
+/// Fails with every odd word in these texts, each with its file.
 fn hold(texts: Vec<(String, String)>) {
     let mut wrong = Vec::new();
     for (place, text) in texts {
@@ -240,12 +240,12 @@ fn hold(texts: Vec<(String, String)>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The odd words in a text, whatever stands between them.
+/// The odd words in a text, across line breaks and punctuation.
 fn relapses(text: &str) -> Vec<&'static str> {
     odd_words(text, INSTEAD.iter().map(|(odd, _)| *odd))
 }
 
-/// Those of `odd` that a text has, whatever stands between them.
+/// Those of `odd` that a text contains, across line breaks and punctuation.
 fn odd_words(text: &str, odd: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
     let letters = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '_' | '-');
     let words: Vec<String> = text
@@ -258,12 +258,12 @@ fn odd_words(text: &str, odd: impl IntoIterator<Item = &'static str>) -> Vec<&'s
     odd.filter(|odd| text.contains(&format!(" {odd} "))).collect()
 }
 
-/// A document without its code: names of things and commands are not prose.
+/// A document without its code: names and commands are not prose.
 fn prose(text: &str) -> String {
     text.split("\n```").step_by(2).collect()
 }
 
-/// The string literals of Rust source, without what continues a line.
+/// The string literals of Rust source, without line continuations.
 fn strings(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = source;
@@ -319,7 +319,7 @@ fn joined(text: &str) -> String {
     lines.fold(first, |text, line| text + line.trim_start())
 }
 
-/// The files below a folder with an ending, as paths from the root; all of them where it is empty.
+/// The files below a folder with an extension, as paths from the root; all of them if it is empty.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];

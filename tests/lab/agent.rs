@@ -1,4 +1,4 @@
-//! An agent that watches in a lab, and what it says line by line.
+//! An agent that watches in a lab, and its output line by line.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -13,7 +13,7 @@ use apim_probe_lab::{Lab, Network, network::Fault, whole_catalog};
 
 use crate::AGENT;
 
-/// Nothing here takes longer, however busy the machine is.
+/// Time limit for everything here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two endpoints of a catalog.
@@ -21,7 +21,7 @@ pub(crate) const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: 
 { host: sql.example, port: 1433, protocol: tds }";
 /// A fault at one of them.
 pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
-/// What a busy machine may add to a time.
+/// How much longer a busy machine may take.
 pub(crate) const SLACK: Duration = Duration::from_millis(700);
 
 /// A network with an agent in it.
@@ -67,7 +67,7 @@ impl Stage {
         self.lab.fault(&self.network, vec![fault])
     }
 
-    /// How many flows the wire has carried to a place so far.
+    /// How many flows went to a place so far.
     pub(crate) fn flows_to(&self, host: &str, port: u16) -> usize {
         let addresses = self.network.addresses(host);
         let is_there =
@@ -90,7 +90,7 @@ impl Stage {
         self.lab.lift_faults()
     }
 
-    /// Writes a file on the VM, and gives its path.
+    /// Writes a file on the VM, and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<String> {
         Ok(self.lab.write(name, text)?.display().to_string())
     }
@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-/// A watch under way.
+/// A running watch.
 pub(crate) struct Agent {
     child: Child,
     lines: Receiver<String>,
@@ -112,9 +112,9 @@ pub(crate) struct Agent {
 pub(crate) struct Ended {
     /// The exit status.
     pub status: Option<i32>,
-    /// What it said on stdout that had not been read yet.
+    /// Its remaining output on stdout.
     pub rest: String,
-    /// What it said on stderr.
+    /// Its output on stderr.
     pub stderr: String,
 }
 
@@ -148,7 +148,7 @@ impl Agent {
         self.child.id()
     }
 
-    /// The next line that contains all of these words, and how long it took to come. Lines before it are passed over.
+    /// The next line that contains all of these words, and how long it took to appear. Lines before it are skipped.
     pub(crate) fn expect(&self, words: &[&str]) -> Result<(String, Duration)> {
         let asked = Instant::now();
         let mut passed = Vec::new();
@@ -161,12 +161,12 @@ impl Agent {
         }
     }
 
-    /// The line that comes within a time, if one does.
+    /// The next line within a time, if there is one.
     pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends it like Ctrl-C.
     pub(crate) fn interrupt(self) -> Result<Ended> {
         let done = Command::new("kill").args(["-INT", &self.id().to_string()]).status()?;
         ensure!(done.success(), "kill -INT");

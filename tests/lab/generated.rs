@@ -1,8 +1,8 @@
-//! Networks that are made up: one to three faults at once, drawn over the whole catalog, and a judge that holds whatever the
-//! agent is sure of against what was really broken.
+//! Generated networks: one to three faults at once, drawn over the whole catalog, and a judge that compares everything
+//! the agent is sure of with what was really broken.
 //!
-//! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more, `LAB_NETWORKS=100..200` those behind
-//! them. The name of a test is its seed, and the same seed makes the same network.
+//! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more, `LAB_NETWORKS=100..200` those
+//! after them. The name of a test is its seed, and the same seed makes the same network.
 
 mod broken;
 mod drawn;
@@ -24,12 +24,12 @@ use libtest_mimic::Trial;
 use self::drawn::Drawn;
 use super::{AGENT, obstacle, trial};
 
-/// How many networks, where nothing is said.
+/// How many networks by default.
 const NETWORKS: u64 = 10;
-/// Says how many, or which seeds.
+/// Sets how many, or which seeds.
 const HOW_MANY: &str = "LAB_NETWORKS";
 
-/// What names the parts of an instance, so that nothing of the catalog is left out because a name is missing.
+/// Names for the parts of an instance, so that nothing in the catalog is skipped because a name is missing.
 const NAMED: [(&str, &str); 5] = [
     ("storage_account", "apimst"),
     ("sql_server", "apirpsql"),
@@ -44,7 +44,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     seeds(asked.as_deref()).map(of).collect()
 }
 
-/// `100`: the first hundred; `100..200`: those behind them.
+/// `100`: the first hundred; `100..200`: those after them.
 fn seeds(asked: Option<&str>) -> Range<u64> {
     let number = |text: &str| text.parse().unwrap_or(NETWORKS);
     match asked.and_then(|asked| asked.split_once("..")) {
@@ -67,7 +67,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a run says.
+/// The report of a run.
 fn report(lab: &Lab, further: &[&str]) -> Result<Report> {
     let mut run = lab.agent(AGENT)?;
     run.args(["run", "--format", "json", "--quiet", "--timeout", "2s", "--ca-file"]);

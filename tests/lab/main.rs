@@ -1,4 +1,4 @@
-//! The real agent in the lab: the fault matrix, and what it promises whatever the network is like.
+//! The real agent in the lab: the fault matrix, and its promises for every network.
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
@@ -19,21 +19,21 @@ use libtest_mimic::{Arguments, Trial};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
 
-/// Tests of one kind. Each is named `kind/test`, which is also the job that does it in a lab of its own.
+/// Tests of one kind. Each is named `kind/test`, which is also the job that runs it in a separate lab.
 struct Kind {
     name: &'static str,
-    /// How many of them run at once unless the command line says otherwise.
+    /// How many of them run at once unless the command line sets it.
     threads: usize,
-    /// All of them; the argument is what forbids a lab here.
+    /// All of them; the argument is why no lab can be created, if so.
     trials: fn(Option<&Forbidden>) -> Vec<Trial>,
-    /// Does the one of this name.
+    /// Runs the one with this name.
     run: fn(&str) -> Result<()>,
 }
 
 const KINDS: [Kind; 7] = [
     Kind {
         name: "scenarios",
-        // They wait more than they compute.
+        // They mostly wait.
         threads: 16,
         trials: scenarios::trials,
         run: scenarios::run,
@@ -112,7 +112,7 @@ fn trial(name: String, obstacle: Option<&Forbidden>) -> Trial {
     lab::trial(name.clone(), name, obstacle.cloned())
 }
 
-/// What is in the way of a test that may need nftables.
+/// Why a test that may need nftables cannot run.
 fn obstacle(forbidden: Option<&Forbidden>, needs_nft: bool) -> Option<Forbidden> {
     forbidden.cloned().or_else(|| lab::lacks_nft().filter(|_| needs_nft))
 }

@@ -1,5 +1,5 @@
-//! What a machine without Azure around it may cost, and what may never be shown: the agent beside a metadata service and
-//! a management endpoint that misbehave.
+//! The cost of a machine without Azure around it, and what must never be shown: the agent with a metadata service and a
+//! management endpoint that misbehave.
 
 use std::{
     fs,
@@ -18,14 +18,14 @@ mod secrets;
 mod wire;
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
-/// A token in three parts, as Entra ID's are; none of them may be seen anywhere.
+/// A token in three parts, like Entra ID's; none of them may appear anywhere.
 const TOKEN: [&str; 3] = [
     "eyJhbGciOiJSUzI1NiJ9",
     "eyJzZWNyZXQiOiJ5ZXMifQ",
     "c2lnbmVkLWJ5LW5vYm9keQ",
 ];
 
-/// The metadata service's path for tokens, and its reply with one, as a line of a service in the lab.
+/// The metadata service's path for tokens, and its reply with one, as a line for a service in the lab.
 fn token_reply(token: &str) -> String {
     format!(r#"/metadata/identity/oauth2/token: {{ body: '{{"access_token":"{token}","token_type":"Bearer"}}' }}"#)
 }
@@ -80,7 +80,7 @@ const SLOW: [(&str, &str); 4] = [
     ("endless", "{ speaks: http, http: { endless_headers: true } }"),
 ];
 
-/// `list` asks the metadata service and does nothing else that waits.
+/// `list` queries the metadata service and does nothing else that waits.
 fn answers_within_a_second(service: &str) -> Result<()> {
     let network = network(&format!("services: {{ '169.254.169.254:80': {service} }}"))?;
     let lab = started(&network)?;
@@ -92,7 +92,7 @@ fn answers_within_a_second(service: &str) -> Result<()> {
     Ok(())
 }
 
-/// Management endpoints that send back what they were sent, in a place where a message might repeat it.
+/// Management endpoints that send back what they received, where a message might repeat it.
 const TELLTALES: [(&str, &str); 7] = [
     (
         "in_a_refusal",
@@ -123,7 +123,7 @@ fn shows_no_token(answer: &str) -> Result<()> {
     let token = TOKEN.join(".");
     let reply = token_reply(&token);
     let answer = answer.replace("TOKEN", &token);
-    // The token is demanded, so that a run which never sent it does not pass.
+    // The token is required, so that a run which never sent it does not pass.
     let demanding = answer.replacen('{', &format!("{{ demands: ['Authorization: Bearer {token}'],"), 1);
     let network = network(&format!(
         "names: {{ management.azure.com: {{ addresses: [20.0.0.9] }} }}
@@ -144,7 +144,7 @@ services:
     Ok(())
 }
 
-/// Runs the agent with everything that may make it talk; gives what it said on stderr.
+/// Runs the agent with everything that may produce output; returns its stderr.
 fn shows_none_of(network: &Network, forbidden: &[&str]) -> Result<String> {
     let lab = started(network)?;
     let files = ["report.json", "report.txt"].map(|name| lab.folder().join(name));
@@ -192,7 +192,7 @@ fn shows_none_of(network: &Network, forbidden: &[&str]) -> Result<String> {
     Ok(everything.swap_remove(1).1)
 }
 
-/// A management endpoint that never comes to an end takes its part of the time, and the run goes on without it.
+/// A management endpoint that never finishes uses its share of the time, and the run continues without it.
 fn ends_by_its_deadline() -> Result<()> {
     let network = network(
         "names: { management.azure.com: { addresses: [20.0.0.9] } }
@@ -229,7 +229,7 @@ faults: [ { to: '*:1433', does: silence } ]",
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("the management endpoint was too slow"), "{notices}");
     ensure!(report["complete"] == true, "a run that its deadline ends is complete");
-    // What comes before and after is up to the build and the machine; a hang is not.
+    // The time before and after depends on the build and the machine; a hang does not.
     let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
     ensure!(
         duration < 3_250.0 && began.elapsed() < Duration::from_secs(15),
@@ -238,7 +238,7 @@ faults: [ { to: '*:1433', does: silence } ]",
     Ok(())
 }
 
-/// A run that asks the metadata service and the management endpoint, by names and by addresses, never comes to the
+/// A run that queries the metadata service and the management endpoint, by names and by addresses, never uses the
 /// system's resolver, which opens a file that is watched.
 fn asks_no_system() -> Result<()> {
     let network = network(
@@ -280,7 +280,7 @@ services:
     Ok(())
 }
 
-/// The first lines of a report: the place, and what the run was made with.
+/// The first lines of a report: the place, and the documents used.
 fn says_where_it_stands() -> Result<()> {
     let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
     let interface =

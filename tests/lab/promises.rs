@@ -1,5 +1,5 @@
-//! What the agent promises whatever the network is like: its documents, its exit statuses, its deadline, a report after
-//! Ctrl-C, with few descriptors, or without a reader, and no packet too many where nothing is wrong.
+//! What the agent promises in any network: its documents, its exit statuses, its deadline, a report after Ctrl-C, with
+//! few descriptors, or without a reader, and no unnecessary packet if nothing is wrong.
 
 mod budgets;
 mod documents;
@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use super::{AGENT, trial};
 
-/// One promise: a catalog, the network in YAML as far as it is not healthy, and what must hold there.
+/// One promise: a catalog, the network's deviations from a healthy one in YAML, and what must be true.
 struct Promise {
     name: &'static str,
     /// The catalog; none means the built-in one.
@@ -54,7 +54,7 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
     .flatten()
 }
 
-/// The VM of one promise, and the flags that choose its catalog.
+/// The VM of one promise, and the flags that select its catalog.
 struct World {
     lab: Lab,
     catalog: Option<PathBuf>,
@@ -100,7 +100,7 @@ impl World {
         self.agent(command, flags)?.output().context("starting the agent")
     }
 
-    /// What the agent costs.
+    /// The agent's cost.
     fn cost(&self, command: &str, flags: &[&str]) -> Result<Cost> {
         let mut agent = Command::new(AGENT);
         agent.args(self.arguments(command, flags)?);
@@ -178,7 +178,7 @@ fn is_about_threads(promise: &Promise) -> bool {
     threads::PROMISES.iter().any(|other| other.name == promise.name)
 }
 
-/// Checks an exit status, and says what was printed where it is another.
+/// Checks an exit status, and prints the output if it is another.
 fn ensure_status(output: &Output, wanted: i32) -> Result<()> {
     ensure!(
         output.status.code() == Some(wanted),

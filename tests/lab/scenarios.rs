@@ -26,7 +26,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     Scenario::load(&file)?.play(Path::new(AGENT))
 }
 
-/// One scenario as a test; a file that is none fails wherever it is run.
+/// One scenario as a test; an invalid file fails wherever it is run.
 fn of(file: &Path, forbidden: Option<&Forbidden>) -> Trial {
     let path = file.strip_prefix(FOLDER).unwrap_or(file).with_extension("");
     let name = format!("scenarios/{}", path.display());

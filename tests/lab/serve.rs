@@ -1,4 +1,4 @@
-//! `serve` in the lab: what it shows while the network changes under it, and while its clients do what they like.
+//! `serve` in the lab: what it shows while the network changes, and whatever its clients do.
 
 use std::{
     io::{Read, Write},
@@ -24,7 +24,7 @@ use super::{
     obstacle, trial,
 };
 
-/// One promise, and which program it takes that is not everywhere.
+/// One promise, and the program that it needs, if that may not be installed.
 struct Promise(&'static str, Option<&'static str>, fn() -> Result<()>);
 
 const PROMISES: &[Promise] = &[
@@ -124,7 +124,7 @@ fn redacted() -> Result<()> {
     std::fs::write(&catalog, whole)?;
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
-    // Files and users that a web config names, whatever is wrong with them.
+    // Files and users in a web config, for every possible error in them.
     for broken in [
         "tls_server_config: { cert_file: tls/contoso.pem, key_file: tls/contoso.key }",
         "tls_server_config: { cert_file: contoso-web.yml, key_file: contoso.key }",
@@ -216,7 +216,7 @@ fn pages() -> Result<()> {
     served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
     served.until("nothing fails", |it| Ok(it.metric(SQL_FAILS)?.is_none()))?;
     for _ in 0..2 {
-        // After the full round that a change calls for.
+        // After the full round that a change causes.
         served.rounds(3.0)?;
         stage.fault(SQL_SILENT)?;
         let took = served.until_metric(SQL_FAILS, 1.0)?;
@@ -314,7 +314,7 @@ fn hostile_clients() -> Result<()> {
     }
     let open = served.metric("process_open_fds")?.unwrap_or_default();
     ensure!(open < 120.0, "{open} descriptors");
-    // A connection without a request is closed in the end.
+    // A connection without a request is closed eventually.
     let mut last = held.into_iter().next_back().context("none")?;
     ensure!(last.read(&mut [0; 1])? == 0, "it said something");
     Ok(())
@@ -349,7 +349,7 @@ fn reload() -> Result<()> {
     served.expect(&["reloaded catalog and documents: 1 endpoint"])?;
     served.until("the new catalog counts", |it| Ok(it.metric(web)?.is_none()))?;
 
-    // What changes with a new catalog is a change all the same.
+    // A change caused by a new catalog is reported as well.
     stage.fault(SQL_SILENT)?;
     served.expect(&["service/sql.example:1433: reachable -> blocked tcp-timeout"])?;
     stage.repair()?;
@@ -363,7 +363,7 @@ fn reload() -> Result<()> {
 }
 
 fn no_flapping() -> Result<()> {
-    // A full round names the firewall by its controls; light ones use none.
+    // A full round identifies the firewall with its controls; light ones use none.
     let stage = Stage::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: other.example, port: 443, protocol: https }",
@@ -387,7 +387,7 @@ fn no_flapping() -> Result<()> {
         served.metric("apim_probe_changes_total")? == Some(0.0),
         "something changed"
     );
-    // Something else changes. Until the full round that this calls for is over, what was found before stays as it was.
+    // Something else changes. Until the resulting full round has finished, the previous findings stay.
     stage.fault("{ to: 'other.example:443', does: silence }")?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/other.example:443\",cause=\"tcp-timeout\"}",

@@ -13,7 +13,7 @@ use super::{
     obstacle, trial,
 };
 
-/// One promise and whether it takes nftables.
+/// One promise, and whether it needs nftables.
 struct Promise(&'static str, bool, fn() -> Result<()>);
 
 const PROMISES: [Promise; 11] = [
@@ -117,8 +117,8 @@ fn one_connection() -> Result<()> {
         thread::sleep(Duration::from_millis(100));
     }
     let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
-    // In the first round two, and with so short a timeout two more; one in each of the others, of which one may have just
-    // begun.
+    // Two in the first round, and with so short a timeout two more; one in each of the others, of which one may have
+    // just begun.
     ensure!(
         (web + 2..=web + 4).contains(&sql),
         "{sql} connections to SQL in {web} rounds"
@@ -138,7 +138,7 @@ fn differing_connections() -> Result<()> {
     let line = agent.line_within(Duration::from_secs(3));
     ensure!(line.is_none(), "it told {line:?}");
     let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
-    // In the first round eight, and with so short a timeout eight more.
+    // Eight in the first round, and with so short a timeout eight more.
     ensure!(web > 3 && sql <= web + 16, "{sql} connections to SQL in {web} rounds");
     let ended = agent.interrupt()?;
     ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
@@ -149,7 +149,7 @@ fn passing_reset() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
-    // As many resets as one look meets.
+    // As many resets as one probe gets.
     nft("add table ip once
 add chain ip once out { type filter hook output priority 0; }
 add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 packets counter reject with tcp reset")?;
@@ -288,7 +288,7 @@ fn baseline() -> Result<()> {
 }
 
 fn asks_little() -> Result<()> {
-    // The second name server differs, which only a full round sees, and must not be a change in the others.
+    // The second name server differs, which only a full round sees, and which must not be a change in the others.
     let network = "{ name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
   services: { 'cut.example:443': { cut: { after: first-bytes, by: reset } } } }";
     let stage = Stage::set(
@@ -320,7 +320,7 @@ add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\
     };
     let (first, second) = (count("first")?, count("second")?);
     ensure!(first > 20, "{first} queries in many rounds");
-    // Two names in the first round, in its second look at both, and in the last round.
+    // Two names in the first round, in its second probe of both, and in the last round.
     ensure!(
         (6..=8).contains(&second),
         "{second} queries to the second server\n{counters}"

@@ -1,4 +1,4 @@
-//! `path`: the way to one address, as a reader sees it.
+//! `path`: the path to one address, as a reader sees it.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
 
-/// One network, what is asked for, and what must come of it.
+/// One network, the command, and the expected output.
 struct Look {
     name: &'static str,
     network: &'static str,

@@ -1,5 +1,6 @@
-//! Stands in for the Azure CLI, as far as `scripts/collect.sh` uses it: `az rest` gives what a file says for each URL, cut by
-//! the query as `az` cuts it. `AZ_ANSWERS` names that file, and each URL that was asked for goes into the file `AZ_CALLS`.
+//! A stand-in for the Azure CLI, as far as `scripts/collect.sh` uses it: `az rest` returns the content of a file for
+//! each URL, reduced by the query like `az` does. `AZ_ANSWERS` is that file, and each requested URL is written to the
+//! file `AZ_CALLS`.
 
 use std::{env, fs, io::Write as _};
 
@@ -35,7 +36,7 @@ fn main() -> Result<()> {
     writeln!(calls, "{url}")?;
     let answers: Value = serde_json::from_str(&fs::read_to_string(env::var("AZ_ANSWERS")?)?)?;
     let refused = |code: &str| {
-        // As az prints what Azure says of a refusal.
+        // As az prints Azure's error.
         eprintln!("ERROR: Failed({{\"error\":{{\"code\":\"{code}\",\"message\":\"The client 'x' may not\"}}}})");
         std::process::exit(1);
     };

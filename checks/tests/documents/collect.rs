@@ -1,5 +1,5 @@
-//! `scripts/collect.sh` against a stand-in for the Azure CLI: what it asks for, what gets into its file, and what it says of
-//! what it does not get. PowerShell's script is held to its syntax and to the same lists.
+//! `scripts/collect.sh` with a stand-in for the Azure CLI: what it requests, what its file contains, and what it
+//! reports as missing. For PowerShell's script, only the syntax and the lists are checked.
 
 use std::{
     collections::BTreeSet,
@@ -21,15 +21,15 @@ use serde_json::{Map, Value, json};
 
 const ID: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 const ENDPOINT: &str = "https://management.azure.com";
-/// Every document of an instance, with a secret wherever one can stand.
+/// Every document of an instance, with a secret at every possible place.
 const BUNDLE: &str = include_str!("../../../tests/data/instances/secrets.json");
 const SH: &str = include_str!("../../../scripts/collect.sh");
 const PS1: &str = include_str!("../../../scripts/collect.ps1");
 
-/// What Azure answers, by URL.
+/// Azure's replies, by URL.
 type Answers = Map<String, Value>;
 
-/// The instance of [`BUNDLE`] behind the endpoint; policies are asked for as XML.
+/// The instance of [`BUNDLE`] at the endpoint; policies are requested as XML.
 fn whole() -> Answers {
     let bundle: Answers = serde_json::from_str(BUNDLE).unwrap();
     let mut answers: Answers = bundle
@@ -52,7 +52,7 @@ fn url(below: &str) -> String {
     format!("{ENDPOINT}{ID}{below}?api-version=2024-05-01")
 }
 
-/// What the script said, and what it asked for.
+/// The script's output, and its requests.
 struct Collected {
     output: Output,
     calls: Vec<String>,
@@ -67,7 +67,7 @@ impl Collected {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
-    /// The endpoints that are planned with the file, and what is said of it.
+    /// The endpoints that are planned with the file, and the notices about it.
     fn planned(&self) -> (BTreeSet<String>, String) {
         assert!(self.output.status.success(), "{}", self.stderr());
         planned(&self.file())
@@ -100,7 +100,7 @@ fn run(answers: &Answers, arguments: &[&str]) -> Collected {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     symlink(env!("CARGO_BIN_EXE_stand-in-az"), at("az")).unwrap();
-    // A limit that passes by itself is not waited for.
+    // The script does not wait for a limit that ends by itself.
     fs::write(at("sleep"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(at("sleep"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(at("answers"), Value::Object(answers.clone()).to_string()).unwrap();
@@ -132,7 +132,7 @@ fn the_file_leads_to_the_same_plan_as_what_azure_holds() {
         "{ids:?}"
     );
     assert!(!said.contains("does not have"), "{said}");
-    // Every list of the instance is asked for once, and the policies of each API that is current.
+    // Every list of the instance is requested once, and the policies of each current API.
     for part in InstancePart::ALL {
         let format = if part == InstancePart::Policies {
             "&format=xml"
@@ -312,7 +312,7 @@ fn what_is_no_resource_id_is_not_asked_for() {
     }
 }
 
-/// It is not run here: its syntax and its lists are all that can be held.
+/// It is not run here: only its syntax and its lists can be checked.
 #[test]
 fn the_script_for_powershell_parses_and_collects_the_same_lists() {
     let mut parser = tree_sitter::Parser::new();

@@ -1,10 +1,10 @@
-//! The files of `deploy/`, as the programs that read them see them.
+//! The files of `deploy/`, as the programs that use them see them.
 
 use std::process::Command;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
-/// What a program says of a file, and whether it was content.
+/// A program's output for a file, and whether it accepted the file.
 fn said(program: &str, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(program)
         .args(arguments)

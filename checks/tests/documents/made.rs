@@ -1,4 +1,4 @@
-//! Reports made by hand, of runs that saw a thing or two.
+//! Reports made by hand, of runs with few results.
 
 use apim_probe::{
     azure::Cloud,
@@ -9,10 +9,10 @@ use apim_probe::{
     plan::Plan,
 };
 
-/// What was seen of the endpoint whose id begins so: verdict, cause, address.
+/// The result for the endpoints whose id begins like this: verdict, cause, address.
 pub(crate) type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
 
-/// The report of a run that saw these and nothing else; the blocked ones share a finding.
+/// The report of a run with only these results; the blocked ones share a finding.
 pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
     let endpoints: Vec<EndpointReport> = plan
         .endpoints

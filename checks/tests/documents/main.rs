@@ -1,5 +1,5 @@
-//! What is written for others to read: reports, diffs, rules and schemas, held against snapshots and against parsers that
-//! are not ours.
+//! Output for other programs and readers: reports, diffs, rules and schemas, compared with snapshots and checked with
+//! parsers that are not ours.
 
 mod collect;
 mod deploy;

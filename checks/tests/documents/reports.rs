@@ -1,4 +1,4 @@
-//! What reports and diffs look like, and what none of them may do.
+//! What reports and diffs look like, and what none of them may contain.
 
 use apim_probe::{
     exit::judge,
@@ -15,7 +15,7 @@ mod pipelines;
 mod text;
 mod tools;
 
-/// Every imagined network but the hostile one, with a name for its snapshots.
+/// Every imagined network except the hostile one, with a name for its snapshots.
 fn every_sample() -> Vec<(&'static str, Report)> {
     vec![
         ("all-healthy", samples::all_healthy()),
@@ -30,7 +30,7 @@ fn every_sample() -> Vec<(&'static str, Report)> {
     ]
 }
 
-/// How text is asked to look.
+/// The settings for text.
 struct Look {
     width: usize,
     colour: bool,

@@ -1,4 +1,4 @@
-//! Rounds in, changes out: what a watch makes of reports, without a network.
+//! Rounds in, changes out: a watch's results from reports, without a network.
 
 use std::fmt::Write as _;
 
@@ -78,7 +78,7 @@ fn what_only_a_full_round_sees_is_no_change_in_a_light_one() {
     assert_eq!(observe(REACHABLE, Depth::Light, 15), 1);
     assert_eq!(observe(DOUBTED, Depth::Full, 20), 1);
     assert_eq!(observe(REACHABLE, Depth::Full, 25), 1);
-    // A light round that saw it takes it back as well: there the first server fails, and the next one is asked.
+    // A light round that saw it also reports its end: there the first server fails, and the next one is queried.
     assert_eq!(observe(DOUBTED, Depth::Light, 30), 1);
     assert_eq!(observe(REACHABLE, Depth::Light, 35), 1);
 }
@@ -178,7 +178,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
     assert_eq!((sql(&stands), stands.summary.degraded), (Verdict::Degraded, 1));
     assert_eq!(stands.findings, full.findings);
 
-    // Only of what blocked is what was known of the causes of yesterday.
+    // Only for blocked endpoints is the previous cause shown.
     let mut light = round("key-vault/", SILENT);
     let told = watch.observe(&light, Depth::Light, at(10));
     assert_eq!(told.len(), 1);

@@ -1,4 +1,4 @@
-//! The rules that mend: what is in them, that they stay the same, and that real parsers take them.
+//! The rules that fix a report: what they contain, that they stay the same, and that real parsers accept them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::made;
 
-/// What the flags say.
+/// The values of the flags.
 #[derive(Clone)]
 struct Given {
     catalog: Catalog,
@@ -98,7 +98,7 @@ impl Given {
         RuleSet::new(basis, requirements)
     }
 
-    /// The rules for a report's endpoints: all, or those that the report misses.
+    /// The rules for a report's endpoints: all, or those that are missing.
     fn reported(&self, report: &Report, kind: RuleFamily, missing_only: bool) -> RenderedRules {
         let set = self.set(Requirement::of_report(report, &self.plan(), &self.selection()));
         let ids = missing(report, kind);
@@ -134,7 +134,7 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(text).collect()
 }
 
-/// Everything that can be asked for without a report.
+/// Every kind of output that needs no report.
 fn everything() -> Vec<(String, RenderedRules)> {
     let mut all = Vec::new();
     for cloud in Cloud::ALL {
@@ -205,7 +205,7 @@ fn the_documented_table_comes_out() {
         3
     );
     assert!(text(&rules["apim-in-ApiManagement-tcp-3443"]["description"]).starts_with("Inbound, required: "));
-    // Tested on request only, and gone: no rule.
+    // Only tested on request, and retired: no rule.
     assert!(!rules.keys().any(|name| name.contains("445") || name.contains("25028")));
 }
 
@@ -240,7 +240,7 @@ fn security_rules_keep_the_shape_of_the_arm_resource() {
                     "{which} {name}: {one}"
                 );
             }
-            // One tag a rule: what stands in a list is addresses.
+            // One tag per rule: lists contain addresses.
             if let Some(list) = properties.get("destinationAddressPrefixes") {
                 assert!(
                     texts(list)
@@ -333,7 +333,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
             assert_eq!(all.get(&name), Some(&rule), "{:?} {name}", given.only);
         }
     }
-    // What a user adds comes behind what was there.
+    // A user's additions come after the existing ones.
     let overlay = CatalogFile {
         name: "more.yaml".into(),
         bytes: b"dependencies:\n  - { id: mail, title: Mail, need: feature, impact: No mail., endpoints: [{ host: mail.example.org, port: 25, protocol: tcp }] }\n".to_vec(),
@@ -389,7 +389,7 @@ fn only_what_a_report_misses() {
     );
     let some = missing(RuleFamily::Nsg, true);
     let names: Vec<&str> = some.keys().map(String::as_str).collect();
-    // The whole rule, although only one of its ports is blocked: half of it would close the others.
+    // The complete rule, although only one of its ports is blocked: half of it would close the others.
     assert_eq!(names, ["apim-out-EventHub-tcp-5671-5672-443", "apim-out-Sql-tcp-1433"]);
     assert!(some.iter().all(|(name, rule)| all[name] == *rule));
     assert!(missing(RuleFamily::Routes, true).is_empty());
@@ -435,7 +435,7 @@ fn a_rule_is_missing_only_where_it_would_mend() {
             .into_keys()
             .collect::<Vec<_>>()
     };
-    // A name that does not resolve, a block page and a cut at the ClientHello all got past the NSG and the routes.
+    // A name that does not resolve, a block page and a cut at the ClientHello all passed the NSG and the routes.
     assert!(missing(RuleFamily::Nsg).is_empty(), "{:?}", missing(RuleFamily::Nsg));
     assert!(
         missing(RuleFamily::Routes).is_empty(),
@@ -672,7 +672,7 @@ fn bicep_parses() {
     }
 }
 
-/// The flags of each command, as `--help` of the Azure CLI lists them.
+/// The flags of each command, as in the Azure CLI's `--help`.
 const FLAGS: [(&str, &[&str]); 5] = [
     (
         "az network nsg rule create",
@@ -748,7 +748,7 @@ const FLAGS: [(&str, &[&str]); 5] = [
 /// A command and each of its flags with its values.
 type Command = (String, BTreeMap<String, Vec<String>>);
 
-/// What a shell makes of the lines: every `az` that it calls, in front of a policy whose groups exist or not.
+/// What a shell makes of the lines: every call of `az`, with a policy whose groups exist or not.
 fn called(rules: &RenderedRules, groups_exist: bool) -> Vec<Command> {
     const AZ: &str = r#"
         set -eu
@@ -823,7 +823,7 @@ fn az_lines_split_into_known_flags() {
     assert_eq!(sql.1["--source-port-ranges"], ["*"]);
 }
 
-/// A group that is created again loses what it held, and a second collection of one name is refused.
+/// Creating a group again deletes its contents, and a second collection with the same name is refused.
 #[test]
 fn rules_for_what_is_missing_are_added_one_by_one() {
     let from = given();
@@ -893,7 +893,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
     );
     let body = hcl::parse(&rules.render(Syntax::Terraform, &Style::default())).unwrap();
     let resource = body.blocks().find(|block| block.identifier() == "resource").unwrap();
-    // The parser leaves the escapes of templates in place.
+    // The parser keeps the escapes of templates.
     assert_eq!(
         hcl_text(resource.body(), "description")
             .replace("$${", "${")
@@ -969,7 +969,7 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
     let from = denied(&[("DenySql", 1000, "Deny", "Internet", "1433")]);
     let rules = nsg(&from);
     assert!((100..1000).contains(&priority_of(&rules, sql)));
-    // What is not denied stays where it was.
+    // Rules that nothing denies stay where they were.
     for rule in rules.rules.iter().filter(|rule| rule.name != sql) {
         assert_eq!(rule.priority, priority_of(&free, &rule.name), "{}", rule.name);
     }
@@ -977,7 +977,7 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
     assert!(!remarks(rules.clone()).contains("your own deny"));
     assert!(rules.clashes(from.network.as_ref().unwrap()).is_empty());
 
-    // A deny behind the regular number, or of something else, moves nothing.
+    // A deny after the regular number, or about something else, moves nothing.
     for elsewhere in [
         ("DenyAll", 4096, "Deny", "*", "*"),
         ("DenySsh", 100, "Deny", "*", "22"),
@@ -989,7 +989,7 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
             "{elsewhere:?}"
         );
     }
-    // What was applied before keeps its number.
+    // A rule that was applied before keeps its number.
     let again = denied(&[(sql, 150, "Allow", "Sql", "1433"), ("DenyAll", 200, "Deny", "*", "*")]);
     assert_eq!(priority_of(&nsg(&again), sql), 150);
 }
@@ -1033,8 +1033,8 @@ fn the_first_priority_is_the_users() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever stands in a group: no number twice, none that is taken, none behind a deny, and the same for a part of the
-    /// rules as for all of them.
+    /// With any contents of an NSG: no number twice, none that is taken, none after a deny, and the same for a part of
+    /// the rules as for all of them.
     #[test]
     fn priorities_fit_into_any_group(
         taken in prop::collection::btree_map(100u32..=4096, prop::sample::select(vec!["9", "443", "1433", "*"]), 0..60),
@@ -1087,7 +1087,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
     }
     assert_eq!(forced["apim-out-Internet-tcp-80"]["destinationAddressPrefix"], "*");
     assert_eq!(forced["apim-in-Internet-tcp-443"]["sourceAddressPrefix"], "*");
-    // Where that is unknown, the comment says so; JSON has none, and gets it beside.
+    // If that is not known, a comment says so; JSON has none, so the remark is separate.
     for syntax in [Syntax::Az, Syntax::Bicep, Syntax::Terraform] {
         let has = |is_forced, words: &str| made(is_forced).render(syntax, &Style::default()).contains(words);
         assert!(
@@ -1105,7 +1105,7 @@ fn where_nothing_is_the_internet_rules_say_so() {
     );
     assert_bicep(&made(None).render(Syntax::Bicep, &Style::default()), "unknown");
     assert!(hcl::parse(&made(None).render(Syntax::Terraform, &Style::default())).is_ok());
-    // Rules without the word need no remark.
+    // Rules without that tag need no remark.
     let sql = Given {
         only: &["sql"],
         is_forced: None,

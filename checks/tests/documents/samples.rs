@@ -146,7 +146,7 @@ impl Of {
     }
 }
 
-/// What became of an endpoint.
+/// The result for an endpoint.
 pub(crate) trait Became: Sized {
     fn became(self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self;
     fn blocked(self, cause: Cause, detail: &str) -> Self;
@@ -280,7 +280,7 @@ pub(crate) fn finding(
     }
 }
 
-/// What is handed over with a finding about one host.
+/// The hand-over of a finding about one host.
 fn handed_over(endpoint: &EndpointReport, owners: &[Owner], allow: &str) -> Handover {
     let at: Timestamp = "2026-11-21T20:00:00.25Z".parse().unwrap();
     let query = |target, language, title: &str, text: String| Query {
@@ -344,7 +344,7 @@ fn handed_over(endpoint: &EndpointReport, owners: &[Owner], allow: &str) -> Hand
     }
 }
 
-/// Everything that the documentation names for a small instance, all of it well.
+/// Every documented endpoint of a small instance, all reachable.
 pub(crate) fn healthy() -> Vec<EndpointReport> {
     let https = Protocol::Https;
     let mut endpoints = vec![DNS.at("168.63.129.16", 53, Protocol::Dns)];
@@ -574,7 +574,7 @@ pub(crate) fn broken_firewall() -> Report {
     report
 }
 
-/// Sixty endpoints, none of which answers.
+/// Sixty endpoints that do not answer.
 pub(crate) fn all_silent() -> Report {
     let mut endpoints = healthy();
     for n in 1..=34 {
@@ -685,7 +685,7 @@ pub(crate) fn interrupted() -> Report {
     report
 }
 
-/// Half of a name's addresses are dead, and a port answers without saying what it is.
+/// Half of a name's addresses are dead, and a port answers without identifying itself.
 pub(crate) fn doubtful() -> Report {
     let mut endpoints = healthy();
     replace(&mut endpoints, "sql/", |mut e| {
@@ -718,7 +718,7 @@ pub(crate) fn doubtful() -> Report {
     report(endpoints, vec![])
 }
 
-/// Negative tests: one holds, one does not, one cannot be said.
+/// Negative tests: one passes, one fails, one is undecided.
 pub(crate) fn must_be_blocked() -> Report {
     let https = Protocol::Https;
     let mut endpoints = healthy();
@@ -738,7 +738,7 @@ pub(crate) fn must_be_blocked() -> Report {
     report(endpoints, vec![])
 }
 
-/// Nothing but what need not answer.
+/// Only endpoints that need not answer.
 pub(crate) fn documented_only() -> Report {
     let endpoint = REVOCATION.documented().at("csp.digicert.com", 80, Protocol::Http);
     report(

@@ -1,4 +1,4 @@
-//! The schemas: in step with what is checked in, and true of whatever is written.
+//! The schemas: they match what is checked in, and every output matches them.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! DNS messages by hand (RFC 1035 §4): an answer must be able to be wrong in ways that no library lets one write.
+//! DNS messages by hand (RFC 1035 §4): an answer must be able to be wrong in ways that no library allows.
 
 use std::net::IpAddr;
 
@@ -14,17 +14,17 @@ const TYPE_TXT: u16 = 16;
 const TYPE_AAAA: u16 = 28;
 const CLASS_IN: u16 = 1;
 const TTL: u32 = 60;
-/// Where the question's name stands: right behind the header.
+/// The position of the name in the question: right after the header.
 const QUESTION: u16 = 0xc00c;
 
 /// One query, as far as an answer needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) id: u16,
-    /// In lower case, without the last dot.
+    /// In lower case, without the final dot.
     pub(super) name: String,
     pub(super) kind: u16,
-    /// The question section as it came, to be echoed.
+    /// The question section as received, to be echoed.
     question: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ impl Query {
         }
     }
 
-    /// The answer, whole.
+    /// The complete answer.
     pub(super) fn answer(&self, answer: &Answer) -> Vec<u8> {
         if let Some(rcode) = answer.rcode_for_ipv4.filter(|_| self.kind == TYPE_A) {
             return self.refuse(rcode);
@@ -128,17 +128,17 @@ impl Query {
         message
     }
 
-    /// An answer that has room for nothing: the TC bit.
+    /// An answer without space for anything: the TC bit.
     pub(super) fn truncated(&self) -> Vec<u8> {
         self.head(0, true, 0, 0)
     }
 
-    /// An answer with nothing but a response code.
+    /// An answer that contains only a response code.
     pub(super) fn refuse(&self, rcode: u8) -> Vec<u8> {
         self.head(rcode, false, 0, 0)
     }
 
-    /// An answer of as many TXT records (RFC 1035 §3.3.14) as a message has room for.
+    /// An answer with as many TXT records (RFC 1035 §3.3.14) as a message can contain.
     pub(super) fn bulky(&self) -> Vec<u8> {
         const RECORDS: usize = 230;
         let mut text = vec![255];
@@ -150,7 +150,7 @@ impl Query {
         message
     }
 
-    /// An answer whose record's name is a pointer to itself (RFC 1035 §4.1.4 gone wrong).
+    /// An answer whose record's name is a pointer to itself (an invalid use of RFC 1035 §4.1.4).
     pub(super) fn looped(&self) -> Vec<u8> {
         let mut message = self.head(0, false, 1, 0);
         let here = u16::try_from(message.len()).unwrap_or(0x3fff);
@@ -161,7 +161,7 @@ impl Query {
         message
     }
 
-    /// A record; the name that was asked is a pointer to the question (RFC 1035 §4.1.4), as servers write it.
+    /// A record; its name is a pointer to the question (RFC 1035 §4.1.4), as servers write it.
     fn write_record(&self, to: &mut Vec<u8>, owner: &str, kind: u16, data: &[u8]) {
         if owner == self.name {
             to.extend(QUESTION.to_be_bytes());
@@ -175,7 +175,7 @@ impl Query {
         to.extend(data);
     }
 
-    /// Header and question: QR, RD and RA set, and `TC` where asked for.
+    /// Header and question: QR, RD and RA set, and `TC` if requested.
     fn head(&self, rcode: u8, truncated: bool, answers: usize, authorities: usize) -> Vec<u8> {
         let flags = 0x8180 | (u16::from(truncated) << 9) | u16::from(rcode & 0x0f);
         let mut head = Vec::with_capacity(512);
@@ -197,7 +197,7 @@ fn write_name(to: &mut Vec<u8>, name: &str) {
     to.push(0);
 }
 
-/// A start of authority whose server says whose zone it is (RFC 1035 §3.3.13).
+/// An SOA record whose server identifies the zone's owner (RFC 1035 §3.3.13).
 fn soa(zone: &str, primary: Option<&str>) -> Vec<u8> {
     let mut data = Vec::new();
     write_name(&mut data, &primary.map_or_else(|| format!("ns1.{zone}"), str::to_owned));

@@ -10,7 +10,7 @@ const MAX_REQUEST: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: String,
-    /// Path and query, as they came.
+    /// Path and query, as received.
     pub(super) target: String,
     head: String,
     pub(super) body: String,
@@ -44,7 +44,7 @@ impl Request {
     }
 }
 
-/// Reads the next request; `None` where the client left, or never came to the point.
+/// Reads the next request; `None` if the client disconnected, or never sent a complete one.
 pub(super) async fn read<S: AsyncRead + Unpin>(io: &mut S, unread: &mut Vec<u8>) -> io::Result<Option<Request>> {
     let Some(end) = until(io, unread, |bytes| bytes.windows(4).position(|end| end == b"\r\n\r\n")).await? else {
         return Ok(None);
@@ -73,7 +73,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(io: &mut S, unread: &mut Vec<u8>)
     Ok(Some(request))
 }
 
-/// Reads on until there is what is looked for.
+/// Reads until the delimiter is found.
 async fn until<S: AsyncRead + Unpin>(
     io: &mut S,
     bytes: &mut Vec<u8>,

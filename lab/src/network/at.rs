@@ -1,4 +1,4 @@
-//! A place in the network, as people write it.
+//! A place in the network, in its usual notation.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,7 @@ pub struct At {
     pub host: String,
     /// The port; none means all.
     pub port: Option<u16>,
-    /// TCP unless said otherwise.
+    /// TCP unless given.
     pub transport: Transport,
 }
 
@@ -54,7 +54,7 @@ impl At {
         }
     }
 
-    /// Whether `other` is one of the places meant; `*` means every host.
+    /// Whether `other` is one of the places; `*` means every host.
     pub fn covers(&self, other: &Self) -> bool {
         (self.host == "*" || self.host == other.host)
             && (self.port.is_none() || self.port == other.port)

@@ -1,29 +1,28 @@
-//! What lies between the VM and its router, and which packets a fault is about.
+//! The line between the VM and its router, and which packets a fault matches.
 
 use std::{net::Ipv4Addr, str::FromStr};
 
 use serde::Deserialize;
 
-/// The line to the router: how slow it is, and which devices are on the path.
+/// The line to the router: its speed, and the devices on the path.
 ///
-/// As soon as anything here is set, or a fault is only about some packets, every frame passes through a relay of the lab's
-/// own, which takes no module of the kernel.
+/// If anything here is set, or a fault matches some packets only, every frame passes through the lab's own relay, which
+/// needs no kernel module.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Line {
-    /// Milliseconds that a frame takes, each way.
+    /// Delay of a frame in milliseconds, in each direction.
     pub delay_ms: u64,
-    /// Kilobits in a second, each way; none means no limit.
+    /// Kilobits per second, in each direction; none means no limit.
     pub kbit: Option<u64>,
-    /// Bytes that wait at most where the rate is limited; what comes then is lost. None means 64 KiB.
+    /// Size of the queue in bytes if the rate is limited; frames beyond that are lost. None means 64 KiB.
     pub queue: Option<u64>,
-    /// Routers in a row before the VM's world. The first one answers in the gateway's place. Where there are none,
-    /// services at public addresses are farther away than a small TTL reaches, and nothing answers for one that
-    /// expired.
+    /// Routers in a row before the VM's world. The first one answers instead of the gateway. Without any, services at
+    /// public addresses are farther away than a low TTL reaches, and nothing answers for one that expired.
     pub hops: Vec<Hop>,
     /// A NAT on the path.
     pub nat: Option<Nat>,
-    /// What every decision by chance or by hash is drawn from: the same seed, the same decisions.
+    /// The seed of every random or hashed decision: the same seed gives the same decisions.
     pub seed: u64,
     /// Whether frames are relayed although nothing happens to them, so that they can be counted.
     pub counted: bool,
@@ -35,17 +34,17 @@ pub struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Hop {
-    /// It answers from this address when a packet's TTL runs out.
+    /// It answers from this address when a packet's TTL expires.
     At(Ipv4Addr),
     /// The same, at most once per second in total.
     Seldom(Ipv4Addr),
-    /// One of two that share the flows: the second has those from even ports on the VM ([`When::even`]).
+    /// One of two that share the flows: the second gets those from even ports on the VM ([`When::even`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
 }
 
-/// A NAT on the path, as far as ICMP errors tell of it.
+/// A NAT on the path, as far as ICMP errors show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nat {
@@ -61,7 +60,7 @@ pub struct Nat {
 pub enum NatErrors {
     /// None comes back.
     Lost,
-    /// The packet that they quote keeps the translated source, so that the VM knows no socket for it.
+    /// The quoted packet keeps the translated source, so that the VM finds no socket for it.
     Foreign,
     /// They come from the NAT's own address.
     Renamed,
@@ -98,8 +97,8 @@ impl TryFrom<String> for Hop {
     }
 }
 
-/// Which packets a fault is about, of all to its place; every condition must hold. None at all means every packet, and
-/// leaves the fault to the kernel.
+/// Which of the packets to its place a fault matches; every condition must be true. Without any, every packet, and the
+/// kernel implements the fault.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct When {
@@ -109,15 +108,15 @@ pub struct When {
     pub even: bool,
     /// Only these flows to each address and port, counted from 1 in the order of their first packets.
     pub nth: Vec<u32>,
-    /// Only flows that come after so many, over all places of the fault: a NAT that has run out of ports.
+    /// Only flows after this many, over all places of the fault: a NAT that has run out of ports.
     pub beyond: Option<u32>,
     /// Only packets of more bytes than this, IP header included.
     pub larger_than: Option<u16>,
     /// This share of the packets.
     pub chance: Option<f64>,
-    /// Only from so many milliseconds after the first packet of all …
+    /// Only from this many milliseconds after the very first packet …
     pub from_ms: Option<u64>,
-    /// … and until so many milliseconds after it.
+    /// … until this many milliseconds after it.
     pub until_ms: Option<u64>,
     /// Only on flows that are older than this, in milliseconds.
     pub age_ms: Option<u64>,
@@ -125,7 +124,7 @@ pub struct When {
     pub way: Option<Direction>,
     /// Only packets of this kind.
     pub on: Option<Kind>,
-    /// Behind so many of the hops, whose routers have looked at the TTL; 0 is the VM's own end.
+    /// Behind this many of the hops, whose routers have checked the TTL; 0 is the VM's own end.
     pub hop: Option<usize>,
 }
 
@@ -140,7 +139,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The other direction.
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
@@ -150,11 +149,11 @@ impl Direction {
     }
 }
 
-/// What a packet is to its connection.
+/// The role of a packet in its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// It opens one: SYN, or the SYN that answers it.
+    /// It opens one: SYN, or the SYN-ACK in reply.
     Syn,
     /// It carries data.
     Data,

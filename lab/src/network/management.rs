@@ -1,21 +1,22 @@
-//! What the platform knows of the instance and of the VM: Azure's management endpoint and the VM's metadata service.
+//! What the platform knows about the instance and the VM: Azure's management endpoint and the VM's metadata service.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The management endpoint of the public cloud and the metadata service, with everything that they are asked for. What is
-/// not said is healthy: every list of the instance is empty, and the VM has one managed identity that may read all.
+/// The management endpoint of the public cloud and the metadata service, with all of their documents. What is not
+/// mentioned is healthy: every list of the instance is empty, and the VM has one managed identity that may read
+/// everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Management {
-    /// What a GET gives, by path: below the instance (`backends`, empty for the instance itself), or from the root. A list
-    /// comes in pages of 100.
+    /// The reply to a GET, by path: below the instance (`backends`, empty for the instance itself), or from the root. A
+    /// list is returned in pages of 100.
     pub documents: BTreeMap<String, Given>,
-    /// What a POST leads to, by path.
+    /// The result of a POST, by path.
     pub operations: BTreeMap<String, Operation>,
-    /// What goes wrong, by path; `*` is everything below the management endpoint, and `token` a token's own refusal.
+    /// What goes wrong, by path; `*` is everything below the management endpoint, and `token` the refusal of a token.
     pub faults: BTreeMap<String, ManagementFault>,
     /// The managed identities of the VM.
     pub identities: Identities,
@@ -25,24 +26,24 @@ pub struct Management {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Given {
-    /// A list of the same entry, so many times; `{n}` in it becomes a number of its own.
+    /// A list of this many similar entries; `{n}` in an entry becomes its number.
     Repeated {
-        /// How often.
+        /// How many.
         repeat: usize,
         /// The entry.
         of: Value,
     },
-    /// As it is.
+    /// The document itself.
     Plain(Value),
 }
 
-/// What a POST leads to.
+/// The result of a POST.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Operation {
-    /// How often a request for the result is put off; 0 gives it at once.
+    /// How often a request for the result is delayed; 0 returns it at once.
     pub polls: u32,
-    /// The result; `{address}` in it becomes the destination of the request, where that has one.
+    /// The result; `{address}` in it becomes the destination in the request, if there is one.
     pub result: Value,
 }
 
@@ -50,17 +51,17 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ManagementFault {
-    /// The request is read, and no answer comes.
+    /// The request is read, and there is no reply.
     Silent,
     /// This status.
     Status(Refusal),
-    /// Each page leads to one more.
+    /// Each page links to one more.
     Endless,
     /// The next page is at another host.
     Elsewhere,
-    /// The operation has no end.
+    /// The operation never finishes.
     NeverEnds,
-    /// An answer of so many megabytes.
+    /// A reply of this many megabytes.
     Megabytes(usize),
     /// A web page.
     Html,
@@ -74,9 +75,9 @@ pub struct Refusal {
     pub code: u16,
     /// How long to wait, in seconds.
     pub retry_after: Option<u64>,
-    /// For so many requests only.
+    /// For this many requests only.
     pub times: Option<u32>,
-    /// The `code` of the error in the answer.
+    /// The `code` of the error in the reply.
     pub error: Option<String>,
 }
 
@@ -89,7 +90,7 @@ pub enum Identities {
     One,
     /// None.
     None,
-    /// Several that were assigned, of which the request must name one: [`CLIENT_ID`].
+    /// Several assigned ones, of which the request must name one: [`CLIENT_ID`].
     ///
     /// [`CLIENT_ID`]: crate::management::CLIENT_ID
     Several,

@@ -1,4 +1,4 @@
-//! What listens on a port: a protocol spoken well, and the ways in which it may be spoken badly.
+//! A listening service: a protocol, and the ways in which it may be implemented wrongly.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,15 +7,15 @@ use serde::Deserialize;
 use super::tls::Tls;
 use crate::management::Platform;
 
-/// One listener. Everything that is not said is healthy.
+/// One listener. Everything that is not mentioned is healthy.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
-    /// The protocol; a scenario that only changes a planned service leaves it out.
+    /// The protocol; a scenario that only changes a planned service omits it.
     pub speaks: Option<Speaks>,
     /// No listener: a reset, or an ICMP port unreachable.
     pub closed: bool,
-    /// The connection ends before its time.
+    /// The connection ends too early.
     pub cut: Option<Cut>,
     /// How fast the service writes.
     pub pace: Option<Pace>,
@@ -31,16 +31,16 @@ pub struct Service {
     pub smb: Smb,
     /// Its answer to a DCE/RPC bind.
     pub kms: Kms,
-    /// Its answer to `PING`; none means that it wants a password.
+    /// Its answer to `PING`; none means that it requires a password.
     pub redis: Option<String>,
     /// What it sends before any request.
     pub banner: Option<String>,
-    /// What it does in place of its protocol, step by step; inside TLS where its protocol begins with TLS. Without a
-    /// last `end` it says nothing more.
+    /// A script instead of its protocol, step by step; inside TLS if its protocol begins with TLS. Without a last `end`
+    /// it then sends nothing more.
     pub script: Option<Vec<Step>>,
     /// Its answer to an NTP packet.
     pub ntp: Ntp,
-    /// It is a door of the simulated platform.
+    /// It is an entry point of the simulated platform.
     #[serde(skip)]
     pub platform: Option<Arc<Platform>>,
 }
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// How its script ends, where it says so.
+    /// How its script ends, if it says so.
     pub(crate) fn script_end(&self) -> Option<&End> {
         match self.script.as_ref()?.last()? {
             Step::End(end) => Some(end),
@@ -67,7 +67,7 @@ impl Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaks {
-    /// Accepts, and says nothing but its banner.
+    /// Accepts, and sends nothing but its banner.
     Tcp,
     /// TLS, with HTTP inside.
     Tls,
@@ -91,7 +91,7 @@ pub enum Speaks {
     Ntp,
 }
 
-/// When and how a connection ends before its time.
+/// When and how a connection ends too early.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
@@ -109,9 +109,9 @@ pub enum After {
     Accept,
     /// At the client's first bytes: a `ClientHello`, a PRELOGIN, a request.
     FirstBytes,
-    /// Once so many bytes have come.
+    /// Once this many bytes have arrived.
     Bytes(usize),
-    /// At the client's next bytes after so many replies: after 1 reply of a TLS server the client has seen its chain.
+    /// At the client's next bytes after this many replies: after 1 reply of a TLS server the client has seen its chain.
     Replies(usize),
     /// Once TLS is established, before the first reply inside it.
     Handshake,
@@ -127,29 +127,29 @@ pub enum End {
     Reset,
     /// FIN.
     Close,
-    /// It does not end: nothing more is said.
+    /// It does not end: nothing more is sent.
     Silence,
-    /// A fatal TLS alert with this description (RFC 8446 §6), in the clear, then FIN.
+    /// A fatal TLS alert with this description (RFC 8446 §6), in plain text, then FIN.
     Alert(u8),
-    /// These words, then FIN.
+    /// This text, then FIN.
     Text(String),
     /// These bytes, in hexadecimal, then FIN.
     Hex(String),
 }
 
-/// One step of a service that plays by a script.
+/// One step of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Waits for the client's next bytes.
     Read,
-    /// Says these words.
+    /// Sends this text.
     Text(String),
-    /// Says these bytes, in hexadecimal.
+    /// Sends these bytes, in hexadecimal.
     Hex(String),
-    /// Says these words so many times.
+    /// Sends this text this many times.
     Repeat(u32, String),
-    /// Waits for so many milliseconds.
+    /// Waits for this many milliseconds.
     Pause(u64),
     /// Ends the connection.
     End(End),
@@ -177,11 +177,11 @@ impl Default for Pace {
     }
 }
 
-/// What an HTTP server answers. Everything absent: 200, and the kind of object that the path describes.
+/// What an HTTP server answers. If nothing is set: 200, and the kind of file that the path requests.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// A whole answer, ready made.
+    /// A complete predefined answer.
     pub page: Option<Page>,
     /// The status.
     pub status: Option<u16>,
@@ -191,7 +191,7 @@ pub struct Http {
     pub body: Option<String>,
     /// A typed body.
     pub object: Option<Object>,
-    /// A body of so many bytes.
+    /// A body of this many bytes.
     pub size: Option<u64>,
     /// Headers that never end.
     pub endless_headers: bool,
@@ -199,7 +199,7 @@ pub struct Http {
     pub clock_ahead: i64,
     /// Header lines without which the answer is 400, such as `Metadata: true`.
     pub demands: Vec<String>,
-    /// Answers to single paths.
+    /// Answers for single paths.
     pub paths: BTreeMap<String, Http>,
 }
 
@@ -211,15 +211,15 @@ pub enum Page {
     AzureFirewall,
     /// Squid: 403 and its error page.
     Squid,
-    /// Any proxy that wants to know who asks: 407.
+    /// Any proxy that requires a login: 407.
     ProxyLogin,
-    /// A captive portal: a redirect to a host of its own.
+    /// A captive portal: a redirect to its own host.
     Portal,
     /// A web filter: 403 and a page.
     FortiGuard,
 }
 
-/// A file whose first bytes tell what it is.
+/// A file whose first bytes identify its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {
@@ -229,7 +229,7 @@ pub enum Object {
     Certificate,
     /// A cabinet.
     Cabinet,
-    /// An OCSP response (RFC 6960 §4.2.1) that says "unauthorized".
+    /// An OCSP response (RFC 6960 §4.2.1) with the status "unauthorized".
     Ocsp,
 }
 
@@ -251,10 +251,10 @@ impl Default for Tds {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Amqp {
-    /// The same header, then the SASL mechanisms where it was the SASL header.
+    /// The same header, then the SASL mechanisms if it was the SASL header.
     #[default]
     Agree,
-    /// The header it would rather have, then FIN (AMQP 1.0 §2.2).
+    /// The header that it supports instead, then FIN (AMQP 1.0 §2.2).
     OtherHeader,
     /// The same header and nothing more.
     HeaderOnly,
@@ -278,7 +278,7 @@ pub enum Kms {
     /// `bind_ack`, accepted.
     #[default]
     Accept,
-    /// `bind_ack`, provider rejection: another interface is here.
+    /// `bind_ack`, provider rejection: another interface listens here.
     Reject,
     /// `bind_nak`.
     Nak,
@@ -286,7 +286,7 @@ pub enum Kms {
     Fault,
 }
 
-/// An NTP server's conduct.
+/// The behaviour of an NTP server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ntp {
@@ -309,15 +309,15 @@ pub enum NtpReply {
     WrongMode,
     /// Half a packet.
     Short,
-    /// Nothing.
+    /// No reply.
     Silent,
-    /// Bytes that are no NTP packet.
+    /// Bytes that are not an NTP packet.
     Garbage,
     /// Stratum 0 with this code: `DENY`, `RSTR`, `RATE`.
     Kiss(String),
-    /// This code first, the time from then on.
+    /// This code first, the time after that.
     KissThenGood(String),
-    /// Another client's timestamp as origin first, the time from then on.
+    /// Another client's timestamp as origin first, the time after that.
     WrongOriginThenGood,
     /// This stratum.
     Stratum(u8),

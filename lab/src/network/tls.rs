@@ -1,18 +1,18 @@
-//! How a service does TLS, and the certificate that it shows.
+//! How a service uses TLS, and the certificate that it presents.
 
 use serde::Deserialize;
 
-/// How a service does TLS.
+/// How a service uses TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    /// What it shows.
+    /// What it presents.
     pub certificate: Certificate,
-    /// The only version it speaks; none means 1.2 and 1.3.
+    /// The only version it supports; none means 1.2 and 1.3.
     pub version: Option<Version>,
-    /// It demands a certificate of the client, and does this when none comes.
+    /// It requires a client certificate, and does this if there is none.
     pub client_certificate: Option<Demand>,
-    /// It shows a certificate whose key it does not hold.
+    /// It presents a certificate whose key it does not have.
     pub wrong_key: bool,
 }
 
@@ -20,7 +20,7 @@ pub struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Version {
-    /// 1.0: an answer that no client of today takes.
+    /// 1.0: an answer that no current client accepts.
     Tls10,
     /// 1.2.
     Tls12,
@@ -38,7 +38,7 @@ pub enum Demand {
     Reset,
     /// FIN.
     Close,
-    /// Nothing more is said.
+    /// Nothing more is sent.
     Silence,
 }
 
@@ -46,7 +46,7 @@ pub enum Demand {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Certificate {
-    /// Who issued it.
+    /// The issuer.
     pub by: Authority,
     /// Its names; none means those of the host.
     pub names: Option<Vec<String>>,
@@ -54,33 +54,33 @@ pub struct Certificate {
     pub validity: Validity,
     /// What comes with it.
     pub chain: Chain,
-    /// The issuing authority's common name, where it is not the usual one.
+    /// The issuing CA's common name, if it is not the usual one.
     pub issuer: Option<String>,
     /// Where the issuer's certificate can be fetched (authority information access).
     pub aia: Option<String>,
-    /// The subject's common name, where it is not the first of its names.
+    /// The subject's common name, if it is not the first of its names.
     pub common_name: Option<String>,
-    /// The server's certificate is an authority's.
+    /// The server's certificate is a CA's.
     pub is_authority: bool,
-    /// The issuing authority's own certificate ended yesterday.
+    /// The issuing CA's own certificate expired yesterday.
     pub issuer_expired: bool,
 }
 
-/// Who issues certificates.
+/// The issuer of certificates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Authority {
-    /// Stands for the public authorities.
+    /// Represents the public CAs.
     #[default]
     Public,
-    /// Stands for Microsoft's product roots, which only Windows trusts.
+    /// Represents Microsoft's product roots, which only Windows trusts.
     Microsoft,
-    /// Stands for `DigiCert` Global Root CA, which Mozilla no longer trusts.
+    /// Represents `DigiCert` Global Root CA, which Mozilla no longer trusts.
     Digicert,
-    /// Stands for Microsoft TLS RSA Root G2, which no list of roots holds: [`Self::Digicert`] vouches for it by a
-    /// cross-signed certificate.
+    /// Represents Microsoft TLS RSA Root G2, which is in no list of roots: [`Self::Digicert`] has signed it (a
+    /// cross-signed certificate).
     CrossSigned,
-    /// A company's own, for breaking TLS open at its firewall.
+    /// A company's own, for TLS inspection at its firewall.
     Inspection,
     /// An untrusted one.
     Private,
@@ -93,27 +93,27 @@ pub enum Validity {
     /// From a month ago for most of a year.
     #[default]
     Now,
-    /// It ended yesterday.
+    /// It expired yesterday.
     Expired,
-    /// It starts tomorrow.
+    /// It becomes valid tomorrow.
     NotYet,
-    /// It ends in so many days.
+    /// It expires in this many days.
     EndsIn(i64),
 }
 
-/// What a server sends beside its leaf.
+/// What a server sends in addition to its leaf.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
-    /// The issuing authority, whose own issuer is the root, and the cross-signed certificate of that where there is one.
+    /// The issuing CA, whose own issuer is the root, and the root's cross-signed certificate if there is one.
     #[default]
     Full,
-    /// The issuing authority, and nothing that would link it to a root.
+    /// The issuing CA, and nothing that would link it to a root.
     WithoutCross,
-    /// The issuing authority and the root.
+    /// The issuing CA and the root.
     WithRoot,
     /// Nothing: the client has to find the issuer.
     LeafOnly,
-    /// The leaf is its own issuer.
+    /// The leaf is self-signed.
     SelfSigned,
 }

@@ -1,4 +1,4 @@
-//! Chance that can be repeated: numbers drawn from a seed and from what they are for.
+//! Repeatable randomness: numbers drawn from a seed and from what they are for.
 
 /// A number from 0 to 1, the same for the same seed and parts.
 pub(super) fn draw(seed: u64, parts: &[u64]) -> f64 {

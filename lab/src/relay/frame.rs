@@ -11,7 +11,7 @@ const SHORTEST_HEADER: usize = 20;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-/// How much of a packet an ICMP error quotes, as Linux does (RFC 1812 §4.3.2.3).
+/// How much of a packet an ICMP error quotes, as in Linux (RFC 1812 §4.3.2.3).
 const LONGEST_QUOTE: usize = 548;
 
 /// The address of a NAT on its far side (RFC 5737, TEST-NET-3).
@@ -22,23 +22,23 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-/// What a frame carries, as far as a router or a firewall looks at it.
+/// The content of a frame, as far as a router or a firewall reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) source: Ipv4Addr,
     pub(super) destination: Ipv4Addr,
-    /// Bytes of the packet, IP header included.
+    /// Size of the packet, including the IP header.
     pub(super) length: u16,
     pub(super) ttl: u8,
-    /// Source and destination port, where it has any.
+    /// Source and destination port, if it has any.
     pub(super) ports: Option<(Transport, u16, u16)>,
     pub(super) is_syn: bool,
-    /// Bytes behind the transport's header.
+    /// Size of the data after the transport's header.
     pub(super) payload: usize,
     header: usize,
 }
 
-/// Looks at a frame; `None` for anything but IPv4.
+/// Parses a frame; `None` for anything but IPv4.
 pub(super) fn view(frame: &[u8]) -> Option<View> {
     let packet = frame.get(ETHERNET..)?;
     if frame.get(12..ETHERNET)? != IPV4 || packet.len() < SHORTEST_HEADER || packet[0] >> 4 != 4 {
@@ -77,7 +77,7 @@ fn address(bytes: &[u8]) -> Ipv4Addr {
     Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])
 }
 
-/// Takes one from the TTL; the caller has seen that there is something to take.
+/// Decrements the TTL; the caller has checked that it is not zero.
 pub(super) fn step(frame: &mut [u8], view: &View) {
     let header = ETHERNET..ETHERNET + view.header;
     frame[ETHERNET + 8] = frame[ETHERNET + 8].saturating_sub(1);
@@ -92,7 +92,7 @@ pub(super) fn translate(frame: &mut [u8], view: &View) {
     }
 }
 
-/// Computes the transport's checksum, which the sender's kernel leaves to a network card that is not there.
+/// Computes the transport's checksum, which the sender's kernel leaves to a network card that does not exist here.
 pub(super) fn mend(frame: &mut [u8], view: &View) {
     let body = ETHERNET + view.header..ETHERNET + usize::from(view.length);
     match view.ports {
@@ -108,19 +108,19 @@ pub(super) fn mend(frame: &mut [u8], view: &View) {
     }
 }
 
-/// A reset in the destination's name, for the sender of this segment.
+/// A reset from the destination's address, for the sender of this segment.
 pub(super) fn reset(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     Some(segment.answer(RST | ACK))
 }
 
-/// A FIN in the destination's name, for the sender of this segment.
+/// A FIN from the destination's address, for the sender of this segment.
 pub(super) fn fin(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     Some(segment.answer(FIN | ACK))
 }
 
-/// A reset in the sender's name, for the receiver of this segment; a SYN has opened nothing yet.
+/// A reset from the sender's address, for the receiver of this segment; a SYN has not opened anything yet.
 pub(super) fn abandon(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     if segment.view.is_syn {
@@ -151,7 +151,7 @@ pub(super) fn icmp_error(frame: &[u8], view: &View, from: Ipv4Addr, kind: u8, co
     packet(ethernet(frame, true), (from, view.source), ICMP, message)
 }
 
-/// A TCP segment, with what an answer to it needs.
+/// A TCP segment, with what is needed to answer it.
 struct Segment<'a> {
     frame: &'a [u8],
     view: View,
@@ -231,7 +231,7 @@ fn pseudo_header(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, length: usize) -> u
     high(from) + low(from) + high(to) + low(to) + u32::from(protocol) + length
 }
 
-/// Writes the Internet checksum (RFC 1071) of a range at a place within it.
+/// Writes the Internet checksum (RFC 1071) of a range at a position within it.
 fn write_checksum(bytes: &mut [u8], range: Range<usize>, at: usize, start: u32) {
     bytes[at..at + 2].fill(0);
     let words = bytes[range].chunks(2);
@@ -281,7 +281,7 @@ mod tests {
         packet(ethernet, (A, B), TCP, body)
     }
 
-    /// The sum over a range that holds its own checksum.
+    /// The sum over a range that contains its own checksum.
     fn is_sound(frame: &[u8]) -> bool {
         let seen = view(frame).unwrap();
         let mut again = frame.to_vec();
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_known_packet_has_the_known_checksums() {
-        // RFC 1071 worked by hand: a UDP datagram from 10.1.0.4:7 to 20.0.0.1:7 with "hi" in it.
+        // RFC 1071 calculated by hand: a UDP datagram from 10.1.0.4:7 to 20.0.0.1:7 with "hi" in it.
         let body = [0, 7, 0, 7, 0, 10, 0, 0, b'h', b'i'].to_vec();
         let frame = packet([[0_u8; 12].as_slice(), &IPV4].concat(), (A, B), UDP, body);
         let sum = 0x0a01 + 0x0004 + 0x1400 + 0x0001 + 17 + 10 + 7 + 7 + 10 + 0x6869_u32;

@@ -1,4 +1,4 @@
-//! Sockets that take and give whole frames (packet(7)).
+//! Sockets for whole frames (packet(7)).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -16,7 +16,7 @@ use nix::{
 const LONGEST_FRAME: usize = 65_536;
 /// `sll_pkttype` of a frame that we sent ourselves (`linux/if_packet.h`).
 const OUTGOING: u8 = 4;
-/// As much as an ordinary user may ask for; the kernel takes less where its limit is lower.
+/// The most that an ordinary user may request; the kernel reduces it if its limit is lower.
 const BUFFER: usize = 1 << 20;
 
 /// One end of the relay.
@@ -35,7 +35,7 @@ impl Socket {
             SockProtocol::EthAll,
         )
         .context("a packet socket")?;
-        // Its link-level address, as the kernel lists it, carries the index that bind wants.
+        // Its link-level address, as the kernel lists it, contains the index that bind needs.
         let link = getifaddrs()?
             .filter(|listed| listed.interface_name == interface)
             .find_map(|listed| listed.address?.as_link_addr().copied())
@@ -48,21 +48,21 @@ impl Socket {
         })
     }
 
-    /// The next frame that came from outside; `None` where there is none now.
+    /// The next frame that arrived; `None` if there is none now.
     pub(super) fn take(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             match recvfrom::<LinkAddr>(self.descriptor.as_raw_fd(), &mut self.buffer) {
                 Ok((_, Some(from))) if from.pkttype() == OUTGOING => {}
                 Ok((length, _)) => return Ok(self.buffer.get(..length).map(<[u8]>::to_vec)),
                 Err(Errno::EAGAIN) => return Ok(None),
-                // The interface is not up yet, or no more.
+                // The interface is not up yet, or not any more.
                 Err(Errno::ENETDOWN | Errno::EINTR) => {}
                 Err(error) => return Err(anyhow!(error).context("taking a frame")),
             }
         }
     }
 
-    /// Sends a frame; what the kernel has no room for is lost, as on any line.
+    /// Sends a frame; a frame for which the kernel has no space is lost, as on any line.
     pub(super) fn give(&self, frame: &[u8]) {
         let _ = send(self.descriptor.as_raw_fd(), frame, MsgFlags::empty());
     }

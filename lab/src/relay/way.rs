@@ -1,4 +1,4 @@
-//! What happens to each frame on its way: pure decisions, from data, a seed and the frames so far.
+//! What happens to each frame on the line: pure decisions, from data, a seed and the frames so far.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use crate::{
     wire::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
-/// What waits at most where the rate is limited and nothing else is said.
+/// Size of the queue if the rate is limited and nothing else is given.
 const QUEUE: u64 = 64 * 1024;
 
-/// A frame that has been let through, or that answers one.
+/// A frame that was let through, or that answers one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parcel {
     /// When it arrives.
@@ -38,13 +38,13 @@ pub struct Flow {
     pub source: u16,
     /// The far end.
     pub destination: (Ipv4Addr, u16),
-    /// Which one it is of all to the same place, counted from 1.
+    /// Its number among all flows to the same place, from 1.
     pub nth: u32,
-    /// Whether any of its packets had so small a TTL that only the first hops were meant.
+    /// Whether any of its packets had so low a TTL that only the first hops were meant.
     pub near: bool,
-    /// Packets from the VM, lost ones included.
+    /// Packets from the VM, including lost ones.
     pub out: u32,
-    /// Packets to the VM, lost ones included.
+    /// Packets to the VM, including lost ones.
     pub back: u32,
 }
 
@@ -56,22 +56,22 @@ struct Key {
     destination: (Ipv4Addr, u16),
 }
 
-/// What the decisions about a flow rest on.
+/// The input for decisions about a flow.
 #[derive(Debug)]
 struct Known {
     flow: Flow,
     began: Instant,
-    /// It was ended in one end's name, and nothing more comes through.
+    /// It was ended from one end's address, and nothing more gets through.
     ended: bool,
 }
 
-/// A fault that is only about some packets.
+/// A fault that matches some packets only.
 #[derive(Debug)]
 struct Rule {
     places: Vec<Place>,
     does: FaultKind,
     when: When,
-    /// The flows that it would be about but for the rest of its conditions, in order.
+    /// The flows that match apart from its other conditions, in order.
     flows: Vec<Key>,
 }
 
@@ -85,9 +85,9 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Traceroute {
     line: Line,
-    /// The ports that a firewall takes, and behind which of the hops; behind all of them where there are not so many.
+    /// The ports that a firewall intercepts, and behind which of the hops; behind all of them if there are fewer.
     gates: Vec<(u16, usize)>,
-    /// When each hop that seldom answers did so last.
+    /// When each rate-limited hop last answered.
     answered: HashMap<usize, Instant>,
     rules: Vec<Rule>,
     flows: HashMap<Key, Known>,
@@ -96,9 +96,9 @@ pub(super) struct Traceroute {
     numbers: HashMap<(Transport, Ipv4Addr, u16), u32>,
     began: Option<Instant>,
     lanes: HashMap<Direction, Lane>,
-    /// Packets without a flow, for the chance of each.
+    /// Packets without a flow, for the random decision about each.
     strays: u64,
-    /// What left the VM, where the line is recorded.
+    /// The frames that left the VM, if the line is recorded.
     sent: Vec<Vec<u8>>,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Traceroute {
 enum Fate {
     Passes,
     Lost,
-    /// It is lost, and these go out in its place.
+    /// It is lost, and these are sent instead.
     Answered(Vec<(Direction, Vec<u8>)>),
 }
 
@@ -131,7 +131,7 @@ impl Traceroute {
         }
     }
 
-    /// Puts a network's faults in force, as far as they are the relay's.
+    /// Applies those of a network's faults that the relay implements.
     pub(super) fn add(&mut self, network: &Network) -> anyhow::Result<()> {
         for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
             let Fault { to, does, when } = fault;
@@ -145,7 +145,7 @@ impl Traceroute {
         Ok(())
     }
 
-    /// Takes every fault back.
+    /// Removes every fault.
     pub(super) fn lift(&mut self) {
         self.rules.clear();
     }
@@ -161,13 +161,13 @@ impl Traceroute {
         known.map(|known| known.flow.clone()).collect()
     }
 
-    /// Every frame that has left the VM so far, lost ones included, but for the lab's own echoes; none unless the line is
-    /// recorded.
+    /// Every frame that has left the VM so far, including lost ones, except for the lab's own echoes; none unless the
+    /// line is recorded.
     pub(super) fn sent(&self) -> Vec<Vec<u8>> {
         self.sent.clone()
     }
 
-    /// What comes of a frame that enters the line in this direction.
+    /// What happens to a frame that enters the line in this direction.
     pub(super) fn treat(&mut self, way: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<Parcel> {
         let view = frame::view(&frame);
         let key = view.as_ref().and_then(|view| key(way, view));
@@ -224,7 +224,7 @@ impl Traceroute {
         }
     }
 
-    /// Past the faults and the routers on the path, in the order in which they stand.
+    /// Past the faults and the routers on the path, in order.
     fn travel(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> Fate {
         if way == Direction::Out && self.is_too_far(frame, key) {
             return Fate::Lost;
@@ -235,8 +235,8 @@ impl Traceroute {
             Direction::Back => (0..=distance).rev().collect(),
         };
         for place in places {
-            // The router at a place has looked at the TTL before anything there happens to the packet; on the return
-            // path it comes after it.
+            // The router at a place checks the TTL before anything there happens to the packet; on the return path it
+            // does so afterwards.
             if way == Direction::Out
                 && place > 0
                 && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
@@ -256,7 +256,7 @@ impl Traceroute {
         Fate::Passes
     }
 
-    /// Whether a packet's TTL ends on a way of which nothing is said.
+    /// Whether a packet's TTL expires on a path without described hops.
     fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
         self.line.hops.is_empty()
@@ -265,13 +265,14 @@ impl Traceroute {
             && key.is_none_or(|key| self.gate(key).is_none())
     }
 
-    /// The firewall that takes a flow: behind which hop.
+    /// The firewall that intercepts a flow: behind which hop.
     fn gate(&self, key: Key) -> Option<usize> {
         let takes = |(port, _): &&(u16, _)| key.transport == Transport::Tcp && *port == key.destination.1;
         self.gates.iter().find(takes).map(|(_, hop)| *hop)
     }
 
-    /// How many routers stand before what answers: a firewall that takes the port may be nearer than the service.
+    /// How many routers are before the device that answers: a firewall that intercepts the port may be nearer than the
+    /// service.
     fn distance(&self, key: Key) -> usize {
         let all = self.line.hops.len();
         self.gate(key).map_or(all, |hop| hop.min(all))
@@ -313,7 +314,7 @@ impl Traceroute {
         Fate::Answered(vec![(way.reversed(), frame::icmp_error(frame, &view, from, 11, 0, 0))])
     }
 
-    /// Who answers at a hop for a TTL that has run out.
+    /// Which hop answers for a TTL that expired.
     fn sender(&mut self, key: Option<Key>, place: usize, now: Instant) -> Option<Ipv4Addr> {
         match *self.line.hops.get(place.checked_sub(1)?)? {
             Hop::Silent => None,
@@ -356,7 +357,7 @@ impl Traceroute {
         Fate::Passes
     }
 
-    /// Whether a fault is about this packet.
+    /// Whether a fault matches this packet.
     fn applies(&mut self, index: usize, way: Direction, view: &View, key: Option<Key>, now: Instant) -> bool {
         let far = match way {
             Direction::Out => view.destination,
@@ -383,7 +384,7 @@ impl Traceroute {
         passes && self.is_of_the_flows(index, key, now) && self.draws(index, way, key)
     }
 
-    /// Whether the packet's flow is one that the fault is about.
+    /// Whether a fault matches the packet's flow.
     fn is_of_the_flows(&mut self, index: usize, key: Option<Key>, now: Instant) -> bool {
         let rule = &mut self.rules[index];
         let when = &rule.when;
@@ -407,7 +408,7 @@ impl Traceroute {
             && when.age_ms.is_none_or(|limit| age > Duration::from_millis(limit))
     }
 
-    /// Whether chance is for it. A packet's chance hangs on what it is, not on when it came: the n-th packet of the n-th
+    /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
     /// flow to a place.
     fn draws(&self, index: usize, way: Direction, key: Option<Key>) -> bool {
         let Some(share) = self.rules[index].when.chance else {
@@ -430,7 +431,7 @@ impl Traceroute {
         chance::draw(self.line.seed, &parts) < share
     }
 
-    /// What goes out instead of a packet that a fault is about.
+    /// What is sent instead of a packet that a fault matches.
     fn answer(&self, index: usize, way: Direction, frame: &[u8], view: &View) -> Fate {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
@@ -459,12 +460,12 @@ impl Traceroute {
             FaultKind::TtlExceeded => icmp(11, 0, 0),
             FaultKind::Reset => end(frame::reset(frame)),
             FaultKind::Close => end(frame::fin(frame)),
-            // Those of the VM itself never come here.
+            // Those of the VM itself are never here.
             _ => Fate::Lost,
         }
     }
 
-    /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether.
+    /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether it does.
     fn send(&mut self, way: Direction, frame: Vec<u8>, now: Instant) -> Option<Parcel> {
         let mut due = now;
         if let Some(kbit) = self.line.kbit.filter(|kbit| *kbit > 0) {
@@ -503,7 +504,7 @@ fn key(way: Direction, view: &View) -> Option<Key> {
     })
 }
 
-/// What a hash of both addresses and ports is made of; the VM's address is always the same.
+/// The input for a hash of both addresses and ports; the VM's address is always the same.
 fn hashed(key: Key) -> [u64; 3] {
     let (address, port) = key.destination;
     [
@@ -590,7 +591,7 @@ mod tests {
                 parcels.iter().map(|parcel| parcel.due - now).collect()
             })
             .collect();
-        // 54 bytes take 54 ms at a kilobyte in a second; two wait, and the next finds the queue full.
+        // 54 bytes take 54 ms at one kilobyte per second; two wait, and the next finds the queue full.
         let ms = Duration::from_millis;
         assert_eq!(arrivals, [vec![ms(804)], vec![ms(858)], vec![ms(912)], vec![]]);
     }
@@ -615,7 +616,7 @@ mod tests {
         assert_eq!(seen(2, 80), [(Direction::Out, vm)]);
     }
 
-    /// Who answers a SYN from this port with this TTL, and whether it quotes the VM.
+    /// Which hop answers a SYN from this port with this TTL, and whether it quotes the VM.
     fn hears(way: &mut Traceroute, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
         let parcels = way.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
         let back = parcels.iter().find(|parcel| parcel.way == Direction::Back)?;

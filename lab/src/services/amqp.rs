@@ -14,7 +14,7 @@ const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
 /// Protocol 3: SASL (§5.3.1).
 const SASL_HEADER: &[u8; 8] = b"AMQP\x03\x01\x00\x00";
 
-/// The upgrade on port 5672: the client asks for TLS, the server agrees.
+/// The upgrade on port 5672: the client requests TLS, the server agrees.
 pub(super) async fn agree_on_tls(line: &mut Line, amqp: Amqp) -> io::Result<()> {
     let mut header = [0; 8];
     line.read_exact(&mut header).await?;
@@ -25,7 +25,7 @@ pub(super) async fn agree_on_tls(line: &mut Line, amqp: Amqp) -> io::Result<()> 
     line.write_all(TLS_HEADER).await
 }
 
-/// What is said inside TLS.
+/// The exchange inside TLS.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, amqp: Amqp) -> io::Result<()> {
     let mut header = [0; 8];
     io.read_exact(&mut header).await?;

@@ -1,4 +1,4 @@
-//! HTTP/1.1, one request per connection: whatever a scenario wants the answer to be.
+//! HTTP/1.1, one request per connection, with the answers that a scenario wants.
 
 use std::{fmt::Write, io};
 
@@ -44,7 +44,7 @@ where
     io.flush().await
 }
 
-/// A middlebox's whole answer.
+/// A middlebox's complete answer.
 pub(crate) fn page(page: Page) -> Vec<u8> {
     let (status, headers, body) = match page {
         Page::AzureFirewall => (
@@ -80,7 +80,7 @@ pub(crate) fn page(page: Page) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
 }
 
-/// Whether a request has a header line, whatever the case of its name.
+/// Whether a request has a header line, in any case.
 fn has_line(request: &str, wanted: &str) -> bool {
     let parts = |line: &str| {
         line.split_once(':')
@@ -89,7 +89,7 @@ fn has_line(request: &str, wanted: &str) -> bool {
     request.lines().any(|line| parts(line) == parts(wanted))
 }
 
-/// Reads a request's head, or `None` where the client left or never came to the point.
+/// Reads a request's head, or `None` if the client disconnected or never sent a complete one.
 async fn request_head<S: AsyncRead + Unpin>(io: &mut S) -> io::Result<Option<String>> {
     let (mut head, mut part) = (Vec::new(), [0; 4096]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -125,13 +125,13 @@ fn body(http: &Http, path: &str, pki: &Pki) -> Vec<u8> {
         Some(Object::Crl) => pki.revocation_list(Authority::Public),
         Some(Object::Certificate) => pki.root_der(Authority::Public),
         Some(Object::Cabinet) => [b"MSCF".as_slice(), &[0; 60]].concat(),
-        // OCSPResponse with nothing but a status: unauthorized.
+        // An OCSPResponse that contains only a status: unauthorized.
         Some(Object::Ocsp) => vec![0x30, 3, 0x0a, 1, 6],
         None => Vec::new(),
     }
 }
 
-/// What a path of the catalog leads to: by its ending, or an OCSP request in base64 (RFC 6960 appendix A.1).
+/// The kind of file at a path of the catalog: by its extension, or an OCSP request in base64 (RFC 6960 appendix A.1).
 fn object_of(path: &str) -> Option<Object> {
     let ends = |ending: &str| path.to_ascii_lowercase().ends_with(ending);
     if ends(".crl") {
@@ -175,7 +175,7 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The date of RFC 9110 §5.6.7, so many seconds ahead.
+/// The date of RFC 9110 §5.6.7, this many seconds ahead.
 fn date(ahead: i64) -> String {
     let at = time::OffsetDateTime::now_utc() + time::Duration::seconds(ahead);
     let (weekday, month) = (at.weekday().to_string(), at.month().to_string());

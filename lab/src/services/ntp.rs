@@ -10,7 +10,7 @@ const ERA: u64 = 2_208_988_800;
 const MODE_CLIENT: u8 = 3;
 const MODE_SERVER: u8 = 4;
 
-/// The answer to a datagram, or `None` for silence; `count` is how many came before it.
+/// The answer to a datagram, or `None` for no reply; `count` is how many came before it.
 pub(crate) fn answer(ntp: &Ntp, datagram: &[u8], count: u32) -> Option<Vec<u8>> {
     let origin = datagram.get(40..PACKET)?;
     let time = timestamp(ntp.clock_ahead);

@@ -1,4 +1,4 @@
-//! Redis: one answer to whatever comes first.
+//! Redis: one answer to any request.
 
 use std::io;
 

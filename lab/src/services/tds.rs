@@ -1,5 +1,4 @@
-//! SQL Server: PRELOGIN, then TLS inside TDS packets (MS-TDS 2.2.6.5, 3.3.5.1). What a login would begin with is where
-//! it ends.
+//! SQL Server: PRELOGIN, then TLS inside TDS packets (MS-TDS 2.2.6.5, 3.3.5.1). It ends where a login would begin.
 
 use std::{
     io,
@@ -37,7 +36,7 @@ pub(super) async fn serve(line: &mut Line, port: &Port) -> io::Result<()> {
     idle(&mut inside).await
 }
 
-/// VERSION and ENCRYPTION, as a SQL server of version 12 gives them.
+/// VERSION and ENCRYPTION, as in the reply of a SQL server of version 12.
 fn prelogin_reply(encryption: u8) -> Vec<u8> {
     let options = [0x00, 0, 11, 0, 6, 0x01, 0, 17, 0, 1, 0xff];
     let version = [12, 0, 0x07, 0xd0, 0, 0];
@@ -61,13 +60,13 @@ struct TdsFramed<S> {
     io: S,
     /// What the layer above has written since the last flush.
     out: Vec<u8>,
-    /// The packets on their way, and how far they are.
+    /// The packets being sent, and how much of them has been sent.
     framed: Vec<u8>,
     sent: usize,
-    /// The header of the packet that is being read, and how much of it is there.
+    /// The header of the packet being read, and how many of its bytes have been read.
     header: [u8; HEADER],
     have: usize,
-    /// What is still to come of its content.
+    /// The rest of its content.
     left: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Certificate authorities: a root, and the intermediates that issue in its name.
+//! Certificate authorities: a root, and the intermediates that issue certificates.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ type Ca = CertifiedIssuer<'static, KeyPair>;
 pub(super) struct Issuing {
     role: Authority,
     pub(super) root: Ca,
-    /// The root once more, signed by another authority.
+    /// The root, cross-signed by another CA.
     pub(super) cross: Option<Certificate>,
     intermediates: Mutex<HashMap<String, Arc<Ca>>>,
 }
@@ -35,7 +35,7 @@ impl Issuing {
         }
     }
 
-    /// An authority that is only known through another one, which cross-signs its root.
+    /// A CA that is only known through another one, which cross-signs its root.
     pub(super) fn cross_signed(role: Authority, other: &Self) -> Self {
         let alone = Self::new(role);
         let params = ca(&format!("{} Root CA", name(role)), organization(role));
@@ -83,7 +83,7 @@ impl Issuing {
     }
 }
 
-/// Where Azure's authorities say that the certificates above them can be fetched.
+/// Where Azure's CAs publish the certificates above them.
 const CROSS_CERTIFICATES: &str = "http://caissuers.microsoft.com/pkiops/certs/root.crt";
 
 /// Authority information access with one `caIssuers` URL (RFC 5280 §4.2.2.1).

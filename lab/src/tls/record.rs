@@ -1,6 +1,6 @@
-//! TLS records as bytes, where a library would be too well-behaved, and a look into a `ClientHello`.
+//! TLS records as bytes, where a library would not allow errors, and a parser for `ClientHello`.
 
-/// A fatal alert in the clear (RFC 8446 §6).
+/// A fatal alert in plain text (RFC 8446 §6).
 pub(crate) fn alert(description: u8) -> Vec<u8> {
     vec![21, 3, 3, 0, 2, 2, description]
 }
@@ -14,12 +14,12 @@ pub(crate) fn tls10_server_hello() -> Vec<u8> {
     [vec![22, 3, 1, 0, length + 4, 2, 0, 0, length], body].concat()
 }
 
-/// What the first bytes of a client amount to.
+/// The meaning of a client's first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FirstWords {
-    /// There must be more to come.
+    /// Incomplete.
     Incomplete,
-    /// A whole `ClientHello`, with or without a server name.
+    /// A complete `ClientHello`, with or without a server name.
     Hello(Option<String>),
     /// An HTTP request, with its `Host` if it has one.
     Request(Option<String>),
@@ -27,7 +27,7 @@ pub(crate) enum FirstWords {
     Other,
 }
 
-/// Reads as much of a client's first bytes as name the host it wants.
+/// Reads the host from a client's first bytes.
 pub(crate) fn first_words(bytes: &[u8]) -> FirstWords {
     match bytes.first() {
         None => FirstWords::Incomplete,

@@ -1,4 +1,4 @@
-//! The plainest of clients: one socket, one exchange, and what the kernel says about it.
+//! The simplest clients: one socket, one exchange, and what the kernel reports about it.
 
 use std::{
     io::{self, IoSliceMut, Read, Write},
@@ -26,7 +26,7 @@ pub(crate) enum Attempt {
     Failed(i32, Option<(u8, u8, Ipv4Addr)>),
 }
 
-/// Connects once, asking the kernel for what the network said.
+/// Connects once, and requests ICMP errors from the kernel.
 pub(crate) fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
     let to: SocketAddr = to.parse()?;
     let SocketAddr::V4(v4) = to else {
@@ -76,7 +76,7 @@ pub(crate) fn open(to: &str) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// What a stream says until it ends, pauses for long or fails.
+/// The data of a stream until it ends, pauses for long or fails.
 pub(crate) fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
     let (mut heard, mut part) = (Vec::new(), [0; 4096]);
     loop {
@@ -88,7 +88,7 @@ pub(crate) fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
     }
 }
 
-/// Says something to a TCP service and listens for half a second.
+/// Sends something to a TCP service and reads for half a second.
 pub(crate) fn ask(to: &str, words: &[u8]) -> Result<(Vec<u8>, io::Result<()>)> {
     let mut stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(500)))?;
@@ -106,7 +106,7 @@ pub(crate) fn exchange(to: &str, datagram: &[u8]) -> Result<io::Result<Vec<u8>>>
     Ok(exchanged.map(|length| answer[..length].to_vec()))
 }
 
-/// A UDP socket that wants to hear of ICMP errors, and has sent one byte.
+/// A UDP socket that receives ICMP errors, and has sent one byte.
 pub(crate) fn knock(to: &str) -> Result<UdpSocket> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;

@@ -1,4 +1,4 @@
-//! What the network does to packets, as errno, ICMP error and sender.
+//! What the network does to packets, shown as errno, ICMP error and sender.
 
 use std::{net::Ipv4Addr, os::fd::AsRawFd, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The lab keeps its promises: seen from the VM, with the plainest of clients, every service and every fault behaves on
-//! the wire as its description says.
+//! The lab behaves as described: every service and every fault, tested on the wire from the VM, with the simplest
+//! clients.
 
 mod clients;
 mod dns;
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use apim_probe_lab::{self as lab, Lab, Network};
 use libtest_mimic::Arguments;
 
-/// One promise: the network it is about, in YAML, and what a client sees in it.
+/// One promise: a network in YAML, and what a client sees in it.
 struct Promise {
     name: &'static str,
     needs_nft: bool,
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         return lab::exit_code(keep(&job));
     }
     let mut arguments = Arguments::from_args();
-    // The promises wait more than they compute.
+    // The promises mostly wait.
     arguments.test_threads.get_or_insert(16);
     let forbidden = lab::forbidden();
     let trials = promises().map(|promise| {

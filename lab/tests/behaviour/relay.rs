@@ -1,4 +1,4 @@
-//! What the relay of frames does to packets: by flow, by size, by chance, by time, by direction, and hop by hop.
+//! What the relay of frames does to packets: by flow, by size, at random, by time, by direction, and hop by hop.
 
 use std::{
     io::{Read, Write},
@@ -20,7 +20,7 @@ use super::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A page of 200 kB, asked for over a fresh connection; how much of it came.
+/// A page of 200 kB, requested over a new connection; how much of it arrived.
 fn fetch(stream: &mut TcpStream) -> Result<usize> {
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
@@ -36,7 +36,7 @@ fn address(text: &str) -> Result<socket2::SockAddr> {
     Ok(text.parse::<SocketAddr>()?.into())
 }
 
-/// The ICMP error that ends a connection attempt with this TTL; `None` where it opens.
+/// The ICMP error that ends a connection attempt with this TTL; `None` if it opens.
 fn with_ttl(to: &str, ttl: u32) -> Result<Option<(u8, u8, Ipv4Addr)>> {
     let socket = fresh()?;
     socket.set_ttl_v4(ttl)?;
@@ -47,11 +47,11 @@ fn with_ttl(to: &str, ttl: u32) -> Result<Option<(u8, u8, Ipv4Addr)>> {
     }
 }
 
-/// From this port of the VM, whether a connection opens within a fifth of a second.
+/// Whether a connection from this port of the VM opens within a fifth of a second.
 fn opens_from(port: u16, to: &str) -> Result<bool> {
     let socket = fresh()?;
     socket.set_reuse_address(true)?;
-    // Gone without TIME_WAIT, so that the same port can be used again.
+    // Closed without TIME_WAIT, so that the same port can be used again.
     socket.set_linger(Some(Duration::ZERO))?;
     socket.bind(&address(&format!("0.0.0.0:{port}"))?)?;
     Ok(socket

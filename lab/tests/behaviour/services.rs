@@ -1,4 +1,4 @@
-//! Every protocol, spoken well and badly.
+//! Every protocol, implemented correctly and wrongly.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -20,7 +20,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 const PRELOGIN: &[u8] = &[
     0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 9, 0, 0, 0, 0, 0, 1,
 ];
-/// A bind without any context: enough for a server that does not look.
+/// A bind without any context: enough for a server that does not check.
 const BIND: &[u8] = &[5, 0, 11, 3, 0x10, 0, 0, 0, 20, 0, 0, 0, 7, 0, 0, 0, 1, 2, 3, 4];
 
 fn get(to: &str, path: &str) -> Result<Vec<u8>> {
@@ -102,7 +102,7 @@ pub(crate) const PROMISES: &[Promise] = &[
   '20.0.0.5:25': { banner: \"220 mail.example ESMTP\\r\\n\" }
   '20.0.0.6:80': { speaks: http, closed: true }",
         |_| {
-            // The reset may come before connect() has returned.
+            // The reset may arrive before connect() has returned.
             if let Ok((_, end)) = ask("20.0.0.1:80", b"") {
                 ensure!(end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
             }

@@ -1,4 +1,4 @@
-//! What servers show and do in TLS, as a client of rustls sees it.
+//! What servers present and do in TLS, as a rustls client sees it.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -18,17 +18,17 @@ use super::{Promise, clients::open, promise};
 
 pub(crate) type Client<S> = StreamOwned<ClientConnection, S>;
 
-/// Shakes hands with the trust of an instance.
+/// Makes a handshake with the trust of an instance.
 pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<TcpStream>>> {
     let stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
     shake_hands_over(stream, lab, name)
 }
 
-/// Shakes hands over whatever carries bytes.
+/// Makes a handshake over any stream.
 pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
     let mut roots = RootCertStore::empty();
-    // Behind the three roots comes a certificate that only links another one to them.
+    // The three roots are followed by a certificate that only links another one to them.
     for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {
         roots.add(certificate?)?;
     }
@@ -160,7 +160,7 @@ services: { 'a.example:443': { speaks: https } }",
   '20.0.0.2:443': { speaks: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, cut: { after: handshake, by: reset } }
   '20.0.0.3:443': { speaks: tls, tls: { certificate: { names: [a.example] } }, cut: { after: request, by: silence } }",
         |lab| {
-            // The name is another one: a client that has judged the chain is beyond the cut.
+            // The name is another one: a client that has verified the chain is past the cut.
             ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::NotValidForNameContext { .. }));
             let mut client = shake_hands(lab, "20.0.0.2:443", "a.example")??;
             let error = client.read(&mut [0]).err().context("a cut")?;

@@ -5,7 +5,7 @@ use apim_probe_lab::Lab;
 
 use super::{Promise, promise};
 
-/// What a shell on the VM prints.
+/// The output of a shell on the VM.
 fn shell(lab: &Lab, script: &str) -> Result<String> {
     let output = lab
         .agent("sh")?

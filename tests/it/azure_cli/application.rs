@@ -1,4 +1,4 @@
-//! The agent as a VM Application, which Azure itself carries onto VMs.
+//! The agent as a VM Application, which Azure itself copies to VMs.
 
 use super::{Azure, Ended, agent, interrupted, walk};
 
@@ -29,7 +29,7 @@ fn a_version_is_made_in_the_subscription_and_its_blob_deleted() {
     );
     assert_eq!(walk(&azure.path("blobs")).count(), 0);
 
-    // What it says can be typed as it stands, up to the deletion of all that it made.
+    // Its output can be typed as shown, including the deletion of everything that it created.
     assert!(ended.out.contains("costs less than a cent per month"), "{}", ended.out);
     let said: Vec<&str> = ended
         .out
@@ -87,7 +87,7 @@ fn what_is_there_already_is_used_or_named() {
     assert_eq!(azure.changes(), Vec::<String>::new());
 }
 
-/// The blob goes; what stays is named, with the commands that delete it.
+/// The blob is deleted; everything that stays is listed, with the commands that delete it.
 #[test]
 fn ctrl_c_at_any_step_deletes_the_blob_and_names_the_rest() {
     let azure = Azure::new();
@@ -109,7 +109,7 @@ fn ctrl_c_at_any_step_deletes_the_blob_and_names_the_rest() {
             .filter(|step| step.ends_with(" create"))
             .collect();
         if step == "storage blob delete" {
-            continue; // All was done; Ctrl-C changes nothing any more.
+            continue; // Everything has been done; Ctrl-C changes nothing any more.
         }
         for made in made {
             let delete = format!(

@@ -1,4 +1,4 @@
-//! The commands of az that README and guides show, typed as they stand.
+//! The commands of az in README and guides, run as shown.
 
 use std::{fs, path::PathBuf};
 
@@ -6,7 +6,7 @@ use super::{Azure, Ended, agent, walk};
 
 const GUIDE: &str = include_str!("../../../docs/getting-in.md");
 
-/// What documents show in blocks; a line that ends in a backslash goes on.
+/// Commands in code blocks; a line that ends in a backslash continues on the next.
 fn blocks(text: &str) -> impl Iterator<Item = String> {
     text.split("\n```").skip(1).step_by(2).map(|block| {
         let (_language, lines) = block.split_once('\n').unwrap();
@@ -14,7 +14,7 @@ fn blocks(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The stand-in refuses what az does not take.
+/// The stand-in refuses what az does not accept.
 #[test]
 fn az_takes_every_command_that_documents_show() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

@@ -1,10 +1,10 @@
-//! What every script shows, and of what it does not know.
+//! The help of every script, and its message about unknown flags.
 
 use std::{fs, path::PathBuf, process::Command};
 
 use super::{Ended, walk};
 
-/// Whatever a user starts.
+/// Every script that a user may start.
 fn scripts() -> Vec<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut scripts: Vec<PathBuf> = ["scripts", "examples/ci"]
@@ -18,7 +18,7 @@ fn scripts() -> Vec<PathBuf> {
     scripts
 }
 
-/// Beside nothing that it could use: no az, no cargo, another working directory.
+/// Without anything that it could use: no az, no cargo, another working directory.
 fn run(script: &PathBuf, argument: &str) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(script);
@@ -66,7 +66,7 @@ fn a_flag_that_is_none_ends_with_2_and_a_sentence() {
     for script in scripts() {
         let name = script.file_stem().unwrap().to_str().unwrap();
         if name == "run-on-vm" {
-            continue; // Whatever it is given goes to the agent.
+            continue; // Its arguments are passed to the agent.
         }
         let ended = run(&script, "--no-such-flag");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The agent on a VM that is there, by a managed run command.
+//! The agent on an existing VM, with a managed run command.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
     assert_eq!(ended.status, Some(4));
     assert!(ended.out.contains("cannot reach the storage account"), "{}", ended.out);
 
-    // Where the agent is there already, its answer comes all the same.
+    // If the agent is already installed, its result is returned as well.
     let azure = Azure::new();
     azure.write("fail/curl", "");
     azure.install_agent();
@@ -52,7 +52,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
     assert!(!azure.read("calls").contains("blob upload"));
 }
 
-/// Only some failures of curl mean that there is no way to Storage.
+/// Only some of curl's failures mean that Storage cannot be reached.
 #[test]
 fn why_curl_failed_is_told() {
     for (failure, said) in [
@@ -79,7 +79,7 @@ fn why_curl_failed_is_told() {
         );
         assert!(!ended.err.contains("Azure reports"), "{failure}: {}", ended.err);
 
-        // Beside the longest answer it leaves everything to be seen.
+        // In addition to the longest result, it leaves everything readable.
         let azure = Azure::new();
         let answer = format!("{}\n", "x".repeat(3999));
         azure.write("agent-says", &answer);
@@ -93,7 +93,7 @@ fn why_curl_failed_is_told() {
     }
 }
 
-/// Azure makes that blob from the VM, and runs nothing where it cannot.
+/// Azure creates that blob from the VM, and runs nothing if it cannot.
 #[test]
 fn an_output_blob_is_for_vms_that_reach_storage() {
     let azure = Azure::new();
@@ -172,7 +172,7 @@ fn what_cannot_be_deleted_is_named_with_its_command() {
         .map(|it| it.1)
         .collect();
     assert_eq!(named.len(), 3, "{}", ended.err);
-    // Typed as they stand, they do it.
+    // Typed as shown, they work.
     for failure in ["storage-blob-delete", "vm-run-command-delete"] {
         std::fs::remove_file(azure.path(&format!("fail/{failure}"))).unwrap();
     }

@@ -1,4 +1,4 @@
-//! The script of the examples for pipelines.
+//! The script in the examples for pipelines.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn reports_come_back_in_every_format_that_pipelines_read() {
     assert_eq!(walk(&azure.path("blobs")).count(), 0);
 }
 
-/// As the job does it: the release is unpacked, and this script alone was copied from the repository.
+/// As in the job: the release is unpacked, and only this script was copied from the repository.
 #[test]
 fn it_works_beside_an_unpacked_release() {
     let azure = azure();

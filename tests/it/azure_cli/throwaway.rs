@@ -1,4 +1,4 @@
-//! A VM that is made in the subnet, asked, and deleted whatever happens.
+//! A VM that is created in the subnet, used, and deleted in all cases.
 
 use std::{fs, process::Command};
 
@@ -36,7 +36,7 @@ fn a_vm_is_made_asked_and_deleted() {
     let asked = azure.read("agent-arguments");
     assert!(asked.ends_with("--set\nkey_vault=it's mine\n"), "{asked}");
     assert!(asked.contains("--format\nbrief\n"), "{asked}");
-    // Nothing of it is open, or somewhere else.
+    // None of it is undefined, or elsewhere.
     let calls = azure.calls();
     let vm = azure.call("vm create ");
     assert!(
@@ -139,7 +139,7 @@ fn a_lost_terminal_at_any_step_deletes_the_vm() {
     }
 }
 
-/// With the agent by a storage account, and as a VM Application: the flags, and all that is asked of Azure.
+/// With the agent from a storage account, and as a VM Application: the flags, and all calls to Azure.
 fn traceroutes() -> [(&'static [&'static str], Vec<String>); 2] {
     [&[] as &[&str], &["--app-version-id", VERSION]].map(|flags| {
         let azure = Azure::new();
@@ -162,7 +162,7 @@ fn script(azure: &Azure, flags: &[&str]) -> Command {
 #[test]
 fn a_vm_application_takes_the_place_of_the_storage_account() {
     let azure = Azure::new();
-    // Nothing reaches Storage.
+    // Storage cannot be reached.
     azure.write("fail/curl", "");
     let mut script = script(&azure, &["--app-version-id", VERSION]);
     let ended = Ended::new(&script.args(["--", "--region", "westeurope"]).output().unwrap());
@@ -339,7 +339,7 @@ fn a_dry_run_shows_each_command_and_gives_none() {
         .into_iter()
         .filter(|line| !looks.contains(&line.as_str()))
         .collect();
-    // What is fetched after the run is not part of it.
+    // A failure to fetch the reports is not a failure of the run.
     let given: Vec<String> = given
         .into_iter()
         .filter(|call| call != "storage blob download")

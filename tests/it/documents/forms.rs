@@ -1,4 +1,4 @@
-//! Forms that say everything: they are read as the JSON that they came from.
+//! Complete forms: they are read as the JSON that they came from.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn effective_routes_are_read_in_every_form() {
         "routes.transcript.txt",
     ] {
         assert_eq!(routes(&fixture(form)), reference, "{form}");
-        // And so does what Windows makes of it.
+        // So is the text that Windows produces.
         let text = String::from_utf8(fixture(form)).unwrap();
         let text = text.trim_start_matches('\u{feff}');
         for bytes in [
@@ -49,7 +49,7 @@ fn effective_rules_are_read_in_every_form() {
 #[test]
 fn what_format_list_cuts_is_read_from_its_copies() {
     let list = String::from_utf8(fixture("nsg.format-list.txt")).unwrap();
-    // `Format-List *` shows the copies as text, and of the objects themselves their types.
+    // `Format-List *` shows the copies as text, but only the types of the objects themselves.
     let lines = list.lines().map(|line| {
         let Some((name, json)) = line.split_once(" : ").filter(|(name, _)| !name.starts_with(' ')) else {
             return format!("    {line}\n");
@@ -97,7 +97,7 @@ fn wrappers_come_off() {
             "{document}"
         );
     }
-    // PowerShell leaves the one of a list of one.
+    // PowerShell reduces a list of one to its item.
     let one = nsg["value"][0].to_string();
     assert_eq!(
         security(one.as_bytes()).groups,
@@ -161,7 +161,7 @@ fn service_tags_are_read_in_every_form() {
     // One tag of many is still that tag.
     let one = tags(list[0].to_string().as_bytes());
     assert_eq!(one.canonical_name("sql"), Some("Sql"));
-    // A further page is said.
+    // A further page is reported.
     let page = json!({ "values": list, "nextLink": "https://management.azure.com/next" }).to_string();
     let notices = NetworkRules::new(None, None, Some(tags(page.as_bytes()))).notices(&Origin::default());
     assert!(notices[0].contains("first page of several"), "{notices:?}");
@@ -213,7 +213,7 @@ fn statuses_are_read_without_their_region() {
             .map(|error| error.starts_with("A connection attempt")),
         Some(true)
     );
-    // Which zone its times are of, PowerShell does not say.
+    // PowerShell does not show the time zone.
     assert!(
         list.notices
             .iter()
@@ -256,12 +256,12 @@ fn dependencies_are_read_in_every_form() {
             "{text}"
         );
     }
-    // One category alone is not the whole, and none of it is wrong.
+    // One category alone is incomplete, but not wrong.
     assert_eq!(
         imported(&page["value"][0].to_string(), DocumentKind::Dependencies).targets,
         reference.targets[..1]
     );
-    // Without categories hosts and ports stand.
+    // Without categories, there are only hosts and ports.
     let endpoints = json!([page["value"][0]["endpoints"][0], page["value"][1]["endpoints"][0]]);
     let bare = imported(&endpoints.to_string(), DocumentKind::Dependencies);
     let places = |document: &ImportedDocument| {
@@ -294,12 +294,12 @@ fn an_empty_list_is_taken_and_said() {
         ] {
             assert_eq!(said.len(), 1, "{empty}: {said:?}");
         }
-        // Routes that are none predict nothing.
+        // Invalid routes predict nothing.
         assert!(!NetworkRules::new(None, Some(routes(bytes)), None).can_predict());
     }
 }
 
-/// A table of routes, and the same in one of the forms.
+/// A table of routes, and the same in another form.
 fn rows() -> impl Strategy<Value = Vec<[String; 5]>> {
     let prefix = (any::<[u8; 4]>(), 0_u8..=32).prop_map(|(octets, length)| {
         let [a, b, c, d] = octets;

@@ -1,4 +1,4 @@
-//! Documents that are refused: the sentence names what they look like and the command that gives the right one.
+//! Documents that are refused: the message names what they look like and the command that creates the right one.
 
 use super::*;
 
@@ -8,7 +8,7 @@ const TAGS: &str = "az network list-service-tags";
 const STATUS: &str = "/networkstatus?api-version=";
 const DEPENDENCIES: &str = "/outboundNetworkDependenciesEndpoints?api-version=";
 
-/// The sentences of all five readers, with the command that each must name.
+/// The messages of all five readers, with the command that each must contain.
 fn sentences(bytes: &[u8]) -> Vec<(&'static str, String)> {
     let commands = [NSG, ROUTES, TAGS, STATUS, DEPENDENCIES];
     let refused = read_all(bytes).into_iter().zip(commands);
@@ -17,7 +17,7 @@ fn sentences(bytes: &[u8]) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Documents that no flag takes, and what is said of them.
+/// Documents that no flag accepts, with the message.
 const OF_NO_FLAG: &[(&str, &str)] = &[
     (
         "",
@@ -172,7 +172,7 @@ fn errors_are_given_with_their_code() {
             "ERROR: (NetworkInterfaceNotAttachedToRunningVm) The VM must be running.\nCode: NetworkInterfaceNotAttachedToRunningVm\nMessage: The VM must be running.\n",
             "NetworkInterfaceNotAttachedToRunningVm: \"The VM must be running.\"",
         ),
-        // Without what the Azure CLI colours red.
+        // Without the colour codes that the Azure CLI adds.
         (
             "(AuthorizationFailed) The client 'x' does not have authorization.\n",
             "AuthorizationFailed: \"The client 'x' does not have authorization.\"",
@@ -245,7 +245,7 @@ fn what_leaves_something_out_is_refused() {
         "destinationAddressPrefix": "*", "destinationPortRange": "80"}"#;
     let route = r#"{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet"}"#;
     for (said, looks) in [
-        // One rule, or the rules without the group that they guard by.
+        // One rule, or the rules without their NSG.
         (nsg(rule), "effective security rules without their NSG"),
         (
             nsg(&format!("[{rule}, {rule}]")),

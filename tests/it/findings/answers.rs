@@ -1,4 +1,4 @@
-//! Who answered: pages and certificates of other parties, and errors that say who rejects.
+//! Answers from other devices: pages, certificates, and errors that identify their sender.
 
 use apim_probe::model::{Finding, Suspect, Verdict};
 
@@ -29,7 +29,7 @@ fn a_page_is_no_proof_where_others_get_pages_in_place_of_objects() {
         .clone()
         .fault(host("crl3.digicert.com"), &page("<p>Please wait</p>"));
     assert_eq!(verdict(&replaced, LINK), Verdict::Unproven);
-    // A file that is gone replaces nothing.
+    // A missing file replaces nothing.
     let gone = other.fault(
         host("crl3.digicert.com"),
         &Fault::Page {
@@ -55,7 +55,7 @@ fn pages_are_alike_but_for_numbers() {
         );
     let ids: Vec<String> = network.findings().into_iter().map(|finding| finding.id).collect();
     assert!(ids.iter().any(|id| id.starts_with("deny-page/page-")), "{ids:?}");
-    // Of one owner it may be the owner's.
+    // With only one owner, the page may be the owner's.
     let network = healthy().fault(
         |e| matches!(e.host.as_str(), "crl.microsoft.com" | "www.microsoft.com") && e.port == 80,
         &page("<p>Not allowed here.</p>"),
@@ -84,7 +84,7 @@ fn a_port_that_is_rejected_lacks_no_route() {
     }
 }
 
-/// An NSG and a route drop silently: whatever answers with an error or a reset is not theirs.
+/// An NSG and a route drop silently: a device that answers with an error or a reset is neither.
 #[test]
 fn no_group_mends_what_answers() {
     let by_itself = Fault::Icmp {

@@ -14,10 +14,10 @@ mod routers;
 mod rules;
 mod way_out;
 
-/// A network with one fault, and what must be said of it first.
+/// A network with one fault, and the finding that must come first.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
-    /// What is wrong, in words; where the symptom table of the field has it, by its quotation.
+    /// The fault, in words; if the field's symptom table has it, quoted from there.
     pub what: &'static str,
     pub network: Network,
     /// The id of the first finding.

@@ -1,4 +1,4 @@
-//! The table of rules: nothing in it is without a meaning, a rule and a case.
+//! The table of rules: every kind has a meaning, a rule and a case.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use super::{
     predictions,
 };
 
-/// Networks of which not the first finding matters, but a later one.
+/// Networks in which a later finding matters, not the first one.
 fn others() -> Vec<Network> {
     let gone = Fault::Nxdomain {
         authority: Some("com"),
@@ -43,7 +43,7 @@ fn others() -> Vec<Network> {
     ]
 }
 
-/// Two subnets with rules of their own, and a policy on the instance's.
+/// Two subnets with different rules, and a policy on the instance's.
 fn guarded() -> Subnets {
     let subnet = |name: &str| Subnet {
         id: format!("/vnet/subnets/{name}"),
@@ -80,7 +80,7 @@ fn what_guards_only_one_of_both_is_named() {
     shared.instance = shared.here.as_ref().map(|(_, subnet)| subnet.clone());
     shared.policies.clear();
     assert_eq!(findings(shared.clone()), []);
-    // A group of the interface's own is one that no instance has.
+    // An instance never has an NSG on a network interface.
     shared.here.as_mut().unwrap().0.security_group = Some("/nsg-card".into());
     let found = findings(shared);
     assert!(found.len() == 1 && found[0].1.contains("same NSG:"), "{found:?}");
@@ -106,7 +106,7 @@ fn every_kind_has_a_rule_and_a_case() {
     assert!(missing.is_empty(), "no case finds {missing:?}");
 }
 
-/// The first half of an id is always its kind, whatever mix of causes the endpoints have.
+/// The first half of an id is always its kind, whatever the causes of the endpoints.
 #[test]
 fn ids_begin_with_their_kind() {
     for network in all().into_iter().map(|case| case.network).chain(others()) {

@@ -1,4 +1,4 @@
-//! Imagined networks: the built-in catalog in front of a network that is healthy but for the faults put into it.
+//! Imagined networks: the built-in catalog, and a network that is healthy except for the given faults.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ mod seen;
 
 pub(super) use seen::{Fault, Server, addresses};
 
-/// A network with its faults. Later faults go before earlier ones.
+/// A network with its faults. Later faults take precedence over earlier ones.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
     catalog: Catalog,
@@ -46,9 +46,9 @@ pub(super) struct Network {
     faults: BTreeMap<String, Fault>,
     shared: Vec<(&'static str, &'static str)>,
     cutters: BTreeMap<String, Cutter>,
-    /// Whether a connection that is made once more, late in the run, still gets through; `None` where none is made.
+    /// Whether a connection that is made once more, late in the run, still gets through; `None` if none is made.
     late: Option<bool>,
-    /// When the silent hosts were tried; all others are tried at the start.
+    /// When the hosts without a reply were tried; all others are tried at the start.
     silent_at: Duration,
     platform_dns: Option<bool>,
     platform_gives: bool,
@@ -67,7 +67,7 @@ impl Network {
         Self::with(&[("168.63.129.16", Server::Well)])
     }
 
-    /// Nothing is wrong but what these name servers do.
+    /// Nothing is wrong except for the behaviour of these name servers.
     pub(super) fn with(servers: &[(&str, Server)]) -> Self {
         static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
         let catalog = BUILTIN.clone();
@@ -157,7 +157,7 @@ impl Network {
         self
     }
 
-    /// With what a document of the instance names.
+    /// With hosts from a document of the instance.
     pub(super) fn naming(mut self, document: &str) -> Self {
         let loaded = Instance::read(document, "instance.json").unwrap();
         let imports = Imports::gather(loaded.documents).of(loaded.instance);
@@ -174,10 +174,11 @@ impl Network {
         self
     }
 
-    /// With a fault wherever `where_` says so.
+    /// With a fault at every endpoint that `where_` selects.
     pub(super) fn fault(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, fault: &Fault) -> Self {
         let chosen: Vec<&PlannedEndpoint> = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)).collect();
-        // A SYN knows no dependency: what is dropped for one endpoint is dropped for all at the same host and port.
+        // A SYN does not depend on the dependency: what is dropped for one endpoint is dropped for all with the same
+        // host and port.
         let is_there = |endpoint: &&PlannedEndpoint| {
             let same = |other: &&PlannedEndpoint| other.host == endpoint.host && other.port == endpoint.port;
             where_(endpoint) || (matches!(fault, Fault::Silent) && chosen.iter().any(same))
@@ -188,24 +189,24 @@ impl Network {
         self
     }
 
-    /// With controls that show who cuts connections.
+    /// With controls that show which device cuts connections.
     pub(super) fn cut_by(self, cutter: Cutter) -> Self {
         self.cut_there_by(|_| true, cutter)
     }
 
-    /// Silent hosts are tried so late.
+    /// Hosts without a reply are tried this late.
     pub(super) fn silent_at(mut self, moment: Duration) -> Self {
         self.silent_at = moment;
         self
     }
 
-    /// With a connection to a verified host, made once more late in the run.
+    /// With a connection to a verified host, repeated late in the run.
     pub(super) fn late(mut self, passes: bool) -> Self {
         self.late = Some(passes);
         self
     }
 
-    /// With controls that show who cuts these connections.
+    /// With controls that show which device cuts these connections.
     pub(super) fn cut_there_by(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, cutter: Cutter) -> Self {
         for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
             self.cutters.insert(endpoint.id.clone(), cutter);
@@ -227,7 +228,7 @@ impl Network {
         self
     }
 
-    /// With rules of its own, from effective NSG rules, effective routes and service tags as Azure exports them.
+    /// With its own rules, from effective NSG rules, effective routes and service tags as exported by Azure.
     pub(super) fn ruled_by(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
         self.rules = Some(NetworkRules::new(
             nsg.map(|nsg| SecurityRules::parse(nsg).unwrap()),
@@ -243,37 +244,37 @@ impl Network {
         self
     }
 
-    /// With what the platform's name server said as a control.
+    /// With the platform's name server's answers as a control.
     pub(super) fn platform_dns(mut self, answers: bool) -> Self {
         self.platform_dns = Some(answers);
         self
     }
 
-    /// With the platform's name server as a control that knows every name.
+    /// With the platform's name server as a control that answers for every name.
     pub(super) fn platform_gives(mut self) -> Self {
         self.platform_gives = true;
         self
     }
 
-    /// With what guards this VM and the instance.
+    /// With the NSGs and routes of this VM and of the instance.
     pub(super) fn guarded(mut self, subnets: Subnets) -> Self {
         self.subnets = Some(subnets);
         self
     }
 
-    /// With what the instance reports of its own network.
+    /// With the instance's own status of its network.
     pub(super) fn told(mut self, instance: InstanceView) -> Self {
         self.instance = Some(instance);
         self
     }
 
-    /// With a clock that is so far ahead, by the accounts of peers that proved who they are or of others.
+    /// With a clock that is this far ahead, according to verified or other peers.
     pub(super) fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
         self.clock = Some(Measured { ahead, signed });
         self
     }
 
-    /// What is probed.
+    /// The plan.
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -332,8 +333,8 @@ impl Network {
         }
     }
 
-    /// What the controls show, where there are any: one connection for each port on which something was cut, and another name
-    /// at the first address of each host that was cut once it had said its own.
+    /// The results of the controls, if there are any: one connection for each port on which something was cut, and
+    /// another name at the first address of each host that was cut after its own name was sent.
     fn controls(&self, traces: &[Option<Trace>]) -> Controls {
         let mut controls = Controls {
             late: self.late_control(),
@@ -399,7 +400,7 @@ impl Network {
         akin.any(|other| other.untested.is_none() && other.host != endpoint.host && self.fault_of(other).is_none())
     }
 
-    /// Everything that the run has to say.
+    /// The complete diagnosis of the run.
     pub(super) fn diagnosis(&self) -> Diagnosis {
         let run = self.run();
         let (predictions, rules) = (self.predictions(&run), self.rule_set());
@@ -418,7 +419,7 @@ impl Network {
         })
     }
 
-    /// The rules that mend.
+    /// The rules that fix it.
     pub(super) fn rule_set(&self) -> RuleSet<'_> {
         let basis = RuleBasis {
             catalog: &self.catalog,
@@ -459,7 +460,7 @@ impl Network {
     }
 }
 
-/// Who cuts the connections of an imagined network.
+/// The device that cuts the connections of an imagined network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cutter {
     /// A firewall that accepts for any address and lets some names through.
@@ -468,7 +469,7 @@ pub(super) enum Cutter {
     Wall,
     /// The services themselves.
     Service,
-    /// The services themselves, behind a device that accepts for any address and passes everything on.
+    /// The services themselves, behind a device that accepts for any address and forwards everything.
     ServiceBehind,
 }
 

@@ -1,4 +1,5 @@
-//! What the network's own rules add to a diagnosis: evidence, suspects, confidence, and findings about what no probe sees.
+//! What the network's own rules add to a diagnosis: evidence, suspects, confidence, and findings about traffic that no
+//! probe can test.
 
 use apim_probe::{
     diagnosis::{Diagnosis, outcome::Judgement},
@@ -18,8 +19,8 @@ const FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
 const CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
 const TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
 
-/// A healthy network with these rules, in which SQL and Key Vault have addresses of their tags; of what the rules deny only
-/// these dependencies are looked at.
+/// A healthy network with these rules, in which SQL and Key Vault have addresses in their tags; only these dependencies
+/// are checked among those that the rules deny.
 fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
     Network::healthy()
         .only(only)
@@ -28,7 +29,7 @@ fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
         .leading(of("key-vault"), "20.43.56.38")
 }
 
-/// A network whose rules deny what the instance needs.
+/// A network whose rules deny something that the instance needs.
 pub(super) fn locked() -> Network {
     ruled(LOCKED, PLAIN, &[])
 }
@@ -154,7 +155,7 @@ fn a_route_to_nowhere_is_blamed() {
     );
 }
 
-/// A change where nothing is at fault has no effect, however well it is written.
+/// Changing something that is not at fault has no effect, however well the change is written.
 #[test]
 fn a_fix_changes_what_is_at_fault() {
     let fix = |network: Network, id: &str| finding(&network.diagnosis(), id).unwrap().fix.clone();
@@ -181,7 +182,7 @@ fn a_fix_changes_what_is_at_fault() {
     assert_eq!(lines(&behind, group), 0);
     assert!(lines(&behind, firewall) > 1, "{:?}", behind.change);
 
-    // A group of this VM alone only concerns this VM.
+    // An NSG of this VM alone concerns only this VM.
     let own = fix(
         ruled(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
@@ -252,7 +253,7 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
 
 #[test]
 fn rules_that_deny_what_answers_are_left_aside() {
-    // The rules deny both: Event Hubs is silent, and SQL answers.
+    // The rules deny both: Event Hubs gets no reply, and SQL answers.
     let refuting =
         ruled(LOCKED, PLAIN, &["sql", "event-hubs", "management-endpoint"]).fault(of("event-hubs"), &Fault::Silent);
     let diagnosis = refuting.diagnosis();
@@ -267,7 +268,7 @@ fn rules_that_deny_what_answers_are_left_aside() {
         said.contains("sql/apirpsql1.database.windows.net:1433, which they deny, answers"),
         "{said}"
     );
-    // So they explain no silence,
+    // So they do not explain missing replies,
     let without = Network::healthy().only(&["sql", "event-hubs"]);
     let plain = without.fault(of("event-hubs"), &Fault::Silent).diagnosis();
     let of_the_hubs = |diagnosis: &Diagnosis| {
@@ -287,9 +288,9 @@ fn rules_that_deny_what_answers_are_left_aside() {
         "{:?}",
         hub.evidence
     );
-    // and what they say of what comes in, which no probe can refute, stands.
+    // but their predictions for inbound traffic, which no probe can refute, stay.
     assert!(finding(&diagnosis, "nsg-deny/management-endpoint:3443").is_some());
-    // What they say stays in the document.
+    // Their predictions stay in the document.
     assert!(
         diagnosis
             .predictions
@@ -303,7 +304,7 @@ fn rules_that_deny_what_answers_are_left_aside() {
 fn what_is_allowed_and_silent_refutes_nothing() {
     let silent = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
-    // Nor does an ICMP error of a device on the path.
+    // Nor does an ICMP error from a device on the path.
     let unreachable = Fault::Icmp {
         sender: "10.1.2.1".parse().unwrap(),
         kind: 3,
@@ -357,7 +358,7 @@ fn what_no_probe_sees_becomes_a_finding() {
     ] {
         assert!(allow.contains(part), "{allow}");
     }
-    // Whether clients come from outside is unknown.
+    // It is not known whether clients are outside.
     assert_eq!(
         finding(&diagnosis, "nsg-deny/client-traffic:443").unwrap().confidence,
         Confidence::Low
@@ -389,7 +390,7 @@ fn replies_that_are_lost_become_a_finding() {
         lost.title
     );
     assert_eq!(lost.endpoints, ["management-endpoint/*:3443"]);
-    // Everything counts as the virtual network, so its group lets the requests in.
+    // Everything counts as the virtual network, so its NSG allows the requests.
     assert_eq!(finding(&diagnosis, "nsg-deny/management-endpoint:3443"), None);
 }
 

@@ -1,4 +1,4 @@
-//! Name servers that fail in one way and work in another: what is said of them, and what is to be changed where.
+//! Name servers that fail in one way and work in another: the finding, and what to change where.
 
 use apim_probe::model::{Confidence, Finding};
 
@@ -17,7 +17,7 @@ fn dns(does: Server) -> Network {
     Network::with(&[(CUSTOM_DNS, does)])
 }
 
-/// Everything that a finding says.
+/// All texts of a finding.
 fn words(finding: &Finding) -> String {
     format!(
         "{} | {} | {} | {:?}",
@@ -38,7 +38,7 @@ fn a_server_that_waits_needs_its_forwarders() {
         assert!(finding.fix.summary.contains("forwarders"), "{}", words(&finding));
         assert!(!finding.fix.summary.contains("Start"), "{}", words(&finding));
     }
-    // Two servers, two faults: each is told what it needs.
+    // Two servers, two faults: each gets its own fix.
     let both = first(&Network::with(&[
         (CUSTOM_DNS, Server::StageWaits),
         ("10.0.0.5", Server::NotListening),
@@ -80,7 +80,8 @@ fn a_server_that_accepted_tcp_53_needs_no_rule_for_it() {
     );
 }
 
-/// Some questions are lost, refused or failed while others of the same zone are answered: a limit, and no missing zone.
+/// Some queries are lost, refused or failed while others in the same zone are answered: a rate limit, not a missing
+/// zone.
 #[test]
 fn limited_questions_are_no_missing_zone() {
     for fault in [Fault::Unanswered, Fault::RefusedName, Fault::Servfail] {
@@ -109,7 +110,7 @@ fn limited_questions_are_no_missing_zone() {
             words(&finding)
         );
     }
-    // No neighbour was asked: it may be the zone, and may be chance.
+    // No other name in the zone was queried: it may be the zone, and may be random.
     let lone = first(&dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Unanswered));
     assert_eq!(lone.confidence, Confidence::Medium, "{}", words(&lone));
     assert!(words(&lone).contains("may also have been lost"), "{}", words(&lone));
@@ -153,7 +154,7 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
         "{}",
         words(&finding)
     );
-    // A server beside it that fails is told so all the same.
+    // The finding about another server that fails is reported as well.
     let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
     let finding = first(&beside);
     assert!(
@@ -163,7 +164,7 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
     );
 }
 
-/// Without ports left, a NAT keeps TCP 53 as silent as everything else that is new, and lets questions over UDP through.
+/// If a NAT has run out of ports, TCP 53 gets no reply like everything else that is new, while UDP queries get through.
 #[test]
 fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
     let silent = || dns(Server::UdpOnly);

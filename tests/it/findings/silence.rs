@@ -1,4 +1,4 @@
-//! What silence is worth when nothing answers any more.
+//! What missing replies mean if nothing answers any more.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::{
     network::{Fault, Network},
 };
 
-/// The finding of this id.
+/// The finding with this id.
 fn found(network: &Network, id: &str) -> Finding {
     let mut findings = network.findings().into_iter();
     findings.find(|finding| finding.id == id).unwrap()
 }
 
-/// A NAT that runs out of ports during the run leaves everything unanswered that comes later.
+/// If a NAT runs out of ports during the run, nothing that comes later is answered.
 #[test]
 fn silence_is_a_rule_only_where_a_later_connection_is_answered() {
     let later = Duration::from_secs(3);

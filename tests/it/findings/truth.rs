@@ -1,5 +1,5 @@
-//! What is said with certainty is true: imagined networks with one to three faults at once, of which every sure finding must
-//! hold. Two faults at once are the normal case, and neither may be swept into what the other one shows.
+//! Confident statements are true: imagined networks with one to three faults at once, in which every confident finding
+//! must be true. Two faults at once are the normal case, and neither may be attributed to the other.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use super::{
 /// How many networks.
 const NETWORKS: u64 = 600;
 
-/// What a fault covers.
+/// The endpoints of a fault.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
     Host,
@@ -48,7 +48,7 @@ impl Reach {
 /// One network, and what is broken in it.
 struct Imagined {
     network: Network,
-    /// By endpoint: which of the faults it has, who cuts where it is a cut, and which fault of the list it comes from.
+    /// For each endpoint: its fault, the device that cuts if it is a cut, and the fault's index in the list.
     faults: BTreeMap<String, (Fault, Option<Cutter>, usize)>,
     server: Server,
     is_clock_wrong: bool,
@@ -91,14 +91,14 @@ fn imagine(seed: u64) -> Imagined {
             _ if matches!(chosen.port, 80 | 443) => Cutter::Firewall,
             _ => Cutter::Wall,
         });
-        // What a service does shows only where nothing on the path comes before it.
+        // A service's behaviour only shows if nothing on the path prevents it.
         let is_behind = matches!(cutter, Some(Cutter::Service | Cutter::ServiceBehind));
         let taken: BTreeSet<String> = if is_behind {
             faults.keys().cloned().collect()
         } else {
             BTreeSet::new()
         };
-        // Several dependencies may share a host and port: what is broken there is broken for all of them.
+        // Several dependencies may share a host and port: a fault there affects all of them.
         let covered = endpoints.iter().filter(|other| reach.covers(&chosen, other));
         let places: BTreeSet<String> = covered.map(|other| other.target().to_owned()).collect();
         let reached = |other: &PlannedEndpoint| places.contains(other.target()) && !taken.contains(&other.id);
@@ -178,7 +178,7 @@ fn fault(chances: &mut Chances) -> Fault {
         .clone()
 }
 
-/// Why a finding that is sure is false; `None` where it is true.
+/// Why a confident finding is false; `None` if it is true.
 fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let kind = finding.kind.expect("a kind");
@@ -204,7 +204,7 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
             | (Kind::NamePolicy | Kind::MissingName, Some(Fault::Nxdomain { .. }))
             | (Kind::Sinkhole | Kind::PrivateAddress, Some(Fault::Leads(_)))
             | (Kind::DnsPolicy | Kind::SomeNames, Some(Fault::Servfail)) => true,
-            // A server that cuts every reply short and refuses TCP fails for all names, and says so.
+            // A server that truncates every reply and refuses TCP fails for all names, visibly.
             (Kind::SomeNames, _) if imagined.server == Server::CutsShort => {
                 finding.title.contains(imagined.behaviour())
             }
@@ -227,7 +227,7 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
     unmended(imagined, finding)
 }
 
-/// What a sure finding's own change leaves as it is.
+/// What a confident finding's own change does not fix.
 fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let change = finding.fix.change.join("\n");
@@ -243,7 +243,7 @@ fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
                     change.contains(name.as_str()) || (by_address && change.contains(&endpoint.port.to_string()));
                 (!is_named && !at.iter().any(|address| change.contains(address))).then_some("name")
             }
-            // An NSG never resets, and no rule of one mends a reset.
+            // An NSG never resets, and no NSG rule fixes a reset.
             Kind::Reset => change.contains("az network nsg").then_some("reset"),
             _ => None,
         };
@@ -258,7 +258,7 @@ fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
 }
 
 impl Imagined {
-    /// The fault of an endpoint: that of its name counts for every port.
+    /// The fault of an endpoint: a fault of its name counts for every port.
     fn faults_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
         let same_host = self
             .network
@@ -273,7 +273,7 @@ impl Imagined {
         of_the_name.or_else(|| self.faults.get(&endpoint.id).map(|(fault, ..)| fault))
     }
 
-    /// What must be said of the name server.
+    /// The expected result for the name server.
     fn behaviour(&self) -> &'static str {
         match self.server {
             Server::Well => "?",
@@ -320,7 +320,7 @@ fn what_is_sure_is_true_and_its_fix_would_mend_it() {
     );
 }
 
-/// A network in which a broken name led to its true addresses would hold true findings to be false.
+/// If a broken name resolved to its true addresses here, true findings would count as false.
 #[test]
 fn a_broken_name_is_broken_at_every_server_that_answers() {
     for server in [Server::Well, Server::UdpOnly, Server::MuteOverTcp] {
@@ -332,7 +332,7 @@ fn a_broken_name_is_broken_at_every_server_that_answers() {
         let led = findings.any(|finding| finding.id == "private-address/10.9.9.9");
         assert!(led, "{server:?}");
     }
-    // Port 80 is silent everywhere, but for this name.
+    // Port 80 gets no reply anywhere, except for this name.
     let imagined = imagine(9_231_060_216_932_017_389);
     for finding in imagined.network.findings() {
         let is_sure = finding.confidence >= Confidence::High;
@@ -356,8 +356,8 @@ proptest! {
     fn one_more_refuting_observation_never_makes_surer(seed in any::<u64>(), spares_nobody in any::<bool>()) {
         let imagined = imagine(seed);
         let before = imagined.network.findings();
-        // Another name is cut at the same address as well, the control address is in use, and new connections are lost
-        // whatever they go to.
+        // Another name is cut at the same address as well, the unused address is in use, and new connections are lost
+        // regardless of their destination.
         let refuted = imagined.network.clone().late(false);
         let refuted = if spares_nobody { refuted } else { refuted.cut_by(Cutter::Service) };
         for after in refuted.findings() {

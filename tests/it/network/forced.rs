@@ -1,13 +1,13 @@
-//! Hub and spoke: a route of a user's or of BGP's takes 0.0.0.0/0, and Azure counts everything as `VirtualNetwork`.
+//! Hub and spoke: a user-defined or BGP route covers 0.0.0.0/0, and Azure counts everything as `VirtualNetwork`.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// How an export tells what the two tags stand for under forced tunnelling.
+/// How an export lists the two tags under forced tunnelling.
 const EXPORTS: [&str; 4] = ["spelled out", "tag map", "null", "absent"];
 
-/// The locked-down group as exported where a route takes 0.0.0.0/0.
+/// The restrictive NSG as exported if a route covers 0.0.0.0/0.
 fn exported(how: &str) -> SecurityRules {
     let mut document: Value = serde_json::from_slice(&fixture("nsg-locked-down.json")).unwrap();
     let group = &mut document["value"][0];
@@ -66,7 +66,7 @@ fn a_rule_that_denies_the_internet_never_bites() {
         }
         let rule = predict(&rules, "sql/", &["20.61.99.193"]).nsg.unwrap();
         assert_eq!(rule.name, "AllowVnetOutBound", "{how}");
-        // Without the 0/0 route the same rule bites.
+        // Without the 0/0 route, the same rule applies.
         if !["spelled out", "tag map"].contains(&how) {
             let plain = NetworkRules::new(
                 Some(exported(how)),
@@ -114,7 +114,7 @@ fn bgp_takes_everything_as_a_user_does() {
             Some(default_route(source, hop, addresses)),
             None,
         );
-        // A secured virtual hub looks like this too: nothing says that the network behind is your own.
+        // A secured virtual hub looks the same: nothing shows that the network behind it is your own.
         assert_eq!(
             said(&rules, "sql/", &["20.61.99.193"]),
             "allow: allowed, next hop is the virtual network gateway or hub: check the firewall of a secured virtual \
@@ -147,7 +147,7 @@ fn without_routes_and_expansions_both_cases_are_kept() {
         "unknown: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193, unless a user or BGP route \
          covers 0.0.0.0/0: pass --effective-routes"
     );
-    // What holds in both is said as ever.
+    // What holds in both cases is reported as usual.
     assert_eq!(
         said(&rules, "storage/", &[]),
         "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage"
@@ -207,7 +207,7 @@ fn activation_is_subject_to_rules_where_everything_is_routed_away() {
         .verdict
     };
     let plain = || default_route("Default", "Internet", &[]);
-    // The platform lets activation past every rule but those that name its tag.
+    // The platform allows activation in spite of every rule except those that name its tag.
     assert_eq!(denied("20.118.99.224/32", Some(plain())), Expected::Allow);
     assert_eq!(denied("20.118.99.224/32", Some(to_appliance())), Expected::Deny);
     assert_eq!(denied("20.118.99.224/32", None), Expected::Unknown);

@@ -1,5 +1,5 @@
-//! The evaluator against a second one of a few lines, which takes one address after the other and the documentation at its
-//! word.
+//! The evaluator compared with a second one of a few lines, which takes one address after the other and follows the
+//! documentation literally.
 
 use apim_probe::azure::NextHop;
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ fn takes(far: &Far, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
     }
 }
 
-/// What a group says of one address: the first rule by priority that takes it.
+/// An NSG's result for one address: the first rule by priority that matches it.
 fn first<'r>(rules: &'r [Rule], address: u8, network: &dyn Fn(u8) -> bool) -> Option<&'r Rule> {
     let here = |far: &Far| matches!(far, Far::Any | Far::Own | Far::Network);
     rules
@@ -175,7 +175,7 @@ fn table() -> impl Strategy<Value = Vec<Route>> {
             tag: None,
             active: true,
         });
-        // Two routes of one rank for one prefix do not happen.
+        // Two routes of one rank for one prefix do not occur.
         let mut seen = std::collections::HashSet::new();
         routes.retain(|route| seen.insert((route.user, route.host, route.length, route.tag)));
         routes
@@ -208,7 +208,7 @@ fn exported(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
         .iter()
         .zip(places)
         .map(|(rules, place)| {
-            // The order in a file means nothing.
+            // The order in a file has no meaning.
             let rules: Vec<Value> = rules
                 .iter()
                 .rev()
@@ -245,9 +245,9 @@ fn exported(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
     )
 }
 
-/// What the naive evaluator says of one address.
+/// The naive evaluator's result for one address.
 fn naive(groups: &[Vec<Rule>], routes: &[Route], address: u8) -> (bool, Option<String>, Option<&'static str>) {
-    // The network, its peers, what gateways lead to, and every prefix of a user or of BGP.
+    // The network, its peers, what gateways connect, and every user-defined or BGP prefix.
     let network = |address: u8| {
         routes.iter().any(|route| {
             route.active

@@ -1,4 +1,4 @@
-//! What a release is made by, step by step: licences, the list of libraries in the binary, notes, versions.
+//! The steps of making a release: licences, the list of libraries in the binary, notes, versions.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ fn output(command: &mut Command) -> (bool, String, String) {
     (status.success(), text(stdout), text(stderr))
 }
 
-/// The libraries that cargo links into the agent, by its own account.
+/// The libraries that cargo links into the agent, according to cargo.
 fn linked() -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tree = Command::new(cargo);
@@ -101,7 +101,7 @@ fn auditable(folder: &TempDir, packages: &Value) -> std::path::PathBuf {
     binary
 }
 
-/// As zlib compresses, made of what gzip does; the sum at the end is left out, and not checked.
+/// Compressed as by zlib, from gzip's output; the checksum at the end is omitted, and not checked.
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip");
     let mut gzip = gzip
@@ -145,7 +145,7 @@ fn a_binary_is_asked_what_it_holds_and_each_must_have_a_licence() {
     assert!(well, "{err}");
     assert_eq!(out, "2 libraries, each with its licence\n");
 
-    // Another version has another licence, perhaps; and a name alone is none.
+    // Another version may have another licence; and a name alone is not one.
     for lacking in [
         entry("ring 0.17.13"),
         "ring 0.17.14  https://example.org\n".into(),
@@ -166,7 +166,7 @@ fn notes_are_the_part_of_the_version() {
     let notes = run(script("release-notes.sh").arg("Unreleased"));
     assert!(notes.contains("### Added\n") && !notes.contains("## ["), "{notes}");
     assert!(!notes.starts_with('\n'));
-    // A release candidate has no part of its own.
+    // A release candidate has no section of its own.
     assert_eq!(run(script("release-notes.sh").arg("9.9.9-rc.1")), notes);
     let (well, out, err) = output(script("release-notes.sh").arg("9.9.9"));
     assert!(
@@ -199,7 +199,7 @@ fn by_what_it_was_built_is_said() {
     );
 }
 
-/// Packed from a copy of the sources whose version is a candidate's; no binary is built for it.
+/// Packed from a copy of the sources with a release candidate's version; no binary is built for it.
 #[test]
 fn a_release_candidate_sorts_before_its_release() {
     if lacks(&["xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm"]) {

@@ -1,15 +1,15 @@
-//! What can be broken, and who broke it.
+//! What can be broken, and by which device.
 
 use apim_probe::model::FindingKind as Kind;
 
-/// One way in which something is broken, for some endpoints.
+/// One way in which some endpoints are broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
     /// A rule on the path drops it.
     Dropped,
     /// A router refuses it (ICMP 3/13).
     Prohibited,
-    /// A router knows no way (ICMP 3/1).
+    /// A router has no route (ICMP 3/1).
     Unreachable,
     /// A device on the path resets it.
     ResetOnTheWay,
@@ -17,21 +17,21 @@ pub(super) enum Broken {
     DroppedHere,
     /// This VM's own firewall rejects it.
     RejectedHere,
-    /// This VM's own route says that there is no way.
+    /// This VM's own route is of type unreachable.
     UnreachableHere,
-    /// This VM's own route forbids it.
+    /// This VM's own route is of type prohibit.
     ProhibitedHere,
     /// This VM's route leads to a next hop that does not exist.
     DeadNextHop,
     /// The service does not listen.
     Closed,
-    /// The service accepts, and then cuts or hangs, whatever it is asked for.
+    /// The service accepts, and then cuts or hangs after any request.
     ServiceCuts,
-    /// The service cuts behind its handshake.
+    /// The service cuts after its handshake.
     CutInside,
-    /// The service's certificate has ended.
+    /// The service's certificate has expired.
     Expired,
-    /// The service shows another owner's certificate.
+    /// The service presents another owner's certificate.
     WrongName,
     /// One of its two addresses is dead.
     OneAddressDead,
@@ -39,7 +39,7 @@ pub(super) enum Broken {
     FilteredByName,
     /// A firewall on the path cuts everything on the port.
     Walled,
-    /// A firewall on the path breaks TLS open.
+    /// A firewall on the path inspects TLS.
     Inspected,
     /// A firewall on the path answers with its own page.
     DeniedByPage,
@@ -49,26 +49,26 @@ pub(super) enum Broken {
     NameFails,
     /// The name server does not answer for the name.
     NameSilent,
-    /// The name leads to no address at all.
+    /// The name has no address at all.
     NameSunk,
-    /// The name leads to a private address where no host is.
+    /// The name resolves to a private address that no host has.
     NamePrivate,
-    /// The name server itself does not do what it should.
+    /// The name server itself does not behave correctly.
     Server,
     /// Every second flow is lost.
     HalfTheFlows,
     /// A NAT has run out of ports: later flows are lost.
     PortsExhausted,
-    /// Everything is lost, for a while only.
+    /// Everything is lost, but only for a while.
     ForAWhile,
     /// Full-size packets are lost.
     FullSizeLost,
-    /// Packets are lost by chance.
+    /// Packets are lost at random.
     Lossy,
 }
 
 impl Broken {
-    /// The kinds of findings that are true of an endpoint which is broken in this way.
+    /// The kinds of findings that are true of an endpoint with this fault.
     pub(super) fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Dropped => &[Kind::Silence, Kind::KmsSilence, Kind::NoOutbound],
@@ -88,7 +88,7 @@ impl Broken {
             Self::Walled => &[Kind::CutPort],
             Self::Inspected => &[Kind::Inspection],
             Self::DeniedByPage => &[Kind::DenyPage],
-            // That it denies, fails or is silent is also what its name server is found to do.
+            // Its name server is also found to deny, fail or not reply.
             Self::NameDenied => &[Kind::NamePolicy, Kind::MissingName, Kind::SomeNames, Kind::NameServer],
             Self::NameFails => &[Kind::SomeNames, Kind::DnsPolicy, Kind::NameServer],
             Self::NameSilent => &[Kind::SomeNames, Kind::NameServer],
@@ -98,12 +98,12 @@ impl Broken {
             Self::HalfTheFlows => &[Kind::Flows],
             Self::FullSizeLost => &[Kind::PacketSize],
             Self::Lossy => &[Kind::Loss],
-            // For so long its name servers reply to nothing either.
+            // During this time its name servers do not reply either.
             Self::ForAWhile => &[Kind::Loss, Kind::NoNames],
         }
     }
 
-    /// Whether it is about this VM alone.
+    /// Whether it concerns this VM alone.
     pub(super) fn is_local(self) -> bool {
         matches!(
             self,
@@ -111,12 +111,12 @@ impl Broken {
         )
     }
 
-    /// Whether a security rule could do it: Azure's rules drop, and do nothing else.
+    /// Whether a security rule could cause it: Azure's rules drop, and do nothing else.
     pub(super) fn may_be_a_security_rule(self) -> bool {
         self == Self::Dropped
     }
 
-    /// Whether it can show at any endpoint, wherever it is.
+    /// Whether it can show at any endpoint.
     pub(super) fn is_everywhere(self) -> bool {
         matches!(
             self,

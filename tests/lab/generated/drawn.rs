@@ -24,18 +24,18 @@ pub(super) struct Drawn {
     /// How it differs from a healthy one.
     pub(super) network: Network,
     seed: u64,
-    /// What is broken at which endpoint, by its host and port: several dependencies may share it.
+    /// The fault of each endpoint, by its host and port: several dependencies may share it.
     broken: BTreeMap<String, BTreeSet<usize>>,
     faults: Vec<(Broken, String)>,
 }
 
-/// Whose name a name server is tested with: what is wrong with that is wrong with the server, as far as can be told.
+/// The name that name servers are tested with: a fault of this name looks like a fault of the server.
 const TESTED: &str = "login.microsoftonline.com:443";
 
 /// A private address without a host.
 const PRIVATE: &str = "10.9.9.9";
 
-/// What a fault covers.
+/// The endpoints of a fault.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
     Host,
@@ -75,13 +75,13 @@ impl Drawn {
             drawn.add(&mut chances, &endpoints);
         }
         drawn.settle();
-        // From a source of its own, so that a seed's faults stay the same.
+        // From a separate source, so that a seed's faults stay the same.
         drawn.lay(&mut Chances::new(!seed));
         drawn
     }
 
-    /// Up to three routers in a row, which answer or do not, and a NAT among them in every third network; half of what
-    /// is dropped on the path is dropped at one of them.
+    /// Up to three routers in a row, which answer or do not, with a NAT among them in every third network; half of the
+    /// drops on the path happen at one of them.
     fn lay(&mut self, chances: &mut Chances) {
         let line = &mut self.network.line;
         line.recorded = true;
@@ -109,7 +109,7 @@ impl Drawn {
         }
     }
 
-    /// Why the way of a finding is not the one that its packets take: a hop that does not stand there or is behind a NAT.
+    /// Why the path in a finding is not the one that its packets take: a hop that does not exist or is behind a NAT.
     pub(super) fn is_elsewhere(&self, path: &Path) -> Option<String> {
         let line = &self.network.line;
         let nat = line.nat.map_or(usize::MAX, |nat| nat.hop);
@@ -130,7 +130,7 @@ impl Drawn {
         })
     }
 
-    /// What is broken at an endpoint.
+    /// The fault of an endpoint.
     pub(super) fn at(&self, id: &str) -> Vec<Broken> {
         let target = match id.split_once('/') {
             Some(("dns", _)) => TESTED,
@@ -152,7 +152,7 @@ impl Drawn {
         self.faults.iter().any(|(broken, _)| broken.is_everywhere())
     }
 
-    /// What is broken, in words.
+    /// The faults, in words.
     pub(super) fn story(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(_, words)| words.as_str()).collect();
         format!("network {}: {}", self.seed, faults.join("; "))
@@ -206,7 +206,7 @@ impl Drawn {
         self.note(broken, &covered, "");
     }
 
-    /// This VM itself is in the way.
+    /// This VM itself is at fault.
     fn in_this_vm(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, does) = *chances.one(&[
             (Broken::DroppedHere, FaultKind::LocalDrop),
@@ -223,7 +223,7 @@ impl Drawn {
             self.fault(&covered, does);
             self.note(broken, &covered, "");
         } else {
-            // A route knows no ports.
+            // A route does not match ports.
             let covered = of_host(endpoints, chosen);
             for host in hosts(chosen) {
                 let to = At {
@@ -316,7 +316,7 @@ impl Drawn {
         let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
         let reads_names = matches!(port, 80 | 443);
-        // Who cuts all the names that are tried cuts the port, as far as can be told.
+        // If all tried names are cut, it looks as if the port is cut.
         let by_name = if some.len() == on_port.len() {
             Broken::Walled
         } else {
@@ -343,7 +343,7 @@ impl Drawn {
             self.note(broken, &covered, &words);
             return;
         }
-        // It passes everything on, and a service behind it fails.
+        // It forwards everything, and a service behind it fails.
         self.at_the_service(chances, endpoints, chosen);
     }
 
@@ -409,7 +409,7 @@ impl Drawn {
         self.note(broken, &covered, "");
     }
 
-    /// A name has two addresses, and there is no host at the second one.
+    /// A name has two addresses, and the second one has no host.
     fn with_one_dead_address(
         &mut self,
         chances: &mut Chances,
@@ -436,7 +436,7 @@ impl Drawn {
         self.note(Broken::OneAddressDead, &covered, "");
     }
 
-    /// A name without an address of its own has no host there, and no fault can be about it.
+    /// A name without its own address has no host there, so no fault can be about it.
     fn settle(&mut self) {
         let names = &self.network.names;
         let is_nowhere = |at: &At| {
@@ -494,7 +494,8 @@ impl Drawn {
             way: Some(Direction::Back),
             ..When::default()
         };
-        // What passes again: a link that flaps, a NAT or a table of connections that is full for a moment, rules that are reloaded.
+        // Faults that end: a link that flaps, a NAT or a connection table that is full for a moment, rules that are
+        // reloaded.
         let mut moment = |on, way| {
             let (from, lasts) = (
                 *chances.one(&[0, 50, 100, 200, 400, 1_000]),
@@ -538,7 +539,7 @@ impl Drawn {
         self.note(broken, &[], &format!("everywhere, {when:?}"));
     }
 
-    /// Puts a fault on these endpoints, once on each place.
+    /// Adds a fault to these endpoints, once at each place.
     fn fault(&mut self, covered: &[&PlannedEndpoint], does: FaultKind) {
         for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
             if !self.has_fault(&at) {
@@ -551,7 +552,7 @@ impl Drawn {
         self.network.faults.iter().any(|fault| fault.to == *at)
     }
 
-    /// Those of these endpoints that no fault is about yet.
+    /// Those of these endpoints without a fault.
     fn free<'a>(&self, covered: Vec<&'a PlannedEndpoint>) -> Vec<&'a PlannedEndpoint> {
         let is_free = |endpoint: &&PlannedEndpoint| !ats(endpoint).iter().any(|at| self.has_fault(at));
         covered.into_iter().filter(is_free).collect()
@@ -574,7 +575,7 @@ fn of_host<'a>(endpoints: &[&'a PlannedEndpoint], chosen: &PlannedEndpoint) -> V
         .collect()
 }
 
-/// Where an endpoint is: its name, or each of its addresses.
+/// The place of an endpoint: its name, or each of its addresses.
 fn hosts(endpoint: &PlannedEndpoint) -> Vec<String> {
     match &endpoint.destination {
         DialTarget::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),

@@ -1,11 +1,11 @@
-//! Holds what was said against what was broken.
+//! Compares the report with what was broken.
 
 use apim_probe::model::{Confidence, Finding, FindingKind, Report, Suspect, Verdict};
 
 use super::{broken::Broken, drawn::Drawn};
 
-/// Every sure sentence of a report that is not true of the network, and every endpoint that is called blocked although
-/// nothing is broken there.
+/// Every confident sentence of a report that is not true of the network, and every endpoint that is called blocked
+/// although nothing is broken there.
 pub(super) fn falsehoods(drawn: &Drawn, report: &Report) -> Vec<String> {
     let sure = report
         .findings

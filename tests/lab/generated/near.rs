@@ -1,17 +1,17 @@
-//! Holds what a run sent with a small TTL, which may look like a scan, against what it may send.
+//! Compares what a run sent with a low TTL, which may look like a scan, with what it may send.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use apim_probe::model::{Need, Report, Verdict};
 
-/// The TTL that Linux gives a packet: whatever has less was given it by the agent.
+/// Linux's default TTL: packets with a lower one got it from the agent.
 const USUAL_TTL: u8 = 64;
-/// So many addresses and ports of a run may be looked at.
+/// Maximum number of addresses and ports that a run may trace.
 const MAX_ADDRESSES: usize = 4;
-/// So many SYNs may go to each of them.
+/// Maximum number of SYNs to each of them.
 const MAX_SYNS: usize = 8;
 
-/// Whether anything that the instance needs is blocked: nothing else is worth a look.
+/// Whether anything that the instance needs is blocked: otherwise nothing is traced.
 pub(super) fn may_look(report: &Report) -> bool {
     report
         .endpoints
@@ -19,8 +19,7 @@ pub(super) fn may_look(report: &Report) -> bool {
         .any(|row| row.verdict == Verdict::Blocked && row.as_expected == Some(false) && row.need != Need::Documented)
 }
 
-/// Everything that was sent although it should not have been, one per line; `may_look` as the function of that name has
-/// it.
+/// Every packet that should not have been sent, one per line; `may_look` is the result of that function.
 pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
     let mut syns: BTreeMap<(Ipv4Addr, u16), usize> = BTreeMap::new();
     for (to, is_syn) in sent.iter().filter_map(|frame| near(frame)) {
@@ -35,7 +34,7 @@ pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
     many.into_iter().chain(often).collect()
 }
 
-/// Where a TCP packet with a small TTL goes, and whether it is a SYN; `None` for any other frame.
+/// The destination of a TCP packet with a low TTL, and whether it is a SYN; `None` for any other frame.
 fn near(frame: &[u8]) -> Option<((Ipv4Addr, u16), bool)> {
     const TCP: u8 = 6;
     const SYN: u8 = 2;

@@ -1,5 +1,5 @@
-//! Who can read the memory of an agent that holds a token: the programs of the same user before and after, and only
-//! root while it does.
+//! Which programs can read the memory of an agent that holds a token: those of the same user before and after, and only
+//! root meanwhile.
 
 use std::{
     process::{Child, Stdio},
@@ -52,8 +52,8 @@ faults: [ {{ to: '*:1433', does: silence }} ]"
     Ok(())
 }
 
-/// Whether a program of the same user, with no more rights than the agent, can look into it: what proc(5) asks of
-/// readers of `environ` it asks of a debugger as well.
+/// Whether a program of the same user, with the agent's privileges, can read it: proc(5) requires the same of readers
+/// of `environ` as of a debugger.
 fn is_open(lab: &Lab, agent: &Child) -> Result<bool> {
     let environment = format!("/proc/{}/environ", agent.id());
     let head = lab.agent("head")?.args(["-c", "1", &environment]).output()?;

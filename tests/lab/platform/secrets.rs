@@ -1,5 +1,5 @@
-//! What an instance's documents hold beside hosts: credentials, passwords, keys. Azure sends some of them in clear to
-//! every reader. None is in any output, whatever the format, the command and the error; nor is the token.
+//! Secrets in an instance's documents: credentials, passwords, keys. Azure sends some of them in plain text to every
+//! reader. None may be in any output, in any format, command or error; nor may the token.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{AGENT, INSTANCE, TOKEN, network};
 
-/// Every secret in the documents begins like this, and goes on with where it stands.
+/// Every secret in the documents begins like this, followed by its place.
 const SECRET: &str = "hunter2";
 
 const FORMATS: [&str; 12] = [
@@ -31,7 +31,7 @@ const FORMATS: [&str; 12] = [
     "github",
 ];
 
-/// Every document of an instance as a bundle, with a secret wherever one can stand.
+/// Every document of an instance as a bundle, with a secret at every possible place.
 const BUNDLE: &str = include_str!("../../data/instances/secrets.json");
 
 pub(super) fn are_shown_nowhere() -> Result<()> {
@@ -58,7 +58,7 @@ pub(super) fn are_shown_nowhere() -> Result<()> {
     Ok(())
 }
 
-/// The same documents behind the management endpoint, which refuses some of them and sends back the token with it.
+/// The same documents at the management endpoint, which refuses some of them and sends the token back with it.
 fn management() -> Result<Value> {
     let bundle: Map<String, Value> = serde_json::from_str(BUNDLE)?;
     let path = |key: String| if key == "service" { String::new() } else { key };
@@ -74,7 +74,7 @@ fn management() -> Result<Value> {
     }))
 }
 
-/// Plans, rules, and whatever is said of files that are cut, doubled, or of something else.
+/// Plans, rules, and all messages about files that are truncated, doubled, or something else.
 fn from_files(show: &Show<'_>, bundle: &Path) -> Result<()> {
     for flags in [
         &["list"][..],
@@ -117,7 +117,7 @@ fn from_files(show: &Show<'_>, bundle: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A run in every format, with what the instance itself says of what is blocked; gives the JSON.
+/// A run in every format, with the instance's own results for what is blocked; returns the JSON.
 fn from_the_instance(show: &Show<'_>, bundle: &Path) -> Result<PathBuf> {
     let report = |format: &str| show.lab.folder().join(format!("report.{format}"));
     let ca = show.lab.ca_file()?;
@@ -144,13 +144,13 @@ fn from_the_instance(show: &Show<'_>, bundle: &Path) -> Result<PathBuf> {
     Ok(report("json"))
 }
 
-/// Runs the agent and looks at what it says.
+/// Runs the agent and checks its output.
 struct Show<'a> {
     lab: &'a Lab,
 }
 
 impl Show<'_> {
-    /// Gives what it says on stdout.
+    /// Returns its stdout.
     fn of(&self, flags: &[&str], files: &[&Path]) -> Result<String> {
         let mut agent = self.lab.agent(AGENT)?;
         agent.args(flags).args(files);
@@ -158,7 +158,7 @@ impl Show<'_> {
     }
 }
 
-/// Gives what it says on stdout and on stderr.
+/// Returns its stdout and stderr.
 fn run(mut agent: Command) -> Result<(String, String)> {
     agent
         .env("RUST_LOG", "trace")

@@ -1,7 +1,7 @@
-//! What leaves the VM in a whole run, packet by packet, against what README.md and `list` say in advance.
+//! What leaves the VM in a whole run, packet by packet, compared with what README.md and `list` say in advance.
 //!
-//! Whatever else the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row this test
-//! fails on the packet, without the point it fails on the row.
+//! Anything else that the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row
+//! this test fails for the packet, without the point it fails for the row.
 
 mod seen;
 
@@ -35,13 +35,13 @@ const FLAGS: [&str; 14] = [
     "--set",
     "diagnostics_host=diagnostics7.example",
 ];
-/// The TTL that Linux gives a packet.
+/// Linux's default TTL.
 const USUAL_TTL: u8 = 64;
 const LOGIN: &str = "login.microsoftonline.com";
 const MANAGEMENT: &str = "management.azure.com";
 const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
 const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
-/// Where the management endpoint is here.
+/// The management endpoint in this lab.
 const MANAGED: Ipv4Addr = Ipv4Addr::new(20, 70, 0, 1);
 const TEST_NET_1: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(10, 2, 0, 11)];
@@ -51,7 +51,7 @@ const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(
 enum Said {
     /// A DNS query.
     Question { server: Ipv4Addr, name: String },
-    /// A `ClientHello`; the name is empty where it has none.
+    /// A `ClientHello`; the name is empty if it has none.
     Hello { to: Place, name: String },
     /// An HTTP request.
     Request {
@@ -62,15 +62,15 @@ enum Said {
     },
     /// Other bytes over TCP.
     Bytes { to: Place, bytes: Vec<u8> },
-    /// A connection over which nothing was said, and the size of segments that it asked for.
+    /// A connection without data, and the MSS of its SYN.
     Nothing { to: Place, segments: u16 },
-    /// A connection of which some packets were only meant for the first hops: the smallest TTL.
+    /// A connection with some packets only for the first hops: the lowest TTL.
     Near { to: Place, ttl: u8 },
-    /// Any datagram that is no DNS query.
+    /// Any datagram that is not a DNS query.
     Datagram { to: Place, bytes: Vec<u8> },
 }
 
-/// What may be sent: the words of README's list that say so, and how such a thing is recognised.
+/// What may be sent: the words of README's list about it, and how it is recognised.
 struct Listed {
     readme: &'static str,
     is: fn(&Said, &Plan) -> bool,
@@ -266,7 +266,7 @@ fn is_one_place(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The places that packets were sent to which are only meant for the first hops.
+/// The destinations of packets that are only for the first hops.
 fn near(said: &[Said]) -> BTreeSet<Place> {
     let near = said.iter().filter_map(|one| match one {
         Said::Near { to, .. } => Some(*to),
@@ -275,12 +275,12 @@ fn near(said: &[Said]) -> BTreeSet<Place> {
     near.collect()
 }
 
-/// What was said after so many frames, all of which is listed.
+/// Everything sent after this many frames, all of which is listed.
 fn sent_since(world: &World, before: usize) -> Result<Vec<Said>> {
     let seen = Seen::read(&world.lab.sent()[before..], VM);
     ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);
     ensure!(seen.odd.is_empty(), "frames of another kind: {:02x?}", seen.odd.first());
-    // The kernel's own answers to what comes too late.
+    // The kernel's own answers to packets that arrive too late.
     let strange = seen.others.iter().find(|(protocol, to)| {
         *protocol != 1 || !(world.plan.knows(*to) || *to == PLATFORM || NAME_SERVERS.contains(to))
     });
@@ -313,7 +313,7 @@ fn points_of_readme() -> Result<Vec<String>> {
     Ok(points)
 }
 
-/// What the frames say.
+/// The content of the frames.
 fn everything(seen: Seen) -> Result<Vec<Said>> {
     let mut said = Vec::new();
     for (to, bytes) in seen.datagrams {
@@ -358,7 +358,7 @@ fn inside_tds(bytes: &[u8]) -> Option<String> {
     server_name(bytes.get(length + 8..)?)
 }
 
-/// What `list` says, with the addresses of this network.
+/// The output of `list`, with the addresses of this network.
 struct Plan {
     endpoints: Vec<Endpoint>,
     controls: String,
@@ -446,7 +446,7 @@ impl Plan {
     }
 }
 
-/// A VM in Azure, with an instance to ask for, and something wrong of every kind that makes the agent send more.
+/// An Azure VM, with an instance to query, and a fault of every kind that makes the agent send more.
 struct World {
     lab: Lab,
     plan: Plan,
@@ -508,7 +508,7 @@ faults:
         Ok(world)
     }
 
-    /// A command of the agent about the whole plan.
+    /// A command of the agent for the whole plan.
     fn agent(&self, command: &str) -> Result<std::process::Command> {
         let mut agent = self.lab.agent(AGENT)?;
         agent

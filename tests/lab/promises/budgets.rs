@@ -1,6 +1,7 @@
-//! What the agent costs and says among hostile name servers and peers, and with endless files of the system: bounded memory, its deadline, no false pass.
+//! The agent's cost and results with hostile name servers and peers, and with endless files of the system: limited
+//! memory, its deadline, no false pass.
 //!
-//! To try another kind of hostility, add a network and what must hold there.
+//! To test another kind of hostility, add a network and what must be true.
 
 use std::{
     collections::HashSet,
@@ -12,14 +13,14 @@ use serde_json::{Value, json};
 
 use super::{Promise, World, catalog_of, list, text};
 
-/// What a run may take beyond what listing its plan takes, in megabytes: in this build, which is not optimised, the program
-/// alone takes half as much.
+/// What a run may use in addition to what listing its plan uses, in megabytes: in this build, which is not optimised,
+/// the program alone uses half as much.
 const MAX_MEMORY: f64 = 40.0;
-/// What an endpoint may take beyond that, in megabytes: sixteen addresses with what was seen of each. Memory grows with the
-/// plan, never with what is answered.
+/// What an endpoint may use in addition, in megabytes: sixteen addresses with their results. Memory grows with the
+/// plan, never with the answers.
 const MAX_MEMORY_OF_AN_ENDPOINT: f64 = 0.016;
-/// How far a run may go beyond its deadline, in milliseconds: what is promised is a quarter of a second, which the benchmark
-/// checks on a machine that has nothing else to do.
+/// How far a run may exceed its deadline, in milliseconds: a quarter of a second is promised, which the benchmark
+/// checks on an otherwise idle machine.
 const MAX_OVERSHOOT: f64 = 1_500.0;
 
 pub(super) const PROMISES: &[Promise] = &[
@@ -87,7 +88,7 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
   '*:5672': { pace: { bytes: 1, every_ms: 200 } }"
                 .to_owned()
         },
-        // A certificate that comes in time, byte by byte, proves as much as any.
+        // A certificate that arrives in time, byte by byte, is as good as any.
         check: |world| {
             hostile_run(world, 5_000, |row| {
                 row["stages"]["tls"].is_null() && row["port"] == 1433
@@ -152,8 +153,8 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
                 .to_owned()
         },
         check: |world| {
-            // What shows a verified certificate is who it is, and plain HTTP is verified by its head; what answers over
-            // UDP, and the name server, are as they should be.
+            // Endpoints that present a verified certificate are genuine, and plain HTTP is verified by its head; UDP
+            // services and the name server are as they should be.
             let hostile = |row: &Value| {
                 row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
             };
@@ -181,7 +182,7 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
     },
 ];
 
-/// A run among name servers of which no answer is true.
+/// A run with name servers whose answers are all false.
 fn lies(world: &World, deadline_ms: u32) -> Result<()> {
     let report = hostile_run(world, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
     let asked = list(&report, "endpoints")
@@ -191,7 +192,7 @@ fn lies(world: &World, deadline_ms: u32) -> Result<()> {
     Ok(())
 }
 
-/// A run whose deadline, memory and passes are checked: none of those that `may_not_pass` tells of.
+/// A run with checks of its deadline, memory and passes: none of those that `may_not_pass` lists.
 fn hostile_run(world: &World, deadline_ms: u32, may_not_pass: fn(&Value) -> bool) -> Result<Value> {
     let file = world.lab.folder().join("report.json");
     let (shown, deadline) = (file.display().to_string(), format!("{deadline_ms}ms"));
@@ -217,7 +218,7 @@ fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::
     let endpoints = u32::try_from(world.planned()?.len())?;
     let allowed = listed.peak_mb + MAX_MEMORY + f64::from(endpoints) * MAX_MEMORY_OF_AN_ENDPOINT;
     let cost = world.cost(command, flags)?;
-    // Shown where the test fails, or where it is run by hand.
+    // Shown if the test fails, or if it is run by hand.
     println!("{command}: {:.1} MB, {:.0} ms", cost.peak_mb, cost.wall_ms);
     ensure!(
         cost.peak_mb <= allowed,

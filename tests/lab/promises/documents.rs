@@ -1,4 +1,4 @@
-//! The JSON documents, key by key and type by type, from a table of their own.
+//! The JSON documents, key by key and type by type, from a separate table.
 
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
@@ -65,7 +65,7 @@ faults: [ { to: '*:1433', does: silence }, { to: '*:123/udp', does: silence }, {
     },
 ];
 
-/// A key's path, and what its value may be: `s` string, `n` number, `b` boolean, `?` null as well, `word|word` one of
+/// A key's path, and its possible values: `s` string, `n` number, `b` boolean, `?` null as well, `word|word` one of
 /// these; `[]` goes into a list.
 type Shape = &'static [(&'static str, &'static str)];
 
@@ -242,11 +242,11 @@ const PLAN: Shape = &[
     ("endpoints[].testable", "b"),
     ("endpoints[].cause", CAUSES),
     ("endpoints[].detail", "?s"),
-    // Beyond the endpoints: what else may be asked.
+    // In addition to the endpoints: what else may be queried.
     ("controls[]", "s"),
 ];
 
-/// Checks that every key of the shape is there with a value that it may have, and that there is no other.
+/// Checks that every key of the shape exists with an allowed value, and that there is no other.
 fn check(document: &Value, shape: Shape, what: &str) -> Result<()> {
     for (path, kind) in shape {
         let steps: Vec<&str> = path.split('.').collect();
@@ -271,7 +271,7 @@ fn descend(value: &Value, steps: &[&str], kind: &str, path: &str) -> Result<()> 
         };
         return items.iter().try_for_each(|item| descend(item, rest, kind, &path));
     }
-    // A stage that was not reached, and flows where one connection to each address was all.
+    // A stage that was not reached, and flows if there was one connection to each address.
     let may_lack = path.contains(".stages.")
         || matches!(
             path.as_str(),
@@ -324,7 +324,7 @@ fn known(value: &Value, path: &str, shape: Shape, what: &str) -> Result<()> {
     }
 }
 
-/// Every open connection has the port that it left from and what the kernel counted on it, a name server's included.
+/// Every open connection has its source port and the kernel's counts, including a name server's.
 fn connections(report: &Value) -> Result<()> {
     let rows = list(report, "endpoints");
     ensure!(

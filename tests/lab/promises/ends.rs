@@ -1,4 +1,4 @@
-//! How a run ends: by its deadline, by Ctrl-C, without descriptors.
+//! How a run ends: at its deadline, with Ctrl-C, or without descriptors.
 
 use std::{
     fmt::Write as _,
@@ -36,7 +36,7 @@ pub(super) const PROMISES: &[Promise] = &[
                 let elapsed = started.elapsed();
                 let report = json(&output)?;
                 ensure!(ids(&report) == planned, "endpoints are lost or out of order");
-                // What comes before and after is up to the build and the machine; a hang is not.
+                // The time before and after depends on the build and the machine; a hang does not.
                 let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
                 ensure!(
                     duration < 2_250.0 && elapsed < Duration::from_secs(10),
@@ -160,11 +160,11 @@ fn many() -> String {
     }))
 }
 
-/// Presses Ctrl-C so many milliseconds after the first notice.
+/// Presses Ctrl-C this many milliseconds after the first notice.
 fn interrupted(world: &World, milliseconds: u64) -> Result<std::process::Output> {
     let mut child = world.agent("run", &["--format", "json"])?.spawn()?;
     let id = child.id().to_string();
-    // It has begun once it says so, which on a busy machine may take its time.
+    // Its first output shows that it has started, which may take time on a busy machine.
     child.stderr.as_mut().context("no stderr")?.read_exact(&mut [0; 7])?;
     thread::sleep(Duration::from_millis(milliseconds));
     let killed = Command::new("kill").args(["-INT", &id]).status()?;

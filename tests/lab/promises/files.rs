@@ -1,5 +1,5 @@
-//! Whatever a flag names gets a sentence and status 2, whatever it is and whichever flag of whichever command names it:
-//! the flags are taken from the program's own list, so that a new one is tried without further work.
+//! Every file option of every command gives a sentence and status 2 for any unusable file: the options are taken from
+//! the program's own list, so a new one is tested automatically.
 
 use std::{
     collections::BTreeSet,
@@ -17,13 +17,13 @@ use clap::{Arg, CommandFactory, ValueHint, builder::ValueParser};
 
 use super::{AGENT, Cost, Promise, World, catalog_of};
 
-/// What a command may take, in megabytes: the largest file that is read as a whole has half of it, and this program, which
-/// is not optimised here, takes most of the rest.
+/// Memory limit of a command, in megabytes: the largest file that is read completely has half of it, and this program,
+/// which is not optimised here, uses most of the rest.
 const MAX_MEMORY: f64 = 75.0;
-/// A sentence is no longer, in bytes; a catalog's errors are a page.
+/// Maximum length of a sentence, in bytes; a catalog's errors are a page.
 const MAX_SENTENCE: usize = 700;
 
-/// Files that are written. What is promised of them is in `outputs`, and in `serve`.
+/// Files that are written. They are tested in `outputs`, and in `serve`.
 const WRITTEN: [&str; 2] = ["output", "log"];
 
 pub(super) const PROMISES: &[Promise] = &[
@@ -62,7 +62,7 @@ pub(super) const PROMISES: &[Promise] = &[
         network: || "{}".to_owned(),
         check: |world| {
             let files = nonsense(&world.lab.folder())?;
-            // What reads a file is the same in every command.
+            // Reading a file works in the same way in every command.
             let mut seen = BTreeSet::new();
             let is_new = |option: &FileOption| seen.insert(option.id.clone());
             let options: Vec<FileOption> = options().into_iter().filter(is_new).collect();
@@ -82,7 +82,7 @@ fn a_catalog() -> String {
 struct FileOption {
     command: String,
     id: String,
-    /// Before the file: `--instance`, or nothing where it has no flag.
+    /// Before the file: `--instance`, or nothing if it has no flag.
     flag: Option<String>,
     /// The arguments of the command that have no flag, in order.
     positionals: Vec<String>,
@@ -113,7 +113,7 @@ fn options() -> Vec<FileOption> {
 }
 
 impl FileOption {
-    /// The command line that names a file, which takes nothing else that could be refused.
+    /// The command line with the file, and nothing else that could be refused.
     fn command_line(&self, world: &World, file: &Path) -> Result<Command> {
         let mut agent = Command::new(AGENT);
         agent.arg(&self.command);
@@ -127,7 +127,7 @@ impl FileOption {
             self.command.as_str(),
             "run" | "watch" | "serve" | "path" | "list" | "rules"
         ) {
-            // The token's trust anchors go with a resource, which is asked for nothing before they are read.
+            // The token's trust anchors need a resource, which is not queried before they are read.
             if self.id == "management_ca_file" {
                 let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ApiManagement/service/a";
                 agent.args(["--service", id]);
@@ -154,7 +154,7 @@ impl FileOption {
         Ok(agent)
     }
 
-    /// The command refuses a file in a sentence that names it, harmlessly and at little cost.
+    /// The command refuses a file in a sentence with its name, escaped and at little cost.
     fn is_refused(&self, world: &World, file: &Path, words: Option<&str>) -> Result<()> {
         let agent = self.command_line(world, file)?;
         let cost = Cost::of(world.lab.agent(std::env::current_exe()?)?, &agent)?;
@@ -181,7 +181,7 @@ impl FileOption {
     }
 }
 
-/// Does something for every option; all that fails is told.
+/// Tests every option; reports all failures.
 fn for_each(options: &[FileOption], check: impl Fn(&FileOption) -> Result<()>) -> Result<()> {
     let failed: Vec<String> = options
         .iter()
@@ -198,7 +198,7 @@ fn for_each(options: &[FileOption], check: impl Fn(&FileOption) -> Result<()>) -
     Ok(())
 }
 
-/// A path with a name that would do something to a terminal.
+/// A path with a name that could act on a terminal.
 fn hostile(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}\u{1b}[31m\n"))
 }
@@ -223,7 +223,7 @@ fn mkfifo(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Files that cannot be read, with what is said of each.
+/// Files that cannot be read, with the message for each.
 fn unreadable(folder: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
     let (none, inside, locked) = (
         hostile(folder, "none"),
@@ -247,7 +247,7 @@ fn unreadable(folder: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
     ])
 }
 
-/// Files that are no document of anything.
+/// Files that are not a document of any kind.
 fn nonsense(folder: &Path) -> Result<Vec<PathBuf>> {
     let wide = |text: &str| -> Vec<u8> {
         format!("\u{feff}{text}")

@@ -1,4 +1,4 @@
-//! What a finding says to change, beside what `rules` says.
+//! The commands in a finding's fix, compared with those of `rules`.
 
 use anyhow::{Context, Result, ensure};
 

@@ -1,5 +1,5 @@
-//! Signals at random moments: wherever a run or a watch is, a valid report follows, and what it lacks is said; a
-//! service ends, with a log that is whole.
+//! Signals at random moments: in every phase of a run or a watch, a valid report follows, which says what it lacks; a
+//! service ends, with a complete log.
 //!
 //! `APIM_PROBE_MOMENTS=1000` tries as many; run by hand, each prints how long the ends took.
 
@@ -45,7 +45,8 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || WAITING.to_owned(),
         check: |world| {
-            // stdout is not read, and takes more than a pipe holds: after one signal it is waited for, for a second.
+            // stdout is not read, and gets more than a pipe holds: after one signal the agent waits for it for a
+            // second.
             let mut agent = world.agent("run", &["--format", "json", "--timeout", "1s"])?;
             let mut child = agent.stderr(Stdio::null()).spawn()?;
             wait_until_it_listens(&child)?;
@@ -62,13 +63,13 @@ pub(super) const PROMISES: &[Promise] = &[
     },
 ];
 
-/// Some answer, some do not, so that every run takes its timeout, and a name server is slow.
+/// Some answer and some do not, so that every run takes its timeout, and a name server is slow.
 const WAITING: &str = "
 name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
 faults: [ { to: '*:1433', does: silence }, { to: '*:1886', does: silence } ]
 services: { '*:80': { pace: { bytes: 400, every_ms: 150 } } }";
 
-/// How many moments are tried unless the environment says otherwise.
+/// How many moments are tried by default.
 const MOMENTS: u32 = 12;
 
 fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
@@ -76,7 +77,7 @@ fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
     let moments: u32 = moments.unwrap_or(MOMENTS);
     let mut ends = Vec::new();
     for number in 0..moments {
-        // Spread evenly, and in no order that the phases of a run could follow.
+        // Spread evenly, and in an order that does not match the phases of a run.
         let moment = span.mul_f64((f64::from(number) * 0.618_034).fract());
         let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][number as usize % 3];
         let one = if command == "serve" { one_service } else { one };
@@ -99,7 +100,7 @@ fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
     Ok(())
 }
 
-/// One run and its signal; how long it took to end, or nothing where it was over by then.
+/// One run and its signal; how long it took to end, or nothing if it had already ended.
 fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
     let file = world.lab.folder().join("report.json");
     let said = world.lab.folder().join("said");
@@ -121,8 +122,8 @@ fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result
     Ok(Some(took))
 }
 
-/// A service and its signal; how long it took to end. SIGHUP makes it read again, and what ends it comes a moment
-/// later.
+/// A service and its signal; how long it took to end. SIGHUP makes it reload, and the signal that ends it comes a
+/// moment later.
 fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
     let log = world.lab.folder().join("log");
     let _ = fs::remove_file(&log);
@@ -155,7 +156,7 @@ fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -
     let sent = Instant::now();
     let status = child.wait()?;
     ensure!(status.code() == Some(0), "{status}\n{}", words());
-    // Whatever was begun of the log is whole; before it was opened there is none.
+    // Every line in the log is complete; before it was opened there is none.
     for line in fs::read_to_string(&log).unwrap_or_default().split_inclusive('\n') {
         let line: serde_json::Value = serde_json::from_str(line).with_context(|| format!("{line:?}"))?;
         ensure!(line["Event"].is_string(), "{line}");
@@ -173,7 +174,7 @@ fn is_partial(file: &Path, status: ExitStatus) -> Result<()> {
     }
 }
 
-/// Waits until the agent itself runs and keeps signals for later, which is the first thing that it does.
+/// Waits until the agent itself runs and holds signals, which is the first thing that it does.
 fn wait_until_it_listens(child: &Child) -> Result<()> {
     let process = format!("/proc/{}", child.id());
     let started = Instant::now();

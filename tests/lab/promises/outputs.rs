@@ -1,4 +1,4 @@
-//! Where reports go, and which status says what.
+//! Where reports go, and the exit status of each case.
 
 use anyhow::{Result, ensure};
 
@@ -107,11 +107,11 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || "{}".to_owned(),
         check: |world| {
-            // A report of the built-in catalog is longer than what a pipe holds.
+            // A report of the built-in catalog is longer than a pipe's capacity.
             let flags = ["--format", "brief", "--timeout", "2s", "--allow-untested"];
             for (script, wanted) in [
                 ("\"$@\" -o PIPE", 4),
-                // The shell has it open as well until the agent has, so that it does not matter who is first.
+                // The shell has it open as well until the agent does, so it does not matter who is first.
                 (
                     "exec 3<> PIPE; cat PIPE 3>&- > WHOLE & \"$@\" -o PIPE 3>&- && exec 3>&- && wait && tail -n 1 WHOLE | grep -qx '}'",
                     0,

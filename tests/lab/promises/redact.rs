@@ -1,4 +1,4 @@
-//! `--redact`: nothing of the user's in anything that is written.
+//! `--redact`: nothing of the user's in any output.
 
 mod names;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Promise, catalog_of, ids, json, list, text};
 
-/// The user's own words, of which none may be left.
+/// The user's own words, none of which may remain.
 const OWN: [&str; 6] = ["contoso", "tailwind", "orders", "nsg-apim", "rg-net", "0f5a1b2c"];
 /// The platform's addresses are the same everywhere.
 const PLATFORM: [&str; 2] = ["168.63.129.16", "192.0.2.1"];
@@ -74,7 +74,7 @@ pub(super) const PROMISES: &[Promise] = &[
             let plain = json(&world.output("run", &flags(&rules, &["--format", "json"]))?)?;
             let own = own(&plain);
             ensure!(own.len() > OWN.len() + 8, "hardly anything to look for: {own:?}");
-            // What is looked for is there without the flag, and so is each kind of finding that names it.
+            // Each searched word is there without the flag, and so is each kind of finding that contains it.
             for word in &own {
                 ensure!(plain.to_string().to_lowercase().contains(word), "{word} is nowhere");
             }
@@ -140,7 +140,7 @@ fn flags<'a>(rules: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&common, more].concat()
 }
 
-/// Everything that must not be left: the user's words, this machine's name, every address that was met.
+/// Everything that must not remain: the user's words, this machine's name, every observed address.
 fn own(report: &Value) -> BTreeSet<String> {
     let mut own: BTreeSet<String> = OWN.map(str::to_owned).into();
     let vantage = &report["vantage"];
@@ -160,7 +160,7 @@ fn own(report: &Value) -> BTreeSet<String> {
     own
 }
 
-/// Whether none of it stands in a text; an address is looked for as a whole.
+/// Whether a text contains none of it; an address is searched as a whole.
 fn clean(what: &str, text: &str, own: &BTreeSet<String>) -> Result<()> {
     let lower = text.to_lowercase();
     for word in own {
@@ -186,7 +186,7 @@ fn clean(what: &str, text: &str, own: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// One stand-in for one host, wherever it stands; what is public stays.
+/// One stand-in for one host, everywhere; public names stay.
 fn still_reads(redacted: &Value) -> Result<()> {
     let known = ids(redacted);
     ensure!(

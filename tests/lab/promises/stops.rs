@@ -1,5 +1,5 @@
-//! What stops a run, wherever it is: a signal or the deadline while a file is read, while the report is not read, or
-//! with no thread to be had.
+//! What stops a run in any phase: a signal or the deadline while a file is read, while the report is not read, or
+//! without another thread.
 
 use std::{
     fs::{File, OpenOptions},
@@ -85,7 +85,7 @@ pub(super) const PROMISES: &[Promise] = &[
         network: || "{}".to_owned(),
         check: |world| {
             for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                // Files come before stdout, which takes more than a pipe holds.
+                // Files come before stdout, which gets more than a pipe holds.
                 let file = world.lab.folder().join(format!("{signal}.json"));
                 let flags = ["--format", "json", "--timeout", "2s", "-o", &file.display().to_string()];
                 let child = start(world, "run", &flags)?;
@@ -107,7 +107,7 @@ pub(super) const PROMISES: &[Promise] = &[
         check: |world| {
             for (command, flags) in [("run", &[][..]), ("watch", &[]), ("path", &["a.example"])] {
                 for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                    // There is no reader, and no room for another byte.
+                    // There is no reader, and no space for another byte.
                     let (_reader, full) = full_pipe()?;
                     let mut agent = world.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
                     let child = agent.stdout(full).stderr(Stdio::null()).spawn()?;
@@ -204,7 +204,7 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || SILENT.to_owned(),
         check: |world| {
-            // It signals its child, and then the group that its child is in.
+            // It signals its child, and then its child's process group.
             for signal in ["INT", "TERM"] {
                 let output = world.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
                 let report = json(&output).context(signal)?;
@@ -237,7 +237,7 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || SILENT.to_owned(),
         check: |world| {
-            // No system has room for such a stack, so that none of our threads can be started.
+            // No system has space for such a stack, so none of our threads can start.
             let script = "RUST_MIN_STACK=100000000000000 exec \"$@\"";
             let output = world.shell(script, &["--format", "json", "--timeout", "1s"])?;
             ensure_status(&output, 1)?;
@@ -289,7 +289,7 @@ fn reader_is_there(pipe: &Path) -> Result<File> {
     writer.context("no writer")
 }
 
-/// Waits until a run says its first word, which is when it begins to probe.
+/// Waits until a run writes its first line, which is when it starts to probe.
 fn begun(child: &mut Child) -> Result<()> {
     child
         .stderr
@@ -303,7 +303,7 @@ fn send(child: &Child, signal: Signal) -> Result<()> {
     kill(Pid::from_raw(i32::try_from(child.id())?), signal).context("it was over")
 }
 
-/// Sends a signal, and waits for the end that it brings.
+/// Sends a signal, and waits for the process to end.
 fn end(child: Child, signal: Signal) -> Result<Output> {
     send(&child, signal)?;
     child.wait_with_output().context("waiting for the agent")
@@ -319,10 +319,10 @@ fn exit(mut child: Child) -> Result<Option<i32>> {
     Ok(status.and_then(|status| status.code()))
 }
 
-/// Both ends of a pipe that takes nothing more.
+/// Both ends of a full pipe.
 fn full_pipe() -> Result<(std::io::PipeReader, std::io::PipeWriter)> {
     let (reader, mut writer) = std::io::pipe()?;
-    // It has room for this much, as any pipe of Linux's (pipe(7)).
+    // Its capacity, that of any Linux pipe (pipe(7)).
     writer.write_all(&b" ".repeat(64 << 10))?;
     Ok((reader, writer))
 }
@@ -333,7 +333,7 @@ fn is_begun(pipe: &File) -> Result<bool> {
     Ok(nix::poll::poll(&mut waiting, nix::poll::PollTimeout::ZERO)? > 0)
 }
 
-/// Whether a thread of the process is in a system call that waits for room to write: `poll` or `write` on stdout.
+/// Whether a thread of the process is in a system call that waits to write: `poll` or `write` on stdout.
 fn waits_to_write(process: u32) -> Result<bool> {
     for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let wait = std::fs::read_to_string(thread?.path().join("wchan")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A user who may have no more threads (`ulimit -u`, systemd's `TasksMax`): the report, or one sentence.
+//! A user with a limit on threads (`ulimit -u`, systemd's `TasksMax`): the report, or one sentence.
 
 use std::{
     env,
@@ -41,7 +41,7 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
 
 /// The user `nobody` of every Linux.
 const NOBODY: &str = "65534";
-/// Names the agent's copy to the process of the user `nobody`.
+/// Passes the path of the agent's copy to the process of the user `nobody`.
 const COPY: &str = "APIM_PROBE_LAB_AGENT";
 
 /// The agent; in the process of the user `nobody` the copy that may be started there.
@@ -49,7 +49,7 @@ pub(super) fn agent() -> PathBuf {
     env::var_os(COPY).map_or_else(|| AGENT.into(), PathBuf::from)
 }
 
-/// What stands in the way: root has no such limit, and other users may not reach our folders.
+/// Why the test cannot run: root has no such limit, and other users may not read our folders.
 pub(super) fn obstacle() -> Option<Forbidden> {
     let is_reachable = |folder: TempDir| {
         let test = nobody(Path::new("test")).arg("-x").arg(folder.path()).status();
@@ -59,8 +59,8 @@ pub(super) fn obstacle() -> Option<Forbidden> {
         .then(|| Forbidden::because("root's threads are not limited, and nobody else may start what was built here"))
 }
 
-/// Does the job of this process as a user whose threads are counted, where this is root; gives false elsewhere. What
-/// was built may lie in a folder of root's alone, so copies of it are started.
+/// Runs the job of this process as a user with a thread limit, if this is root; otherwise returns false. The build may
+/// be in a folder that only root can read, so copies of it are started.
 pub(super) fn done_by_nobody() -> Result<bool> {
     if !is_root() {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! What several places say together.
+//! What reports from several places show together.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json as value};
 
 use super::{AGENT, Promise, World, catalog_of, ensure_status, json, list};
 
-/// Two services that are required, of which one is silent until the faults are lifted.
+/// Two required services, of which one does not reply until the faults are lifted.
 fn services() -> String {
     catalog_of([
         "host: sql.example, port: 1433, protocol: tds".to_owned(),
@@ -16,19 +16,19 @@ fn services() -> String {
     ])
 }
 
-/// Where `crl.example` is denied for good, and `sql.example` is silent until the faults are lifted.
+/// `crl.example` is always denied, and `sql.example` does not reply until the faults are lifted.
 const SPOKE: &str = "
 firewalls: [ { ports: [80], otherwise: { deny: azure-firewall } } ]
 faults: [ { to: 'sql.example:1433', does: silence } ]";
 
-/// Runs, and gives the path of the report.
+/// Runs, and returns the path of the report.
 fn run(world: &World, name: &str) -> Result<String> {
     let path = world.lab.folder().join(name).display().to_string();
     world.output("run", &["--timeout", "1s", "--quiet", "-o", &path])?;
     Ok(path)
 }
 
-/// The comparison of some reports, which takes no network.
+/// The comparison of some reports, which needs no network.
 fn compare(arguments: &[String], status: i32) -> Result<Value> {
     let mut compare = Command::new(AGENT);
     compare.arg("compare").args(arguments).args(["--format", "json"]);
@@ -37,7 +37,7 @@ fn compare(arguments: &[String], status: i32) -> Result<Value> {
     json(&output)
 }
 
-/// What is concluded of the endpoints with this word in their id: the kind and the places.
+/// The conclusions for endpoints with this word in their id: the kind and the places.
 fn concluded(comparison: &Value, word: &str) -> Vec<(Value, Value)> {
     let about = |it: &&Value| {
         list(it, "endpoints")
@@ -88,11 +88,11 @@ pub(super) const PROMISES: &[Promise] = &[
     },
 ];
 
-/// What is changed in a report and in one of its rows.
+/// A change to a report and to one of its rows.
 type Change = fn(&mut Value, usize);
 
-/// Another machine, where nothing but the block page of the firewall is in the way; and what else `change` makes of its
-/// report, given that and the row of the service that works there.
+/// Another machine, where only the firewall's block page is in the way; `change` modifies the rest of its report, given
+/// that and the row of the service that works there.
 fn hub_beside(world: &World, spoke: &str, change: Change) -> Result<String> {
     let mut hub: Value = serde_json::from_str(&std::fs::read_to_string(spoke)?)?;
     hub["vantage"]["host"] = value!("hub-vm");
@@ -142,7 +142,7 @@ fn elsewhere(world: &World) -> Result<()> {
         let says = format!("hub.json, from another place, {says}");
         ensure!(finding["evidence"].to_string().contains(&says), "{finding:#}");
     }
-    // What another place saw at another time, at another address or in part clears nothing here.
+    // Results from another place at another time, at another address or in part do not show that the service works.
     let doubts: [(&str, Change); 3] = [
         ("at another time", |hub, _| {
             hub["started_at"] = value!("2026-01-01T00:00:00Z");
@@ -167,7 +167,7 @@ fn elsewhere(world: &World) -> Result<()> {
         let suspects = suspects(&report).context("no finding")?;
         ensure!(suspects.contains("\"service\""), "{doubt}: {suspects}");
     }
-    // Of hosts of one's own a redacted report says nothing.
+    // A redacted report shows nothing about the user's own hosts.
     let report = beside(&hub_beside(world, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("made with --redact"), "{notices}");
@@ -175,7 +175,7 @@ fn elsewhere(world: &World) -> Result<()> {
         list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
         "{report:#}"
     );
-    // A report of this machine is no other place.
+    // A report from this machine is not another place.
     let report = beside(&spoke)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("it is not another place"), "{notices}");

@@ -1,4 +1,4 @@
-//! What the wire carries while nothing is wrong.
+//! What is sent if nothing is wrong.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

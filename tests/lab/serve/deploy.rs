@@ -1,4 +1,4 @@
-//! The files of `deploy/`, held against what an agent really shows.
+//! The files of `deploy/`, compared with what an agent really shows.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,8 @@ const SCRAPE: &str = include_str!("../../../deploy/prometheus/scrape.yml");
 const BOARD: &str = include_str!("../../../deploy/grafana/apim-probe.json");
 const DOCS: &str = include_str!("../../../docs/serve.md");
 
-/// A service in a network in which SQL is silent, after its first round; it keeps a log, so that all families are there.
+/// A service in a network in which SQL does not reply, after its first round; it keeps a log, so that all families are
+/// there.
 fn served() -> Result<(Stage, Served)> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
@@ -32,7 +33,7 @@ fn served() -> Result<(Stage, Served)> {
     Ok((stage, served))
 }
 
-/// The words of a text that look like names of series.
+/// The words in a text that look like names of series.
 fn names(text: &str) -> BTreeSet<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
     text.split(|c| !is_part(c))
@@ -108,7 +109,7 @@ pub(super) fn promtool() -> Result<()> {
     Ok(())
 }
 
-/// A program that ends with this value.
+/// A program that ends when this value is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -118,7 +119,7 @@ impl Drop for Running {
     }
 }
 
-/// A service as deploy/prometheus/scrape.yml asks it: over TLS, with a password of the usual cost.
+/// A service as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
 fn guarded(stage: &Stage) -> Result<Served> {
     let authority = Authority::new()?;
     let (chain, key) = authority.vouch("127.0.0.1")?;

@@ -1,4 +1,4 @@
-//! `--web-config`: who may come in, and over what.
+//! `--web-config`: which clients have access, and over which protocol.
 
 use std::{
     fs,
@@ -118,7 +118,7 @@ basic_auth_users: {{ prometheus: {hash} }}
         let refused = Client::new(&ours, stranger)?.get(&served, "/metrics", BASIC);
         ensure!(refused.is_err(), "somebody whom nobody vouches for came in");
     }
-    // Plain HTTP at a door of TLS.
+    // Plain HTTP on a TLS port.
     ensure!(served.get("/metrics").is_err(), "came in over plain HTTP");
     served.expect(&["bad request from"])?;
 
@@ -135,7 +135,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     })?;
     ensure!(took < std::time::Duration::from_secs(5) + SLACK, "after {took:?}");
 
-    // A broken file changes no access.
+    // An invalid file changes no access.
     for (text, words) in [
         ("basic_auth_user: {}\n", "basic_auth_user"),
         ("", "no longer requires TLS"),

@@ -1,4 +1,4 @@
-//! What goes wrong around a service: nothing is lost, nothing piles up, and each fault is counted and said.
+//! Faults around a service: nothing is lost, nothing accumulates, and each fault is counted and reported.
 
 use std::{
     fs,
@@ -19,12 +19,12 @@ use serde_json::Value;
 
 use super::{AGENT, SQL_SILENT, Stage, WEB_AND_SQL, serve, served::Served};
 
-/// A disk that is full: what was half written is finished once there is room.
+/// A full disk: half-written lines are completed once there is space.
 pub(super) fn full_disk() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let disk = stage.path("disk");
     fs::create_dir(&disk)?;
-    // All users may write there, as the agent has no rights of its own.
+    // All users may write there, as the agent has no privileges.
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k,mode=777", "none", &disk])
         .output()?;
@@ -33,7 +33,7 @@ pub(super) fn full_disk() -> Result<()> {
     let mut served = serve(&stage, &["--interval", "200ms", "--timeout", "1s", "--log", &log])?;
     served.rounds(2.0)?;
     let ballast = format!("{disk}/ballast");
-    // dd stops when there is no more room.
+    // dd stops when the disk is full.
     let _ = Command::new("dd")
         .args(["if=/dev/zero", &format!("of={ballast}"), "bs=512"])
         .output()?;
@@ -61,7 +61,7 @@ pub(super) fn full_disk() -> Result<()> {
     Ok(())
 }
 
-/// Name servers that fall silent, and come back.
+/// Name servers that stop replying, and recover.
 pub(super) fn no_name_servers() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
@@ -108,11 +108,11 @@ pub(super) fn many_rounds() -> Result<()> {
     Ok(())
 }
 
-/// A journal that is stuck keeps no round, and not the end either.
+/// A stuck journal delays neither rounds nor the shutdown.
 pub(super) fn unread() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let (reader, mut writer) = io::pipe()?;
-    // As much as it holds.
+    // Its capacity.
     writer.write_all(&vec![b'\n'; 1 << 16])?;
     let address = ([127, 0, 0, 1], 9_733).into();
     let start = |stderr| {
@@ -130,7 +130,7 @@ pub(super) fn unread() -> Result<()> {
         status == Some(0) && took < Duration::from_secs(1),
         "{status:?} after {took:?}"
     );
-    // It is read in the end.
+    // It is read at the end.
     let served = start(writer.into())?;
     served.rounds(2.0)?;
     let mut lines = BufReader::new(reader).lines();
@@ -141,7 +141,7 @@ pub(super) fn unread() -> Result<()> {
     Ok(())
 }
 
-/// A pipe instead of a catalog blocks its reader: rounds go on, threads do not pile up, and a file is read again.
+/// A pipe instead of a catalog blocks its reader: rounds continue, threads do not accumulate, and a file is read again.
 pub(super) fn pipe() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
@@ -192,12 +192,12 @@ pub(super) fn pipe() -> Result<()> {
     served.rounds(2.0)
 }
 
-/// What systemd is told, and when.
+/// The notifications to systemd, and when they are sent.
 pub(super) fn supervised() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let path = stage.path("notify");
     let socket = UnixDatagram::bind(&path)?;
-    // The agent has no rights of its own.
+    // The agent has no privileges.
     Command::new("chmod").args(["777", &path]).status()?;
     let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
     command
@@ -205,7 +205,7 @@ pub(super) fn supervised() -> Result<()> {
         .env("WATCHDOG_USEC", "400000")
         .env("JOURNAL_STREAM", "8:1");
     let mut served = Served::start(command)?;
-    // At first there is no reader, and no round waits for that.
+    // At first there is no reader, and no round waits for one.
     served.rounds(20.0)?;
     let (told, heard) = mpsc::channel();
     thread::spawn(move || {
@@ -237,7 +237,7 @@ pub(super) fn supervised() -> Result<()> {
         "{status:?} after {took:?}"
     );
     wait_for("STOPPING=1")?;
-    // `@` stands for the zero that the name of an abstract socket begins with.
+    // `@` stands for the zero byte with which the name of an abstract socket begins.
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name("apim-probe-supervisor")?)?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
@@ -254,7 +254,7 @@ pub(super) fn supervised() -> Result<()> {
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
-/// The instance's own documents, fetched again; what was known stays where the platform tells less.
+/// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
 pub(super) fn fetched_anew() -> Result<()> {
     let network: Network = serde_yaml::from_str(
         "line: { counted: true }
@@ -317,7 +317,7 @@ services:
     served.rounds(2.0)?;
     ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
     lab.lift_faults()?;
-    // There is no signal: it is tried again.
+    // There is no signal: it is retried.
     served.expect(&["reloaded catalog and documents"])?;
     served.until_metric(&of("platform"), 1.0)?;
     served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;

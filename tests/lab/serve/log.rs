@@ -1,4 +1,4 @@
-//! `--log`: what happens, one JSON object a line.
+//! `--log`: events as one JSON object per line.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use super::{SQL_SILENT, Stage, WEB_AND_SQL, serve};
 
 const BICEP: &str = include_str!("../../../deploy/azure/log-analytics.bicep");
 
-/// What Log Analytics keeps for itself.
+/// The keys that Log Analytics reserves.
 const RESERVED: [&str; 10] = [
     "id",
     "billedsize",
@@ -115,7 +115,7 @@ pub(super) fn is_kept() -> Result<()> {
             kinds.entry(key).or_default().insert(kind);
         }
     }
-    // The table and the rule that collects the lines know each key, and its type.
+    // The table and the data collection rule know each key, and its type.
     for (key, kinds) in kinds.iter().filter(|(key, _)| **key != "TimeGenerated") {
         let has = |kind: &str| BICEP.contains(&format!("{{ name: '{key}', type: '{kind}' }}"));
         let is_known = kinds.iter().all(|kind| match *kind {
@@ -132,7 +132,7 @@ pub(super) fn is_kept() -> Result<()> {
     Ok(())
 }
 
-/// A change is in the log also where the full round after it, which would name the cause, is cut short.
+/// A change is logged even if the full round after it, which would name the cause, is interrupted.
 pub(super) fn ends_with_the_last_change() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -156,7 +156,7 @@ pub(super) fn ends_with_the_last_change() -> Result<()> {
     Ok(())
 }
 
-/// What is left when the end comes, and what there was no room for, is said.
+/// Lines that remain at the end, and those for which there was no space, are reported.
 pub(super) fn says_what_is_lost() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
@@ -173,7 +173,7 @@ pub(super) fn says_what_is_lost() -> Result<()> {
     Ok(())
 }
 
-/// Heartbeats say from the first one where they come from, and go on counting with another plan.
+/// All heartbeats, including the first, contain their place, and the count continues with another plan.
 pub(super) fn goes_on() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -199,7 +199,7 @@ pub(super) fn goes_on() -> Result<()> {
     Ok(())
 }
 
-/// A round in which something was not tried says so, and does not count as success.
+/// A round in which something was not tried reports that, and does not count as success.
 pub(super) fn tells_what_was_not_tried() -> Result<()> {
     let stage = Stage::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -278,7 +278,7 @@ pub(super) fn waits() -> Result<()> {
         "{rounds:?}"
     );
 
-    // Renamed by a log rotation, which then sends the signal.
+    // Renamed by log rotation, which then sends the signal.
     fs::rename(&path, path.with_extension("old"))?;
     served.signal("HUP")?;
     served.until("a new file", |_| Ok(path.exists() && !lines(&path)?.is_empty()))?;

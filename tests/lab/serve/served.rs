@@ -1,4 +1,4 @@
-//! An agent that serves in a lab: what it says line by line, and what it answers.
+//! An agent that serves in a lab: its output line by line, and its replies.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Nothing here takes longer, however busy the machine is.
+/// Time limit for everything here, however busy the machine is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A service under way.
+/// A running service.
 pub(super) struct Served {
     child: Child,
     lines: Receiver<String>,
@@ -23,13 +23,13 @@ pub(super) struct Served {
     pub address: SocketAddr,
 }
 
-/// What it answered.
+/// Its reply.
 pub(super) struct Answer {
     /// The status, 200.
     pub status: u16,
     /// The lines before the body, in lower case.
     pub head: String,
-    /// The rest.
+    /// The body.
     pub body: String,
 }
 
@@ -65,7 +65,7 @@ impl Served {
         Ok(served)
     }
 
-    /// Starts it at a port that is known, where its output is not read.
+    /// Starts it on a known port; its output is not read.
     pub(super) fn start_unheard(mut command: Command, address: SocketAddr, stderr: Stdio) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
@@ -82,7 +82,7 @@ impl Served {
         Ok(served)
     }
 
-    /// All that was passed over or expected so far, line by line.
+    /// All lines that were skipped or expected so far.
     pub(super) fn said(&self) -> String {
         self.said.clone()
     }
@@ -92,7 +92,7 @@ impl Served {
         self.child.id()
     }
 
-    /// The next line that contains all of these words. Lines before it are passed over.
+    /// The next line that contains all of these words. Lines before it are skipped.
     pub(super) fn expect(&mut self, words: &[&str]) -> Result<String> {
         let asked = Instant::now();
         let mut passed = Vec::new();
@@ -111,22 +111,22 @@ impl Served {
         }
     }
 
-    /// A connection to it that has said nothing yet.
+    /// A connection to it without a request.
     pub(super) fn connect(&self) -> Result<TcpStream> {
         connect(self.address)
     }
 
-    /// Says something, and gives all that comes back.
+    /// Sends something, and returns the whole reply.
     pub(super) fn say(&self, bytes: &[u8]) -> Result<String> {
         say(self.address, bytes)
     }
 
-    /// Asks for a page.
+    /// Requests a page.
     pub(super) fn get(&self, path: &str) -> Result<Answer> {
         self.ask("GET", path)
     }
 
-    /// Asks for a page with a method.
+    /// Requests a page with a method.
     pub(super) fn ask(&self, method: &str, path: &str) -> Result<Answer> {
         let text = self.say(format!("{method} {path} HTTP/1.1\r\nHost: agent\r\n\r\n").as_bytes())?;
         Answer::read(&text)
@@ -141,7 +141,7 @@ impl Served {
         value.map(|value| Ok(value.parse()?)).transpose()
     }
 
-    /// Waits until something holds.
+    /// Waits until something is true.
     pub(super) fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> Result<bool>) -> Result<Duration> {
         let asked = Instant::now();
         while !is_so(self).with_context(|| what.to_owned())? {
@@ -158,7 +158,7 @@ impl Served {
         })
     }
 
-    /// Waits for so many more whole rounds.
+    /// Waits for this many more complete rounds.
     pub(super) fn rounds(&self, more: f64) -> Result<()> {
         let rounds = |it: &Self| it.metric("apim_probe_rounds_total");
         let before = rounds(self)?.unwrap_or_default();
@@ -178,7 +178,7 @@ impl Served {
         Ok(())
     }
 
-    /// Ends it as systemd does; gives its status and how long that took.
+    /// Ends it like systemd; returns its status and how long that took.
     pub(super) fn terminate(mut self) -> Result<(Option<i32>, Duration)> {
         let asked = Instant::now();
         self.signal("TERM")?;
@@ -192,12 +192,12 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends something to a listener there, and gives all that comes back.
+/// Sends something to a listener there, and returns the whole reply.
 pub(super) fn say(address: SocketAddr, bytes: &[u8]) -> Result<String> {
     let mut stream = connect(address)?;
     stream.write_all(bytes)?;
     let mut back = Vec::new();
-    // A peer that closes upon nonsense may reset.
+    // A peer that closes after invalid data may reset.
     let _ = stream.read_to_end(&mut back);
     Ok(String::from_utf8_lossy(&back).into_owned())
 }

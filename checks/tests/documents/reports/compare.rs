@@ -1,4 +1,4 @@
-//! The same endpoints from several places, and what that accuses.
+//! The same endpoints from several places, and the conclusions.
 
 use apim_probe::{
     azure::Cloud,
@@ -14,7 +14,7 @@ use super::{
     snapshot,
 };
 
-/// A report of one place: its name, its subnet, and what became of SQL, Key Vault and Event Hubs.
+/// A report of one place: its name, its subnet, and the results for SQL, Key Vault and Event Hubs.
 fn place(name: &str, subnet: u8, seen: [&str; 3]) -> NamedReport {
     let of = |endpoint: EndpointReport, seen: &str| match seen {
         "ok" => endpoint,
@@ -93,7 +93,7 @@ fn each_pattern_has_its_word_and_its_places() {
         ),
         ([silent, silent, "ok"], Some((DifferenceKind::AllButHere, vec!["c"]))),
         ([silent, "?", "ok"], Some((DifferenceKind::Differs, vec!["a"]))),
-        // What one place alone measured shows nothing about places.
+        // A result from a single place shows nothing about places.
         ([silent, "-", "-"], None),
         (["-", "-", "-"], None),
     ] {
@@ -162,7 +162,7 @@ fn a_service_that_answers_at_another_address_is_said_to() {
     let mut reports = [place("a", 1, [silent, "ok", "ok"]), place("b", 2, ["ok"; 3])];
     let text = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().text.to_lowercase();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
-    // As where only one of them has a private endpoint.
+    // For example if only one of them has a private endpoint.
     move_to(&mut reports[0].report.endpoints[0], 4);
     assert!(text(&reports).contains(sentence), "{}", text(&reports));
     let mut all_but_one = vec![
@@ -177,7 +177,7 @@ fn a_service_that_answers_at_another_address_is_said_to() {
     );
     move_to(&mut all_but_one[1].report.endpoints[0], 5);
     assert!(text(&all_but_one).contains(sentence), "{}", text(&all_but_one));
-    // A stand-in tells no address from another.
+    // A stand-in does not show which address it is.
     reports[0].report.redacted = true;
     reports[0].report.endpoints[0].host = "login.microsoftonline.com".into();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
@@ -187,7 +187,7 @@ fn a_service_that_answers_at_another_address_is_said_to() {
     assert!(text(&two).contains("but 1 of them at addresses"), "{}", text(&two));
 }
 
-/// Lets an endpoint's name lead to another address.
+/// Changes the address of an endpoint's name.
 fn move_to(endpoint: &mut EndpointReport, last: u8) {
     let address = [10, 9, 0, last].into();
     endpoint.stages.dns.as_mut().unwrap().addresses = vec![address];
@@ -250,7 +250,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
         Suspect::FirewallNetworkRule,
     ];
     let concluded = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().clone();
-    // What fails there alone is its own network's affair.
+    // What only fails there is its own network's fault.
     for others in [
         vec![place("a", 1, ["ok"; 3])],
         vec![place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3])],
@@ -266,7 +266,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
             conclusion.text
         );
     }
-    // What fails there and at one VM: the service, else each for itself.
+    // What fails there and at one VM: the service, or else a separate fault for each.
     let conclusion = concluded(&[laptop(silent), place("a", 1, [silent, "ok", "ok"])]);
     assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
     assert!(!conclusion.text.contains("share"), "{}", conclusion.text);
@@ -276,7 +276,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
         place("b", 2, [silent, "ok", "ok"]),
     ]);
     assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
-    // Where a third place clears the service, the one VM is left.
+    // If a third place shows that the service works, the VM remains.
     let conclusion = concluded(&[
         laptop(silent),
         place("a", 1, [silent, "ok", "ok"]),
@@ -297,11 +297,11 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
         named.report.redacted = true;
         named.report.vantage.host = Some("machine-1".into());
         named.report.endpoints[3] = named.report.endpoints[3].clone().blocked(Cause::TcpTimeout, "x");
-        // As the built-in catalog calls it.
+        // As in the built-in catalog.
         named.report.endpoints[3].dependency = "entra-id".into();
     }
     let comparison = compared(&reports);
-    // One server at each place, which may be two; what is common to all is compared.
+    // One server at each place, which may be two; servers common to all are compared.
     assert!(of_sql(&comparison).is_none(), "{:?}", comparison.conclusions);
     assert_eq!(comparison.conclusions.len(), 1, "{:?}", comparison.conclusions);
     let said = rendered(&comparison, 80);

@@ -36,7 +36,7 @@ fn text(diff: &Diff, width: usize) -> String {
     )
 }
 
-/// What changes of one endpoint come to.
+/// The kinds of changes for one endpoint.
 fn kinds(before: EndpointReport, after: EndpointReport) -> (Vec<ChangeKind>, usize, usize) {
     let (before, after) = (
         samples::report(vec![before], vec![]),
@@ -105,7 +105,7 @@ fn each_change_has_its_kind_and_counts_as_documented() {
             blocked(documented()),
             (vec![ChangeKind::NewlyBlocked], 0, 0),
         ),
-        // What must be blocked gets worse by working.
+        // An endpoint that must be blocked gets worse by working.
         (blocked(forbidden()), forbidden(), (vec![ChangeKind::Fixed], 1, 0)),
         (
             forbidden(),
@@ -212,7 +212,7 @@ fn hosts_under_stand_ins_are_compared_only_where_both_reports_have_the_same() {
     );
     let of_catalog = || of_catalog.clone();
     for (name, before, after, redacted, ids) in [
-        // One plan, tried twice.
+        // One plan, run twice.
         (
             "same",
             vec![first(), second()],
@@ -220,7 +220,7 @@ fn hosts_under_stand_ins_are_compared_only_where_both_reports_have_the_same() {
             (true, true),
             vec![first().id],
         ),
-        // Who is first in one may be second in the other.
+        // The first one in one report may be the second in the other.
         (
             "fewer",
             vec![first(), second()],
@@ -298,7 +298,7 @@ fn other_clouds_are_not_compared() {
     );
 }
 
-/// A broken network, then the same after a change that mended most of it and broke something else.
+/// A broken network, then the same after a change that fixed most of it and broke something else.
 fn before_and_after() -> (Report, Report) {
     let before = samples::broken_firewall();
     let mut endpoints = samples::healthy();
@@ -329,7 +329,7 @@ fn a_diff_reads_from_worse_to_indifferent() {
 fn a_report_that_was_written_is_read_back() {
     for (name, report) in every_sample() {
         let mut document: serde_json::Value = serde_json::from_str(&rendered(&report, Format::Json, &PLAIN)).unwrap();
-        // A later program of the same schema may say more.
+        // A later program with the same schema may write more.
         document["summary"]["something_new"] = true.into();
         let read = diff::read::report(&document.to_string()).unwrap();
         assert_eq!(between(&report, &read).changes, [], "{name}");
@@ -384,7 +384,7 @@ fn a_report() -> impl Strategy<Value = Report> {
         .prop_map(|endpoints| samples::report(endpoints, vec![]))
 }
 
-/// The change as the way back tells it.
+/// The change in the reverse comparison.
 fn mirrored(change: &EndpointDifference) -> EndpointDifference {
     EndpointDifference {
         id: change.id.clone(),
@@ -406,7 +406,7 @@ fn mirrored(change: &EndpointDifference) -> EndpointDifference {
     }
 }
 
-/// Changes in an order that both ways share, without what is told in words.
+/// Changes in an order that both directions share, without their descriptions.
 fn comparable(changes: impl Iterator<Item = EndpointDifference>) -> Vec<String> {
     let mut told: Vec<String> = changes
         .map(|change| format!("{:?}", EndpointDifference { detail: None, ..change }))

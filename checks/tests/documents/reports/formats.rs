@@ -102,7 +102,7 @@ fn brief_stays_brief_whatever_happened() {
     }
 }
 
-/// Everything that could act in a reader: control characters, and what turns the reading direction.
+/// Everything that could act on a reader's screen: control characters, and those that change the reading direction.
 fn acts(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r'))
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -134,7 +134,7 @@ fn no_format_lets_the_worst_through() {
 #[test]
 fn html_keeps_markup_as_text_and_asks_for_nothing() {
     let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
-    // A page of the documentation may be linked to; nothing is loaded from there.
+    // A documentation page may be linked to; nothing is loaded from there.
     let html = html.replace("<a href=\"https://learn.microsoft.com/", "<a href=\"");
     assert_eq!(html.matches("<script").count(), 1, "only the page's own script");
     assert!(html.contains("&#60;script&#62;alert(1)"));
@@ -315,7 +315,7 @@ fn nagios_has_its_own_statuses() {
     assert_eq!(ServiceState::of(&degraded, &exit), ServiceState::Warning);
 }
 
-/// Each block is handed on alone: whatever one of them needs stands in theirs.
+/// Each block is forwarded alone: everything that one of them needs is in its own text.
 #[test]
 fn a_ticket_has_a_block_for_each_who_may_have_to_act() {
     let ticket = rendered(&samples::broken_firewall(), Format::Ticket, &PLAIN);

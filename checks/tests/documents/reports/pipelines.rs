@@ -1,4 +1,4 @@
-//! What pipelines read: each format says what the exit status says, and its sums close.
+//! What pipelines read: each format matches the exit status, and its totals add up.
 
 use apim_probe::{
     exit::judge,
@@ -25,7 +25,7 @@ fn judged(report: &Report, format: Format, fail_on: FailOn) -> String {
     render(report, format, &options)
 }
 
-/// The number that an attribute of the first such tag has.
+/// The number in an attribute of the first such tag.
 fn number(xml: &str, tag: &str, attribute: &str) -> usize {
     let tag = xml
         .split(&format!("<{tag} "))
@@ -173,7 +173,7 @@ fn github_marks_what_fails_as_errors_and_the_rest_as_warnings() {
     );
 }
 
-/// A workflow command as the runner takes it apart: command, properties, message (`ActionCommand.TryParseV2`).
+/// A workflow command as the runner parses it: command, properties, message (`ActionCommand.TryParseV2`).
 fn parsed(line: &str) -> (String, Vec<(String, String)>, String) {
     let rest = line.strip_prefix("::").unwrap();
     let (head, message) = rest.split_once("::").unwrap();

@@ -258,7 +258,7 @@ fn the_last_screen_has_the_verdict_and_every_finding() {
         let fix: String = finding.fix.summary.chars().take(30).collect();
         assert!(is_hint || screen.contains(&fix), "{fix}: {screen}");
     }
-    // Nothing of it is lost where more is asked for.
+    // Nothing is lost at higher levels of detail.
     let detailed = Look {
         detail: Detail::NotOk,
         ..PLAIN

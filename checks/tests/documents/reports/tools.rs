@@ -1,4 +1,4 @@
-//! What the tools that read the formats say: each test needs its tool installed, and fails without it.
+//! The formats in the tools that read them: each test needs its tool installed, and fails without it.
 
 use std::{
     io::Write as _,
@@ -9,7 +9,7 @@ use apim_probe::report::Format;
 
 use super::{PLAIN, every_sample, rendered, samples};
 
-/// Runs a program on text and returns what it prints, and whether it was content.
+/// Runs a program on text and returns its output, and whether it succeeded.
 fn fed(program: &str, arguments: &[&str], input: &str) -> (bool, String) {
     let mut child = Command::new(program)
         .args(arguments)
@@ -39,7 +39,7 @@ fn promtool_accepts_the_metrics() {
     }
 }
 
-/// The page after its scripts have run, as Chromium writes it.
+/// The page after its scripts have run, as Chromium renders it.
 fn in_chromium(html: &str) -> String {
     chromium(html, "--dump-dom").0
 }
@@ -52,7 +52,7 @@ fn pages(html: &str) -> usize {
     paper.windows(page.len()).filter(|window| window == page).count()
 }
 
-/// What Chromium says of a page, and the folder in which it ran.
+/// Chromium's output for a page, and the folder in which it ran.
 fn chromium(html: &str, task: &str) -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
@@ -75,7 +75,7 @@ fn chromium(html: &str, task: &str) -> (String, tempfile::TempDir) {
 fn a_typical_report_is_two_pages_of_paper() {
     let typical = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
     assert!((1..=2).contains(&pages(&typical)), "{} pages", pages(&typical));
-    // The measure tells one page from many.
+    // The measure distinguishes one page from many.
     let sheet = "<body><p style='break-after: page'>1</p><p style='break-after: page'>2</p><p>3</p></body>";
     assert_eq!(pages(sheet), 3);
 }
@@ -89,7 +89,7 @@ fn a_browser_runs_the_page_and_nothing_else() {
         "the page's policy keeps its own script from running"
     );
 
-    // The worst, with a script that tells whether another one has run, or an element has come from the data.
+    // The worst, with a script that detects whether another one has run, or an element has come from the data.
     let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
     let page = in_chromium(&html);
     assert!(page.contains("5 of 5 shown"));

@@ -1,4 +1,4 @@
-//! Clocks, what works with something wrong beside, lone hosts, and what must be blocked.
+//! Clocks, endpoints that work with a defect, single hosts, and endpoints that must be blocked.
 
 use apim_probe::{
     azure::Cloud,

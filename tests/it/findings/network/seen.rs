@@ -1,4 +1,4 @@
-//! Hand-made evidence: what probes would have seen of one endpoint, healthy or with one fault.
+//! Evidence made by hand: what probes would have seen of one endpoint, healthy or with one fault.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -29,7 +29,7 @@ use apim_probe::{
     probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
 };
 
-/// The port that everything leaves from.
+/// The source port of everything.
 const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4)), 50_112);
 const QUICK: Duration = Duration::from_millis(12);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,15 +37,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// One way of failing.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// Every packet vanishes.
+    /// Every packet is dropped.
     Silent,
-    /// The first address is silent, the second works.
+    /// The first address gives no reply, the second works.
     OneAddressSilent,
-    /// Of eight connections to each address every second one is silent.
+    /// Of eight connections to each address, every second one gets no reply.
     EverySecondSilent,
-    /// What is larger than small is lost on the path to this machine.
+    /// Packets larger than small ones are lost on the path to this machine.
     FullSizeLost,
-    /// Every connection passes, and retransmitted something; needlessly where the peer had it already.
+    /// Every connection passes, and retransmitted something; unnecessarily if the peer already had it.
     Resent { in_vain: bool },
     /// SYNs are answered with resets.
     Refused,
@@ -55,7 +55,7 @@ pub(crate) enum Fault {
     DeadNextHop,
     /// The machine's own firewall.
     OwnFirewall,
-    /// The machine's own firewall, silently.
+    /// The machine's own firewall, dropping silently.
     OwnFirewallDrops,
     /// `connect` finds no route.
     NoRoute,
@@ -65,48 +65,48 @@ pub(crate) enum Fault {
     CutReset,
     /// Accepted, then closed at the first bytes.
     CutClosed,
-    /// Accepted, then silent.
+    /// Accepted, then no reply.
     CutSilent,
     /// Accepted, then a TLS alert.
     Alert,
-    /// Certificates of this issuer, which only the VM trusts, where that is said.
+    /// Certificates from this issuer, which only the VM trusts, if so specified.
     Inspected { issuer: &'static str, trusted_by_vm: bool },
-    /// A certificate of its own making, the same for every host.
+    /// A self-made certificate, the same for every host.
     SelfSigned(&'static str),
     /// A public certificate for another host.
     WrongName(&'static str),
-    /// The certificate has ended.
+    /// The certificate has expired.
     Expired,
-    /// The certificate has not begun.
+    /// The certificate is not valid yet.
     NotYetValid,
     /// An HTTP answer of another server.
     Page { status: u16, body: &'static str },
-    /// A redirect to somewhere else.
+    /// A redirect to another host.
     Redirect(&'static str),
-    /// Bytes that are not of the protocol.
+    /// Bytes of another protocol.
     Foreign,
     /// Cut after a verified handshake.
     CutBehindTls,
-    /// The name server says so, for this zone, after these aliases.
+    /// The name server answers with this, for this zone, after these aliases.
     Nxdomain {
         authority: Option<&'static str>,
         alias: Option<&'static str>,
     },
     /// The name server fails.
     Servfail,
-    /// The name server refuses this question.
+    /// The name server refuses this query.
     RefusedName,
-    /// The name server does not answer this question.
+    /// The name server does not answer this query.
     Unanswered,
-    /// The name server cuts its reply short, and there is no listener over TCP.
+    /// The name server truncates its reply, and nothing listens on TCP.
     CutShort,
     /// The name resolves to this address, and nothing answers there.
     Leads(&'static str),
     /// The name resolves through this alias to this address, and nothing answers there.
     Linked { alias: &'static str, to: &'static str },
-    /// The name has this alias, and that has no address.
+    /// The name has this alias, which has no address.
     Aliased(&'static str),
-    /// The second name server says that the name does not exist.
+    /// The second name server answers that the name does not exist.
     SecondServerDenies,
 }
 
@@ -116,7 +116,7 @@ impl Fault {
         matches!(self, Self::CutReset | Self::CutClosed | Self::CutSilent | Self::Alert)
     }
 
-    /// Whether it is about the name, and so about every port of the host.
+    /// Whether it concerns the name, and therefore every port of the host.
     pub(crate) fn is_of_the_name(&self) -> bool {
         matches!(
             self,
@@ -138,9 +138,9 @@ impl Fault {
 pub(crate) enum Server {
     Well,
     Silent,
-    /// UDP vanishes, TCP works.
+    /// UDP is dropped, TCP works.
     TcpOnly,
-    /// TCP vanishes, UDP works.
+    /// TCP is dropped, UDP works.
     UdpOnly,
     Refuses,
     Fails,
@@ -152,12 +152,12 @@ pub(crate) enum Server {
     StageWaits,
     /// It answers over UDP, accepts connections and answers nothing over them.
     MuteOverTcp,
-    /// Its replies over UDP are cut short, and it refuses connections.
+    /// Its UDP replies are truncated, and it refuses connections.
     CutsShort,
 }
 
 impl Server {
-    /// All that do not work.
+    /// All of them except the working one.
     pub(crate) const FAILING: [Self; 10] = [
         Self::Silent,
         Self::TcpOnly,
@@ -171,7 +171,7 @@ impl Server {
         Self::CutsShort,
     ];
 
-    /// Whether questions over UDP get a whole answer: one about a name that is broken is then broken too.
+    /// Whether UDP queries get a complete answer: a query for a broken name is then broken too.
     pub(crate) fn answers_over_udp(self) -> bool {
         matches!(self, Self::Well | Self::UdpOnly | Self::MuteOverTcp)
     }
@@ -186,7 +186,7 @@ pub(crate) fn addresses(host: &str) -> [IpAddr; 2] {
     [10, 11].map(|last| IpAddr::V4(Ipv4Addr::new(20, second, third, last)))
 }
 
-/// What the servers say of a name that leads to these addresses.
+/// The servers' answers for a name with these addresses.
 pub(super) fn name(at: &[IpAddr], servers: &[(SocketAddr, Server)], fault: Option<&Fault>) -> NameTrace {
     let replies: Vec<ServerReply> = servers
         .iter()
@@ -232,7 +232,7 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
     ServerReply { v4, v6: None }
 }
 
-/// What the platform's own server says of a name.
+/// The platform's own server's answer for a name.
 pub(super) fn platform(addresses: &[IpAddr]) -> ServerReply {
     let server = ("168.63.129.16".parse::<IpAddr>().unwrap(), 53).into();
     ServerReply {
@@ -311,7 +311,7 @@ fn exchange(server: SocketAddr, transport: Transport, end: DnsEnd) -> DnsExchang
     }
 }
 
-/// What was seen at every address of an endpoint.
+/// The observations at every address of an endpoint.
 pub(super) fn attempts(
     endpoint: &PlannedEndpoint,
     name: Option<&NameTrace>,
@@ -420,7 +420,7 @@ fn attempt(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault
     attempt
 }
 
-/// What was seen at one address.
+/// The observations at one address.
 pub(super) fn tried(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     attempt(endpoint, address, fault)
 }

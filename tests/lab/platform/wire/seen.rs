@@ -1,22 +1,22 @@
-//! Frames as a packet capture shows them: who was asked what, as far as it is in the clear.
+//! Frames as a packet capture shows them: destinations and requests, as far as they are not encrypted.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// The far end: address and port.
 pub(super) type Place = (Ipv4Addr, u16);
 
-/// Everything that was sent, in the clear or not.
+/// All data that was sent, encrypted or not.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// UDP datagrams and where they went.
+    /// UDP datagrams and their destinations.
     pub datagrams: Vec<(Place, Vec<u8>)>,
     /// The TCP connections.
     pub conversations: Vec<Conversation>,
     /// IPv4 packets of other kinds: protocol and destination.
     pub others: Vec<(u8, Ipv4Addr)>,
-    /// Frames that are neither IPv4 nor what a kernel says to its neighbours (ARP, ICMPv6).
+    /// Frames that are neither IPv4 nor a kernel's messages to its neighbours (ARP, ICMPv6).
     pub odd: Vec<Vec<u8>>,
-    /// Addresses other than the VM's own that packets claim to be from.
+    /// Source addresses of packets other than the VM's own.
     pub forged: Vec<Ipv4Addr>,
 }
 
@@ -24,11 +24,11 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub to: Place,
-    /// The largest segment that its SYN asks for (RFC 9293 §3.7.1).
+    /// The MSS in its SYN (RFC 9293 §3.7.1).
     pub segments: u16,
-    /// The smallest TTL of its packets.
+    /// The lowest TTL of its packets.
     pub ttl: u8,
-    /// What was sent on it.
+    /// The data that was sent on it.
     pub bytes: Vec<u8>,
 }
 
@@ -37,7 +37,7 @@ const UDP: u8 = 17;
 const SYN: u8 = 2;
 
 impl Seen {
-    /// Reads frames that left a VM of this address.
+    /// Parses frames that left a VM with this address.
     pub(super) fn read(frames: &[Vec<u8>], vm: Ipv4Addr) -> Self {
         let mut seen = Self::default();
         let mut streams: BTreeMap<(u16, Place), Stream> = BTreeMap::new();
@@ -56,7 +56,7 @@ impl Seen {
         seen
     }
 
-    /// `None` where it is no IPv4 packet that can be read.
+    /// `None` if it is not a readable IPv4 packet.
     fn note(&mut self, frame: &[u8], vm: Ipv4Addr, streams: &mut BTreeMap<(u16, Place), Stream>) -> Option<()> {
         let packet = frame.get(14..).filter(|_| kind(frame) == Some(0x0800))?;
         let length = usize::from(u16::from_be_bytes(*packet.get(2..)?.first_chunk()?));
@@ -95,7 +95,7 @@ fn kind(frame: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*frame.get(12..)?.first_chunk()?))
 }
 
-/// Whether it is what a kernel says to its neighbours by itself: ARP, or ICMPv6 with or without options before it.
+/// Whether it is a kernel's own message to its neighbours: ARP, or ICMPv6 with or without preceding options.
 fn is_of_a_kernel(frame: &[u8]) -> bool {
     match kind(frame) {
         Some(0x0806) => true,
@@ -104,7 +104,7 @@ fn is_of_a_kernel(frame: &[u8]) -> bool {
     }
 }
 
-/// The option of a SYN that says how large segments may be; 0 where there is none.
+/// The MSS option of a SYN; 0 if there is none.
 fn segments(mut options: &[u8]) -> u16 {
     loop {
         match options {
@@ -116,7 +116,7 @@ fn segments(mut options: &[u8]) -> u16 {
     }
 }
 
-/// The segments of one connection, by their place in it.
+/// The segments of one connection, by their position in it.
 #[derive(Debug, Default)]
 struct Stream {
     first: u32,
@@ -129,7 +129,7 @@ impl Stream {
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (at, part) in &self.parts {
-            // What was sent again is there already.
+            // Retransmitted data is already there.
             let known = bytes.len().saturating_sub(usize::try_from(*at).unwrap_or(usize::MAX));
             bytes.extend(part.iter().skip(known));
         }
@@ -137,7 +137,7 @@ impl Stream {
     }
 }
 
-/// The name that a DNS query asks for (RFC 1035 §4.1.2), in lower case.
+/// The name in a DNS query (RFC 1035 §4.1.2), in lower case.
 pub(super) fn question(message: &[u8]) -> Option<String> {
     if message.get(2)? & 0x80 != 0 || message.get(4..6)? != [0, 1] {
         return None;
@@ -151,7 +151,7 @@ pub(super) fn question(message: &[u8]) -> Option<String> {
     Some(labels.join("."))
 }
 
-/// The names that queries over TCP ask for, each with its length before it (RFC 1035 §4.2.2).
+/// The names in queries over TCP, each with its length before it (RFC 1035 §4.2.2).
 pub(super) fn questions(mut stream: &[u8]) -> Option<Vec<String>> {
     let mut names = Vec::new();
     while let Some((length, rest)) = stream.split_first_chunk() {
@@ -162,7 +162,8 @@ pub(super) fn questions(mut stream: &[u8]) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// The server name of a `ClientHello` that a stream begins with (RFC 8446 §4.1.2, RFC 6066 §3); empty where it has none.
+/// The server name in a `ClientHello` at the beginning of a stream (RFC 8446 §4.1.2, RFC 6066 §3); empty if it has
+/// none.
 pub(super) fn server_name(stream: &[u8]) -> Option<String> {
     let handshake = stream.get(5..).filter(|_| stream.starts_with(&[22, 3]))?;
     if *handshake.first()? != 1 {
@@ -186,7 +187,7 @@ fn name_length(body: &[u8]) -> Option<usize> {
     Some(u16::from_be_bytes(*body.get(5..)?.first_chunk()?).into())
 }
 
-/// What comes behind a vector whose length is given in so many bytes.
+/// The data after a vector with a length field of this many bytes.
 fn after(bytes: &[u8], width: usize) -> Option<&[u8]> {
     let length = bytes
         .get(..width)?
@@ -195,7 +196,7 @@ fn after(bytes: &[u8], width: usize) -> Option<&[u8]> {
     bytes.get(width + length..)
 }
 
-/// The first line, the host and the user agent of an HTTP request that a stream begins with.
+/// The first line, the host and the user agent of an HTTP request at the beginning of a stream.
 pub(super) fn request(stream: &[u8]) -> Option<(String, String, String)> {
     let text = String::from_utf8_lossy(stream);
     let mut lines = text.split("\r\n");

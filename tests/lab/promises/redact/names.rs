@@ -1,4 +1,4 @@
-//! A catalog and documents full of the user's own names, in each place where a name can stand.
+//! A catalog and documents full of the user's own names, at every place where a name can be.
 
 use std::{collections::BTreeSet, fs};
 
@@ -8,7 +8,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::super::{Promise, World, text};
 
-/// Words that stand in names of the user's and nowhere else.
+/// Words in names of the user's that appear nowhere else.
 const NAMES: [&str; 49] = [
     // Of the catalog.
     "zephyrledger",
@@ -58,7 +58,7 @@ const NAMES: [&str; 49] = [
     // Of files.
     "harrowgate",
     "inchworm",
-    // What others show.
+    // Of other parties.
     "jackdaw",
     "klondyke",
     "limpetproxy",
@@ -183,10 +183,10 @@ pub(super) const PROMISE: Promise = Promise {
     },
 };
 
-/// Names that no text shows, with the flag or without.
+/// Names that are in no text, with or without the flag.
 const UNSAID: usize = 8;
 
-/// Something that was written.
+/// One output.
 struct Said {
     what: String,
     text: String,
@@ -202,7 +202,7 @@ impl Said {
         }
     }
 
-    /// Whether a name stands there in any case, percent-encoded, or within something in base64.
+    /// Whether it contains a name in any case, percent-encoded, or within base64.
     fn holds(&self, name: &str) -> bool {
         let encoded = encodings(name);
         self.lower.contains(name) || encoded.iter().any(|it| self.text.contains(it))
@@ -221,7 +221,7 @@ impl Said {
     }
 }
 
-/// What happens to a name in a URL, and of its middle in base64 at each of the three places where it can begin.
+/// A name as written in a URL, and its middle in base64 at each of the three possible offsets.
 fn encodings(name: &str) -> Vec<String> {
     let percent: String = name
         .bytes()
@@ -239,7 +239,8 @@ fn encodings(name: &str) -> Vec<String> {
     all
 }
 
-/// Everything that runs with some flags write: each format, each detail, what stands on a terminal, and a watch.
+/// Everything that runs with some flags write: each format, each level of detail, the output on a terminal, and a
+/// watch.
 fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
     let common: Vec<&str> = common.iter().map(String::as_str).chain(more.iter().copied()).collect();
     let mut told = Vec::new();
@@ -265,7 +266,7 @@ fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
     let watch = ["--interval", "1s", "--for", "1s"];
     let output = world.output("watch", &[&common[..], &watch].concat())?;
     told.push(Said::new("watch", text(&output.stdout) + &text(&output.stderr)));
-    // On a terminal the line of progress names the endpoints it waits for.
+    // On a terminal the progress line names the endpoints that it is waiting for.
     let script = r#"for word in "$@"; do line="$line '$word'"; done; script -qefc "$line" /dev/null"#;
     let output = world.shell(script, &common)?;
     let seen = text(&output.stdout);
@@ -278,7 +279,7 @@ fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
     Ok(told)
 }
 
-/// What a service says and logs, a broken file at a reload included.
+/// A service's output and log, including an invalid file at a reload.
 fn served(world: &World, common: &[String]) -> Result<Vec<Said>> {
     let log = world.lab.folder().join("murrelet.log");
     let errors = world.lab.folder().join("errors");
