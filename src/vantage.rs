@@ -437,7 +437,7 @@ mod tests {
             (
                 Firmware::Other("QEMU".into()),
                 Some(Standing::NotAzure),
-                "not an Azure VM, but a machine of QEMU",
+                "not an Azure VM, but a machine from QEMU",
             ),
         ] {
             let (seen, in_azure, why) = seen(&firmware);
