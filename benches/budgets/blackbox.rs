@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    bare::{IN_FLIGHT, host},
+    baseline_loop::{IN_FLIGHT, host},
     watch::processor_time,
 };
 

@@ -4,13 +4,13 @@
 //! arguments select the measurements: `cargo bench -- healthy`. The exit status is 1 if a budget is exceeded; on a
 //! machine that is not idle, wall clock and ratios mean little.
 
-mod bare;
+mod baseline_loop;
 mod blackbox;
+mod lab_network;
 mod row;
 mod rules;
 mod runs;
 mod serve;
-mod stage;
 mod watch;
 
 use std::{
@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{self as lab, Cost};
 
-use self::{row::Row, runs::median, stage::agent};
+use self::{lab_network::agent, row::Row, runs::median};
 
 // As in the agent, so that the ratio to the bare loop shows what the agent does with it.
 #[global_allocator]
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
     let role = env::args().nth(1).unwrap_or_default();
     let within = match (role.as_str(), lab::job()) {
-        (bare::BARE, _) => bare::visit_arguments().map(|()| true),
+        (baseline_loop::BARE, _) => baseline_loop::visit_arguments().map(|()| true),
         (_, Some(job)) if watch::NAMES.contains(&job.as_str()) => watch::run(&job),
         (_, Some(job)) if serve::NAMES.contains(&job.as_str()) => serve::run(&job),
         (_, Some(job)) => runs::run(&job, &agent()),

@@ -14,10 +14,10 @@ use apim_probe_lab::{
 };
 
 use crate::{
-    bare::{BARE, host},
+    baseline_loop::{BARE, host},
     blackbox::Blackbox,
+    lab_network::INSTANCE,
     row::Row,
-    stage::INSTANCE,
 };
 
 /// The measurements, in the order of the result.

@@ -14,9 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 use apim_probe_lab::{Lab, Network, whole_catalog};
 
 use crate::{
+    lab_network::{INSTANCE, agent},
     row::Row,
     runs::{largest, median},
-    stage::{INSTANCE, agent},
 };
 
 /// The measurements. Each takes a minute or more.

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use apim_probe_lab::{Lab, Network};
 
 use crate::{
+    lab_network::{INSTANCE, agent},
     row::Row,
-    stage::{INSTANCE, agent},
 };
 
 /// The interval of a watch, how long it is measured, and the maximum share of one core, in percent.

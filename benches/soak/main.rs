@@ -6,7 +6,7 @@
 //! choices are drawn from the number of the run: the same number gives the same losses, as long as the agent sends the
 //! same packets. `APIM_PROBE=FILE` measures another binary. The exit status is 1 if there are more errors than allowed.
 
-mod seen;
+mod false_alarms;
 
 use std::{
     env,
@@ -25,7 +25,7 @@ use apim_probe_lab::{
     network::{At, Fault, FaultKind, When},
 };
 
-use self::seen::{Seen, Sum};
+use self::false_alarms::{Seen, Sum};
 
 /// Names for the parts of an instance, so that nothing in the catalog is skipped because a name is missing.
 const PLAN: [&str; 11] = [

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     network::{At, FaultKind, Network, Transport},
     tools::{ip, nft, tool},
-    wire::{DEAD_HOP, DOCUMENTATION, FORWARD},
+    vm_link::{DEAD_HOP, DOCUMENTATION, FORWARD},
 };
 
 /// Rules for packets on the path come before those that deliver them.

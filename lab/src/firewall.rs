@@ -10,7 +10,7 @@ use std::{
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 use crate::{
-    line::Line,
+    faulty_stream::Line,
     network::{Action, Authority, Certificate, End, Firewall},
     services::{Port, page},
     tls::record::{FirstWords, first_words},

@@ -34,27 +34,27 @@
 //! Where namespaces are forbidden, [`probe`] says so in one sentence, and nothing may run: outside the lab a probe would
 //! reach for real hosts.
 
-mod chances;
-mod cost;
 mod dns;
 pub mod expect;
 mod faults;
+mod faulty_stream;
 mod firewall;
 mod healthy;
-mod line;
 pub mod management;
 mod namespace;
 pub mod network;
+mod random;
+mod reexec;
 mod relay;
-mod rerun;
 mod resolver;
+mod resource_usage;
 mod scenario;
 mod services;
+mod simulated_network;
 mod tls;
 mod tools;
 mod trial;
-mod wire;
-mod world;
+mod vm_link;
 
 use std::{
     ffi::OsStr,
@@ -69,24 +69,24 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 pub use self::{
-    chances::Chances,
-    cost::Cost,
     faults::has_nft,
     healthy::healthy,
     network::Network,
+    random::Chances,
+    reexec::{Forbidden, do_job, exit_code, job, lacks, lacks_nft, probe, rerun},
     relay::Flow,
-    rerun::{Forbidden, do_job, exit_code, job, lacks, lacks_nft, probe, rerun},
     resolver::ResolverWatch,
+    resource_usage::Cost,
     scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},
-    wire::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
+    vm_link::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
 };
 use self::{
     namespace::Files,
     network::{Authority, Fault, Vm},
     relay::Relay,
-    wire::Peer,
-    world::World,
+    simulated_network::World,
+    vm_link::Peer,
 };
 
 /// The VM, connected to a world. It belongs to the thread that entered it: only there is the network the VM's.
@@ -114,9 +114,9 @@ impl Lab {
         if let Some(relay) = &relay {
             relay.connect()?;
         }
-        wire::vm(network.vm.default_route, relay.is_some())?;
+        vm_link::vm(network.vm.default_route, relay.is_some())?;
         if network.vm.default_route {
-            wire::wait()?;
+            vm_link::wait()?;
         }
         tools::tool("setpriv").context("setpriv (util-linux) is not installed")?;
         let lab = Self {

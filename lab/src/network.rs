@@ -1,10 +1,10 @@
 //! The description of the world: plain data, written in YAML or made by code. Everything that is not mentioned is
 //! healthy.
 
-mod at;
-mod line;
+mod link;
 mod management;
 mod service;
+mod service_address;
 mod tls;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -12,10 +12,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Deserialize;
 
 pub use self::{
-    at::{At, Transport},
-    line::{Direction, Hop, Kind, Line, Nat, NatErrors, When},
+    link::{Direction, Hop, Kind, Line, Nat, NatErrors, When},
     management::{Given, Identities, Management, ManagementFault, Operation, Refusal},
     service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
+    service_address::{At, Transport},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
 

@@ -6,10 +6,10 @@
 //!   VM ── eth0 ─── near ── relay ── far ─── wire ── router and world
 //! ```
 
-mod chance;
+mod forwarding;
 mod frame;
+mod seeded_random;
 mod socket;
-mod way;
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -28,10 +28,10 @@ use nix::{
     unistd::gettid,
 };
 
-pub use self::way::Flow;
+pub use self::forwarding::Flow;
 use self::{
+    forwarding::{Parcel, Traceroute},
     socket::Socket,
-    way::{Parcel, Traceroute},
 };
 use crate::{
     network::{Direction, Network},

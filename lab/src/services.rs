@@ -24,7 +24,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
-    line::{Line, cut_here, from_hex, is_cut},
+    faulty_stream::{Line, cut_here, from_hex, is_cut},
     management,
     network::{After, Cut, Demand, End, Service, Speaks, Step},
     tls::{self, Pki},

@@ -23,7 +23,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::authority::Issuing;
 use crate::{
-    line::cut_here,
+    faulty_stream::cut_here,
     network::{Authority, Certificate, Chain, Tls, Validity, Version},
 };
 

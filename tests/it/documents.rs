@@ -8,7 +8,7 @@ use apim_probe::{
 };
 use proptest::prelude::*;
 
-mod forms;
+mod formats;
 mod refused;
 
 fn fixture(name: &str) -> Vec<u8> {

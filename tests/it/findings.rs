@@ -18,11 +18,11 @@ use proptest::prelude::*;
 mod answers;
 mod cases;
 mod kinds;
+mod name_servers;
 mod network;
+mod no_false_findings;
 mod predictions;
-mod servers;
 mod silence;
-mod truth;
 use cases::{
     AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, TERMS, all, beyond_dns, healthy, host, icmp, of, port,
     speaks_tls,

@@ -13,8 +13,8 @@ use apim_probe::{
     plan::{Plan, PlanScope, PlannedEndpoint, Selection, Values},
 };
 
-mod forced;
-mod naive;
+mod forced_tunnelling;
+mod reference_evaluator;
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(

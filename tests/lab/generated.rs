@@ -4,10 +4,10 @@
 //! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more, `LAB_NETWORKS=100..200` those
 //! after them. The name of a test is its seed, and the same seed makes the same network.
 
-mod broken;
-mod drawn;
-mod judge;
-mod near;
+mod false_findings;
+mod faults;
+mod low_ttl_packets;
+mod random_network;
 
 use std::{env, ops::Range};
 
@@ -21,7 +21,7 @@ use apim_probe::{
 use apim_probe_lab::{Forbidden, Lab};
 use libtest_mimic::Trial;
 
-use self::drawn::Drawn;
+use self::random_network::Drawn;
 use super::{AGENT, obstacle, trial};
 
 /// How many networks by default.
@@ -59,10 +59,10 @@ pub(crate) fn run(name: &str) -> Result<()> {
     lab.serve_plan(AGENT, flags(), &drawn.network)?;
     let report = report(&lab, &[])?;
     let sent = lab.sent();
-    let mut wrong = judge::falsehoods(&drawn, &report);
-    wrong.extend(near::excesses(&sent, near::may_look(&report)));
+    let mut wrong = false_findings::falsehoods(&drawn, &report);
+    wrong.extend(low_ttl_packets::excesses(&sent, low_ttl_packets::may_look(&report)));
     self::report(&lab, &["--no-control"])?;
-    wrong.extend(near::excesses(&lab.sent()[sent.len()..], false));
+    wrong.extend(low_ttl_packets::excesses(&lab.sent()[sent.len()..], false));
     ensure!(wrong.is_empty(), "{}\n\n{}", drawn.story(), wrong.join("\n"));
     Ok(())
 }

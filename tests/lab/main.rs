@@ -2,14 +2,14 @@
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
-mod agent;
 mod generated;
+mod path_command;
 mod platform;
 mod promises;
 mod scenarios;
 mod serve;
 mod watch;
-mod way;
+mod watching_agent;
 
 use std::process::ExitCode;
 
@@ -69,10 +69,10 @@ const KINDS: [Kind; 7] = [
         run: serve::run,
     },
     Kind {
-        name: "way",
+        name: "path",
         threads: 8,
-        trials: way::trials,
-        run: way::run,
+        trials: path_command::trials,
+        run: path_command::run,
     },
 ];
 

@@ -15,7 +15,7 @@ use super::{AGENT, trial};
 
 mod memory;
 mod secrets;
-mod wire;
+mod sent_packets;
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 /// A token in three parts, like Entra ID's; none of them may appear anywhere.
@@ -59,7 +59,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (RESOLVER, _) => asks_no_system(),
         (SECRETS, _) => secrets::are_shown_nowhere(),
         (STANDPOINT, _) => says_where_it_stands(),
-        (WIRE, _) => wire::is_what_is_listed(),
+        (WIRE, _) => sent_packets::is_what_is_listed(),
         _ => bail!("no test is called {name}"),
     }
 }

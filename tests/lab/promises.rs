@@ -2,17 +2,17 @@
 //! few descriptors, or without a reader, and no unnecessary packet if nothing is wrong.
 
 mod budgets;
+mod compare;
 mod documents;
-mod ends;
 mod files;
 mod fixes;
-mod moments;
+mod interruption;
 mod outputs;
+mod random_signals;
 mod redact;
-mod stops;
+mod termination;
 mod threads;
-mod vantages;
-mod wire;
+mod traffic;
 
 use std::{
     path::PathBuf,
@@ -39,16 +39,16 @@ fn promises() -> impl Iterator<Item = &'static Promise> {
     [
         budgets::PROMISES,
         documents::PROMISES,
-        ends::PROMISES,
+        termination::PROMISES,
         files::PROMISES,
         fixes::PROMISES,
-        moments::PROMISES,
+        random_signals::PROMISES,
         outputs::PROMISES,
         redact::PROMISES,
-        stops::PROMISES,
+        interruption::PROMISES,
         threads::PROMISES,
-        vantages::PROMISES,
-        wire::PROMISES,
+        compare::PROMISES,
+        traffic::PROMISES,
     ]
     .into_iter()
     .flatten()

@@ -11,17 +11,16 @@ use apim_probe::model::Report;
 use apim_probe_lab::{self as lab, Forbidden};
 use libtest_mimic::Trial;
 
+mod access;
 mod deploy;
-mod door;
 mod faults;
 mod log;
-mod served;
+mod serving_agent;
 
-use self::served::Served;
+use self::serving_agent::Served;
 use super::{
-    AGENT,
-    agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
-    obstacle, trial,
+    AGENT, obstacle, trial,
+    watching_agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
 };
 
 /// One promise, and the program that it needs, if that may not be installed.
@@ -39,7 +38,7 @@ const PROMISES: &[Promise] = &[
     Promise("what stays the same is not said twice", None, no_flapping),
     Promise("bad flags and a taken port", None, bad_starts),
     Promise("what is kept back is kept back everywhere", None, redacted),
-    Promise("TLS, client certificates and passwords", None, door::is_kept),
+    Promise("TLS, client certificates and passwords", None, access::is_kept),
     Promise("the log tells rounds, changes and faults", None, log::is_kept),
     Promise("the last change is in the log", None, log::ends_with_the_last_change),
     Promise("what cannot be written waits", None, log::waits),

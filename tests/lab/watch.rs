@@ -9,8 +9,8 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::{
-    agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
     obstacle, trial,
+    watching_agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
 };
 
 /// One promise, and whether it needs nftables.

@@ -3,9 +3,9 @@
 
 mod collect;
 mod deploy;
-mod made;
+mod report_builder;
 mod reports;
-mod rounds;
 mod rules;
 mod samples;
 mod schema;
+mod watch_rounds;

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::made;
+use crate::report_builder;
 
 /// The values of the flags.
 #[derive(Clone)]
@@ -369,7 +369,7 @@ fn only_what_a_report_misses() {
         ..given()
     };
     let plan = from.plan();
-    let seen: [made::Seen; 3] = [
+    let seen: [report_builder::Seen; 3] = [
         ("sql/", Verdict::Blocked, Some(Cause::TcpTimeout), "20.61.99.193"),
         (
             "event-hubs/hub.servicebus.windows.net:5672",
@@ -379,7 +379,7 @@ fn only_what_a_report_misses() {
         ),
         ("key-vault/", Verdict::Reachable, None, "20.43.56.38"),
     ];
-    let report = made::report(&plan, &seen);
+    let report = report_builder::report(&plan, &seen);
     let missing = |kind, only_missing| by_name(&from.reported(&report, kind, only_missing));
     let all = missing(RuleFamily::Nsg, false);
     assert_eq!(
@@ -404,8 +404,8 @@ fn no_rule_by_tag_is_missing_for_a_private_endpoint() {
         ..given()
     };
     let missing = |address| {
-        let seen: [made::Seen; 1] = [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
-        let report = made::report(&from.plan(), &seen);
+        let seen: [report_builder::Seen; 1] = [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
+        let report = report_builder::report(&from.plan(), &seen);
         [RuleFamily::Nsg, RuleFamily::Firewall].map(|kind| by_name(&from.reported(&report, kind, true)).len())
     };
     assert_eq!(missing("10.1.5.4"), [0, 0]);
@@ -419,7 +419,7 @@ fn a_rule_is_missing_only_where_it_would_mend() {
         ..given()
     };
     let plan = from.plan();
-    let seen: [made::Seen; 3] = [
+    let seen: [report_builder::Seen; 3] = [
         ("key-vault/", Verdict::Blocked, Some(Cause::DnsNxdomain), "20.43.56.38"),
         (
             "certificate-revocation/crl.microsoft.com:80",
@@ -429,7 +429,7 @@ fn a_rule_is_missing_only_where_it_would_mend() {
         ),
         ("azure-monitor/gcs", Verdict::Blocked, Some(Cause::TlsReset), "20.0.0.2"),
     ];
-    let report = made::report(&plan, &seen);
+    let report = report_builder::report(&plan, &seen);
     let missing = |kind| {
         by_name(&from.reported(&report, kind, true))
             .into_keys()
@@ -464,7 +464,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
     let diagnosis = diagnose(&plan, &nothing_tried, Some(&predictions), Surroundings::default());
     let report = Report {
         findings: diagnosis.findings,
-        ..made::report(&plan, &[])
+        ..report_builder::report(&plan, &[])
     };
     let missing = |kind| {
         by_name(&from.reported(&report, kind, true))

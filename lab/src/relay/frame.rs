@@ -258,7 +258,7 @@ pub(super) mod tests_support {
         let ethernet = [[1_u8; 6].as_slice(), &[2; 6], &IPV4].concat();
         let mut frame = packet(
             ethernet,
-            (crate::wire::VM, to),
+            (crate::vm_link::VM, to),
             TCP,
             tcp_header((source, port), (1, 0), SYN),
         );

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::idle;
-use crate::{line::Line, network::Amqp};
+use crate::{faulty_stream::Line, network::Amqp};
 
 /// "AMQP", protocol 0: AMQP itself, version 1.0.0 (AMQP 1.0 §2.2).
 const PLAIN_HEADER: &[u8; 8] = b"AMQP\x00\x01\x00\x00";

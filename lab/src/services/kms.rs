@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::idle;
-use crate::{line::Line, network::Kms};
+use crate::{faulty_stream::Line, network::Kms};
 
 /// Packet types of C706 §12.6.4.
 const BIND: u8 = 11;

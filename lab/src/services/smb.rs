@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::idle;
-use crate::{line::Line, network::Smb};
+use crate::{faulty_stream::Line, network::Smb};
 
 /// SMB 3.0.2, the dialect chosen.
 const DIALECT: [u8; 2] = [0x02, 0x03];

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::{Port, idle};
-use crate::line::Line;
+use crate::faulty_stream::Line;
 
 const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;

@@ -7,12 +7,12 @@ use apim_probe::{
 
 use super::network::{Fault, Network};
 
-mod beside;
 mod firewalls;
 mod names;
+mod no_outbound;
+mod other;
 mod routers;
 mod rules;
-mod way_out;
 
 /// A network with one fault, and the finding that must come first.
 #[derive(Debug, Clone)]
@@ -110,12 +110,12 @@ dependencies:
 /// Every case.
 pub(super) fn all() -> Vec<Case> {
     [
-        way_out::cases(),
+        no_outbound::cases(),
         names::cases(),
         rules::cases(),
         firewalls::cases(),
         routers::cases(),
-        beside::cases(),
+        other::cases(),
     ]
     .concat()
 }

@@ -30,9 +30,9 @@ use apim_probe::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-mod seen;
+mod evidence;
 
-pub(super) use seen::{Fault, Server, addresses};
+pub(super) use evidence::{Fault, Server, addresses};
 
 /// A network with its faults. Later faults take precedence over earlier ones.
 #[derive(Debug, Clone)]
@@ -303,12 +303,12 @@ impl Network {
                 .find(|(host, _)| *host == endpoint.host)
                 .map_or(endpoint.host.as_str(), |(_, at)| at);
             let led = self.led.iter().find(|(led, _)| *led == endpoint.host);
-            let at = led.map_or_else(|| seen::addresses(host).to_vec(), |(_, address)| vec![*address]);
-            let mut name = by_name.then(|| seen::name(&at, &self.servers, fault));
+            let at = led.map_or_else(|| evidence::addresses(host).to_vec(), |(_, address)| vec![*address]);
+            let mut name = by_name.then(|| evidence::name(&at, &self.servers, fault));
             if let Some(name) = name.as_mut().filter(|_| self.platform_gives) {
-                name.platform = Some(Box::new(seen::platform(&at)));
+                name.platform = Some(Box::new(evidence::platform(&at)));
             }
-            let mut attempts = seen::attempts(endpoint, name.as_ref(), &self.servers, fault);
+            let mut attempts = evidence::attempts(endpoint, name.as_ref(), &self.servers, fault);
             for attempt in attempts.iter_mut().filter(|attempt| attempt.is_silent()) {
                 attempt.started = self.silent_at;
             }
@@ -356,7 +356,9 @@ impl Network {
                     Cutter::Service => &Fault::Silent,
                     Cutter::ServiceBehind => &Fault::CutSilent,
                 };
-                controls.unused.insert(port, seen::tried(endpoint, unused, Some(does)));
+                controls
+                    .unused
+                    .insert(port, evidence::tried(endpoint, unused, Some(does)));
             }
             let is_read = attempt.tls.is_some() || endpoint.protocol == Protocol::Http;
             let has_control = controls.of_name(&endpoint.host, port).is_some();
@@ -366,8 +368,8 @@ impl Network {
                     endpoint: index,
                     host: endpoint.host.clone(),
                     name: "passes.example.net".into(),
-                    attempt: seen::tried(endpoint, attempt.address, Some(fault).filter(|_| !passes)),
-                    own: passes.then(|| seen::tried(endpoint, attempt.address, Some(fault))),
+                    attempt: evidence::tried(endpoint, attempt.address, Some(fault).filter(|_| !passes)),
+                    own: passes.then(|| evidence::tried(endpoint, attempt.address, Some(fault))),
                 });
             }
         }
@@ -381,7 +383,7 @@ impl Network {
         };
         let endpoint = self.plan.endpoints.iter().find(is_well)?;
         let address = SocketAddr::new(addresses(&endpoint.host)[0], endpoint.port);
-        let attempt = seen::tried(endpoint, address, (!passes).then_some(&Fault::Silent));
+        let attempt = evidence::tried(endpoint, address, (!passes).then_some(&Fault::Silent));
         Some(LateControl {
             host: endpoint.host.clone(),
             attempt: Attempt {

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::{
     SQL_SILENT, Stage, WEB_AND_SQL,
-    door::Authority,
+    access::Authority,
     serve,
-    served::{Answer, Served, say},
+    serving_agent::{Answer, Served, say},
 };
 
 const RULES: &str = include_str!("../../../deploy/prometheus/apim-probe.rules.yml");

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{Lab, Network};
 use serde_json::Value;
 
-use super::{AGENT, SQL_SILENT, Stage, WEB_AND_SQL, serve, served::Served};
+use super::{AGENT, SQL_SILENT, Stage, WEB_AND_SQL, serve, serving_agent::Served};
 
 /// A full disk: half-written lines are completed once there is space.
 pub(super) fn full_disk() -> Result<()> {

@@ -3,7 +3,7 @@
 //! Anything else that the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row
 //! this test fails for the packet, without the point it fails for the row.
 
-mod seen;
+mod packet_capture;
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{Lab, Network, VM};
 use serde_json::Value;
 
-use self::seen::{Conversation, Place, Seen, question, questions, request, server_name};
+use self::packet_capture::{Conversation, Place, Seen, question, questions, request, server_name};
 use super::{AGENT, INSTANCE, TOKEN, network, token_reply};
 
 /// Everything that the run needs so that each kind of packet is sent.

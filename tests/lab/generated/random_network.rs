@@ -17,7 +17,7 @@ use apim_probe_lab::{
     },
 };
 
-use super::broken::Broken;
+use super::faults::Broken;
 
 /// A network, and what is broken in it.
 pub(super) struct Drawn {

@@ -291,7 +291,7 @@ faults: [ { to: 'sql.example:1433', does: silence, when: { hop: 3 } } ]",
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     LOOKS
         .iter()
-        .map(|look| trial(format!("way/{}", look.name), forbidden))
+        .map(|look| trial(format!("path/{}", look.name), forbidden))
         .collect()
 }
 

@@ -15,7 +15,7 @@ use rustls::{
 
 use super::{
     SLACK, Stage, WEB_AND_SQL, serve,
-    served::{Answer, Served},
+    serving_agent::{Answer, Served},
 };
 
 /// `prometheus` and `secret`, at the lowest cost.

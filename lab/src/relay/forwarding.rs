@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::{
-    chance,
     frame::{self, View},
+    seeded_random,
 };
 use crate::{
     faults::{self, Place},
     network::{Direction, Fault, FaultKind, Hop, Kind, Line, Nat, NatErrors, Network, Transport, When},
-    wire::{self, ECHO, OTHER_ROUTER, ROUTER},
+    vm_link::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
 /// Size of the queue if the rate is limited and nothing else is given.
@@ -184,7 +184,7 @@ impl Traceroute {
         }
         self.began.get_or_insert(now);
         if let Some(key) = key {
-            self.count(key, way, view.ttl <= wire::NEAR, now);
+            self.count(key, way, view.ttl <= vm_link::NEAR, now);
         }
         let answers = match self.travel(way, &mut frame, key, now) {
             Fate::Passes => vec![(way, frame)],
@@ -260,8 +260,8 @@ impl Traceroute {
     fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
         self.line.hops.is_empty()
-            && wire::is_far(view.destination)
-            && view.ttl <= wire::NEAR
+            && vm_link::is_far(view.destination)
+            && view.ttl <= vm_link::NEAR
             && key.is_none_or(|key| self.gate(key).is_none())
     }
 
@@ -402,7 +402,7 @@ impl Traceroute {
         });
         let age = now.duration_since(known.began);
         when.share
-            .is_none_or(|share| chance::draw(self.line.seed, &hashed(key)) < share)
+            .is_none_or(|share| seeded_random::draw(self.line.seed, &hashed(key)) < share)
             && (when.nth.is_empty() || when.nth.contains(&known.flow.nth))
             && when.beyond.is_none_or(|limit| at >= limit as usize)
             && when.age_ms.is_none_or(|limit| age > Duration::from_millis(limit))
@@ -428,7 +428,7 @@ impl Traceroute {
             }
             None => [rule, direction, 0, 0, self.strays],
         };
-        chance::draw(self.line.seed, &parts) < share
+        seeded_random::draw(self.line.seed, &parts) < share
     }
 
     /// What is sent instead of a packet that a fault matches.
@@ -608,7 +608,7 @@ mod tests {
             let source = |parcel: &Parcel| (parcel.way, frame::view(&parcel.frame).unwrap().source);
             parcels.iter().map(source).collect()
         };
-        let vm = crate::wire::VM;
+        let vm = crate::vm_link::VM;
         assert_eq!(seen(1, 443), [(Direction::Back, Ipv4Addr::new(10, 1, 0, 1))]);
         assert_eq!(seen(2, 443), []);
         assert_eq!(seen(3, 443), [(Direction::Back, Ipv4Addr::new(10, 9, 0, 3))]);
@@ -623,7 +623,7 @@ mod tests {
         let quoted = &back.frame[14 + 20 + 8..];
         Some((
             frame::view(&back.frame)?.source,
-            quoted[12..16] == crate::wire::VM.octets(),
+            quoted[12..16] == crate::vm_link::VM.octets(),
         ))
     }
 

@@ -31,7 +31,7 @@ use crate::{
     services::{Port, answer_ntp},
     tls::Pki,
     tools::ip,
-    wire::{self, ECHO, Peer},
+    vm_link::{self, ECHO, Peer},
 };
 
 sockopt_impl!(
@@ -124,7 +124,7 @@ impl World {
 
 fn begin(peer: Peer, limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
     unshare(CloneFlags::CLONE_NEWNET).context("unshare of the world's network")?;
-    wire::world(peer, limit_icmp)?;
+    vm_link::world(peer, limit_icmp)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -194,8 +194,8 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
         }
     }
     for (at, port) in ports {
-        let is_far = matches!(at.ip(), IpAddr::V4(address) if wire::is_far(address));
-        let least_ttl = (network.line.hops.is_empty() && is_far).then_some(wire::NEAR + 1);
+        let is_far = matches!(at.ip(), IpAddr::V4(address) if vm_link::is_far(address));
+        let least_ttl = (network.line.hops.is_empty() && is_far).then_some(vm_link::NEAR + 1);
         accept(at, least_ttl, move |stream| {
             let port = Arc::clone(&port);
             async move { port.attend(stream, Vec::new()).await }
@@ -218,7 +218,7 @@ fn local_routes(network: &Network) -> Vec<String> {
     let is_far = |address: &IpAddr| {
         matches!(address, IpAddr::V4(v4) if v4.octets()[0] != 20
             && !v4.is_loopback() && !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast()
-            && *v4 != wire::VM && *v4 != wire::ROUTER)
+            && *v4 != vm_link::VM && *v4 != vm_link::ROUTER)
     };
     addresses.retain(is_far);
     addresses.sort_unstable();

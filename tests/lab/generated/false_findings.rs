@@ -2,7 +2,7 @@
 
 use apim_probe::model::{Confidence, Finding, FindingKind, Report, Suspect, Verdict};
 
-use super::{broken::Broken, drawn::Drawn};
+use super::{faults::Broken, random_network::Drawn};
 
 /// Every confident sentence of a report that is not true of the network, and every endpoint that is called blocked
 /// although nothing is broken there.
