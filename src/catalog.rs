@@ -22,6 +22,7 @@ use ring::digest;
 
 pub use model::{
     Catalog, Dependency, EndpointSpec, OF_DOCUMENTS, Retired, SourceMention, SourcePage, SqlGateways, Target,
+    title_of_documents,
 };
 pub use problem::{Errors, ProblemSummary};
 pub use render::render;

@@ -224,7 +224,7 @@ fn take_in(names: &mut Names, own: Own<'_>) {
         (&known.nic, "nic"),
     ] {
         for (kind, name) in resource.iter().flat_map(|resource| resource.own_names(kind)) {
-            names.learn(&name, kind);
+            names.learn_resource(&name, kind);
         }
     }
 }
@@ -286,7 +286,14 @@ fn learn(names: &mut Names, report: &Report) {
         if let Some(rule) = endpoint.predicted.as_ref().and_then(|predicted| predicted.nsg.as_ref()) {
             names.learn(&rule.name, "rule");
             if let Some(group) = &rule.group {
-                names.learn(group.rsplit('/').next().unwrap_or(group), "nsg");
+                names.learn_resource(group.rsplit('/').next().unwrap_or(group), "nsg");
+            }
+        }
+        let hops = endpoint.from_instance.iter().flat_map(|seen| &seen.hops);
+        for issue in hops.flat_map(|hop| &hop.issues) {
+            let in_brackets = issue.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+            for rule in in_brackets.into_iter().flat_map(|rules| rules.split(", ")) {
+                names.learn(rule, "rule");
             }
         }
     }

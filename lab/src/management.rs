@@ -179,7 +179,7 @@ impl Platform {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Some(Said::error(401, "AuthenticationFailed", "Authentication failed."));
         }
-        let path = request.path().to_ascii_lowercase();
+        let path = request.decoded_path().to_ascii_lowercase();
         let key = path
             .strip_prefix(&INSTANCE.to_ascii_lowercase())
             .map_or(path.as_str(), |below| below.trim_start_matches('/'));

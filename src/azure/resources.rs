@@ -63,6 +63,19 @@ impl Resource {
 }
 
 impl Resource {
+    /// The id of the virtual network that it is, or is a part of.
+    fn network_id(&self) -> String {
+        let Self {
+            subscription,
+            group,
+            name,
+            ..
+        } = self;
+        format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{name}"
+        )
+    }
+
     /// The names in its id, each with the word for its type; `kind` is the word for the resource itself.
     pub(crate) fn own_names(&self, kind: &'static str) -> impl Iterator<Item = (&'static str, String)> {
         let names = [
@@ -113,6 +126,7 @@ enum CommandSubject {
     Table,
     Nic,
     Network,
+    Zone,
     Service,
     Policy,
     Other,
@@ -146,8 +160,11 @@ impl KnownResources {
     pub fn fill(&self, command: &str, shell: Shell) -> String {
         let subject = CommandSubject::of(command);
         let resource = self.of(subject);
+        let network = self.subnet.as_ref().map(Resource::network_id);
         let value = |word: &str| -> Option<&str> {
             match (word, resource) {
+                // A zone need not be in the group of a network that it is linked to, so the network is named in full.
+                ("VNET", _) if subject == CommandSubject::Zone => network.as_deref(),
                 ("RG", Some(resource)) => Some(&resource.group),
                 ("NSG" | "TABLE" | "NIC" | "VNET" | "NAME", Some(resource)) => Some(&resource.name),
                 ("SUBNET", Some(resource)) => resource.part.as_deref(),
@@ -215,6 +232,7 @@ impl KnownResources {
                 );
                 format!("this VM's network interface; `az vm nic list {vm}` lists them")
             }
+            ("VNET", CommandSubject::Zone) => "the resource id of the virtual network".to_owned(),
             _ => {
                 let known = WORDS.iter().find(|(known, _)| *known == word);
                 known.map_or("", |(_, meaning)| *meaning).to_owned()
@@ -229,7 +247,7 @@ impl KnownResources {
             CommandSubject::Network => self.subnet.as_ref(),
             CommandSubject::Service => self.service.as_ref(),
             CommandSubject::Table => self.table.as_ref(),
-            CommandSubject::Policy | CommandSubject::Other => None,
+            CommandSubject::Zone | CommandSubject::Policy | CommandSubject::Other => None,
         }
     }
 }
@@ -271,10 +289,12 @@ impl CommandSubject {
     fn of(command: &str) -> Self {
         let has = |wanted: &str| words(command).any(|word| word == wanted);
         match () {
+            () if command.starts_with("az network private-dns ") => Self::Zone,
             () if has("NSG") => Self::Nsg,
             () if has("TABLE") => Self::Table,
             () if has("POLICY") => Self::Policy,
-            () if has("NIC") => Self::Nic,
+            // A public address is found by its name in the group of the interface that gets it.
+            () if has("NIC") || has("PIP") => Self::Nic,
             () if has("VNET") => Self::Network,
             () if command.contains("Microsoft.ApiManagement/service/NAME") || command.starts_with("az apim ") => {
                 Self::Service
@@ -290,6 +310,7 @@ impl CommandSubject {
             Self::Policy => "the firewall policy",
             Self::Nic => "this VM",
             Self::Network => "the virtual network",
+            Self::Zone => "the private DNS zone",
             Self::Service => "the instance",
             Self::Other => "the resource that the command names",
         }
@@ -415,6 +436,37 @@ mod tests {
         ] {
             assert_eq!(known.fill(command, shell), filled);
         }
+    }
+
+    #[test]
+    fn a_zone_is_in_no_known_group_and_its_network_is_named_in_full() {
+        let id = "/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/hub";
+        let known = KnownResources {
+            subnet: Resource::of_id(&format!("{id}/subnets/apim")),
+            ..known()
+        };
+        let link = "az network private-dns link vnet create -g RG -z a.example -n apim -v";
+        let filled = known.fill(&format!("{link} VNET"), Shell::Bash);
+        assert_eq!(filled, format!("{link} {id}"));
+        assert_eq!(
+            known.open([filled.as_str()]),
+            [("RG".to_owned(), "the resource group of the private DNS zone".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_public_address_is_made_where_its_interface_is() {
+        let known = KnownResources {
+            nic: Resource::of_id(
+                "/subscriptions/s-1/resourceGroups/rg-vm/providers/Microsoft.Network/networkInterfaces/nic",
+            ),
+            ..known()
+        };
+        let create = "az network public-ip create -g RG -n PIP";
+        assert_eq!(
+            known.fill(create, Shell::Bash),
+            "az network public-ip create -g rg-vm -n PIP --subscription s-1"
+        );
     }
 
     #[test]

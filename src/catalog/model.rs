@@ -22,6 +22,17 @@ pub const OF_DOCUMENTS: [&str; 5] = [
     "imported",
 ];
 
+/// What a dependency of [`OF_DOCUMENTS`] is called as a whole; its endpoints have titles of their own: `Backend orders`.
+pub fn title_of_documents(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "backends" => "Backends",
+        "identity-providers" => "Identity providers",
+        "policy-targets" => "Targets of policies",
+        "own-hostnames" => "The instance's own host names",
+        _ => return None,
+    })
+}
+
 /// Every documented dependency of an instance, in the order in which reports show them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {

@@ -221,6 +221,8 @@ fn known(
     let ids = network.map(NetworkRules::ids).unwrap_or_default();
     let here = subnets.here.as_ref();
     let guarded = subnets.instance.as_ref().or(here.map(|(_, subnet)| subnet));
+    // Where this VM's own rules are given, findings about routes are about its own table.
+    let routed = here.map(|(_, subnet)| subnet).filter(|_| ids.own.is_some()).or(guarded);
     let of_id = |id: &String| Resource::of_id(id);
     let any = [&service, &ids.own, &ids.subnet, &place.vm]
         .into_iter()
@@ -235,7 +237,7 @@ fn known(
                 .and_then(|subnet| subnet.security_group.as_ref())
                 .and_then(of_id)
         }),
-        table: guarded.and_then(|subnet| subnet.route_table.as_ref()).and_then(of_id),
+        table: routed.and_then(|subnet| subnet.route_table.as_ref()).and_then(of_id),
         subnet: ids.subnet.or_else(|| guarded.map(|subnet| &subnet.id).and_then(of_id)),
         nic: ids.nic.or_else(|| here.map(|(card, _)| &card.id).and_then(of_id)),
         region: place.region.clone(),

@@ -41,29 +41,29 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         if label != name {
             said = format!("{name}: {said}");
         }
-        page.paragraph(start.to(column), style::NORMAL, &said, None);
+        page.paragraph(start.to(column), style::NORMAL, &said);
     }
     for notice in &comparison.notices {
         let start = StyledLine::default().styled(style::DOUBTFUL, "note").to(column.max(6));
-        page.paragraph(start, style::NORMAL, notice, None);
+        page.paragraph(start, style::NORMAL, notice);
     }
     page.gap();
     matrix(&mut page, comparison, &labels);
     for line in display::rest(comparison) {
-        page.paragraph(StyledLine::default(), style::DIM, &line, None);
+        page.paragraph(StyledLine::default(), style::DIM, &line);
     }
     page.gap();
     let (tone, word, sentence) = display::headline(comparison);
     let start = StyledLine::default().styled(style_of(tone), word).to(columns(word) + 2);
-    page.paragraph(start, style::HEADING, &sentence, None);
+    page.paragraph(start, style::HEADING, &sentence);
     for (conclusion, number) in comparison.conclusions.iter().zip(1..) {
         let start = StyledLine::at(2).text(&number.to_string()).to(INDENT);
-        page.paragraph(start, style::NORMAL, &conclusion.text, None);
+        page.paragraph(start, style::NORMAL, &conclusion.text);
         let targets: Vec<&str> = conclusion.endpoints.iter().map(String::as_str).collect();
-        page.paragraph(StyledLine::at(INDENT), style::DIM, &list(&targets, NAMED), None);
+        page.paragraph(StyledLine::at(INDENT), style::DIM, &list(&targets, NAMED));
     }
     page.gap();
-    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string(), None);
+    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string());
     page.finish()
 }
 
@@ -112,7 +112,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
         }
         let target = display::target(row);
         if !fits {
-            page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
+            page.paragraph(StyledLine::at(2), style::NORMAL, target);
             stacked(page, row, names);
             continue;
         }
@@ -120,7 +120,7 @@ fn matrix(page: &mut TextPage, comparison: &Comparison, names: &[String]) {
         let mut line = if line.column() + 2 <= start {
             line
         } else {
-            page.paragraph(StyledLine::at(2), style::NORMAL, target, None);
+            page.paragraph(StyledLine::at(2), style::NORMAL, target);
             StyledLine::default()
         };
         let mut column = start;
@@ -147,7 +147,7 @@ fn stacked(page: &mut TextPage, row: &ComparedEndpoint, names: &[String]) {
     for ((tone, word), places) in seen {
         let word = if word == "-" { "not in its report" } else { word };
         let start = StyledLine::at(4).styled(style_of(tone), word).text(": ");
-        page.paragraph(start, style::NORMAL, &places.join(", "), None);
+        page.paragraph(start, style::NORMAL, &places.join(", "));
     }
 }
 

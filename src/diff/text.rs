@@ -80,7 +80,6 @@ fn headline(page: &mut TextPage, diff: &Diff) {
         StyledLine::default().styled(style, word).to(columns(word) + 2),
         style::HEADING,
         &text,
-        None,
     );
 }
 
@@ -100,7 +99,7 @@ fn rows(page: &mut TextPage, changes: &[&EndpointDifference]) {
             page.line(line.to(column).styled(style::DIM, &what));
         } else {
             page.line(line);
-            page.paragraph(StyledLine::at(6), style::DIM, &what, None);
+            page.paragraph(StyledLine::at(6), style::DIM, &what);
         }
     }
 }

@@ -21,20 +21,17 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
         StyledLine::default().styled(style::DIM, "page").to(9),
         style::NORMAL,
         &head,
-        None,
     );
     page.paragraph(
         StyledLine::default().styled(style::DIM, "catalog").to(9),
         style::NORMAL,
         &format!("documented {documented}"),
-        None,
     );
     if date.is_some_and(|date| date < documented) {
         page.paragraph(
             StyledLine::default().styled(style::DOUBTFUL, "note").to(9),
             style::NORMAL,
             "this page is older than the catalog's: missing entries may have been added since",
-            None,
         );
     }
     let rows = |rows: &[PageRow]| rows.iter().map(describe).collect::<Vec<_>>();
@@ -70,10 +67,9 @@ pub fn render(drift: &Drift, documented: &str, options: &Options) -> String {
                 .text("  "),
             style::HEADING,
             what,
-            None,
         );
         for line in lines {
-            page.paragraph(StyledLine::default().to(2), style::NORMAL, &line, None);
+            page.paragraph(StyledLine::default().to(2), style::NORMAL, &line);
         }
     }
     page.gap();

@@ -90,17 +90,10 @@ fn authorities(instance: &Instance) -> Vec<TrustedAuthority> {
 }
 
 /// A dependency that is not documented.
-fn of_the_instance(
-    id: &str,
-    title: &str,
-    feature: &str,
-    impact: &str,
-    docs: &str,
-    endpoints: Vec<EndpointSpec>,
-) -> Dependency {
+fn of_the_instance(id: &str, feature: &str, impact: &str, docs: &str, endpoints: Vec<EndpointSpec>) -> Dependency {
     Dependency {
         id: id.into(),
-        title: title.into(),
+        title: catalog::title_of_documents(id).unwrap_or(id).into(),
         need: Need::Feature,
         instance_decides: false,
         feature: Some(feature.into()),

@@ -156,7 +156,8 @@ impl Names {
         let mut parent = host.as_str();
         let mut parents = Vec::new();
         while let Some((_, above)) = parent.split_once('.') {
-            if above.contains('.') && !self.public.is_above(above) && !self.words.keeps(above, self.is_own) {
+            let is_public = self.public.has(above) || self.public.is_above(above);
+            if above.contains('.') && !is_public && !self.words.keeps(above, self.is_own) {
                 parents.push(above.to_owned());
             }
             parent = above;
@@ -195,7 +196,16 @@ impl Names {
     /// The names in the id of a resource.
     fn learn_id(&mut self, id: &str) {
         for (kind, name) in tokens::resource_names(id) {
-            self.learn(&name, kind);
+            self.learn_resource(&name, kind);
+        }
+    }
+
+    /// The name of a resource, which may look like a host's: `snet.apim`. A zone is called like the domain that it is.
+    pub(super) fn learn_resource(&mut self, name: &str, kind: &'static str) {
+        match kind {
+            "resource" | "rule" => self.learn(name, kind),
+            _ if tokens::is_word(name) => self.learn_word(name, kind),
+            _ => self.learn_phrase(name, kind),
         }
     }
 
@@ -251,6 +261,11 @@ impl Names {
     pub(super) fn learn_quoted(&mut self, notice: &str) {
         let quoted: Vec<String> = notice.split('"').skip(1).step_by(2).map(str::to_owned).collect();
         for text in quoted {
+            // The address of a resource is ours but for the names in it.
+            if text.starts_with("https://management.") {
+                self.learn_id(&text);
+                continue;
+            }
             let lower = text.to_lowercase();
             let mut words = lower
                 .split(|c: char| !c.is_alphanumeric())
@@ -426,7 +441,7 @@ impl Names {
         }
         let text = self.without_phrases(text);
         for (kind, name) in tokens::resource_names(&text) {
-            self.learn(&name, kind);
+            self.learn_resource(&name, kind);
         }
         let text = self.without_phrases(&text);
         let pieces = tokens::pieces(&text);
@@ -482,6 +497,8 @@ impl Names {
         }
         if tokens::is_guid(word) {
             self.learn_word(word, "id");
+        } else if tokens::is_thumbprint(word) {
+            self.learn_word(word, "thumbprint");
         } else if word.contains('.') {
             // The longest known ending, such as of a host in a domain of the user's.
             if let Some((at, sql_substitute)) = self.ending(&lower) {

@@ -35,13 +35,23 @@ pub(super) struct Public {
 }
 
 /// Hosts in our own texts, and zones of the platform's.
-const OURS: [&str; 10] = [
+const OURS: [&str; 18] = [
     "learn.microsoft.com",
     "aka.ms",
     "github.com",
     "azureprivatedns.net",
     "azure-api.net",
     "azurewebsites.net",
+    // Zones for private endpoints that are called otherwise than the service's own
+    // (https://learn.microsoft.com/azure/private-link/private-endpoint-dns).
+    "vaultcore.azure.net",
+    "vaultcore.usgovcloudapi.net",
+    "vaultcore.azure.cn",
+    "redisenterprise.cache.azure.net",
+    "monitor.azure.com",
+    "oms.opinsights.azure.com",
+    "ods.opinsights.azure.com",
+    "agentsvc.azure-automation.net",
     "management.azure.com",
     "management.usgovcloudapi.net",
     "management.chinacloudapi.cn",
@@ -108,7 +118,8 @@ impl Public {
             cloud,
             region: region.map(str::to_owned),
             vnet: None,
-            name_servers: Vec::new(),
+            // Without one there are no rows about name servers to be read.
+            name_servers: vec![(PLATFORM, 53).into()],
         };
         for tier in [
             Tier::Classic,

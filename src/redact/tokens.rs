@@ -136,6 +136,11 @@ pub(super) fn is_guid(word: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
+/// Whether a word is a certificate's digest: 40 hexadecimal digits (SHA-1), or 64 (SHA-256).
+pub(super) fn is_thumbprint(word: &str) -> bool {
+    matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The names in the ids of Azure resources in a text, each with its kind.
 pub(super) fn resource_names(text: &str) -> Vec<(&'static str, String)> {
     let mut names = Vec::new();

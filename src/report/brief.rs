@@ -26,7 +26,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     let mut page = Bounded::default();
     page.line(&headline::vantage(report).join(", "));
     page.line(&headline::run(report).join(", "));
-    page.line(&format!("{}: {}", headline.word, headline.sentence));
+    page.whole(&format!("{}: {}", headline.word, headline.sentence));
 
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
@@ -56,8 +56,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     });
     page.lines(untested.collect(), "cause");
 
-    page.0 += &shorten(&options.exit.to_string(), WIDTH, "...");
-    page.0.push('\n');
+    page.whole(&options.exit.to_string());
     page.0
 }
 
@@ -68,6 +67,14 @@ impl Bounded {
     fn line(&mut self, text: &str) {
         self.0 += &shorten(text, WIDTH, "...");
         self.0.push('\n');
+    }
+
+    /// Adds a text of which nothing is cut, unless names of a catalog's make it longer than any sentence.
+    fn whole(&mut self, text: &str) {
+        for line in wrap(&shorten(text, RESERVED - WIDTH, "..."), WIDTH) {
+            self.0 += &line;
+            self.0.push('\n');
+        }
     }
 
     /// Adds as many items as fit and counts the others.

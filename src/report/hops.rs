@@ -42,11 +42,11 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
     page.line(StyledLine::default().styled(style::HEADING, endpoint.target()));
     let start = StyledLine::default().styled(style, row.verdict.as_str());
     let start = start.to(columns(row.verdict.as_str()) + 2);
-    page.paragraph(start, style::NORMAL, &row.detail, None);
+    page.paragraph(start, style::NORMAL, &row.detail);
     if run.traceroutes.hops_unknown {
         page.gap();
         let no_sender = "This machine's kernel does not report which hop answers a SYN; Linux does since 5.8.";
-        page.paragraph(StyledLine::default(), style::NORMAL, no_sender, None);
+        page.paragraph(StyledLine::default(), style::NORMAL, no_sender);
     }
     let route = row.predicted.as_ref().and_then(|predicted| predicted.route.as_ref());
     let is_well = row.verdict == Verdict::Reachable;
@@ -62,11 +62,11 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
         flows(&mut page, &traced.flows, endpoint);
         for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
             let sentence = words::sentences(&[capital(sentence)]);
-            page.paragraph(StyledLine::at(2), style::NORMAL, &sentence, None);
+            page.paragraph(StyledLine::at(2), style::NORMAL, &sentence);
         }
     }
     page.gap();
-    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string(), None);
+    page.paragraph(StyledLine::default(), style::NORMAL, &options.exit.to_string());
     page.finish()
 }
 
@@ -122,7 +122,7 @@ fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_
         at += alike;
     }
     if reading.nat.is_some() {
-        page.paragraph(StyledLine::at(2), style::DIM, BEHIND_A_NAT, None);
+        page.paragraph(StyledLine::at(2), style::DIM, BEHIND_A_NAT);
     }
 }
 

@@ -206,7 +206,7 @@ impl<'a> ReportPage<'a> {
             groups: view::by_dependency(report)
                 .into_iter()
                 .map(|(id, endpoints)| GroupView {
-                    title: EscapedText(&endpoints[0].title),
+                    title: EscapedText(view::title(&endpoints)),
                     id: EscapedText(id),
                     endpoints: endpoints
                         .into_iter()

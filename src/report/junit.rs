@@ -30,7 +30,7 @@ pub fn render(report: &Report, options: &Options) -> String {
     };
     for (dependency, endpoints) in view::by_dependency(report) {
         let mut suite = TestSuite::new(escape(dependency));
-        suite.add_property(Property::new("title", escape(&endpoints[0].title)));
+        suite.add_property(Property::new("title", escape(view::title(&endpoints))));
         suite.add_property(Property::new("started_at", stamp(report.started_at)));
         suite.set_time(duration(endpoints.iter().filter_map(|e| e.duration_ms).sum()));
         suite.add_test_cases(endpoints.into_iter().map(|endpoint| cases.case(endpoint)));

@@ -15,7 +15,7 @@ pub(crate) mod page;
 mod vantage;
 mod verdict;
 
-use page::{StyledLine, TextPage};
+use page::TextPage;
 
 /// The report as text of at most `options.width` columns.
 pub fn render(report: &Report, options: &Options) -> String {
@@ -29,6 +29,5 @@ pub fn render(report: &Report, options: &Options) -> String {
     informational::write_untested(&mut page, report, options.detail);
     informational::write_noted(&mut page, report, options.detail);
     verdict::write(&mut page, report, options);
-    page.line(StyledLine::default().text(&options.exit.to_string()));
     page.finish()
 }

@@ -137,7 +137,18 @@ pub fn groups(report: &Report, need: Need) -> Vec<DependencyGroup<'_>> {
         });
         groups[at].endpoints.push(endpoint);
     }
+    for group in &mut groups {
+        group.title = title(&group.endpoints);
+    }
     groups
+}
+
+/// What the endpoints of one dependency are called together.
+pub fn title<'a>(endpoints: &[&'a EndpointReport]) -> &'a str {
+    let [first, others @ ..] = endpoints else { return "" };
+    let is_one = others.iter().all(|other| other.title == first.title);
+    let of_documents = catalog::title_of_documents(&first.dependency).filter(|_| !is_one);
+    of_documents.unwrap_or(&first.title)
 }
 
 impl<'a> DependencyGroup<'a> {

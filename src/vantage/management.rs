@@ -177,7 +177,7 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
                 continue;
             }
         };
-        match ImportedDocument::read(answer, "the management endpoint's reply", kind, Some(Timestamp::now())) {
+        match ImportedDocument::read(answer, ENDPOINT, kind, Some(Timestamp::now())) {
             // Its pages are complete, or a notice says that they are not.
             Ok(mut document) => {
                 document.next = None;

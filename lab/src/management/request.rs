@@ -21,6 +21,22 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// The path without percent-encoding, as names of other alphabets need it.
+    pub(super) fn decoded_path(&self) -> String {
+        let path = self.path().as_bytes();
+        let mut bytes = Vec::with_capacity(path.len());
+        let mut at = 0;
+        while let Some(&byte) = path.get(at) {
+            let encoded = path.get(at + 1..at + 3).filter(|_| byte == b'%');
+            let decoded = encoded
+                .and_then(|digits| std::str::from_utf8(digits).ok())
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            bytes.push(decoded.unwrap_or(byte));
+            at += if decoded.is_some() { 3 } else { 1 };
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// A value of the query, not decoded.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let pairs = self

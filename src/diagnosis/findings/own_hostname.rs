@@ -112,7 +112,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
             hosts
                 .iter()
                 .flat_map(|host| records(host, &vip))
-                .map(|line| (line, None::<String>)),
+                .map(|(line, undo)| (line, Some(undo))),
         ),
         impact: None,
     }
@@ -185,18 +185,25 @@ const PUBLIC_SERVERS: [&str; 5] = [
     "msft.net",
 ];
 
-/// A zone for one complete name, with its address, linked to a network.
-fn records(host: &str, vip: &str) -> [String; 3] {
-    let zone = quote(host);
-    [
-        format!("az network private-dns zone create --resource-group RG --name {zone}"),
+/// A zone for one complete name, with its address, linked to a network; each command with the one that takes it back.
+fn records(host: &str, vip: &str) -> [(String, String); 3] {
+    let name = quote(host);
+    let zone = |verb: &str| format!("az network private-dns zone {verb} --resource-group RG --name {name}");
+    let record = |verb: &str| {
         format!(
-            "az network private-dns record-set a add-record --resource-group RG --zone-name {zone} --record-set-name @ \
+            "az network private-dns record-set a {verb} --resource-group RG --zone-name {name} --record-set-name @ \
              --ipv4-address {vip}"
-        ),
-        format!(
-            "az network private-dns link vnet create --resource-group RG --zone-name {zone} --name apim --virtual-network \
-             VNET --registration-enabled false"
+        )
+    };
+    let link = |verb: &str| {
+        format!("az network private-dns link vnet {verb} --resource-group RG --zone-name {name} --name apim")
+    };
+    [
+        (zone("create"), zone("delete") + " --yes"),
+        (record("add-record"), record("remove-record")),
+        (
+            link("create") + " --virtual-network VNET --registration-enabled false",
+            link("delete") + " --yes",
         ),
     ]
 }

@@ -96,12 +96,17 @@ pub(crate) fn by_name<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<(&'static str, Vec
     parts.into_iter().filter(|(_, names)| !names.is_empty()).collect()
 }
 
-/// The addresses of private endpoints of a service with a tag, or of a backend in a private network; none if any of its
-/// addresses is public.
+/// The addresses of private endpoints of a service with a tag, or of a backend in a private network, each once however many
+/// connections were made to it; none if any of its addresses is public.
 fn private_endpoints(row: &ProbedEndpoint<'_>) -> Vec<IpAddr> {
-    let dialled = row.judgement.outcomes.iter().map(|outcome| outcome.address.ip());
+    let outcomes = row.judgement.outcomes.iter();
     let is_somewhere = !row.tag().is_empty() || row.endpoint.of_instance.is_some();
-    let dialled: Vec<IpAddr> = dialled.filter(|_| is_somewhere).collect();
+    let mut dialled: Vec<IpAddr> = Vec::new();
+    for address in outcomes.map(|outcome| outcome.address.ip()).filter(|_| is_somewhere) {
+        if !dialled.contains(&address) {
+            dialled.push(address);
+        }
+    }
     if dialled.iter().all(|address| address::is_private(*address)) {
         dialled
     } else {

@@ -215,28 +215,25 @@ fn some(items: &[&str]) -> String {
 }
 
 fn dependency(group: UseKind, endpoints: Vec<EndpointSpec>) -> Dependency {
-    let (id, title, feature, impact, docs) = match group {
+    let (id, feature, impact, docs) = match group {
         UseKind::Backends => (
             "backends",
-            "Backends",
             "The APIs behind them",
             "Calls to the APIs behind them fail.",
             "https://learn.microsoft.com/azure/api-management/backends",
         ),
         UseKind::IdentityProviders => (
             "identity-providers",
-            "Identity providers",
             "Sign-in and tokens",
             "Sign-in and tokens from these providers fail.",
             "https://learn.microsoft.com/azure/api-management/developer-portal-overview",
         ),
         UseKind::PolicyTargets => (
             "policy-targets",
-            "Targets of policies",
             "Policies that call them",
             "Policies that call them fail.",
             "https://learn.microsoft.com/azure/api-management/api-management-policies",
         ),
     };
-    super::of_the_instance(id, title, feature, impact, docs, endpoints)
+    super::of_the_instance(id, feature, impact, docs, endpoints)
 }

@@ -35,7 +35,6 @@ pub(super) fn dependency(service: &ServiceResource, region: Option<&str>, has_ga
     (!endpoints.is_empty()).then(|| {
         super::of_the_instance(
             OWN_HOSTNAMES,
-            "The instance's own host names",
             "Clients inside the network",
             "Clients inside the network cannot resolve the instance's host name.",
             "https://learn.microsoft.com/azure/api-management/api-management-using-with-internal-vnet",

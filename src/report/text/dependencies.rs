@@ -12,11 +12,13 @@ use crate::{
         Detail,
         view::{self, DependencyGroup, GroupStatus},
     },
-    text::{columns, shorten, style, words},
+    text::{columns, shorten, style, words, wrap},
 };
 
 /// Column of titles, after the status.
 const TITLE: usize = 14;
+/// Columns of the count behind a title.
+const COUNT: usize = 7;
 /// Maximum number of a dependency's endpoints that are listed.
 const MAX_ROWS: usize = 6;
 
@@ -34,7 +36,7 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
         .unwrap_or(0);
     let table = DependencyTable {
         explained,
-        title_width: widest.min(page.measure() - TITLE - 24),
+        title_width: widest.min(page.measure() - TITLE - COUNT),
     };
     for (heading, need, groups) in sections.into_iter().filter(|(_, _, groups)| !groups.is_empty()) {
         page.gap();
@@ -69,12 +71,25 @@ impl DependencyTable<'_> {
     fn row(&self, page: &mut TextPage, group: &DependencyGroup) {
         let status = group.status();
         let style = style(status);
-        let title = shorten(group.title, self.title_width, page.ellipsis());
         let count = format!("{}/{}", group.well(), group.endpoints.len());
-        let count_end = TITLE + self.title_width + 7;
-        let line = StyledLine::at(2).styled(style, status.as_str()).to(TITLE).text(&title);
-        let line = line.to(count_end - columns(&count)).text(&count).to(count_end + 2);
-        page.line(line.styled(style::DIM, &self.note(group)));
+        let count_end = TITLE + self.title_width + COUNT;
+        let mut line = StyledLine::at(2).styled(style, status.as_str()).to(TITLE);
+        for (at, title) in wrap(group.title, self.title_width).iter().enumerate() {
+            if at > 0 {
+                page.line(std::mem::replace(&mut line, StyledLine::at(TITLE)));
+            }
+            line = line.text(title);
+            if at == 0 {
+                line = line.to(count_end - columns(&count)).text(&count);
+            }
+        }
+        let note = self.note(group);
+        if line.column() <= count_end && count_end + 2 + columns(&note) <= page.measure() {
+            page.line(line.to(count_end + 2).styled(style::DIM, &note));
+        } else {
+            page.line(line);
+            page.paragraph(StyledLine::at(TITLE), style::DIM, &note);
+        }
         self.details(page, group);
     }
 
@@ -120,7 +135,7 @@ impl DependencyTable<'_> {
                 let more = format!("and {} more", endpoints.len() - MAX_ROWS);
                 page.line(StyledLine::at(TITLE).styled(style::DIM, &more));
             }
-            page.paragraph(StyledLine::at(TITLE + 2), style::DIM, &detail, Some(3));
+            page.paragraph(StyledLine::at(TITLE + 2), style::DIM, &detail);
         }
     }
 }

@@ -43,14 +43,16 @@ pub(super) fn write(page: &mut TextPage, report: &Report, detail: Detail) {
     page.line(with_cells(heading, timings, &STAGES.map(str::to_owned)));
     let mut dependency = None;
     for endpoint in report.endpoints.iter().filter(is_shown) {
-        if dependency.replace(&endpoint.dependency) != Some(&endpoint.dependency) {
+        let of = (&endpoint.dependency, &endpoint.title);
+        if dependency.replace(of) != Some(of) {
             let about = format!("{}{}", page.dot(), endpoint.dependency);
             page.gap();
-            page.line(
-                StyledLine::at(2)
-                    .styled(style::HEADING, &endpoint.title)
-                    .styled(style::DIM, &about),
-            );
+            let heading = StyledLine::at(2).styled(style::HEADING, &endpoint.title);
+            if heading.column() + columns(&about) <= page.measure() {
+                page.line(heading.styled(style::DIM, &about));
+            } else {
+                page.paragraph(StyledLine::at(2), style::HEADING, &format!("{}{about}", endpoint.title));
+            }
         }
         row(page, endpoint, timings);
     }
@@ -82,13 +84,12 @@ fn row(page: &mut TextPage, endpoint: &EndpointReport, timings: usize) {
     };
     let dot = if need.is_empty() { "" } else { page.dot() };
     let about = format!("{need}{dot}{cause}{}", endpoint.detail);
-    page.paragraph(StyledLine::at(TARGET), style::NORMAL, &about, None);
+    page.paragraph(StyledLine::at(TARGET), style::NORMAL, &about);
     for (label, text) in endpoint.stages.facts() {
         page.paragraph(
             StyledLine::at(TARGET).styled(style::DIM, label).to(TARGET + 9),
             style::DIM,
             &text,
-            None,
         );
     }
     for sentence in endpoint
@@ -100,7 +101,6 @@ fn row(page: &mut TextPage, endpoint: &EndpointReport, timings: usize) {
             StyledLine::at(TARGET).styled(style::DIM, "-").to(TARGET + 2),
             style::DIM,
             sentence,
-            None,
         );
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::{Confidence, EndpointReport, Finding, Report},
     report::{path, view},
-    text::{columns, shorten, style, words, wrap},
+    text::{columns, style, words, wrap},
 };
 
 /// Column of a finding's text.
@@ -51,17 +51,11 @@ fn title(page: &mut TextPage, finding: &Finding, number: usize) {
 }
 
 fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointReport>) {
-    page.paragraph(
-        StyledLine::at(INDENT),
-        style::NORMAL,
-        &who(page, finding, endpoints),
-        None,
-    );
+    page.paragraph(StyledLine::at(INDENT), style::NORMAL, &who(page, finding, endpoints));
     page.paragraph(
         StyledLine::at(INDENT),
         style::NORMAL,
         &words::sentences(&finding.evidence),
-        None,
     );
     way(page, finding);
     let cause = finding
@@ -79,7 +73,6 @@ fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpo
             StyledLine::at(INDENT).styled(style::DIM, label).to(LABELLED),
             style::NORMAL,
             text,
-            None,
         );
     }
 }
@@ -88,7 +81,7 @@ fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpo
 pub(super) fn way(page: &mut TextPage, finding: &Finding) {
     if let Some(path) = &finding.path {
         let drawn = path::draw(path, page.measure() - INDENT, page.unicode());
-        page.line(StyledLine::at(INDENT).text(&drawn));
+        page.paragraph(StyledLine::at(INDENT), style::NORMAL, &drawn);
     }
 }
 
@@ -103,7 +96,7 @@ fn commands(page: &mut TextPage, finding: &Finding) {
         }
     }
     for word in view::open_words(&finding.fix) {
-        page.paragraph(StyledLine::at(INDENT), style::DIM, &word, None);
+        page.paragraph(StyledLine::at(INDENT), style::DIM, &word);
     }
 }
 
@@ -117,11 +110,7 @@ fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointRe
         .collect();
     let targets: Vec<&str> = known.iter().map(|e| e.target()).collect();
     if let [only] = targets[..] {
-        return if columns(only) > room {
-            shorten(only, room, page.ellipsis())
-        } else {
-            only.to_owned()
-        };
+        return only.to_owned();
     }
     let all = targets.join(", ");
     if columns(&all) <= room {

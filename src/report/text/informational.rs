@@ -33,8 +33,15 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
     write_folded(page, &folded);
     for (cause, endpoints) in shown {
         let number = StyledLine::default().text(&format!("{:>5}", endpoints.len())).to(TEXT);
-        page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete), None);
-        page.paragraph(StyledLine::at(TEXT), style::DIM, &which(cause, &endpoints), Some(3));
+        page.paragraph(number, style::NORMAL, &why(cause, &endpoints, report.complete));
+        let which = which(cause, &endpoints);
+        let which: Vec<&str> = which.iter().map(String::as_str).collect();
+        page.list(
+            TEXT,
+            style::DIM,
+            &which,
+            if detail == Detail::Brief { 3 } else { usize::MAX },
+        );
     }
 }
 
@@ -55,7 +62,7 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointRepo
     });
     let text = format!("nothing to test from here: {}", words::join(parts, ", "));
     let number = StyledLine::default().text(&format!("{all:>5}")).to(TEXT);
-    page.paragraph(number, style::NORMAL, &text, None);
+    page.paragraph(number, style::NORMAL, &text);
 }
 
 /// Why endpoints were not tested, and how to change that.
@@ -101,9 +108,10 @@ fn missing(endpoints: &[&EndpointReport]) -> String {
 }
 
 /// The dependencies concerned, with the number of endpoints if there are several; hosts if they are more informative.
-fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> String {
+fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> Vec<String> {
     if matches!(cause, Some(Cause::Wildcard | Cause::Retired)) {
-        return words::distinct(endpoints.iter().map(|e| e.target())).join(", ");
+        let targets = words::distinct(endpoints.iter().map(|e| e.target()));
+        return targets.into_iter().map(str::to_owned).collect();
     }
     let titles = view::by(endpoints.iter().copied(), |e| (e.title.clone(), e.need));
     let named = titles.iter().map(|((title, need), members)| {
@@ -114,7 +122,7 @@ fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> String {
             (n, optional) => format!("{title} ({n}{optional})"),
         }
     });
-    named.collect::<Vec<_>>().join(", ")
+    named.collect()
 }
 
 /// Writes what is documented and not reachable, by cause.
@@ -128,7 +136,7 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
     let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
     let text = format!("{counted} that are documented but not known to be offered; informational");
-    page.paragraph(StyledLine::at(2), style::NORMAL, &text, None);
+    page.paragraph(StyledLine::at(2), style::NORMAL, &text);
     if detail == Detail::Brief {
         return;
     }
@@ -136,6 +144,6 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
         let label = StyledLine::at(2).text(word).to(TEXT + 13);
-        page.paragraph(label, style::DIM, &targets.join(", "), Some(4));
+        page.paragraph(label, style::DIM, &targets.join(", "));
     }
 }

@@ -9,6 +9,9 @@ use crate::{
     text::{columns, escape, prefix, style, wrap},
 };
 
+/// Minimum width of a paragraph.
+const ROOM: usize = 20;
+
 /// Text being built. Everything added to it has been escaped with [`escape`].
 pub(crate) struct TextPage {
     out: String,
@@ -50,6 +53,11 @@ impl StyledLine {
         self.width += gap;
         self.pieces.push((style::NORMAL, " ".repeat(gap)));
         self
+    }
+
+    /// Whether it has no visible text.
+    fn is_blank(&self) -> bool {
+        self.pieces.iter().all(|(_, text)| text.trim().is_empty())
     }
 
     /// The column after the text.
@@ -135,26 +143,42 @@ impl TextPage {
         }
     }
 
-    /// Writes text after the start of a line, wrapped at the measure, continued at the column where it began. With
-    /// `most`, text beyond that many lines is truncated. Returns how many lines it took.
-    pub(crate) fn paragraph(&mut self, start: StyledLine, style: Style, text: &str, most: Option<usize>) -> usize {
-        let column = start.column();
-        let mut lines = wrap(text, self.measure().saturating_sub(column).max(20));
-        if let Some(most) = most.filter(|most| lines.len() > *most) {
-            lines.truncate(most);
-            if let Some(last) = lines.last_mut() {
-                let room = self.measure() - column - columns(self.ellipsis());
-                let kept = prefix(last, room).trim_end_matches([' ', ',', ';', '.']).to_owned();
-                *last = format!("{kept}{}", self.ellipsis());
+    /// Writes text after the start of a line, wrapped at the measure, continued at the column where it began. If that leaves
+    /// too little room, the text begins on a new line, further to the left.
+    pub(crate) fn paragraph(&mut self, start: StyledLine, style: Style, text: &str) {
+        let mut start = start;
+        if self.measure() < start.column() + ROOM {
+            let below = StyledLine::at(self.measure() - ROOM);
+            if !start.is_blank() {
+                self.line(start);
             }
+            start = below;
         }
-        let count = lines.len();
+        let column = start.column();
         let mut start = Some(start);
-        for line in lines {
+        for line in wrap(text, self.measure() - column) {
             let begun = start.take().unwrap_or_else(|| StyledLine::at(column));
             self.line(begun.styled(style, &line));
         }
-        count
+    }
+
+    /// Writes items separated by commas; beyond `most` lines it ends with how many more there are.
+    pub(crate) fn list(&mut self, column: usize, style: Style, items: &[&str], most: usize) {
+        let room = self.measure() - column;
+        let named = |count: usize| {
+            let shown = items[..count].join(", ");
+            match items.len() - count {
+                0 => shown,
+                more => format!("{shown} and {more} more"),
+            }
+        };
+        let fits = |count: &usize| wrap(&named(*count), room).len() <= most;
+        let count = (1..=items.len()).take_while(fits).last().unwrap_or(items.len().min(1));
+        // All may fit although one fewer and "and 1 more" do not.
+        let whole = named(items.len());
+        let is_short = columns(&whole) <= room.saturating_mul(most) && wrap(&whole, room).len() <= most;
+        let text = if is_short { whole } else { named(count) };
+        self.paragraph(StyledLine::at(column), style, &text);
     }
 
     /// The page as text.

@@ -2,7 +2,7 @@
 
 use super::page::{StyledLine, TextPage};
 use crate::{
-    model::Report,
+    model::{Imported, Report},
     report::headline,
     text::{columns, style, words},
 };
@@ -17,7 +17,6 @@ pub(super) fn write(page: &mut TextPage, report: &Report) {
             StyledLine::default().styled(style::DOUBTFUL, "note").to(6),
             style::NORMAL,
             notice,
-            None,
         );
     }
 }
@@ -38,18 +37,34 @@ fn items(page: &mut TextPage, items: &[String]) {
             line = joined;
         }
     }
-    page.paragraph(StyledLine::default(), style::DIM, &line, None);
+    page.paragraph(StyledLine::default(), style::DIM, &line);
 }
 
-/// The documents used for the plan, one line each.
+/// Where the names of the instance come from: one line for each source, with what it gave and how old that is.
 fn imports(page: &mut TextPage, report: &Report) {
-    for imported in &report.vantage.imports {
-        let age = imported.as_of.map(|as_of| {
-            let old = words::age(report.started_at.duration_since(as_of));
-            format!(", as of {} ({old})", as_of.strftime("%Y-%m-%d %H:%M UTC"))
-        });
-        let endpoints = words::count(imported.endpoints, "endpoint");
-        let text = format!("with {endpoints} of {}{}", imported.from, age.unwrap_or_default());
-        page.paragraph(StyledLine::default(), style::DIM, &text, None);
+    let imports = &report.vantage.imports;
+    for from in words::distinct(imports.iter().map(|imported| imported.from.as_str())) {
+        let given = imports.iter().filter(|it| it.from == from && it.endpoints > 0);
+        let given = words::join(given.map(|it| document(it, report)), ", ");
+        let text = if given.is_empty() {
+            format!("{from} names no host of the instance")
+        } else {
+            format!("names of the instance from {from}: {given}")
+        };
+        page.paragraph(StyledLine::default(), style::DIM, &text);
     }
+}
+
+/// `network status (4, as of 2026-11-21 16:40 UTC, 3 days old)`.
+fn document(imported: &Imported, report: &Report) -> String {
+    let name = match imported.document.as_str() {
+        "network-status" => "network status",
+        "instance" => "other documents",
+        name => name,
+    };
+    let age = imported.as_of.map(|as_of| {
+        let old = words::age(report.started_at.duration_since(as_of));
+        format!(", as of {}, {old}", as_of.strftime("%Y-%m-%d %H:%M UTC"))
+    });
+    format!("{name} ({}{})", imported.endpoints, age.unwrap_or_default())
 }

@@ -21,9 +21,8 @@ const INDENT: usize = 5;
 /// Column of the next commands.
 const NEXT: usize = 6;
 
-/// The number of lines for the verdict on the last screen of a terminal with 24 rows: one is the exit status's, one the
-/// prompt's.
-const ROWS: usize = 22;
+/// Lines of a 24-row terminal that the verdict may take: one is for the prompt.
+const ROWS: usize = 23;
 
 /// Parts that are only shown with `-v`, so that the verdict, the findings and the next command fit on one screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +34,7 @@ enum Fold {
     Hints,
 }
 
-/// Writes the verdict, the findings that count, numbered from 1, and what to do next.
+/// Writes the verdict, the findings that count, numbered from 1, what to do next, and the exit status.
 pub(super) fn write(page: &mut TextPage, report: &Report, options: &Options) {
     page.gap();
     let mark = page.mark();
@@ -59,15 +58,12 @@ fn write_folded(page: &mut TextPage, report: &Report, options: &Options, fold: F
         page.gap();
         page.line(StyledLine::default().text("What this run cannot see, and how to look at it:"));
         for spot in &blind {
-            page.paragraph(
-                StyledLine::at(2).styled(style::DIM, "-").to(4),
-                style::NORMAL,
-                spot,
-                None,
-            );
+            page.paragraph(StyledLine::at(2).styled(style::DIM, "-").to(4), style::NORMAL, spot);
         }
     }
     next(page, report, &counting, options);
+    let status = format!("exit {}: ", options.exit.code);
+    page.paragraph(StyledLine::default().text(&status), style::NORMAL, &options.exit.reason);
 }
 
 fn headline(page: &mut TextPage, report: &Report) {
@@ -81,7 +77,6 @@ fn headline(page: &mut TextPage, report: &Report) {
         StyledLine::default().styled(style, word).to(columns(word) + 2),
         style::HEADING,
         &sentence,
-        None,
     );
 }
 
@@ -112,7 +107,7 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
         findings::way(page, finding);
     }
     if fold < Fold::Hints || finding.confidence > Confidence::Low {
-        page.paragraph(StyledLine::at(INDENT), style::NORMAL, &finding.fix.summary, None);
+        page.paragraph(StyledLine::at(INDENT), style::NORMAL, &finding.fix.summary);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `--redact`: nothing of the user's in any output.
 
 mod names;
+mod service;
 
 use std::{collections::BTreeSet, fs};
 
@@ -111,6 +112,7 @@ pub(super) const PROMISES: &[Promise] = &[
         },
     },
     names::PROMISE,
+    service::PROMISE,
     Promise {
         name: "redact/rounds",
         catalog: Some(catalog),

@@ -2,7 +2,7 @@
 
 use apim_probe::{
     exit::judge,
-    model::{Confidence, Need, Policy},
+    model::{Cause, Confidence, Imported, Need, Policy},
     report::{Detail, Format},
 };
 use unicode_width::UnicodeWidthStr;
@@ -191,16 +191,77 @@ fn nothing_of_a_fix_is_cut() {
 }
 
 #[test]
-fn the_last_line_is_the_exit_status() {
+fn the_exit_status_ends_the_report_with_the_whole_reason() {
     for (name, report) in every_sample() {
-        let text = rendered(&report, Format::Text, &PLAIN);
-        let last = text.lines().next_back().unwrap_or_default();
-        let exit = judge(&report, Policy::default(), None);
-        let whole = exit.to_string();
-        let shown = last
-            .strip_suffix('…')
-            .map_or(whole == last, |cut| whole.starts_with(cut) && whole.width() > 80);
-        assert!(shown, "{name}: {last}");
+        let whole = judge(&report, Policy::default(), None).to_string().replace(' ', "");
+        for width in [40, 60, 80] {
+            let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
+            let said = joined(&text).replace(' ', "");
+            assert!(said.ends_with(&whole), "{name} at {width}:\n{text}");
+        }
+        let brief = rendered(&report, Format::Brief, &PLAIN);
+        assert!(joined(&brief).replace(' ', "").ends_with(&whole), "{name}:\n{brief}");
+    }
+}
+
+#[test]
+fn each_source_of_names_stands_in_one_line() {
+    let mut report = samples::broken_firewall();
+    let imported = |document: &str, from: &str, endpoints| Imported {
+        document: document.into(),
+        from: from.into(),
+        as_of: (document == "network-status").then_some(report.started_at),
+        endpoints,
+    };
+    report.vantage.imports = vec![
+        imported("network-status", "the management endpoint", 4),
+        imported("dependencies", "the management endpoint", 0),
+        imported("instance", "the management endpoint", 24),
+        imported("instance", "empty.json", 0),
+    ];
+    let text = joined(&rendered(&report, Format::Text, &PLAIN));
+    assert!(
+        text.contains("names of the instance from the management endpoint: network status (4, as of ")
+            && text.contains("less than a day old), other documents (24) empty.json names no host of the instance "),
+        "{text}"
+    );
+    assert!(!text.contains("0 endpoints"), "{text}");
+}
+
+#[test]
+fn nothing_of_the_verdict_is_cut() {
+    let mut report = samples::broken_firewall();
+    let nothing_tested = samples::nothing_tested();
+    let mut nameless = nothing_tested.endpoints.iter();
+    let untested = nameless.find(|e| e.cause == Some(Cause::NeedsValue));
+    let mut untested = untested.expect("a name is missing").clone();
+    untested.need = Need::Required;
+    for n in 0..20 {
+        untested.id = format!("fleet-{n}/{{a_name_of_its_own_{n}}}.example:443");
+        untested.host = format!("{{a_name_of_its_own_{n}}}.example");
+        untested.dependency = format!("fleet-{n}");
+        untested.title = format!("A dependency with a title that takes more than its line, number {n}");
+        report.endpoints.push(untested.clone());
+    }
+    let numbers = report.findings.iter().zip(1..);
+    let causes: Vec<String> = numbers
+        .filter_map(|(finding, number)| Some(format!("finding{number}:{}", finding.cause?)))
+        .collect();
+    for width in [40, 60, 80] {
+        let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
+        let said = joined(&text).replace(' ', "");
+        for cause in &causes {
+            assert!(said.contains(cause), "{cause} at {width}:\n{text}");
+        }
+        for finding in &report.findings {
+            let title = finding.title.replace(' ', "");
+            assert!(said.contains(&title), "{title} at {width}:\n{text}");
+        }
+        assert!(said.contains("number19"), "at {width}:\n{text}");
+        // A list that is too long says how much longer it is.
+        assert!(width < 80 || said.contains("more"), "{text}");
+        let cut: Vec<&str> = text.lines().filter(|line| line.ends_with('…')).collect();
+        assert!(cut.is_empty(), "{cut:?} at {width}");
     }
 }
 
