@@ -1,6 +1,7 @@
 //! The JSON Schemas (draft 2020-12) of everything that programs read from us, and of what we read from people.
 //!
-//! They are derived from the types that are written and read, so they always match these.
+//! They are derived from the types that are written and read, so they always match these. The derived schemas are checked
+//! in, and the binary prints those files: the code that derives them would take a fortieth of the binary.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
@@ -26,7 +27,20 @@ pub enum Document {
 }
 
 impl Document {
-    /// Its schema.
+    /// Its schema as a document, as `schemas/` has it: a test compares it with what [`Document::render`] makes.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Report => include_str!("../schemas/report.json"),
+            Self::Plan => include_str!("../schemas/plan.json"),
+            Self::Diff => include_str!("../schemas/diff.json"),
+            Self::Compare => include_str!("../schemas/compare.json"),
+            Self::Drift => include_str!("../schemas/drift.json"),
+            Self::Change => include_str!("../schemas/change.json"),
+            Self::Probes => include_str!("../schemas/probes.json"),
+        }
+    }
+
+    /// Its schema, made from the types.
     pub fn schema(self) -> Schema {
         match self {
             Self::Report => written::<model::Report>(model::SCHEMA),
@@ -39,7 +53,7 @@ impl Document {
         }
     }
 
-    /// Its schema as a document, with a line feed at its end.
+    /// The same as a document, with a line feed at its end.
     ///
     /// # Panics
     ///

@@ -5,6 +5,6 @@ use crate::cli::SchemaArgs;
 
 /// Prints a JSON Schema.
 pub(super) fn schema(arguments: &SchemaArgs) -> Result<u8, CommandFailure> {
-    print(&arguments.document.render())?;
+    print(arguments.document.text())?;
     Ok(0)
 }
