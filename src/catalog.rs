@@ -16,7 +16,7 @@ mod render;
 mod settings;
 mod tree;
 
-use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use ring::digest;
 
@@ -69,6 +69,15 @@ impl CatalogFile {
             name: format!("the built-in {path}"),
             bytes: text.as_bytes().to_vec(),
         }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.bytes.len() > MAX_SIZE
+    }
+
+    /// How many bytes from its start on are UTF-8.
+    fn valid_utf8(&self) -> usize {
+        std::str::from_utf8(&self.bytes).map_or_else(|error| error.valid_up_to(), str::len)
     }
 }
 
@@ -153,46 +162,53 @@ impl Catalog {
 ///
 /// Every mistake in every file.
 pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catalog, Errors> {
-    let files: Vec<CatalogFile> = builtin
-        .then(|| CatalogFile::builtin(tier))
-        .into_iter()
-        .chain(overlays.iter().cloned())
-        .collect();
-    let mut errors = Errors {
-        files: Vec::new(),
-        problems: Vec::new(),
-    };
+    let builtin = builtin.then(|| CatalogFile::builtin(tier));
+    let files: Vec<&CatalogFile> = builtin.iter().chain(overlays).collect();
+    let mut problems = Vec::new();
     let mut digest = digest::Context::new(&digest::SHA256);
     let mut merged: Option<raw::Catalog> = None;
     let mut readable = true;
     for (index, file) in files.iter().enumerate() {
         digest.update(&file.bytes);
-        let read = text(index, file, &mut errors).and_then(|text| read(index, &text, &mut errors.problems));
+        let read = text(index, file, &mut problems).and_then(|text| read(index, &text, &mut problems));
         match (read, &mut merged) {
-            (Some(over), Some(base)) => overlay::apply(base, over, &mut errors.problems),
-            (Some(over), None) => merged = Some(overlay::alone(over, &mut errors.problems)),
+            (Some(over), Some(base)) => overlay::apply(base, over, &mut problems),
+            (Some(over), None) => merged = Some(overlay::alone(over, &mut problems)),
             (None, _) => readable = false,
         }
     }
-    if files.is_empty() {
-        errors.files.push(SourceText {
-            name: "no file".to_owned(),
-            text: String::new(),
-        });
-    }
     let sha256 = hexadecimal(digest.finish().as_ref());
     // A file that could not be read may define what the others refer to.
-    let catalog = readable.then(|| lint::check(merged.unwrap_or_default(), tier, sha256, &mut errors.problems));
+    let catalog = readable.then(|| lint::check(merged.unwrap_or_default(), tier, sha256, &mut problems));
     match catalog {
-        Some(catalog) if errors.problems.is_empty() => Ok(catalog),
+        Some(catalog) if problems.is_empty() => Ok(catalog),
         _ => {
-            errors
-                .problems
-                .sort_by_key(|problem| (problem.at.file(), problem.at.stretch().start));
-            errors.problems.truncate(MAX_PROBLEMS);
-            Err(errors)
+            problems.sort_by_key(|problem| (problem.at.file(), problem.at.stretch().start));
+            problems.truncate(MAX_PROBLEMS);
+            let files = sources(&files);
+            Err(Errors { files, problems })
         }
     }
+}
+
+/// The texts that problems point into, for their snippets: of each file, as far as it is text.
+fn sources(files: &[&CatalogFile]) -> Vec<SourceText> {
+    if files.is_empty() {
+        let (name, text) = ("no file".to_owned(), String::new());
+        return vec![SourceText { name, text }];
+    }
+    let source = |file: &&CatalogFile| SourceText {
+        name: file.name.clone(),
+        text: match file::decode(&file.bytes) {
+            _ if file.is_too_large() => String::new(),
+            Some(text) => text.into_owned(),
+            None => {
+                let (text, _) = file.bytes.split_at(file.valid_utf8());
+                String::from_utf8_lossy(text).into_owned()
+            }
+        },
+    };
+    files.iter().map(source).collect()
 }
 
 /// The JSON Schema of a catalog file.
@@ -202,38 +218,28 @@ pub fn json_schema() -> schemars::Schema {
     schema
 }
 
-/// The text of a file, kept for its snippets up to the first byte that is not text.
-fn text(index: usize, file: &CatalogFile, errors: &mut Errors) -> Option<String> {
-    let mut keep = |text: &str| {
-        errors.files.push(SourceText {
-            name: file.name.clone(),
-            text: text.to_owned(),
-        });
-    };
-    if file.bytes.len() > MAX_SIZE {
-        keep("");
+/// The text of a file.
+fn text<'a>(index: usize, file: &'a CatalogFile, problems: &mut Vec<Problem>) -> Option<Cow<'a, str>> {
+    if file.is_too_large() {
         let message = format!("this file is larger than {} MB", MAX_SIZE >> 20);
-        errors.problems.push(Problem::new(
+        problems.push(Problem::new(
             ByteRange::top_of(index),
             message,
             "if it is a catalog, split it",
         ));
         return None;
     }
-    if let Some(text) = file::decode(&file.bytes) {
-        keep(&text);
-        return Some(text.into_owned());
+    let text = file::decode(&file.bytes);
+    if text.is_none() {
+        let valid = file.valid_utf8();
+        let message = format!("byte 0x{:02X} is not UTF-8 text", file.bytes.get(valid).unwrap_or(&0));
+        problems.push(Problem::new(
+            ByteRange::new(index, valid..valid),
+            message,
+            "save the file as UTF-8; a catalog is a text file",
+        ));
     }
-    let valid = std::str::from_utf8(&file.bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    let (text, rest) = file.bytes.split_at(valid);
-    keep(&String::from_utf8_lossy(text));
-    let message = format!("byte 0x{:02X} is not UTF-8 text", rest.first().unwrap_or(&0));
-    errors.problems.push(Problem::new(
-        ByteRange::new(index, valid..valid),
-        message,
-        "save the file as UTF-8; a catalog is a text file",
-    ));
-    None
+    text
 }
 
 fn read(index: usize, text: &str, problems: &mut Vec<Problem>) -> Option<raw::Catalog> {

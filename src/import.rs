@@ -189,7 +189,7 @@ impl Imports {
     /// One sentence if the instance is in another cloud than `cloud`.
     pub fn join(
         &self,
-        catalog: &Catalog,
+        catalog: Catalog,
         values: &Values,
         cloud: Cloud,
         region: Option<&str>,
@@ -201,7 +201,7 @@ impl Imports {
             add(&mut all, target);
         }
         for known in needs.values {
-            if join::has_setting(catalog, known.setting) {
+            if join::has_setting(&catalog, known.setting) {
                 values.add(known.setting, [known.value]);
             } else {
                 known.hosts.into_iter().for_each(|target| add(&mut all, target));
@@ -210,7 +210,7 @@ impl Imports {
         let other = self
             .instance
             .other_cloud(cloud)
-            .or_else(|| join::other_cloud(catalog, &all, cloud));
+            .or_else(|| join::other_cloud(&catalog, &all, cloud));
         if let Some((other, host)) = other {
             let files: Vec<&str> = self.documents.iter().map(|document| document.from.as_str()).collect();
             return Err(format!(

@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let region = Some("westeurope".to_owned());
     let imports = Imports::gather(loaded.documents).of(loaded.instance);
-    let Ok(joined) = imports.join(&CATALOG, &Values::default(), Cloud::Public, region.as_deref()) else {
+    let Ok(joined) = imports.join(CATALOG.clone(), &Values::default(), Cloud::Public, region.as_deref()) else {
         return;
     };
     let scope = PlanScope {

@@ -284,8 +284,9 @@ impl<T: Decode> Decode for Located<Vec<T>> {
             return None;
         }
         let all = items.len();
-        let read = items.into_iter().filter_map(|item| T::decode(item, key, problems));
-        let value: Vec<T> = read.collect();
+        // Growing step by step, a list of thousands of endpoints would leave as much memory behind as it takes.
+        let mut value: Vec<T> = Vec::with_capacity(all);
+        value.extend(items.into_iter().filter_map(|item| T::decode(item, key, problems)));
         (T::DISPENSABLE || value.len() == all).then_some(Self { value, at })
     }
 }

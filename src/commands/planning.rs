@@ -126,9 +126,8 @@ pub(super) fn plan(
     notices.extend(trusted);
     said.extend(moved);
     let joined = imports
-        .join(&catalog, &values(arguments), place.cloud, place.region.as_deref())
+        .join(catalog, &values(arguments), place.cloud, place.region.as_deref())
         .map_err(|error| CommandFailure::usage(error).after(said.clone()))?;
-    drop(catalog);
     let Joined {
         catalog,
         values,

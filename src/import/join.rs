@@ -45,7 +45,7 @@ pub(super) fn other_cloud(catalog: &Catalog, targets: &[InstanceTarget], cloud: 
 
 /// Adds targets to the catalog, and the instance's names where no host from a document replaces a placeholder.
 pub(super) fn join(
-    catalog: &Catalog,
+    mut catalog: Catalog,
     values: &Values,
     targets: &[InstanceTarget],
     cloud: Cloud,
@@ -58,15 +58,16 @@ pub(super) fn join(
         suffixes: &suffixes,
         values,
     };
-    let (settled, mut notices) = settled(catalog, targets);
-    let mut additions: Vec<Additions> = settled.iter().map(Additions::new).collect();
+    let mut notices = settle(&mut catalog.dependencies, targets);
+    let known = &catalog.dependencies;
+    let mut additions: Vec<Additions> = known.iter().map(|_| Additions::default()).collect();
     let mut others = Vec::new();
     let mut derived = Vec::new();
     for target in targets {
-        let fits = scope.fits(&settled, target);
-        let home = scope.owner(&settled, target, &fits);
+        let fits = scope.fits(known, target);
+        let home = scope.owner(known, target, &fits);
         for fit in &fits {
-            let dependency = &settled[fit.dependency];
+            let dependency = &known[fit.dependency];
             let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
             // An account that only a feature uses need not offer what the instance requires.
             if let Fit::Own { setting, value } = &fit.fit
@@ -78,21 +79,20 @@ pub(super) fn join(
         }
         if fits.is_empty() {
             match home {
-                Some(home) => additions[home].own.push(scope.own(Some(&settled[home]), target)),
+                Some(home) => additions[home].own.push(scope.own(Some(&known[home]), target)),
                 None => others.push(scope.own(None, target)),
             }
         }
     }
     let unmatched: Vec<String> = others.iter().map(|endpoint| describe(&endpoint.target)).collect();
     let strays = words::distinct(unmatched.iter().map(String::as_str));
-    let completed = settled.into_iter().zip(additions);
-    let mut dependencies: Vec<Dependency> = completed
-        .map(|(dependency, additions)| additions.complete(dependency))
-        .collect();
+    for (dependency, additions) in catalog.dependencies.iter_mut().zip(additions) {
+        additions.complete(dependency);
+    }
     if !others.is_empty() {
-        match dependencies.iter_mut().find(|dependency| dependency.id == OTHER) {
+        match catalog.dependencies.iter_mut().find(|it| it.id == OTHER) {
             Some(dependency) => dependency.endpoints.extend(others),
-            None => dependencies.push(other(others)),
+            None => catalog.dependencies.push(other(others)),
         }
     }
     let mut values = values.clone();
@@ -106,14 +106,7 @@ pub(super) fn join(
         ));
     }
     Joined {
-        catalog: Catalog {
-            tier: catalog.tier,
-            source: catalog.source.clone(),
-            clouds: catalog.clouds.clone(),
-            dependencies,
-            sql_gateways: catalog.sql_gateways.clone(),
-            sha256: catalog.sha256.clone(),
-        },
+        catalog,
         values,
         remarks: Vec::new(),
         notices,
@@ -130,11 +123,10 @@ pub(super) fn append(catalog: &mut Catalog, own: Vec<Dependency>) {
     }
 }
 
-/// The dependencies, with the need from the instance's own status if the page contradicts itself about it; and a
+/// Sets the need of dependencies about which the page contradicts itself to that from the instance's own status; returns a
 /// sentence for each that the status calls optional throughout.
-fn settled(catalog: &Catalog, targets: &[InstanceTarget]) -> (Vec<Dependency>, Vec<String>) {
+fn settle(dependencies: &mut [Dependency], targets: &[InstanceTarget]) -> Vec<String> {
     let mut notices = Vec::new();
-    let mut dependencies = catalog.dependencies.clone();
     for dependency in dependencies
         .iter_mut()
         .filter(|it| it.instance_decides && it.need == Need::Required)
@@ -152,7 +144,7 @@ fn settled(catalog: &Catalog, targets: &[InstanceTarget]) -> (Vec<Dependency>, V
             ));
         }
     }
-    (dependencies, notices)
+    notices
 }
 
 impl InstanceTarget {

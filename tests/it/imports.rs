@@ -38,7 +38,7 @@ fn plan(documents: Vec<ImportedDocument>, settings: &[(&str, &str)], region: Opt
         values.add(name, [(*value).to_string()]);
     }
     let imports = Imports::gather(documents);
-    let joined = imports.join(&CATALOG, &values, Cloud::Public, region).unwrap();
+    let joined = imports.join(CATALOG.clone(), &values, Cloud::Public, region).unwrap();
     let scope = PlanScope {
         cloud: Cloud::Public,
         region: region.map(str::to_string),
@@ -587,7 +587,7 @@ fn an_instance_of_another_cloud_is_refused() {
     let document = ImportedDocument::read(text, "gov.json", DocumentKind::NetworkStatus, None).unwrap();
     let join = |cloud| {
         let imports = Imports::gather(vec![document.clone()]);
-        imports.join(&CATALOG, &Values::default(), cloud, None)
+        imports.join(CATALOG.clone(), &Values::default(), cloud, None)
     };
     let said = join(Cloud::Public).unwrap_err();
     for phrase in ["gov.json", "usgov", "kv7.vault.usgovcloudapi.net", "--cloud usgov"] {
@@ -632,7 +632,7 @@ proptest! {
             // A text may happen to look like a nested object truncated by PowerShell (`@{…`): then it is refused.
             let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };
             let imports = Imports::gather(vec![document]);
-            let joined = imports.join(&CATALOG, &Values::default(), Cloud::Public, None).unwrap();
+            let joined = imports.join(CATALOG.clone(), &Values::default(), Cloud::Public, None).unwrap();
             let scope = PlanScope { cloud: Cloud::Public, region: None, vnet: None, name_servers: vec![] };
             let plan = Plan::make(&joined.catalog, &scope, &joined.values, &Selection::default()).unwrap();
             let mut unique = ids(&plan);

@@ -19,7 +19,7 @@ fn planned(document: &str) -> (Plan, Vec<String>) {
     let imports = Imports::gather(loaded.documents).of(loaded.instance);
     let (catalog, region) = (Catalog::builtin(), Some("westeurope"));
     let joined = imports
-        .join(&catalog, &Values::default(), Cloud::Public, region)
+        .join(catalog, &Values::default(), Cloud::Public, region)
         .unwrap();
     let scope = PlanScope {
         cloud: Cloud::Public,
@@ -397,7 +397,7 @@ fn an_instance_of_another_cloud_is_refused() {
     let loaded = Instance::read(&document.to_string(), "instance.json").unwrap();
     let imports = Imports::default().of(loaded.instance);
     let refusal = imports
-        .join(&Catalog::builtin(), &Values::default(), Cloud::Public, None)
+        .join(Catalog::builtin(), &Values::default(), Cloud::Public, None)
         .unwrap_err();
     assert!(
         refusal.contains("instance.json") && refusal.contains("--cloud usgov"),
@@ -481,7 +481,7 @@ fn what_a_catalog_has_no_braces_for_is_planned_all_the_same() {
     ] {
         let imports = Imports::default().of(Instance::read(&document.to_string(), "x").unwrap().instance);
         let joined = imports
-            .join(&Catalog::of(tier), &Values::default(), Cloud::Public, None)
+            .join(Catalog::of(tier), &Values::default(), Cloud::Public, None)
             .unwrap();
         let scope = PlanScope {
             cloud: Cloud::Public,
@@ -568,6 +568,6 @@ proptest! {
         let document = json!({ "policies": [ { "name": "policy", "properties": { "value": xml } } ], "backends": [ { "name": "b", "properties": { "url": url } } ] });
         let loaded = Instance::read(&document.to_string(), "x").unwrap();
         let imports = Imports::default().of(loaded.instance);
-        let _ = imports.join(&Catalog::builtin(), &Values::default(), Cloud::Public, None);
+        let _ = imports.join(Catalog::builtin(), &Values::default(), Cloud::Public, None);
     }
 }

@@ -79,7 +79,7 @@ fn planned(bundle: &str) -> (BTreeSet<String>, String) {
     let imports = Imports::gather(loaded.documents).of(loaded.instance);
     let (catalog, region) = (Catalog::builtin(), Some("westeurope".to_owned()));
     let joined = imports
-        .join(&catalog, &Values::default(), Cloud::Public, region.as_deref())
+        .join(catalog, &Values::default(), Cloud::Public, region.as_deref())
         .unwrap();
     let scope = PlanScope {
         cloud: Cloud::Public,

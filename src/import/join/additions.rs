@@ -1,6 +1,9 @@
 //! The entries of one dependency after targets have joined them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use super::{Match, MatchScope, matching::Fit};
 use crate::{
@@ -10,10 +13,10 @@ use crate::{
 };
 
 /// Additions to and removals from one dependency.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Additions {
-    /// Entries to insert before each one of the catalog.
-    before: Vec<Vec<EndpointSpec>>,
+    /// Entries to insert before one of the catalog, by its index.
+    before: BTreeMap<usize, Vec<EndpointSpec>>,
     /// Ports of entries that were replaced.
     taken: BTreeSet<(usize, u16)>,
     /// Entries to append.
@@ -21,14 +24,6 @@ pub(super) struct Additions {
 }
 
 impl Additions {
-    pub(super) fn new(dependency: &Dependency) -> Self {
-        Self {
-            before: vec![Vec::new(); dependency.endpoints.len()],
-            taken: BTreeSet::new(),
-            own: Vec::new(),
-        }
-    }
-
     /// Inserts a target before the entry that it matches, or replaces it; returns its need.
     pub(super) fn take(
         &mut self,
@@ -71,7 +66,7 @@ impl Additions {
         if is_replaced {
             self.taken.insert((*entry, *port));
         }
-        self.before[*entry].push(EndpointSpec {
+        self.before.entry(*entry).or_default().push(EndpointSpec {
             target: to,
             ports: vec![(*port, *protocol)],
             need: Some(need),
@@ -81,21 +76,19 @@ impl Additions {
         need
     }
 
-    /// The dependency with all changes.
-    pub(super) fn complete(self, dependency: Dependency) -> Dependency {
-        let mut endpoints = Vec::with_capacity(dependency.endpoints.len());
-        for (entry, (mut spec, before)) in dependency.endpoints.into_iter().zip(self.before).enumerate() {
-            endpoints.extend(before);
-            spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
-            if !spec.ports.is_empty() {
-                endpoints.push(spec);
+    /// Makes all changes to the dependency.
+    pub(super) fn complete(mut self, dependency: &mut Dependency) {
+        if !self.before.is_empty() {
+            let entries = mem::take(&mut dependency.endpoints);
+            for (entry, mut spec) in entries.into_iter().enumerate() {
+                dependency.endpoints.extend(self.before.remove(&entry).unwrap_or_default());
+                spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
+                if !spec.ports.is_empty() {
+                    dependency.endpoints.push(spec);
+                }
             }
         }
-        endpoints.extend(self.own);
-        Dependency {
-            endpoints,
-            ..dependency
-        }
+        dependency.endpoints.extend(self.own);
     }
 }
 

@@ -161,7 +161,7 @@ impl Network {
     pub(super) fn naming(mut self, document: &str) -> Self {
         let loaded = Instance::read(document, "instance.json").unwrap();
         let imports = Imports::gather(loaded.documents).of(loaded.instance);
-        let joined = imports.join(&self.catalog, &Values::default(), self.cloud, self.region);
+        let joined = imports.join(self.catalog.clone(), &Values::default(), self.cloud, self.region);
         self.catalog = joined.unwrap().catalog;
         self.make();
         self
