@@ -290,6 +290,8 @@ impl DnsQuestion {
                 kept.push(address);
             }
         }
+        // Most names have one address, and the first push makes room for four.
+        kept.shrink_to_fit();
         let authority = reply.authorities.iter().find_map(|record| match &record.data {
             RData::SOA(soa) => Some(ZoneAuthority {
                 zone: text(&record.name),

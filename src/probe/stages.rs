@@ -179,6 +179,9 @@ impl ProbeContext {
             }
         }
         attempt.clock_ahead = clock::ahead(&attempt, Timestamp::now());
+        if endpoint.protocol == Protocol::Https {
+            keep_summary(&mut attempt);
+        }
         attempt
     }
 
@@ -242,11 +245,7 @@ impl ProbeContext {
         let Some(mut stream) = stream else { return };
         if proved {
             attempt.hello = match endpoint.protocol {
-                Protocol::Https => {
-                    let mut hello = http(endpoint, &mut stream, progress).await;
-                    keep_summary(&mut hello);
-                    Some(hello)
-                }
+                Protocol::Https => Some(http(endpoint, &mut stream, progress).await),
                 Protocol::Amqps | Protocol::Amqp => {
                     Some(timed(amqp::greet_sasl(&mut stream, progress.enter(ConnectionStage::Converse))).await)
                 }
@@ -279,14 +278,13 @@ async fn http(
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
 
-/// For a response whose sender is verified, keeps only its status, its server and its time. The rest is not needed to
-/// identify the sender, and thousands of endpoints would keep it.
-fn keep_summary(hello: &mut Hello) {
-    if let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = &mut hello.greeting.end {
+/// For a response whose sender is verified, keeps only its status and its server. The rest is not needed to identify the
+/// sender, and thousands of endpoints would keep it.
+fn keep_summary(attempt: &mut Attempt) {
+    let hello = attempt.hello.as_mut().map(|hello| &mut hello.greeting.end);
+    if let Some(ExchangeEnd::Replied(ProtocolReply::Http(reply))) = hello {
         reply.body = Vec::new();
-        reply
-            .headers
-            .retain(|(name, _)| matches!(name.as_str(), "server" | "date"));
+        reply.headers.retain(|(name, _)| name == "server");
         reply.headers.shrink_to_fit();
     }
 }
