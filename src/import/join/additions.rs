@@ -81,7 +81,9 @@ impl Additions {
         if !self.before.is_empty() {
             let entries = mem::take(&mut dependency.endpoints);
             for (entry, mut spec) in entries.into_iter().enumerate() {
-                dependency.endpoints.extend(self.before.remove(&entry).unwrap_or_default());
+                dependency
+                    .endpoints
+                    .extend(self.before.remove(&entry).unwrap_or_default());
                 spec.ports.retain(|(port, _)| !self.taken.contains(&(entry, *port)));
                 if !spec.ports.is_empty() {
                     dependency.endpoints.push(spec);
