@@ -67,8 +67,9 @@ Rounds never overlap: if a --timeout is longer than the interval and something
 does not reply, the next round starts right after it. All name servers and the
 controls are queried in the first round and in a round that may be the last.
 
-Exit status of watch:  0    the --until condition was met, or --for ran out and there is no --until  1    --for ran \
-out before the --until condition was met
+Exit status of watch:
+  0    the --until condition was met, or --for ran out and there is no --until
+  1    --for ran out before the --until condition was met
   2    bad flags, a bad catalog or a bad input file; nothing was probed
   4    the agent itself failed
   130  ended by Ctrl-C; the summary was still written";
@@ -80,7 +81,9 @@ Examples:
   apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml --network-status status.json
   apim-probe serve --log '/var/log/apim-probe/{day}.jsonl'
 
-Paths:  /              the latest round as an HTML report  /report.json   the latest round as JSON
+Paths:
+  /              the latest round as an HTML report
+  /report.json   the latest round as JSON
   /metrics       for Prometheus; a scrape does not start a round
   /-/healthy     200 while rounds keep finishing
   /-/ready       200 once the first round has finished

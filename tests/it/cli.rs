@@ -30,6 +30,19 @@ fn every_help_is_as_reviewed() {
     });
 }
 
+/// A table below a heading begins on a line of its own, wherever the source breaks its string.
+#[test]
+fn no_table_of_a_help_is_joined_with_its_heading() {
+    let commands = ["run", "watch", "serve", "path"];
+    for command in commands {
+        let help = said(&[command, "--help"]);
+        let headings = help.lines().filter(|line| line.starts_with(char::is_alphabetic));
+        let joined: Vec<&str> = headings.filter(|line| line.contains(":  ")).collect();
+        assert!(joined.is_empty(), "{command}: {joined:?}");
+        assert!(help.contains("\n  0    "), "{command}");
+    }
+}
+
 #[test]
 fn the_man_page_is_as_reviewed() {
     let page = said(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
