@@ -25,7 +25,7 @@ use crate::{
 
 /// Facts about a run that do not concern a single endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RunCourse {
+pub(crate) struct RunTiming {
     /// When it started.
     pub started_at: Timestamp,
     /// How long it took.
@@ -34,7 +34,7 @@ pub(crate) struct RunCourse {
     pub interrupted: bool,
 }
 
-impl RunCourse {
+impl RunTiming {
     /// The facts of a run.
     pub(crate) fn of(run: &Run, started_at: Timestamp) -> Self {
         Self {
@@ -53,7 +53,7 @@ pub(crate) fn assemble(
     catalog: &Catalog,
     vantage: &vantage::Vantage,
     plan: &Plan,
-    course: RunCourse,
+    timing: RunTiming,
     traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
     diagnosis: Diagnosis,
     selection: SelectionReport,
@@ -73,7 +73,7 @@ pub(crate) fn assemble(
         summary.verdict = Overall::Incomplete;
     }
     // An incomplete run never counts as a pass.
-    if course.interrupted && summary.verdict == Overall::Reachable {
+    if timing.interrupted && summary.verdict == Overall::Reachable {
         summary.verdict = Overall::Incomplete;
     }
     Report {
@@ -84,9 +84,9 @@ pub(crate) fn assemble(
             catalog_sha256: catalog.sha256.clone(),
             tier: catalog.tier,
         },
-        started_at: course.started_at,
-        duration_ms: milliseconds(course.duration),
-        complete: !course.interrupted,
+        started_at: timing.started_at,
+        duration_ms: milliseconds(timing.duration),
+        complete: !timing.interrupted,
         redacted: false,
         selection,
         exit: None,

@@ -441,7 +441,7 @@ pub struct PathArgs {
     pub plan: PlanArgs,
     /// How to connect.
     #[command(flatten)]
-    pub dial: DialArgs,
+    pub dial: ConnectionArgs,
     /// Time limit for the whole command
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, help_heading = "How to probe")]
     pub deadline: Duration,
@@ -580,7 +580,7 @@ impl PlanArgs {
 pub struct ProbeArgs {
     /// How to connect.
     #[command(flatten)]
-    pub dial: DialArgs,
+    pub dial: ConnectionArgs,
     /// Time limit for the whole run, or for each round; 5m with --confirm
     #[arg(
         long,
@@ -607,7 +607,7 @@ pub struct ProbeArgs {
 /// The flags of every command that connects.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How to probe")]
-pub struct DialArgs {
+pub struct ConnectionArgs {
     /// Time limit for each stage of each address
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,

@@ -145,7 +145,7 @@ fn typed(arguments: &[OsString]) -> String {
 /// terminal may be different people.
 fn print_error(mut error: clap::Error) {
     let safe = |text: &String| escape(text).into_owned();
-    let said: Vec<(ContextKind, ContextValue)> = error
+    let contexts: Vec<(ContextKind, ContextValue)> = error
         .context()
         .filter_map(|(kind, value)| match value {
             ContextValue::String(text) => Some((kind, ContextValue::String(safe(text)))),
@@ -153,7 +153,7 @@ fn print_error(mut error: clap::Error) {
             _ => None,
         })
         .collect();
-    for (kind, value) in said {
+    for (kind, value) in contexts {
         error.insert(kind, value);
     }
     suggest(&mut error);

@@ -131,20 +131,20 @@ pub(crate) fn added(
     for (check, answer) in checks.iter().zip(answers) {
         for index in same_group(&report, check.index) {
             let endpoint = &mut report.endpoints[index];
-            let says = match &answer {
-                Ok(answer) => says(endpoint, answer),
+            let describe = match &answer {
+                Ok(answer) => describe(endpoint, answer),
                 Err(why) => format!("the instance gave no result for {}: {why}", endpoint.target()),
             };
-            endpoint.evidence.push(says.clone());
+            endpoint.evidence.push(describe.clone());
             endpoint.from_instance = answer.as_ref().ok().cloned().map(Box::new);
             let id = &report.endpoints[index].id;
             let finding = report
                 .findings
                 .iter_mut()
                 .find(|finding| finding.endpoints.contains(id));
-            let says = capital(&says);
-            if let Some(finding) = finding.filter(|finding| !finding.evidence.contains(&says)) {
-                finding.evidence.push(says);
+            let describe = capital(&describe);
+            if let Some(finding) = finding.filter(|finding| !finding.evidence.contains(&describe)) {
+                finding.evidence.push(describe);
             }
         }
     }
@@ -162,7 +162,7 @@ fn same_group(report: &Report, index: usize) -> Vec<usize> {
 }
 
 /// What an answer means compared with what was seen from here.
-fn says(endpoint: &EndpointReport, answer: &FromInstance) -> String {
+fn describe(endpoint: &EndpointReport, answer: &FromInstance) -> String {
     let target = endpoint.target();
     let status = &answer.status;
     let probes = match (answer.probes_sent, answer.probes_failed) {
@@ -274,8 +274,8 @@ mod tests {
             (&all[4], "Connected", "TCP", "shows nothing about what follows"),
             (&all[4], "Degraded", "TCP", "is not conclusive"),
         ] {
-            let said = says(endpoint, &answer(status, protocol));
-            assert!(said.contains(words), "{said}");
+            let text = describe(endpoint, &answer(status, protocol));
+            assert!(text.contains(words), "{text}");
         }
     }
 

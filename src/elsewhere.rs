@@ -91,11 +91,11 @@ impl ReportElsewhere {
         let here: HashMap<&str, &EndpointReport> = report.endpoints.iter().map(|e| (e.id.as_str(), e)).collect();
         for finding in &mut report.findings {
             let tried = finding.endpoints.iter().filter_map(|id| here.get(id.as_str()));
-            let said: Vec<RemoteResult> = tried
+            let results: Vec<RemoteResult> = tried
                 .filter(|endpoint| endpoint.expect == Expect::Reachable)
                 .map(|endpoint| self.says_of(endpoint, there.get(endpoint.id.as_str()).copied(), is_lately))
                 .collect();
-            self.add(finding, &said, is_other_subnet && is_lately);
+            self.add(finding, &results, is_other_subnet && is_lately);
         }
         report.vantage.notices.extend(self.notices(&report));
         report
@@ -197,15 +197,17 @@ impl ReportElsewhere {
     }
 
     /// Adds the other place's results to a finding, right after the first observation.
-    fn add(&self, finding: &mut Finding, said: &[RemoteResult], is_other_subnet: bool) {
-        let Some(sentence) = says(&self.name, said) else { return };
+    fn add(&self, finding: &mut Finding, results: &[RemoteResult], is_other_subnet: bool) {
+        let Some(sentence) = describe(&self.name, results) else {
+            return;
+        };
         finding.evidence.insert(finding.evidence.len().min(1), sentence);
-        if said.iter().all(|it| matches!(it, RemoteResult::Answers)) {
+        if results.iter().all(|it| matches!(it, RemoteResult::Answers)) {
             let is_cleared = |suspect: &Suspect| matches!(suspect, Suspect::Service | Suspect::Documentation);
             if !finding.suspects.iter().all(is_cleared) {
                 finding.suspects.retain(|suspect| !is_cleared(suspect));
             }
-        } else if is_other_subnet && said.iter().all(|it| matches!(it, RemoteResult::Fails(_))) {
+        } else if is_other_subnet && results.iter().all(|it| matches!(it, RemoteResult::Fails(_))) {
             // Two subnets with the same fault each are less likely than one fault that both share.
             finding.suspects.sort_by_key(|suspect| suspect.is_local());
         }
@@ -213,16 +215,16 @@ impl ReportElsewhere {
 }
 
 /// A place's results for the endpoints of a finding, in one sentence; `None` if there are none.
-fn says(name: &str, said: &[RemoteResult]) -> Option<String> {
-    let works = said
+fn describe(name: &str, results: &[RemoteResult]) -> Option<String> {
+    let works = results
         .iter()
         .filter(|it| matches!(it, RemoteResult::Answers | RemoteResult::Works(_)))
         .count();
-    let doubts = words::distinct(said.iter().filter_map(|it| match it {
+    let doubts = words::distinct(results.iter().filter_map(|it| match it {
         RemoteResult::Works(doubt) => Some(*doubt),
         _ => None,
     }));
-    let causes: Vec<Option<Cause>> = said
+    let causes: Vec<Option<Cause>> = results
         .iter()
         .filter_map(|it| match it {
             RemoteResult::Fails(cause) => Some(*cause),
@@ -235,7 +237,7 @@ fn says(name: &str, said: &[RemoteResult]) -> Option<String> {
     } else {
         format!(" ({})", words::list(&words_of, 3))
     };
-    let all = said.len();
+    let all = results.len();
     let unknown = all - works - causes.len();
     let rest = match unknown {
         0 => String::new(),
@@ -296,14 +298,14 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_what_the_other_place_did_not_test() {
-        let says = |works: usize, fails: usize, unknown: usize| {
-            let said = (0..works).map(|_| RemoteResult::Answers);
-            let said = said.chain((0..fails).map(|_| RemoteResult::Fails(Some(Cause::TcpTimeout))));
-            let said: Vec<RemoteResult> = said.chain((0..unknown).map(|_| RemoteResult::Unknown)).collect();
-            super::says("hub.json", &said).unwrap_or_default()
+        let describe = |works: usize, fails: usize, unknown: usize| {
+            let results = (0..works).map(|_| RemoteResult::Answers);
+            let results = results.chain((0..fails).map(|_| RemoteResult::Fails(Some(Cause::TcpTimeout))));
+            let results: Vec<RemoteResult> = results.chain((0..unknown).map(|_| RemoteResult::Unknown)).collect();
+            super::describe("hub.json", &results).unwrap_or_default()
         };
         for (works, fails) in [(1, 0), (3, 0), (0, 1), (0, 3), (2, 1)] {
-            let partly = says(works, fails, 2);
+            let partly = describe(works, fails, 2);
             let all = works + fails + 2;
             assert!(partly.contains(&format!("of these {all}")), "{partly}");
             assert!(partly.ends_with("; it shows nothing about the other 2."), "{partly}");
@@ -314,8 +316,15 @@ mod tests {
                         .any(|whom| partly.contains(whom)),
                 "{partly}"
             );
-            assert!(!says(works, fails, 0).contains("nothing"), "{}", says(works, fails, 0));
+            assert!(
+                !describe(works, fails, 0).contains("nothing"),
+                "{}",
+                describe(works, fails, 0)
+            );
         }
-        assert_eq!(says(0, 0, 2), "hub.json, from another place, shows nothing about this.");
+        assert_eq!(
+            describe(0, 0, 2),
+            "hub.json, from another place, shows nothing about this."
+        );
     }
 }

@@ -90,8 +90,8 @@ pub(crate) fn read_dated(path: &Path, most: usize) -> Result<(Vec<u8>, Option<Sy
             up_to(file, 0, most.min(DEVICE))?
         } else {
             // A size of more than `most` is refused above; the size of anything else than a file means nothing.
-            let said = if kind.is_file() { metadata.len() } else { 0 };
-            up_to(file, usize::try_from(said).unwrap_or_default(), most)?
+            let reported_size = if kind.is_file() { metadata.len() } else { 0 };
+            up_to(file, usize::try_from(reported_size).unwrap_or_default(), most)?
         };
         Ok((bytes, metadata.modified().ok()))
     };
@@ -144,13 +144,13 @@ impl io::Read for PatientFile {
 ///
 /// A growing vector needs two or three times its size for a moment, and content without an end would grow it to its
 /// limit. So it is read in pieces; the first one is as long as the size that the system reports, if any.
-fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
+fn up_to(mut source: impl io::Read, reported_size: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
     let (mut pieces, mut length) = (Vec::new(), 0);
     // One byte more, or it would grow while looking for the end.
-    let mut room = if said == 0 { PIECE } else { said + 1 };
+    let mut capacity = if reported_size == 0 { PIECE } else { reported_size + 1 };
     loop {
-        let mut piece = Vec::with_capacity(room);
-        source.by_ref().take(room as u64).read_to_end(&mut piece)?;
+        let mut piece = Vec::with_capacity(capacity);
+        source.by_ref().take(capacity as u64).read_to_end(&mut piece)?;
         length += piece.len();
         if length > most {
             return Ok(None);
@@ -162,7 +162,7 @@ fn up_to(mut source: impl io::Read, said: usize, most: usize) -> io::Result<Opti
             }));
         }
         pieces.push(piece);
-        room = PIECE;
+        capacity = PIECE;
     }
 }
 
@@ -248,9 +248,13 @@ mod tests {
     fn all_of_it_is_read_whatever_is_said_of_its_length() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
             let bytes = vec![b'x'; length];
-            for said in [0, 1, length.saturating_sub(1), length, length + 1] {
-                let whole = up_to(&bytes[..], said, length).unwrap();
-                assert_eq!(whole.map(|whole| whole.len()), Some(length), "{said} of {length}");
+            for reported_size in [0, 1, length.saturating_sub(1), length, length + 1] {
+                let whole = up_to(&bytes[..], reported_size, length).unwrap();
+                assert_eq!(
+                    whole.map(|whole| whole.len()),
+                    Some(length),
+                    "{reported_size} of {length}"
+                );
             }
             assert!(length == 0 || up_to(&bytes[..], length, length - 1).unwrap().is_none());
         }
@@ -258,26 +262,26 @@ mod tests {
 
     #[test]
     fn a_file_without_an_end_is_one_sentence() {
-        let said = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
-        assert_eq!(said, "/dev/zero is larger than 1 MB, more than such a file ever is");
+        let error = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero is larger than 1 MB, more than such a file ever is");
         let folder = tempfile::tempdir().unwrap();
         let sparse = folder.path().join("a\u{1b}b");
         std::fs::File::create(&sparse).unwrap().set_len(1 << 30).unwrap();
-        let said = read(&sparse, 1 << 20).unwrap_err().to_string();
-        assert!(said.contains("a\\u{1b}b is larger than 1 MB"), "{said}");
+        let error = read(&sparse, 1 << 20).unwrap_err().to_string();
+        assert!(error.contains("a\\u{1b}b is larger than 1 MB"), "{error}");
     }
 
     #[test]
     fn what_cannot_be_read_is_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path(), &folder.path().join("none")] {
-            let said = read_text(path, 100).unwrap_err().to_string();
-            assert!(said.starts_with("cannot read /"), "{said}");
+            let error = read_text(path, 100).unwrap_err().to_string();
+            assert!(error.starts_with("cannot read /"), "{error}");
         }
         let binary = folder.path().join("binary");
         std::fs::write(&binary, b"\x7fELF\xff").unwrap();
-        let said = read_text(&binary, 100).unwrap_err().to_string();
-        assert!(said.ends_with("binary is not text: save it as UTF-8"), "{said}");
+        let error = read_text(&binary, 100).unwrap_err().to_string();
+        assert!(error.ends_with("binary is not text: save it as UTF-8"), "{error}");
         std::fs::write(&binary, vec![b'x'; 100]).unwrap();
         assert_eq!(read(&binary, 100).unwrap().len(), 100);
     }
@@ -287,8 +291,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let said = read(&pipe, 100).unwrap_err().to_string();
-        assert!(said.ends_with("pipe: it is a pipe without a writer"), "{said}");
+        let error = read(&pipe, 100).unwrap_err().to_string();
+        assert!(error.ends_with("pipe: it is a pipe without a writer"), "{error}");
         for text in ["", "two\nlines\n"] {
             let writer = {
                 let pipe = pipe.clone();

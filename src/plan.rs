@@ -67,7 +67,7 @@ pub struct PlannedEndpoint {
     /// The protocol.
     pub protocol: Protocol,
     /// Where to connect.
-    pub destination: DialTarget,
+    pub destination: ProbeTarget,
     /// Names that its certificate may have; the host first, then the catalog's `names`.
     pub names: Vec<String>,
     /// The path of the request (http and https).
@@ -110,7 +110,7 @@ impl PlannedEndpoint {
             port,
             transport: Transport::Tcp,
             protocol,
-            destination: address.map_or(DialTarget::Name, |address| DialTarget::Addresses {
+            destination: address.map_or(ProbeTarget::Name, |address| ProbeTarget::Addresses {
                 addresses: vec![address],
                 any: false,
             }),
@@ -135,7 +135,7 @@ impl PlannedEndpoint {
 
 /// Where connections to an endpoint go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DialTarget {
+pub enum ProbeTarget {
     /// All addresses that the name resolves to.
     Name,
     /// These addresses.
@@ -314,7 +314,7 @@ impl PlanBuilder<'_> {
         let name = expand::fill(&template.replace("{sql_server}", "*"), self.suffixes);
         Some(FilledTarget {
             names: vec![name],
-            destination: DialTarget::Addresses { addresses, any: true },
+            destination: ProbeTarget::Addresses { addresses, any: true },
             sql_substitute: Some(sql_substitute),
             ..FilledTarget::named(format!("gateways-{region}"))
         })
@@ -330,14 +330,14 @@ impl PlanBuilder<'_> {
     ) -> PlannedEndpoint {
         // A name server on another port is tested on that port.
         let port = match place.destination {
-            DialTarget::NameServer(server) => server.port(),
+            ProbeTarget::NameServer(server) => server.port(),
             _ => port,
         };
         let suffix = if spec.transport == Transport::Udp { "/udp" } else { "" };
         let untested = self.untested(dependency, spec).or(place.untested);
         let fill = |name: &String| expand::fill(name, self.suffixes);
         let need = spec.need.unwrap_or(dependency.need);
-        let is_stub = matches!(place.destination, DialTarget::NameServer(server) if server.ip().is_loopback());
+        let is_stub = matches!(place.destination, ProbeTarget::NameServer(server) if server.ip().is_loopback());
         let (need, stub) = if is_stub {
             (Need::Documented, Some(STUB))
         } else {
@@ -422,7 +422,7 @@ struct FilledTarget {
     host: String,
     pattern: Option<String>,
     names: Vec<String>,
-    destination: DialTarget,
+    destination: ProbeTarget,
     sql_substitute: Option<SqlSubstitute>,
     untested: Option<Untested>,
 }
@@ -433,7 +433,7 @@ impl FilledTarget {
             host,
             pattern: None,
             names: Vec::new(),
-            destination: DialTarget::Name,
+            destination: ProbeTarget::Name,
             sql_substitute: None,
             untested: None,
         }
@@ -470,14 +470,14 @@ impl FilledTarget {
     fn addresses(addresses: Vec<IpAddr>, any: bool) -> Self {
         let first = addresses.first().map_or_else(|| "*".into(), ToString::to_string);
         Self {
-            destination: DialTarget::Addresses { addresses, any },
+            destination: ProbeTarget::Addresses { addresses, any },
             ..Self::named(first)
         }
     }
 
     fn server(server: SocketAddr) -> Self {
         Self {
-            destination: DialTarget::NameServer(server),
+            destination: ProbeTarget::NameServer(server),
             ..Self::named(server.ip().to_string())
         }
     }

@@ -158,7 +158,7 @@ pub async fn run(
     let mut rounds = ProbeQueue::new(plan.clone(), stages.clone());
     let mut controller = controls.then(|| Controller::new(plan.clone(), stages.clone()));
     let mut in_flight = JoinSet::new();
-    let mut news = stages.flows.shown();
+    let mut updates = stages.flows.shown();
     let mut was_interrupted = false;
     let overdue = tokio::time::sleep_until(end + GRACE);
     tokio::pin!(interrupted, overdue);
@@ -169,7 +169,7 @@ pub async fn run(
         }
         tokio::select! {
             // Only what is in flight is spawned: a waiting task costs memory and does nothing.
-            Some(permit) = stages.flows.room(), if may_start => {
+            Some(permit) = stages.flows.slot(), if may_start => {
                 let Some(job) = rounds.next() else { continue };
                 if let Job::Probe(index) = job {
                     on_event(ProbeEvent::Started(index));
@@ -197,7 +197,7 @@ pub async fn run(
                     }
                 }
             }
-            _ = news.changed() => rounds.queue_all(),
+            _ = updates.changed() => rounds.queue_all(),
             () = &mut overdue => break,
             () = &mut interrupted => {
                 was_interrupted = true;
@@ -244,7 +244,7 @@ pub async fn run_traceroutes(
         // After a signal, not even the first packet is sent.
         biased;
         () = interrupted => Vec::new(),
-        seen = traceroute::look(&stages, plan, calls) => seen,
+        seen = traceroute::trace_all(&stages, plan, calls) => seen,
         () = tokio::time::sleep_until(end + GRACE) => Vec::new(),
     }
 }

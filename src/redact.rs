@@ -17,7 +17,7 @@ use crate::{
     azure::resources::KnownResources,
     catalog::OF_DOCUMENTS,
     model::{EndpointReport, Report, SelectionReport, TlsStage},
-    plan::{self, DialTarget, Plan},
+    plan::{self, Plan, ProbeTarget},
     vantage::Vantage,
 };
 
@@ -131,7 +131,7 @@ impl Redactor {
 
     /// A redacted id of an endpoint.
     pub(crate) fn id(&self, id: &str) -> String {
-        turned_id(id, &mut self.names())
+        redacted_id(id, &mut self.names())
     }
 
     /// A redacted report.
@@ -144,7 +144,7 @@ impl Redactor {
         names.forget_beyond(MAX_LEARNED + MAX_OF_EACH * report.endpoints.len());
         learn(names, report);
         let mut document = serde_json::to_value(report).expect("a report is a document");
-        turn(&mut document, None, names);
+        redact_value(&mut document, None, names);
         Report {
             redacted: true,
             ..serde_json::from_value(document).expect("a stand-in has the type of its original")
@@ -186,11 +186,11 @@ fn take_in(names: &mut Names, own: Own<'_>) {
     }
     for endpoint in &plan.endpoints {
         match &endpoint.destination {
-            DialTarget::Name => names.learn_host(&endpoint.host),
-            DialTarget::Addresses { addresses, .. } => addresses.iter().for_each(|address| {
+            ProbeTarget::Name => names.learn_host(&endpoint.host),
+            ProbeTarget::Addresses { addresses, .. } => addresses.iter().for_each(|address| {
                 names.learn_address(*address);
             }),
-            DialTarget::NameServer(server) => {
+            ProbeTarget::NameServer(server) => {
                 names.learn_address(server.ip());
             }
         }
@@ -311,24 +311,26 @@ fn is_plain(key: &str, text: &str) -> bool {
 }
 
 /// Redacts every string of a document.
-fn turn(value: &mut Value, key: Option<&str>, names: &mut Names) {
+fn redact_value(value: &mut Value, key: Option<&str>, names: &mut Names) {
     match value {
         Value::String(text) if key.is_some_and(|key| is_plain(key, text)) => {}
         Value::String(text) => {
             *text = match key {
                 Some(key) if OF_CATALOG.contains(&key) => names.of_catalog(text).to_owned(),
-                Some(key) if IDS.contains(&key) => turned_id(text, names),
+                Some(key) if IDS.contains(&key) => redacted_id(text, names),
                 _ => names.text(text),
             };
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| turn(item, key, names)),
-        Value::Object(fields) => fields.iter_mut().for_each(|(key, item)| turn(item, Some(key), names)),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact_value(item, key, names)),
+        Value::Object(fields) => fields
+            .iter_mut()
+            .for_each(|(key, item)| redact_value(item, Some(key), names)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// An id: the part before the slash may be from a user's catalog.
-fn turned_id(id: &str, names: &mut Names) -> String {
+fn redacted_id(id: &str, names: &mut Names) -> String {
     match id.split_once('/') {
         Some((before, behind)) => format!("{}/{}", names.of_catalog(before).to_owned(), names.text(behind)),
         None => names.text(id),
@@ -344,7 +346,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{names::Names, public::Public, turn};
+    use super::{names::Names, public::Public, redact_value};
     use crate::azure::Cloud;
 
     /// The words of closed lists in a schema, with their keys.
@@ -391,9 +393,9 @@ mod tests {
         }
         for (key, word) in &words {
             let document = json!({ key: word });
-            let mut turned = document.clone();
-            turn(&mut turned, None, &mut names);
-            assert_eq!(turned, document);
+            let mut output = document.clone();
+            redact_value(&mut output, None, &mut names);
+            assert_eq!(output, document);
         }
     }
 
@@ -401,7 +403,7 @@ mod tests {
     fn a_source_that_is_an_address_is_turned() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
         let mut document = json!({ "source": "10.1.0.4:49152" });
-        turn(&mut document, None, &mut names);
+        redact_value(&mut document, None, &mut names);
         assert_eq!(document, json!({ "source": "198.18.0.1:49152" }));
     }
 
@@ -414,7 +416,7 @@ mod tests {
             names.learn_address([10, 1, 0, 4].into());
         });
         let own = "orders at 10.1.0.4 asks db.corp.internal";
-        let turned = names.text(own);
+        let output = names.text(own);
         let mut given = BTreeSet::new();
         for n in 0..300_000_u32 {
             names.forget_beyond(1_000);
@@ -426,13 +428,13 @@ mod tests {
             }
             assert!(names.passing() <= 1_100, "{} after {n}", names.passing());
         }
-        assert_eq!(names.text(own), turned);
+        assert_eq!(names.text(own), output);
         // A name that first appeared in an answer, and is the user's own according to a catalog that was read again.
         names.learn_word("stage", "issuer");
         names.learn_own(|names| names.learn_word("stage", "machine"));
-        let turned = names.text("stage");
+        let output = names.text("stage");
         names.forget_beyond(0);
-        assert_eq!((names.text("stage"), names.passing()), (turned, 0));
+        assert_eq!((names.text("stage"), names.passing()), (output, 0));
     }
 
     #[test]

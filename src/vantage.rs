@@ -90,7 +90,7 @@ impl Vantage {
     ///
     /// Takes a second if no metadata service answers, and no longer than `until`. Must not be called by a task of a
     /// runtime.
-    pub(crate) fn look(claims: &Overrides, until: &Cutoff) -> Self {
+    pub(crate) fn detect(claims: &Overrides, until: &Cutoff) -> Self {
         let asked = async {
             tokio::select! {
                 said = metadata::ask() => said,
@@ -223,7 +223,7 @@ impl Vantage {
 
     /// The same place, with the data from the instance's documents, and with further notices.
     #[must_use]
-    pub(crate) fn with(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn with_imports(self, imports: Imports, notices: impl IntoIterator<Item = String>) -> Self {
         Self {
             imports: imports.documents,
             instance: imports.view,
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_document_that_names_nothing_any_more_is_not_taken_and_one_that_names_less_is_told() {
-        let told = |documents: &[(&str, usize)]| {
+        let imported = |documents: &[(&str, usize)]| {
             let imported = |(document, endpoints): &(&str, usize)| Imported {
                 document: (*document).into(),
                 from: "management.azure.com".into(),
@@ -348,7 +348,7 @@ mod tests {
                 ..Vantage::without_metadata(&claims(None, None))
             }
         };
-        let known = told(&[("network-status", 4), ("dependencies", 0)]);
+        let known = imported(&[("network-status", 4), ("dependencies", 0)]);
         for (now, wrong) in [
             (&[("network-status", 5), ("dependencies", 1)][..], None),
             (&[("network-status", 1), ("dependencies", 0)], None),
@@ -359,19 +359,19 @@ mod tests {
             ),
         ] {
             let wrong = wrong.map(|words| format!("management.azure.com {words}"));
-            assert_eq!(known.check_complete(&told(now)).err(), wrong, "{now:?}");
+            assert_eq!(known.check_complete(&imported(now)).err(), wrong, "{now:?}");
         }
         let on_vm = Vantage {
             in_azure: true,
-            ..told(&[])
+            ..imported(&[])
         };
         let throttled = Vantage {
             metadata_failure: Some("the metadata service throttles this VM (HTTP 429)".into()),
-            ..told(&[])
+            ..imported(&[])
         };
         let wrong = on_vm.check_complete(&throttled).unwrap_err();
         assert!(wrong.contains("HTTP 429"), "{wrong}");
-        let less = known.missing_now(&told(&[("network-status", 1), ("dependencies", 3)]));
+        let less = known.missing_now(&imported(&[("network-status", 1), ("dependencies", 3)]));
         assert_eq!(
             less,
             ["network-status from management.azure.com had 4 entries before, and now has 1"]
@@ -460,12 +460,12 @@ mod tests {
         );
         assert!(lost.assumed(false).unwrap().contains("--cloud and --region"));
         // A document contained the region.
-        let told = Vantage {
+        let vantage = Vantage {
             region: Some("westeurope".into()),
             ..lost
         };
-        assert!(told.assumed(false).unwrap().ends_with("pass --cloud"));
-        assert_eq!(told.assumed(true), None);
+        assert!(vantage.assumed(false).unwrap().ends_with("pass --cloud"));
+        assert_eq!(vantage.assumed(true), None);
         assert_eq!(Vantage::without_metadata(&claims(None, None)).assumed(false), None);
     }
 }

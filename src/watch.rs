@@ -105,7 +105,7 @@ impl Watch {
             row.timeline = timeline;
             let known = row.timeline.state();
             if known != seen {
-                let lasted = row.timeline.turn(seen, at);
+                let lasted = row.timeline.record(seen, at);
                 changes.push(Change::new(row, watch.rounds, at, known, lasted));
             }
         }
@@ -127,7 +127,7 @@ impl Watch {
             if known == seen {
                 continue;
             }
-            let lasted = row.timeline.turn(seen, at);
+            let lasted = row.timeline.record(seen, at);
             changes.push(Change::new(row, self.rounds, at, known, lasted));
         }
         self.changes += changes.len() as u64;

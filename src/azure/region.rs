@@ -251,10 +251,10 @@ mod tests {
             ("westus4", Some(Some("westus"))),
             ("atlantis", Some(None)),
         ] {
-            let said = unknown(typed);
-            assert_eq!(said.is_some(), meant.is_some(), "{typed}");
+            let error = unknown(typed);
+            assert_eq!(error.is_some(), meant.is_some(), "{typed}");
             if typed != "westus4" {
-                assert_eq!(said, meant, "{typed}");
+                assert_eq!(error, meant, "{typed}");
             }
         }
     }

@@ -317,8 +317,8 @@ mod tests {
             ("2026-04-30", Some("2020-01-01"), "2026-11-25", false),
             ("", None, "2099-01-01", false),
         ] {
-            let said = source(documented, checked).age(today(date));
-            assert_eq!(said.is_some(), old, "{documented} {checked:?} {date}: {said:?}");
+            let text = source(documented, checked).age(today(date));
+            assert_eq!(text.is_some(), old, "{documented} {checked:?} {date}: {text:?}");
         }
     }
 }

@@ -89,7 +89,7 @@ fn annotation(kind: AnnotationKind, label: &str, span: Range<usize>) -> Annotati
 /// The end of the text before the place, cut from the left.
 fn tail(text: &str) -> String {
     let length = text.chars().count();
-    let kept = text.chars().skip(length.saturating_sub(AROUND)).map(picture);
+    let kept = text.chars().skip(length.saturating_sub(AROUND)).map(symbol);
     let cut = (length > AROUND).then_some('…');
     cut.into_iter().chain(kept).collect()
 }
@@ -97,11 +97,11 @@ fn tail(text: &str) -> String {
 /// At most `max` characters, each of them harmless.
 fn visible(text: &str, max: usize) -> String {
     let cut = text.chars().nth(max).map(|_| '…');
-    text.chars().take(max).map(picture).chain(cut).collect()
+    text.chars().take(max).map(symbol).chain(cut).collect()
 }
 
 /// A visible character instead of one that would control the terminal or reorder the text around it.
-fn picture(c: char) -> char {
+fn symbol(c: char) -> char {
     match c {
         '\t' => ' ',
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),

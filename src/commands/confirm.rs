@@ -65,7 +65,7 @@ impl Confirmation {
                 let checks: Vec<Check> = checks.iter().take(confirm::MAX_CHECKS).cloned().collect();
                 move || this.ask(&checks, &vantage, &until)
             };
-            stop.apart(Some(end), asked)
+            stop.run_detached(Some(end), asked)
                 .unwrap_or_else(|_| Ok(Checked::nothing("the run ended first")))
                 .unwrap_or_else(|_| Checked::nothing("the --management-ca-file file can no longer be read"))
         } else {

@@ -14,7 +14,7 @@ use crate::{
     cli::{PathArgs, ProbeArgs},
     exit,
     model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
-    plan::{DialTarget, Plan, PlannedEndpoint},
+    plan::{Plan, PlannedEndpoint, ProbeTarget},
     probe::{Depth, flows::FlowDepth},
     report::{Detail, hops},
     text::{host, nearest},
@@ -55,17 +55,17 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
             print_line("notice", &other);
         }
     }
-    session.narrow(endpoint.clone());
+    session.restrict_to(endpoint.clone());
     let beside = pending::<Infallible>();
     let mut run = session.probe(Depth::Full, FlowDepth::default(), session.began(), beside, |_| {});
-    session.follow(&mut run);
+    session.trace_paths(&mut run);
     let report = session.report(&run, started_at);
     let status = status(&report);
     let options = terminal::options(&status, *color, Detail::NotOk, None);
     let text = hops::render(&endpoint, &report, &run, &options);
     let timeouts = stop.write_timeouts(probe.deadline);
-    let told = stop.apart(None, move || print_within(&text, timeouts.stdout));
-    told.map_or(Ok(ExitStatus::INTERRUPTED), |told| told.map(|_| status.code))
+    let printed = stop.run_detached(None, move || print_within(&text, timeouts.stdout));
+    printed.map_or(Ok(ExitStatus::INTERRUPTED), |printed| printed.map(|_| status.code))
 }
 
 /// If nothing left this machine, nothing is known about the network, whatever the kind of address.
@@ -107,7 +107,7 @@ fn at_host<'a>(plan: &'a Plan, target: &str, transport: Transport) -> impl Itera
     let (host, port) = split(target);
     plan.endpoints.iter().filter(move |endpoint| {
         let is_there = endpoint.host.eq_ignore_ascii_case(host)
-            || matches!(&endpoint.destination, DialTarget::Addresses { addresses, .. }
+            || matches!(&endpoint.destination, ProbeTarget::Addresses { addresses, .. }
                 if host.parse::<IpAddr>().is_ok_and(|address| addresses.contains(&address)));
         is_there && endpoint.transport == transport && port.is_none_or(|port| port == Ok(endpoint.port))
     })

@@ -52,7 +52,7 @@ pub(super) struct Planned {
     /// The names in the documents that belong to the user, each with the word for what it names.
     pub own_names: Vec<(&'static str, String)>,
     /// Notices about the instance's documents, which decide what is planned. They are among the other notices, too.
-    pub said: Vec<String>,
+    pub fetch_notices: Vec<String>,
 }
 
 /// What files contain, before anything is queried.
@@ -92,7 +92,7 @@ pub(super) fn plan(
         // A query needs a runtime, which needs descriptors.
         descriptors::prepare().map_err(CommandFailure::agent)?;
     }
-    let place = Vantage::look(&claims(arguments), until);
+    let place = Vantage::detect(&overrides(arguments), until);
     let service = arguments.service.as_ref();
     let trusted = trusted.filter(|_| service.is_some());
     let fetched = service.map_or_else(Fetched::default, |service| {
@@ -105,15 +105,15 @@ pub(super) fn plan(
     });
     let unusable = given.complete(&fetched.network);
     documents.extend(fetched.documents);
-    let mut said: Vec<String> = fetched.notices.into_iter().chain(unusable).collect();
+    let mut fetch_notices: Vec<String> = fetched.notices.into_iter().chain(unusable).collect();
     let instance = instance
         .and(fetched.instance)
-        .map_err(|error| CommandFailure::usage(format!("--service {error}")).after(said.clone()))?;
+        .map_err(|error| CommandFailure::usage(format!("--service {error}")).after(fetch_notices.clone()))?;
     let tier = tier(arguments, instance.service.as_ref());
     if tier != catalog.tier {
         catalog = of_tier(tier)?;
     }
-    said.extend(tier_notice(arguments, instance.service.as_ref()));
+    fetch_notices.extend(tier_notice(arguments, instance.service.as_ref()));
     let network = given
         .rules()
         .map(|rules| rules.with_activation_at(catalog.route_addresses()));
@@ -124,10 +124,10 @@ pub(super) fn plan(
     notices.extend(catalog.source.age(Zoned::now().date()));
     notices.extend(place.region.as_deref().and_then(unknown_region));
     notices.extend(trusted);
-    said.extend(moved);
+    fetch_notices.extend(moved);
     let joined = imports
         .join(catalog, &values(arguments), place.cloud, place.region.as_deref())
-        .map_err(|error| CommandFailure::usage(error).after(said.clone()))?;
+        .map_err(|error| CommandFailure::usage(error).after(fetch_notices.clone()))?;
     let Joined {
         catalog,
         values,
@@ -135,7 +135,7 @@ pub(super) fn plan(
         notices: joined,
     } = joined;
     imports.view.remarks = remarks;
-    said.extend(joined);
+    fetch_notices.extend(joined);
     let scope = PlanScope {
         cloud: place.cloud,
         region: place.region.clone(),
@@ -148,9 +148,9 @@ pub(super) fn plan(
         required_only: arguments.required_only,
     };
     let plan = Plan::make(&catalog, &scope, &values, &selection)
-        .map_err(|error| CommandFailure::usage(error).after(said.clone()))?;
-    said.extend(selection.idle(&catalog));
-    notices.extend(said.iter().cloned());
+        .map_err(|error| CommandFailure::usage(error).after(fetch_notices.clone()))?;
+    fetch_notices.extend(selection.idle(&catalog));
+    notices.extend(fetch_notices.iter().cloned());
     notices.extend(hosts::notices(plan.testable().map(|endpoint| endpoint.host.as_str())));
     if let Some(rules) = &network {
         notices.extend(rules.notices(&origin(&place)));
@@ -162,7 +162,7 @@ pub(super) fn plan(
         vantage: Vantage {
             standing: subnets.standing().or(place.standing),
             subnets,
-            ..place.with(imports, notices)
+            ..place.with_imports(imports, notices)
         },
         catalog,
         plan,
@@ -170,7 +170,7 @@ pub(super) fn plan(
         known,
         selection: selected(arguments),
         own_names,
-        said,
+        fetch_notices,
     })
 }
 
@@ -341,7 +341,7 @@ fn values(arguments: &PlanArgs) -> Values {
 }
 
 /// What the flags give about the place.
-pub(super) fn claims(arguments: &PlanArgs) -> Overrides {
+pub(super) fn overrides(arguments: &PlanArgs) -> Overrides {
     Overrides {
         cloud: arguments.cloud,
         region: arguments.region.clone(),

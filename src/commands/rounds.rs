@@ -95,7 +95,7 @@ impl Rounds {
             .filter(|index| run.traces[*index].is_some() && self.is_doubtful(&report, *index, session.timeout()))
             .collect();
         if !run.interrupted && !doubtful.is_empty() {
-            run = session.look_again(run, depth, began, &doubtful);
+            run = session.probe_again(run, depth, began, &doubtful);
             report = session.report(&run, started_at);
         }
         for (index, (endpoint, trace)) in report.endpoints.iter().zip(&run.traces).enumerate() {

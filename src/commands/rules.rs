@@ -34,7 +34,7 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
         terminal::colour(clap::ColorChoice::Auto, &io::stderr()),
         &Cutoff::after(planning::FETCH_TIMEOUT),
     )?;
-    for notice in &planned.said {
+    for notice in &planned.fetch_notices {
         print_line("notice", notice);
     }
     let network = planned.network;

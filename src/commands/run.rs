@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     CommandFailure, print_line, print_with,
-    session::{Session, Unopened, unplanned},
+    session::{Session, Unopened, report_without_plan},
     stop::{Stop, WriteTimeouts},
     terminal,
 };
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     // A report that cannot be written should not cost a minute of probing first.
-    let sinks = match stop.apart(None, move || outputs.open()) {
+    let sinks = match stop.run_detached(None, move || outputs.open()) {
         Ok(sinks) => sinks.map_err(CommandFailure::agent)?,
         Err(_) => return Ok(ExitStatus::INTERRUPTED),
     };
@@ -41,22 +41,22 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
             }
             run_probes(&session, started_at, !report.quiet)
         }
-        Err(Unopened::Interrupted) => unplanned(&stop, &plan, probe.redact, started_at),
+        Err(Unopened::Interrupted) => report_without_plan(&stop, &plan, probe.redact, started_at),
         Err(Unopened::Failed(failure)) => return Err(failure),
     };
     let timeouts = stop.write_timeouts(probe.deadline);
-    let saved = stop.saved(move || {
+    let run_detached_to_end = stop.run_detached_to_end(move || {
         let (mut made, mut sinks) = (made, sinks);
         let fault = save(&mut made, &mut sinks, &report, timeouts.files);
         (made, sinks, report, fault)
     });
-    let Ok((made, sinks, report, fault)) = saved else {
+    let Ok((made, sinks, report, fault)) = run_detached_to_end else {
         return Ok(ExitStatus::INTERRUPTED);
     };
     let timeouts = stop.write_timeouts(probe.deadline);
     // What was typed contains names of the user's own.
     let typed = Some(typed).filter(|_| !probe.redact);
-    let shown = stop.apart(None, move || {
+    let shown = stop.run_detached(None, move || {
         show(made, &sinks, &report, typed.as_deref(), fault, timeouts)
     });
     shown.unwrap_or(Ok(ExitStatus::INTERRUPTED))

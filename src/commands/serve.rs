@@ -17,7 +17,7 @@ use self::reload::{Broken, Reload, WakeReason};
 use super::{
     CommandFailure,
     rounds::{HOUR, Rounds, next_start},
-    session::{Prepared, Session, Unopened, late},
+    session::{Prepared, Session, Unopened, deadline_error},
     stop::{Stop, Stopped},
 };
 use crate::{
@@ -61,12 +61,12 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     let access = {
         let path = service.web_config.clone();
         let deadline = arguments.probe.deadline;
-        match stop.apart(Some(stop.began() + deadline), move || {
+        match stop.run_detached(Some(stop.began() + deadline), move || {
             AccessControl::open(path.as_deref())
         }) {
             Ok(access) => Arc::new(access.map_err(CommandFailure::usage)?),
             Err(Stopped::Interrupted) => return Ok(0),
-            Err(Stopped::Late(file)) => return Err(late(file.as_deref(), deadline)),
+            Err(Stopped::Late(file)) => return Err(deadline_error(file.as_deref(), deadline)),
         }
     };
     let pattern = service
@@ -100,7 +100,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         access.files().iter().for_each(|path| redactor.learn_file(path));
         serve_state.redact(redactor);
     }
-    say_notices(&session);
+    print_notices(&session);
     let address = listener.local_addr().unwrap_or(arguments.service.listen);
     web::start(listener, serve_state.clone(), access.clone(), connections)
         .map_err(|error| CommandFailure::agent(format!("cannot start the server: {error}")))?;
@@ -144,7 +144,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
 }
 
 /// Notices about the plan.
-fn say_notices(session: &Session<'_>) {
+fn print_notices(session: &Session<'_>) {
     for notice in session.notices() {
         say(Weight::Notice, &notice);
     }
@@ -223,7 +223,7 @@ impl Service<'_> {
                     WakeReason::InTime => break,
                     // Everything that is probed now is new.
                     WakeReason::Read(read) => {
-                        if self.adopt(*read) {
+                        if self.replace_plan(*read) {
                             break;
                         }
                     }
@@ -233,14 +233,14 @@ impl Service<'_> {
     }
 
     /// Continues with what was reloaded, or with the previous configuration if that is invalid; reports which.
-    fn adopt(&mut self, read: Result<Prepared, Broken>) -> bool {
+    fn replace_plan(&mut self, read: Result<Prepared, Broken>) -> bool {
         let adopted = read.and_then(|prepared| {
             let untold = |why| Broken {
                 part: Part::Platform,
                 why,
             };
             let is_asked = self.arguments.plan.service.is_some();
-            self.session.adopt(prepared, is_asked).map_err(untold)
+            self.session.replace_plan(prepared, is_asked).map_err(untold)
         });
         supervisor::is_ready("the reload is finished");
         let next = self
@@ -250,7 +250,7 @@ impl Service<'_> {
             Ok(less) => {
                 self.serve_state.reloaded(Part::Files, true);
                 self.serve_state.reloaded(Part::Platform, true);
-                say_notices(&self.session);
+                print_notices(&self.session);
                 for less in less {
                     say(Weight::Warning, &self.session.text(less));
                 }
@@ -372,9 +372,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_ahead_may_be_that_of_a_machine_that_was_paused() {
-        let said = |seconds| leap(SignedDuration::from_secs(seconds));
-        assert_eq!((said(0), said(2), said(-2)), (None, None, None));
-        let (ahead, back) = (said(30).unwrap(), said(-30).unwrap());
+        let warning = |seconds| leap(SignedDuration::from_secs(seconds));
+        assert_eq!((warning(0), warning(2), warning(-2)), (None, None, None));
+        let (ahead, back) = (warning(30).unwrap(), warning(-30).unwrap());
         assert!(ahead.contains("30 s ahead: unless the machine was paused"), "{ahead}");
         assert!(back.contains("30 s back: times") && !back.contains("paused"), "{back}");
     }

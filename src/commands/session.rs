@@ -25,7 +25,7 @@ use super::{
     terminal,
 };
 use crate::{
-    assemble::{RunCourse, assemble},
+    assemble::{RunTiming, assemble},
     azure::{Cloud, PLATFORM_DNS, resources::KnownResources},
     catalog::Catalog,
     cli::{PlanArgs, ProbeArgs},
@@ -117,10 +117,10 @@ impl<'a> Session<'a> {
             let (plan, probe, until) = (plan.clone(), probe.clone(), stop.until(end));
             move || prepare(&plan, &probe, in_colour, &until)
         };
-        let prepared = match stop.apart(Some(end), prepare) {
+        let prepared = match stop.run_detached(Some(end), prepare) {
             Ok(prepared) => prepared?,
             Err(Stopped::Interrupted) => return Err(Unopened::Interrupted),
-            Err(Stopped::Late(file)) => return Err(late(file.as_deref(), probe.deadline).into()),
+            Err(Stopped::Late(file)) => return Err(deadline_error(file.as_deref(), probe.deadline).into()),
         };
         Ok(Self::of(stop, prepared, plan, probe, sockets))
     }
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
             known,
             selection,
             own_names,
-            said: _,
+            fetch_notices: _,
         } = planned;
         let own = Own {
             plan: &made,
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// Something that was known is no longer provided: the plan stays as it is.
-    pub(super) fn adopt(&mut self, prepared: Prepared, is_asked: bool) -> Result<Vec<String>, String> {
+    pub(super) fn replace_plan(&mut self, prepared: Prepared, is_asked: bool) -> Result<Vec<String>, String> {
         let Prepared {
             planned,
             roots,
@@ -333,7 +333,7 @@ impl<'a> Session<'a> {
 
     /// Probes some endpoints again, by their indices in the plan, with as many connections as needed, in the time left
     /// since `began`. The new results replace those in `run`.
-    pub(super) fn look_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
+    pub(super) fn probe_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
             endpoints: indices
@@ -352,7 +352,7 @@ impl<'a> Session<'a> {
     }
 
     /// Narrows the session to one endpoint.
-    pub(super) fn narrow(&mut self, endpoint: PlannedEndpoint) {
+    pub(super) fn restrict_to(&mut self, endpoint: PlannedEndpoint) {
         self.plan = Arc::new(Plan {
             cloud: self.plan.cloud,
             endpoints: vec![endpoint],
@@ -363,7 +363,7 @@ impl<'a> Session<'a> {
 
     /// Traces the path to every address that a run tried for the first endpoint of the plan, blocked or not, in the
     /// time left.
-    pub(super) fn follow(&self, run: &mut Run) {
+    pub(super) fn trace_paths(&self, run: &mut Run) {
         let calls = traceroute::targets::every(run);
         let left = self.limits_from(self.stop.began()).deadline;
         if !calls.is_empty() && !run.interrupted && left >= MIN_TIME {
@@ -385,7 +385,7 @@ impl<'a> Session<'a> {
     /// Judges the results.
     pub(super) fn report(&self, run: &Run, started_at: Timestamp) -> Report {
         let diagnosis = self.diagnosis(run, started_at);
-        self.report_of(RunCourse::of(run, started_at), &run.traces, diagnosis)
+        self.report_of(RunTiming::of(run, started_at), &run.traces, diagnosis)
     }
 
     /// The same, after tracing the path to what is blocked, if that is allowed and there is time for it and for judging
@@ -471,15 +471,15 @@ impl<'a> Session<'a> {
 
     /// The report of a run that is not repeated.
     fn final_report(&self, run: Run, diagnosis: Diagnosis, started_at: Timestamp) -> Report {
-        let course = RunCourse::of(&run, started_at);
+        let timing = RunTiming::of(&run, started_at);
         let Run { traces, names, .. } = run;
         drop(names);
-        self.report_of(course, traces, diagnosis)
+        self.report_of(timing, traces, diagnosis)
     }
 
     fn report_of(
         &self,
-        course: RunCourse,
+        timing: RunTiming,
         traces: impl IntoIterator<Item = impl Borrow<Option<Trace>>>,
         diagnosis: Diagnosis,
     ) -> Report {
@@ -487,7 +487,7 @@ impl<'a> Session<'a> {
             &self.catalog,
             &self.vantage,
             &self.plan,
-            course,
+            timing,
             traces,
             diagnosis,
             self.selection.clone(),
@@ -568,7 +568,7 @@ pub(super) fn prepare(
     until: &Cutoff,
 ) -> Result<Prepared, CommandFailure> {
     let (roots, added) = roots(probe.dial.ca_file.as_deref(), plan.tier.unwrap_or_default())?;
-    let other = probe.elsewhere.as_deref().map(other_place).transpose()?;
+    let other = probe.elsewhere.as_deref().map(load_elsewhere).transpose()?;
     let planned = planning::plan(plan, added, colour, until)?;
     let beside = |(name, report)| ReportElsewhere::of(name, report, planned.plan.cloud);
     let elsewhere = other.map(beside).transpose();
@@ -581,7 +581,7 @@ pub(super) fn prepare(
 }
 
 /// The report of another place, labelled with the name of its file.
-fn other_place(path: &Path) -> Result<(String, Report), CommandFailure> {
+fn load_elsewhere(path: &Path) -> Result<(String, Report), CommandFailure> {
     let report = read::load(path).map_err(|error| CommandFailure::usage(format!("--elsewhere: {error}")))?;
     let name = path
         .file_name()
@@ -590,12 +590,12 @@ fn other_place(path: &Path) -> Result<(String, Report), CommandFailure> {
 }
 
 /// The deadline passed before there was a first plan.
-pub(super) fn late(file: Option<&Path>, deadline: Duration) -> CommandFailure {
-    late_so(file, deadline, ", so nothing was probed")
+pub(super) fn deadline_error(file: Option<&Path>, deadline: Duration) -> CommandFailure {
+    deadline_error_because(file, deadline, ", so nothing was probed")
 }
 
 /// The deadline passed before there was a plan; `so` names the consequence.
-pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> CommandFailure {
+pub(super) fn deadline_error_because(file: Option<&Path>, deadline: Duration, so: &str) -> CommandFailure {
     let deadline = words::duration(deadline);
     match file {
         Some(file) => CommandFailure::usage(format!(
@@ -610,8 +610,8 @@ pub(super) fn late_so(file: Option<&Path>, deadline: Duration, so: &str) -> Comm
 
 /// The report of a run that a signal ended before there was a plan: it contains the place, as far as flags give it, and
 /// nothing else. `is_redacted` hides the user's own names, as in any other report.
-pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started_at: Timestamp) -> Report {
-    let vantage = Vantage::without_metadata(&planning::claims(plan));
+pub(super) fn report_without_plan(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started_at: Timestamp) -> Report {
+    let vantage = Vantage::without_metadata(&planning::overrides(plan));
     let empty = Plan {
         cloud: vantage.cloud,
         endpoints: Vec::new(),
@@ -642,7 +642,7 @@ pub(super) fn unplanned(stop: &Stop, plan: &PlanArgs, is_redacted: bool, started
         &Catalog::of(plan.tier.unwrap_or_default()),
         &vantage,
         &empty,
-        RunCourse::of(&run, started_at),
+        RunTiming::of(&run, started_at),
         &run.traces,
         diagnosis,
         planning::selected(plan),

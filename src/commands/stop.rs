@@ -1,7 +1,7 @@
 //! What ends a run early: its deadline, Ctrl-C, SIGTERM, a lost terminal.
 //!
 //! The thread on which a command begins watches for these, and never makes a system call that could block. Whatever
-//! reads files, queries the platform or writes to a reader that may block runs on a separate thread ([`Stop::apart`]),
+//! reads files, queries the platform or writes to a reader that may block runs on a separate thread ([`Stop::run_detached`]),
 //! and probes have their own threads. So a signal is handled at any time, and nothing delays the deadline.
 
 mod signals;
@@ -90,14 +90,14 @@ impl Stop {
             .enable_all()
             .build()
             .map_err(cannot_start)?;
-        let (heard, interrupted) = watch::channel(false);
+        let (signalled, interrupted) = watch::channel(false);
         let (hang_ups, hung_up) = watch::channel(0);
         let listeners = {
             let _inside = runtime.enter();
             Listeners::new(meaning).map_err(cannot_start)?
         };
         release();
-        runtime.spawn(listeners.listen(heard, hang_ups));
+        runtime.spawn(listeners.listen(signalled, hang_ups));
         Ok(Self {
             began,
             runtime,
@@ -155,7 +155,7 @@ impl Stop {
     /// the process. If the system cannot start a thread, it runs on this one.
     ///
     /// A signal that arrived earlier is no reason to stop: this may be how the report is saved.
-    pub(super) fn apart<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
+    pub(super) fn run_detached<T, W>(&self, end: Option<Instant>, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
@@ -163,9 +163,9 @@ impl Stop {
         self.within(GRACE, end, work)
     }
 
-    /// Runs what saves the report, like [`Self::apart`], but with more time: a signal that arrives meanwhile must not
+    /// Runs what saves the report, like [`Self::run_detached`], but with more time: a signal that arrives meanwhile must not
     /// lose the report. Files take a moment, and pipes as long as [`WriteTimeouts::files`] allows.
-    pub(super) fn saved<T, W>(&self, work: W) -> Result<T, Stopped>
+    pub(super) fn run_detached_to_end<T, W>(&self, work: W) -> Result<T, Stopped>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
@@ -228,15 +228,15 @@ mod tests {
     fn what_is_done_apart_is_waited_for_until_the_deadline() {
         let stop = Stop::begin().unwrap();
         let caller = thread::current().id();
-        let beside = stop.apart(None, || thread::current().id()).unwrap();
+        let beside = stop.run_detached(None, || thread::current().id()).unwrap();
         assert_ne!(beside, caller);
         let (keep, nothing_comes) = mpsc::channel::<()>();
         let soon = Instant::now() + Duration::from_millis(20);
-        let late = stop.apart(Some(soon), move || nothing_comes.recv().is_ok());
-        assert_eq!(late, Err(Stopped::Late(None)));
+        let deadline_error = stop.run_detached(Some(soon), move || nothing_comes.recv().is_ok());
+        assert_eq!(deadline_error, Err(Stopped::Late(None)));
         drop(keep);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            stop.apart(None, || -> u8 { std::panic::resume_unwind(Box::new("on purpose")) })
+            stop.run_detached(None, || -> u8 { std::panic::resume_unwind(Box::new("on purpose")) })
         }));
         assert!(panicked.is_err());
     }

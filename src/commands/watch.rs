@@ -12,7 +12,7 @@ use super::{
     CommandFailure, print_within,
     rounds::{Round, Rounds, next_start},
     run::write_files,
-    session::{Session, Unopened, unplanned},
+    session::{Session, Unopened, report_without_plan},
     stop::{Stop, WriteTimeouts},
     terminal::{colour, columns},
 };
@@ -46,7 +46,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
     let started_at = Timestamp::now();
     let stop = Stop::begin()?;
     let baseline = arguments.schedule.baseline.clone();
-    let opened = stop.apart(None, move || {
+    let opened = stop.run_detached(None, move || {
         let baseline = baseline.as_deref().map(read).transpose()?;
         // A report that cannot be written should not cost an hour of watching first.
         Ok((baseline, outputs.open().map_err(CommandFailure::agent)?))
@@ -59,7 +59,7 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
         Ok(session) => session,
         Err(Unopened::Failed(failure)) => return Err(failure),
         Err(Unopened::Interrupted) => {
-            let report = unplanned(&stop, &arguments.plan, arguments.probe.redact, started_at);
+            let report = report_without_plan(&stop, &arguments.plan, arguments.probe.redact, started_at);
             return Closing::new(None, Some(report), WatchEnd::Interrupted, arguments).publish(&stop, sinks);
         }
     };
@@ -179,14 +179,14 @@ impl Watcher<'_> {
         }
         let news = self.news(&round);
         self.last = Some(round.report);
-        let told = self
+        let reported = self
             .line
-            .suspended(|| self.stop.apart(None, move || print_within(&news, None)));
-        let Ok(is_read) = told else {
+            .suspended(|| self.stop.run_detached(None, move || print_within(&news, None)));
+        let Ok(is_read) = reported else {
             return Ok(Some(WatchEnd::Interrupted));
         };
         let is_read = is_read?;
-        self.line.say(|| {
+        self.line.set(|| {
             let status = self.rounds.watch().map(|watch| text::status(watch, Timestamp::now()));
             status.unwrap_or_default()
         });
@@ -251,17 +251,17 @@ impl Closing {
     fn publish(self, stop: &Stop, sinks: Sinks) -> Result<u8, CommandFailure> {
         let deadline = self.arguments.probe.deadline;
         let write_timeouts = stop.write_timeouts(deadline);
-        let saved = stop.saved(move || {
+        let run_detached_to_end = stop.run_detached_to_end(move || {
             let mut closing = self;
             let fault = closing.save(sinks, write_timeouts);
             (closing, fault)
         });
-        let Ok((closing, fault)) = saved else {
+        let Ok((closing, fault)) = run_detached_to_end else {
             return Ok(ExitStatus::INTERRUPTED);
         };
         let write_timeouts = stop.write_timeouts(deadline);
-        let said = stop.apart(None, move || closing.say(fault, write_timeouts));
-        said.unwrap_or(Ok(ExitStatus::INTERRUPTED))
+        let printed = stop.run_detached(None, move || closing.print(fault, write_timeouts));
+        printed.unwrap_or(Ok(ExitStatus::INTERRUPTED))
     }
 
     /// Writes the last report to every requested file; returns the first failure.
@@ -276,7 +276,7 @@ impl Closing {
         )
     }
 
-    fn say(self, fault: Option<String>, write_timeouts: WriteTimeouts) -> Result<u8, CommandFailure> {
+    fn print(self, fault: Option<String>, write_timeouts: WriteTimeouts) -> Result<u8, CommandFailure> {
         let verdict = self.last.as_ref().map(|report| verdict(report, &self.arguments));
         let status = match fault {
             Some(fault) => ExitStatus::new(ExitStatus::FAILED, fault),

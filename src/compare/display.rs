@@ -44,7 +44,7 @@ pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, Str
     }
     parts.push((sum(DifferenceKind::Everywhere), "everywhere".into()));
     parts.retain(|(endpoints, _)| *endpoints > 0);
-    let told = parts
+    let described = parts
         .iter()
         .enumerate()
         .map(|(at, (endpoints, place))| match (at, endpoints) {
@@ -52,8 +52,8 @@ pub(super) fn headline(comparison: &Comparison) -> (PlaceTone, &'static str, Str
             (0, n) => format!("{n} endpoints are blocked {place}"),
             (_, n) => format!("{n} {place}"),
         });
-    let told: Vec<String> = told.collect();
-    let mut sentence = list(&told.iter().map(String::as_str).collect::<Vec<_>>(), 6);
+    let described: Vec<String> = described.collect();
+    let mut sentence = list(&described.iter().map(String::as_str).collect::<Vec<_>>(), 6);
     let differing = words::count(sum(DifferenceKind::Differs), "endpoint");
     match (sum(DifferenceKind::Differs), sentence.is_empty()) {
         (0, _) => {}

@@ -37,11 +37,11 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
     let column = labels.iter().map(|label| columns(label)).max().unwrap_or(0) + 2;
     for ((place, name), label) in comparison.vantages.iter().zip(&names).zip(&labels) {
         let start = StyledLine::default().styled(style::HEADING, label);
-        let mut said = display::place(place);
+        let mut line = display::place(place);
         if label != name {
-            said = format!("{name}: {said}");
+            line = format!("{name}: {line}");
         }
-        page.paragraph(start.to(column), style::NORMAL, &said);
+        page.paragraph(start.to(column), style::NORMAL, &line);
     }
     for notice in &comparison.notices {
         let start = StyledLine::default().styled(style::DOUBTFUL, "note").to(column.max(6));

@@ -55,12 +55,12 @@ fn issue(issue: &Value) -> Option<String> {
         None => Vec::new(),
     });
     let named: Vec<String> = pairs.filter_map(|value| value.as_str().map(str::to_string)).collect();
-    let said = if named.is_empty() {
+    let text = if named.is_empty() {
         kind.to_owned()
     } else {
         format!("{kind} ({})", named.join(", "))
     };
-    Some(one_line(&said, MAX_CHARACTERS))
+    Some(one_line(&text, MAX_CHARACTERS))
 }
 
 #[cfg(test)]
@@ -94,10 +94,10 @@ mod tests {
             { "type": long, "context": [ { "key": "RuleName", "value": long } ] } ] } ] });
         let answer = read(&answer.to_string(), "TCP", Timestamp::UNIX_EPOCH).unwrap();
         let hop = &answer.hops[0];
-        for said in [&answer.status, &hop.kind, hop.address.as_ref().unwrap(), &hop.issues[0]] {
+        for text in [&answer.status, &hop.kind, hop.address.as_ref().unwrap(), &hop.issues[0]] {
             assert!(
-                !said.contains(crate::text::is_harmful) && said.len() < 8 * MAX_CHARACTERS,
-                "{said}"
+                !text.contains(crate::text::is_harmful) && text.len() < 8 * MAX_CHARACTERS,
+                "{text}"
             );
         }
     }

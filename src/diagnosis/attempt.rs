@@ -8,7 +8,7 @@ use crate::{
     model::{Cause, Protocol, Stage, Transport},
     net::{dns::DnsEnd, tcp::TcpEnd, udp::UdpEnd},
     plan::PlannedEndpoint,
-    probe::trace::{Attempt, NotDialled},
+    probe::trace::{Attempt, NotTriedReason},
     text::words,
 };
 
@@ -18,12 +18,12 @@ pub fn judge(endpoint: &PlannedEndpoint, attempt: &Attempt, context: &Context) -
         control: attempt.segment.is_some(),
         ..Outcome::new(attempt.address)
     };
-    match attempt.not_dialled {
-        Some(NotDialled::Sinkhole) => {
+    match attempt.not_tried {
+        Some(NotTriedReason::Sinkhole) => {
             let seen = "not a possible address of the service, so no connection was tried";
             return outcome.conclude(AttemptVerdict::Failed(Cause::DnsSinkhole), Stage::Dns, seen);
         }
-        Some(NotDialled::NoSocket) => {
+        Some(NotTriedReason::NoSocket) => {
             let seen = "the run ended before a socket was available";
             return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, seen);
         }

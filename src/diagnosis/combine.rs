@@ -9,7 +9,7 @@ use std::{
 use super::outcome::{AttemptVerdict, Judgement, Outcome};
 use crate::{
     model::{Cause, FailureMode, FlowCounts, Need, Protocol, Stage, Verdict},
-    plan::{DialTarget, PlannedEndpoint},
+    plan::{PlannedEndpoint, ProbeTarget},
     probe::{flows::SMALL_SEGMENT, trace::Attempt},
     text::words,
 };
@@ -210,7 +210,7 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
 }
 
 fn verdict(endpoint: &PlannedEndpoint, places: &[AddressGroup]) -> Verdict {
-    let one_is_enough = matches!(endpoint.destination, DialTarget::Addresses { any: true, .. });
+    let one_is_enough = matches!(endpoint.destination, ProbeTarget::Addresses { any: true, .. });
     let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
     let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));
     let proved = count(|standing| matches!(standing, AttemptVerdict::Proved));

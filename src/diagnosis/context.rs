@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     net::dns::DnsEnd,
-    plan::{DialTarget, Plan, PlannedEndpoint},
+    plan::{Plan, PlannedEndpoint, ProbeTarget},
     probe::{
         Run,
         clock::{self, Measured},
@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
         let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (endpoint, trace) in plan.endpoints.iter().zip(&run.traces) {
             // A server whose test was skipped has no row that reports it as down.
-            if let DialTarget::NameServer(server) = endpoint.destination
+            if let ProbeTarget::NameServer(server) = endpoint.destination
                 && endpoint.untested.is_none()
             {
                 planned.insert(server);

@@ -59,17 +59,22 @@ pub(super) fn judge(host: &str, trace: &NameTrace, context: &Context) -> LookupO
     }
     let failure = failure(host, decision).map(|(cause, detail)| own_stub(decision, cause, detail));
     let others = trace.replies().filter(|reply| reply.v4.server != decision.v4.server);
-    let said = |reply: &ServerReply| format!("{} {}", reply.v4.server.ip(), describe(reply));
+    let description = |reply: &ServerReply| format!("{} {}", reply.v4.server.ip(), describe(reply));
     let mut differing = Vec::new();
     for reply in others {
         if failure.is_some() {
-            evidence.push(said(reply));
+            evidence.push(description(reply));
         } else if differs(decision, reply, context) {
-            differing.push(said(reply));
+            differing.push(description(reply));
         }
     }
-    let doubt =
-        (!differing.is_empty()).then(|| format!("name servers differ: {}; {}", said(decision), differing.join("; ")));
+    let doubt = (!differing.is_empty()).then(|| {
+        format!(
+            "name servers differ: {}; {}",
+            description(decision),
+            differing.join("; ")
+        )
+    });
     if trace.again {
         evidence.push(if failure.is_some() {
             "queried once more, because other names in its zone resolve: same result".into()
@@ -154,7 +159,7 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
         "REFUSED" => Cause::DnsRefused,
         _ => Cause::DnsServfail,
     };
-    let said = match cause {
+    let description = match cause {
         Cause::DnsNoAddress => format!("according to {server}, {host} exists but has no address"),
         Cause::DnsNxdomain => format!("{server} answers that {host} does not exist (NXDOMAIN)"),
         _ => format!("{server} answers {} for {host}", answer.rcode),
@@ -178,7 +183,7 @@ fn failure(host: &str, reply: &ServerReply) -> Option<(Cause, String)> {
             _ => String::new(),
         },
     };
-    Some((cause, format!("{said}{by}")))
+    Some((cause, format!("{description}{by}")))
 }
 
 /// Why a query was not answered at all.

@@ -13,7 +13,7 @@ use crate::{
 /// What is said before TLS (TDS PRELOGIN, the first AMQP header).
 pub(super) fn before_tls(hello: &Hello) -> Judged {
     match &hello.greeting.end {
-        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
         end => {
             let (cause, seen) = ended(end, hello);
             Judged::new(AttemptVerdict::Failed(cause), seen)
@@ -24,7 +24,7 @@ pub(super) fn before_tls(hello: &Hello) -> Judged {
 /// After a verified handshake the service is verified: every reply confirms it, and a cut makes it degraded.
 pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
-        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
         ExchangeEnd::Foreign { why } => {
             Judged::new(AttemptVerdict::Proved, format!("verified certificate, then {why}"))
         }
@@ -46,7 +46,7 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
 pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &Hello) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(ProtocolReply::Http(reply)) => http::judge(endpoint, reply),
-        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, said(reply)),
+        ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
         // Whatever answers on port 80 was reached; it just is not the file that was requested.
         ExchangeEnd::Foreign { why } if endpoint.protocol == Protocol::Http => {
             Judged::new(AttemptVerdict::Unproven(Some(Cause::HelloUnexpected)), why.clone())
@@ -58,7 +58,7 @@ pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &Hello) -> Judged 
     }
 }
 
-fn said(reply: &ProtocolReply) -> String {
+fn describe_reply(reply: &ProtocolReply) -> String {
     match reply {
         ProtocolReply::Spoke { proof } | ProtocolReply::Upgrade { proof } => proof.clone(),
         ProtocolReply::Http(reply) => http::status_line(reply),
@@ -99,6 +99,6 @@ fn ended(end: &ExchangeEnd, hello: &Hello) -> (Cause, String) {
             (Cause::HelloUnexpected, format!("the reply cannot be read: {text}"))
         }
         ExchangeEnd::Failed { text, .. } => (Cause::HelloReset, format!("the connection failed: {text}")),
-        ExchangeEnd::Replied(reply) => (Cause::HelloUnexpected, said(reply)),
+        ExchangeEnd::Replied(reply) => (Cause::HelloUnexpected, describe_reply(reply)),
     }
 }

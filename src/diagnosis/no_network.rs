@@ -45,11 +45,11 @@ fn something_left(run: &Run) -> bool {
 
 fn attempt_left(attempt: &Attempt) -> bool {
     let connected = attempt.tcp.as_ref().is_some_and(|tcp| connection_left(&tcp.end));
-    let told = attempt.ntp.as_ref().is_some_and(|ntp| match &ntp.end {
+    let replied = attempt.ntp.as_ref().is_some_and(|ntp| match &ntp.end {
         UdpEnd::Failed(failure) => !failure.immediate,
         UdpEnd::Replied(_) | UdpEnd::Silent => true,
     });
-    (is_far(attempt.address) && (connected || told)) || attempt.dns.as_deref().is_some_and(exchange_left)
+    (is_far(attempt.address) && (connected || replied)) || attempt.dns.as_deref().is_some_and(exchange_left)
 }
 
 fn exchange_left(exchange: &DnsExchange) -> bool {

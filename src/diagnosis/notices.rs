@@ -57,13 +57,13 @@ fn clock(Measured { ahead, signed }: Measured) -> String {
 
 /// Services that work at addresses that are not in their tags: a device relays them, or the tags are out of date.
 fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements: &[Judgement]) -> Option<String> {
-    let told = plan
+    let described = plan
         .endpoints
         .iter()
         .zip(judgements)
         .zip(&predictions?.outside_their_tag);
     let mut remarks: BTreeMap<&str, &str> = BTreeMap::new();
-    for ((endpoint, judgement), remark) in told {
+    for ((endpoint, judgement), remark) in described {
         if let Some(remark) = remark.as_ref().filter(|_| judgement.verdict.is_proved()) {
             remarks.entry(&endpoint.host).or_insert(remark);
         }
@@ -189,9 +189,9 @@ mod tests {
                 duration: Duration::ZERO,
                 interrupted: false,
             };
-            let said = notices(&plan, &run, &[], None, None, jiff::Timestamp::UNIX_EPOCH);
+            let texts = notices(&plan, &run, &[], None, None, jiff::Timestamp::UNIX_EPOCH);
             assert_eq!(
-                said.iter().filter(|notice| *notice == KERNEL_WITHOUT_HOPS).count(),
+                texts.iter().filter(|notice| *notice == KERNEL_WITHOUT_HOPS).count(),
                 usize::from(untold)
             );
         }

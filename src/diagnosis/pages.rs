@@ -46,8 +46,8 @@ impl PageFingerprint {
         if is_object || reply.body.contains(&0) || is_of_a_content_network(reply, &body) {
             return None;
         }
-        let told = title(&body).unwrap_or_else(|| without_tags(&body));
-        let mut text = told.to_ascii_lowercase();
+        let visible = title(&body).unwrap_or_else(|| without_tags(&body));
+        let mut text = visible.to_ascii_lowercase();
         for own in [endpoint.path.as_deref(), Some(&endpoint.host)].into_iter().flatten() {
             text = text.replace(&own.to_ascii_lowercase(), "");
         }
@@ -58,7 +58,7 @@ impl PageFingerprint {
         text.chars().any(char::is_alphabetic).then(|| Self {
             status: reply.status,
             text,
-            quote: one_line(told.trim(), 60),
+            quote: one_line(visible.trim(), 60),
         })
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn same_pages(pages: &[AnsweringPage]) -> Vec<Vec<&AnsweringPage>> {
 pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut [Judgement]) {
     let rows = plan.endpoints.iter().zip(traces).zip(&*judgements);
     let pages = pages(rows.map(|((endpoint, trace), judgement)| (endpoint, trace.as_ref(), judgement)));
-    let alike: BTreeSet<usize> = same_pages(&pages)
+    let similar: BTreeSet<usize> = same_pages(&pages)
         .into_iter()
         .flatten()
         .map(|page| page.index)
@@ -154,7 +154,7 @@ pub(super) fn reconsider(plan: &Plan, traces: &[Option<Trace>], judgements: &mut
             other.in_place_of_an_object && !other.counts && other.port == page.port && is_good(other.fingerprint.status)
         });
         let seen = match replaced {
-            _ if alike.contains(&page.index) => "hosts of other owners answer with the same page",
+            _ if similar.contains(&page.index) => "hosts of other owners answer with the same page",
             Some(_) if is_good(page.fingerprint.status) => {
                 "others on this port got a page instead of the requested file, so a page proves nothing here"
             }
@@ -181,9 +181,11 @@ fn kind(endpoint: &PlannedEndpoint) -> Option<crate::hello::http::ObjectKind> {
 /// The response that decided, or else the first.
 fn reply<'a>(trace: &'a Trace, judgement: &Judgement) -> Option<&'a HttpReply> {
     let decisive = judgement.decisive.and_then(|index| trace.attempts.get(index));
-    let said = |attempt: &'a Attempt| match &attempt.hello.as_ref()?.greeting.end {
+    let page_of = |attempt: &'a Attempt| match &attempt.hello.as_ref()?.greeting.end {
         ExchangeEnd::Replied(ProtocolReply::Http(reply)) => Some(reply),
         _ => None,
     };
-    decisive.and_then(said).or_else(|| trace.attempts.iter().find_map(said))
+    decisive
+        .and_then(page_of)
+        .or_else(|| trace.attempts.iter().find_map(page_of))
 }

@@ -7,7 +7,7 @@
 
 use super::{
     grounds::{EvidenceWeight, Grounds},
-    refutation::{answers, is_silent, was_not_dialled},
+    refutation::{answers, is_silent, was_not_tried},
     rule::Explanation,
     view::ProbedEndpoint,
 };
@@ -26,7 +26,7 @@ pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<Stri
     if row.endpoint.direction != Direction::Outbound {
         return Some(words.clone());
     }
-    if was_not_dialled(row) {
+    if was_not_tried(row) {
         return None;
     }
     let is_proved = row.judgement.verdict.is_proved();
@@ -46,19 +46,19 @@ pub(super) fn compare(row: &ProbedEndpoint<'_>, is_refuted: bool) -> Option<Stri
 
 /// Lets the rules decide what is at fault for these rows. Predictions that a row refutes do not count.
 pub(super) fn refine(rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
-    let dialled: Vec<&Prediction> = rows
+    let tried: Vec<&Prediction> = rows
         .iter()
-        .filter(|row| !was_not_dialled(row))
+        .filter(|row| !was_not_tried(row))
         .filter_map(|row| Some((row, row.prediction?)))
         .filter(|(row, prediction)| is_silent(row) || prediction.verdict != Expected::Deny)
         .map(|(_, prediction)| prediction)
         .collect();
-    let Some(first) = dialled.first().copied() else {
+    let Some(first) = tried.first().copied() else {
         return;
     };
-    let all = |holds: &dyn Fn(&Prediction) -> bool| dialled.iter().all(|prediction| holds(prediction));
+    let all = |holds: &dyn Fn(&Prediction) -> bool| tried.iter().all(|prediction| holds(prediction));
     let mut sentences: Vec<String> = Vec::new();
-    for prediction in &dialled {
+    for prediction in &tried {
         if !sentences.contains(&prediction.words) {
             sentences.push(prediction.words.clone());
         }
@@ -67,7 +67,7 @@ pub(super) fn refine(rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation)
     sentences.truncate(2);
     let so_far = std::mem::take(&mut explanation.grounds);
     if all(&|prediction| prediction.verdict == Expected::Deny) {
-        explanation.suspects = suspects_of(&dialled);
+        explanation.suspects = suspects_of(&tried);
         explanation.grounds = Grounds::default()
             .all(EvidenceWeight::Supports(Basis::Proof), sentences)
             .and(so_far.closed());
@@ -93,9 +93,9 @@ fn denying_rule(prediction: &Prediction) -> Option<&RuleMatch> {
 }
 
 /// The suspects if every endpoint of a finding is predicted to be dropped.
-fn suspects_of(dialled: &[&Prediction]) -> Vec<Suspect> {
+fn suspects_of(tried: &[&Prediction]) -> Vec<Suspect> {
     let mut suspects = Vec::new();
-    for prediction in dialled {
+    for prediction in tried {
         let suspect = match denying_rule(prediction) {
             Some(rule) if rule.place == NsgAttachment::Nic => Suspect::VmNicNsg,
             Some(_) => Suspect::Nsg,

@@ -52,7 +52,7 @@ pub(super) fn is_silent(row: &ProbedEndpoint<'_>) -> bool {
 }
 
 /// Whether nothing was sent to the endpoint itself.
-pub(super) fn was_not_dialled(row: &ProbedEndpoint<'_>) -> bool {
+pub(super) fn was_not_tried(row: &ProbedEndpoint<'_>) -> bool {
     let of_the_name = row.judgement.stage == Some(Stage::Dns);
     row.judgement.verdict == Verdict::NotTested
         || (of_the_name && row.judgement.outcomes.iter().all(|outcome| outcome.tcp.is_none()))
@@ -60,7 +60,7 @@ pub(super) fn was_not_dialled(row: &ProbedEndpoint<'_>) -> bool {
 
 /// Whether something at the endpoint answered, in any way: Azure's rules drop silently.
 pub(super) fn answers(row: &ProbedEndpoint<'_>) -> bool {
-    if was_not_dialled(row) {
+    if was_not_tried(row) {
         return false;
     }
     row.judgement.verdict.is_proved()

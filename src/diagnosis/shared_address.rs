@@ -11,7 +11,7 @@ use crate::{
     address,
     diagnosis::outcome::Judgement,
     model::{Cause, Protocol, Stage, Verdict},
-    plan::{DialTarget, Plan, PlannedEndpoint},
+    plan::{Plan, PlannedEndpoint, ProbeTarget},
     text::words,
 };
 
@@ -66,7 +66,7 @@ fn only_address(endpoint: &PlannedEndpoint, judgement: &Judgement) -> Option<IpA
     let mut addresses = judgement.outcomes.iter().map(|outcome| outcome.address.ip());
     let address = addresses.next()?;
     let counts = addresses.all(|other| other == address)
-        && endpoint.destination == DialTarget::Name
+        && endpoint.destination == ProbeTarget::Name
         && judgement.verdict != Verdict::NotTested
         && !address::is_private(address)
         && !address::is_sinkhole(address);

@@ -112,8 +112,8 @@ mod tests {
                 sender: None,
                 own: true,
             };
-            let said = icmp(&error, Duration::from_secs(3));
-            assert!(said.contains(asked), "{said}");
+            let description = icmp(&error, Duration::from_secs(3));
+            assert!(description.contains(asked), "{description}");
         }
     }
 }

@@ -426,11 +426,11 @@ mod tests {
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
             assert_eq!(reading.nat.is_some(), is_behind_a_nat, "{seen}");
-            let said = reading.says().sentences().join(" ");
+            let text = reading.grounds().sentences().join(" ");
             assert_eq!(
-                said.contains("a NAT hides which device answers"),
+                text.contains("a NAT hides which device answers"),
                 is_behind_a_nat,
-                "{said}"
+                "{text}"
             );
             assert_eq!(reading.path().is_some(), !hops.is_empty(), "{seen}");
         }
@@ -454,15 +454,15 @@ mod tests {
             assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
         }
         let proxied = traced("20.1.2.3", "++++++++");
-        let said = |lead| {
+        let text = |lead| {
             TracerouteReading::of(&proxied, &endpoint, lead)
-                .says()
+                .grounds()
                 .sentences()
                 .join(" ")
         };
-        assert!(said(AzureRoute::Hops).contains("on this machine or at the first hop answers"));
-        assert!(said(AzureRoute::Hops).contains("the given routes"));
-        assert!(said(AzureRoute::Unidentified).contains("no route to it was given"));
+        assert!(text(AzureRoute::Hops).contains("on this machine or at the first hop answers"));
+        assert!(text(AzureRoute::Hops).contains("the given routes"));
+        assert!(text(AzureRoute::Unidentified).contains("no route to it was given"));
         let traced = traced("20.1.2.3", "--------");
         assert!(TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops).is_refused_nearby());
         assert!(!TracerouteReading::of(&traced, &endpoint, AzureRoute::PastEveryHop).is_refused_nearby());
@@ -472,7 +472,7 @@ mod tests {
     fn what_does_not_answer_says_nothing() {
         let (traced, endpoint) = (traced("20.1.2.3", "........"), endpoint());
         let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
-        assert!(reading.says().sentences().is_empty());
+        assert!(reading.grounds().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         evidence::add_suspects(&reading, &OWN, &mut suspects);
@@ -530,7 +530,7 @@ mod tests {
 
     /// Data without a reply: `x` where a hop reports that its TTL expired.
     fn words(traced: &mut Traceroute, seen: &str) {
-        let said = |seen: char| {
+        let text = |seen: char| {
             let greeting = Greeting {
                 end: ExchangeEnd::TimedOut,
                 received: Vec::new(),
@@ -549,7 +549,7 @@ mod tests {
                 ..Attempt::new(traced.address)
             })
         };
-        traced.words = seen.chars().map(said).collect();
+        traced.words = seen.chars().map(text).collect();
     }
 
     #[test]
@@ -579,9 +579,9 @@ mod tests {
         words(&mut traced, "xx......");
         let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(
-            reading.says().sentences().is_empty(),
+            reading.grounds().sentences().is_empty(),
             "{:?}",
-            reading.says().sentences()
+            reading.grounds().sentences()
         );
     }
 

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_no_report_says_what_it_is() {
-        for (text, said) in [
+        for (text, message) in [
             ("", "this is not JSON: "),
             ("<html>", "this is not JSON: "),
             ("[]", "this is JSON, but not an apim-probe report"),
@@ -106,7 +106,7 @@ mod tests {
             ),
         ] {
             let error = report(text).unwrap_err().to_string();
-            assert!(error.starts_with(said), "{text}: {error}");
+            assert!(error.starts_with(message), "{text}: {error}");
         }
     }
 

@@ -85,15 +85,15 @@ fn headline(page: &mut TextPage, diff: &Diff) {
 
 /// Writes endpoints and their changes: next to each other if all of them fit, else below each other.
 fn rows(page: &mut TextPage, changes: &[&EndpointDifference]) {
-    let told: Vec<(&str, String)> = changes
+    let lines: Vec<(&str, String)> = changes
         .iter()
         .map(|change| (change.id.as_str(), what(change)))
         .collect();
-    let column = 4 + told.iter().map(|(id, _)| columns(&escape(id))).max().unwrap_or(0);
-    let fits = told
+    let column = 4 + lines.iter().map(|(id, _)| columns(&escape(id))).max().unwrap_or(0);
+    let fits = lines
         .iter()
         .all(|(_, what)| column + columns(&escape(what)) <= page.width);
-    for (id, what) in told {
+    for (id, what) in lines {
         let line = StyledLine::at(2).text(&shorten(id, page.width - 2, page.ellipsis()));
         if fits {
             page.line(line.to(column).styled(style::DIM, &what));
@@ -105,14 +105,14 @@ fn rows(page: &mut TextPage, changes: &[&EndpointDifference]) {
 }
 
 fn what(change: &EndpointDifference) -> String {
-    let said = |state: &EndpointState| match state.cause {
+    let describe = |state: &EndpointState| match state.cause {
         Some(cause) => format!("{} ({cause})", state.verdict),
         None => state.verdict.to_string(),
     };
     match (&change.detail, &change.before, &change.after) {
         (Some(detail), ..) => detail.clone(),
-        (None, Some(before), Some(after)) => format!("{} -> {}", said(before), said(after)),
-        (None, Some(state), None) | (None, None, Some(state)) => said(state),
+        (None, Some(before), Some(after)) => format!("{} -> {}", describe(before), describe(after)),
+        (None, Some(state), None) | (None, None, Some(state)) => describe(state),
         (None, None, None) => String::new(),
     }
 }

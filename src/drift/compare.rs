@@ -93,12 +93,12 @@ fn see_host(row: &PageRow, host: &str, claims: &[Claim], seen: &mut [ClaimMatche
         if !fits(row.cloud, claim.row.cloud) || !fits_port(row, claim) {
             continue;
         }
-        let alike = match_hosts(host, theirs);
-        if alike == HostMatch::No && !claim.members.iter().any(|member| member == host) {
+        let similar = match_hosts(host, theirs);
+        if similar == HostMatch::No && !claim.members.iter().any(|member| member == host) {
             continue;
         }
         is_known = true;
-        seen.host |= alike != HostMatch::No;
+        seen.host |= similar != HostMatch::No;
         seen.port = true;
     }
     is_known

@@ -308,10 +308,10 @@ impl PageReader {
 
     fn finish_table(&mut self) -> Result<(), String> {
         let Some(table) = self.table.take() else { return Ok(()) };
-        let told = table::read(&table, self.tag.as_deref())?;
-        self.has_ports |= told.of_ports;
-        self.rows.extend(told.rows);
-        self.unread.extend(told.unread);
+        let reading = table::read(&table, self.tag.as_deref())?;
+        self.has_ports |= reading.of_ports;
+        self.rows.extend(reading.rows);
+        self.unread.extend(reading.unread);
         Ok(())
     }
 
@@ -327,15 +327,15 @@ impl PageReader {
             for doubt in &own.doubtful {
                 self.unread.push(format!("line {line}: {doubt}"));
             }
-            let said = match &self.lead {
+            let context = match &self.lead {
                 Some(lead) if !own.hosts().is_empty() => own.led_by(lead),
                 _ => own,
             };
-            let leads = sentence.trim_end().ends_with(':') && said.hosts().is_empty();
+            let leads = sentence.trim_end().ends_with(':') && context.hosts().is_empty();
             if leads {
-                self.lead = Some(said);
+                self.lead = Some(context);
             } else {
-                let (rows, doubt) = said.rows(self.tag.as_deref(), line);
+                let (rows, doubt) = context.rows(self.tag.as_deref(), line);
                 self.rows.extend(rows);
                 self.unread.extend(doubt.map(|doubt| format!("line {line}: {doubt}")));
             }

@@ -156,11 +156,11 @@ enum Expecting {
 
 /// Reads a sentence.
 pub(super) fn read(sentence: &str) -> SentenceFacts {
-    let mut said = SentenceFacts::default();
+    let mut facts = SentenceFacts::default();
     let plain = sentence.replace([CODE_BEGINS, CODE_ENDS], " ").to_lowercase();
-    said.cloud = cloud_in(&plain);
-    said.direction = direction_in(&plain);
-    said.transport = transport_in(&plain);
+    facts.cloud = cloud_in(&plain);
+    facts.direction = direction_in(&plain);
+    facts.transport = transport_in(&plain);
     let speaks_of_ports = plain
         .split(|c: char| !c.is_alphanumeric())
         .any(|it| it == "port" || it == "ports");
@@ -174,24 +174,24 @@ pub(super) fn read(sentence: &str) -> SentenceFacts {
             "port" | "ports" => expecting = Expecting::Ports,
             "tcp" | "udp" => expecting = expecting.max_with(Expecting::OnePort),
             "and" | "or" | "&" => {}
-            "to" | "through" | "-" | "–" if expecting == Expecting::Ports && !said.items.is_empty() => range = true,
+            "to" | "through" | "-" | "–" if expecting == Expecting::Ports && !facts.items.is_empty() => range = true,
             _ if let Some((first, last)) = number => {
                 let counts = expecting != Expecting::Nothing || in_code && speaks_of_ports;
                 if !counts {
                     if in_code || asks && first > 9 {
-                        said.doubtful.push(format!("{text} may be a port"));
+                        facts.doubtful.push(format!("{text} may be a port"));
                     }
                     continue;
                 }
-                let first = match said.items.last() {
+                let first = match facts.items.last() {
                     Some(SentenceItem::Port(before)) if range && *before < first => before + 1,
                     _ => first,
                 };
                 range = false;
                 if last - first.min(last) > MAX_PORT_RANGE {
-                    said.doubtful.push(format!("{text} is a wide range of ports"));
+                    facts.doubtful.push(format!("{text} is a wide range of ports"));
                 } else {
-                    said.items.extend((first..=last).map(SentenceItem::Port));
+                    facts.items.extend((first..=last).map(SentenceItem::Port));
                 }
                 if expecting == Expecting::OnePort {
                     expecting = Expecting::Nothing;
@@ -201,14 +201,14 @@ pub(super) fn read(sentence: &str) -> SentenceFacts {
                 expecting = Expecting::Nothing;
                 range = false;
                 match word(text, in_code) {
-                    Word::Host(host, port) => said.items.push(SentenceItem::Host(host, port)),
-                    Word::Link(link) => said.doubtful.push(format!("{link} may be an endpoint")),
+                    Word::Host(host, port) => facts.items.push(SentenceItem::Host(host, port)),
+                    Word::Link(link) => facts.doubtful.push(format!("{link} may be an endpoint")),
                     Word::Other => {}
                 }
             }
         }
     }
-    said
+    facts
 }
 
 impl Expecting {

@@ -84,9 +84,9 @@ pub(super) struct TableReading {
 pub(super) fn read(table: &PageTable, tag: Option<&str>) -> Result<TableReading, String> {
     let columns = columns(table)?;
     let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
-    let mut told = TableReading::default();
+    let mut reading = TableReading::default();
     if OF_PORTS.iter().all(|wanted| place(*wanted).is_some()) {
-        told.of_ports = true;
+        reading.of_ports = true;
         for (line, cells) in &table.rows {
             let cells = repaired(cells, place(Column::Destination));
             let cell = |wanted: Column| {
@@ -94,17 +94,17 @@ pub(super) fn read(table: &PageTable, tag: Option<&str>) -> Result<TableReading,
                     .and_then(|index| cells.get(index))
                     .map_or("", String::as_str)
             };
-            rule(*line, &cell, &mut told);
+            rule(*line, &cell, &mut reading);
         }
     } else if let (Some(environment), Some(endpoints)) = (place(Column::Environment), place(Column::Endpoints)) {
         for (line, cells) in &table.rows {
             let cell = |index: usize| cells.get(index).map_or("", String::as_str);
-            hosts(*line, cell(environment), cell(endpoints), tag, &mut told);
+            hosts(*line, cell(environment), cell(endpoints), tag, &mut reading);
         }
     } else {
         return Err(unknown(table, "has no column of required ports or endpoints"));
     }
-    Ok(told)
+    Ok(reading)
 }
 
 fn columns(table: &PageTable) -> Result<Vec<Column>, String> {
@@ -168,8 +168,8 @@ fn repaired(cells: &[String], destination: Option<usize>) -> Vec<String> {
 }
 
 /// One row of required ports.
-fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableReading) {
-    let mut wrong = |why: String| told.unread.push(format!("line {line}: {why}"));
+fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, reading: &mut TableReading) {
+    let mut wrong = |why: String| reading.unread.push(format!("line {line}: {why}"));
     let Some(direction) = prose::direction_in(cell(Column::Direction)) else {
         return wrong(format!("\"{}\" is not a direction", plain(cell(Column::Direction))));
     };
@@ -206,7 +206,7 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableRead
     for tag in &tags {
         for port in &ports {
             for transport in &transports {
-                told.rows.push(PageRow {
+                reading.rows.push(PageRow {
                     host: None,
                     port: *port,
                     transport: *transport,
@@ -219,10 +219,10 @@ fn rule<'a>(line: usize, cell: &impl Fn(Column) -> &'a str, told: &mut TableRead
         }
     }
     // Hosts in the purpose column are required as well.
-    let said = prose::read(cell(Column::Purpose));
-    for (host, own) in said.hosts() {
+    let facts = prose::read(cell(Column::Purpose));
+    for (host, own) in facts.hosts() {
         for port in &ports {
-            told.rows.push(PageRow {
+            reading.rows.push(PageRow {
                 host: Some(host.clone()),
                 port: own.or(*port),
                 transport: transports.first().copied().flatten().filter(|_| transports.len() == 1),
@@ -262,27 +262,27 @@ fn ports(cell: &str) -> Result<Vec<Option<u16>>, String> {
     if matches!(text.to_ascii_lowercase().as_str(), "*" | "any" | "all") {
         return Ok(vec![None]);
     }
-    let said = prose::read(&format!("ports {}", text.replace(['[', ']', '(', ')', '/', ';'], ",")));
+    let facts = prose::read(&format!("ports {}", text.replace(['[', ']', '(', ')', '/', ';'], ",")));
     let strange = text
         .split(|c: char| !c.is_alphabetic())
         .find(|word| !word.is_empty() && !["and", "or", "to", "optional"].contains(&word.to_lowercase().as_str()));
     match strange {
-        None if !said.ports().is_empty() && said.doubtful.is_empty() => {
-            Ok(said.ports().into_iter().map(Some).collect())
+        None if !facts.ports().is_empty() && facts.doubtful.is_empty() => {
+            Ok(facts.ports().into_iter().map(Some).collect())
         }
         _ => Err(format!("\"{text}\" is not a list of ports")),
     }
 }
 
 /// One row of the hosts in a cloud.
-fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, told: &mut TableReading) {
+fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, reading: &mut TableReading) {
     let cloud = prose::cloud_in(environment);
     let mut found = Vec::new();
     for text in plain(endpoints).split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')')) {
         match word(text.trim(), true) {
             Word::Host(host, port) => found.push((host, port)),
             Word::Link(_) | Word::Other if text.contains('.') => {
-                told.unread.push(format!("line {line}: \"{text}\" is not a host"));
+                reading.unread.push(format!("line {line}: \"{text}\" is not a host"));
             }
             Word::Link(_) | Word::Other => {}
         }
@@ -296,10 +296,10 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, tol
         } else {
             "no endpoint was found in this row".to_owned()
         };
-        told.unread.push(format!("line {line}: {why}"));
+        reading.unread.push(format!("line {line}: {why}"));
         return;
     }
-    told.rows.extend(found.into_iter().map(|(host, port)| PageRow {
+    reading.rows.extend(found.into_iter().map(|(host, port)| PageRow {
         host: Some(host),
         port,
         transport: None,

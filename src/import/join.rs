@@ -131,12 +131,12 @@ fn settle(dependencies: &mut [Dependency], targets: &[InstanceTarget]) -> Vec<St
         .iter_mut()
         .filter(|it| it.instance_decides && it.need == Need::Required)
     {
-        let mut said = targets
+        let mut stated = targets
             .iter()
             .filter(|target| target.dependency == Some(dependency.id.as_str()))
             .filter_map(|target| target.need)
             .peekable();
-        if said.peek().is_some() && said.all(|need| need > Need::Required) {
+        if stated.peek().is_some() && stated.all(|need| need > Need::Required) {
             dependency.need = Need::Feature;
             notices.push(format!(
                 "the instance marks {} as optional, so it counts as a feature",

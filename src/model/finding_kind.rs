@@ -8,7 +8,7 @@ macro_rules! finding_kinds {
         meaning: $meaning:literal,
         scope: $scope:literal,
         seen: $seen:literal,
-        alike: $alike:expr,
+        lookalikes: $lookalikes:expr,
         docs: $docs:expr,
     })*) => {
         /// What kind of root cause a finding names: the first half of its id.
@@ -29,7 +29,7 @@ macro_rules! finding_kinds {
                         meaning: $meaning,
                         scope: $scope,
                         seen: $seen,
-                        lookalikes: $alike,
+                        lookalikes: $lookalikes,
                         docs: $docs,
                     } },)*
                 }

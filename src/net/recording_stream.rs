@@ -32,8 +32,8 @@ impl Received {
 
     fn keep(&self, fresh: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT.saturating_sub(kept.len());
-        kept.extend(fresh.iter().take(room));
+        let remaining = KEPT.saturating_sub(kept.len());
+        kept.extend(fresh.iter().take(remaining));
     }
 }
 

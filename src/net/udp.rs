@@ -144,7 +144,7 @@ impl<P> PendingQuery<P> {
             }
             let until = next.unwrap_or(deadline).min(deadline);
             tokio::select! {
-                Some(heard) = ports.next() => match heard {
+                Some(received) = ports.next() => match received {
                     SocketWait::Reply(reply) => return UdpEnd::Replied(reply),
                     SocketWait::Ignored(why, port) => {
                         if self.ignored.len() < MAX_IGNORED {

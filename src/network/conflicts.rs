@@ -22,14 +22,14 @@ pub struct NewRule<'a> {
     /// The destination ports.
     pub ports: &'a [u16],
     /// The remote side, as in the rule: one service tag, `*`, or addresses.
-    pub far: &'a [String],
+    pub remote_names: &'a [String],
 }
 
 impl NetworkRules {
     /// The rule in the subnet's NSG that denies some of this traffic, the first if several do. A rule that allows it
     /// has no effect after this one.
     pub fn first_deny(&self, new_rule: &NewRule<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
-        let remote = self.named(new_rule.far, from.region);
+        let remote = self.named(new_rule.remote_names, from.region);
         let local = self.local(from);
         let readings = self
             .security
@@ -63,9 +63,9 @@ impl NetworkRules {
             .filter(move |rule| rule.outbound == outbound)
     }
 
-    fn named(&self, far: &[String], region: Option<&str>) -> Remote {
-        let addresses: Option<Vec<IpAddr>> = far.iter().map(|word| word.parse().ok()).collect();
-        match (addresses, far) {
+    fn named(&self, remote_names: &[String], region: Option<&str>) -> Remote {
+        let addresses: Option<Vec<IpAddr>> = remote_names.iter().map(|word| word.parse().ok()).collect();
+        match (addresses, remote_names) {
             (Some(addresses), [_, ..]) => Remote::at(addresses.into_iter().collect(), None),
             (_, [tag]) if tag != "*" => self.of_tag(tag, region),
             _ => self.of_tag(INTERNET, region),

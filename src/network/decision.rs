@@ -79,7 +79,7 @@ impl NetworkRules {
             });
         };
         let named = describe::route(route, share);
-        let says = format!("the {named} leads to {}", route.leads());
+        let sentence = format!("the {named} leads to {}", route.leads());
         let dropped = |route: &EffectiveRoute| route.next_hop == NextHop::None;
         let other = shares
             .iter()
@@ -89,12 +89,12 @@ impl NetworkRules {
             Some(other) => (
                 Expected::Unknown,
                 format!(
-                    "{says}, but a different route leads to {} for some addresses",
+                    "{sentence}, but a different route leads to {} for some addresses",
                     other.leads()
                 ),
             ),
             None if dropped(route) => (Expected::Deny, format!("the {named} leads nowhere: Azure drops it")),
-            None => (Expected::Allow, says),
+            None => (Expected::Allow, sentence),
         };
         Some(RoutePrediction {
             verdict,
@@ -179,11 +179,11 @@ fn nsg_prediction_of(rules: &SecurityRules, flow: &Flow<'_>, places: &[NsgAttach
             rule: None,
             words: "no NSG applies".into(),
         },
-        |decision| say(&decision, flow),
+        |decision| describe(&decision, flow),
     )
 }
 
-fn say(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> NsgPrediction {
+fn describe(decision: &NsgDecision<'_>, flow: &Flow<'_>) -> NsgPrediction {
     let place = decision.group.place;
     match &decision.security {
         GroupVerdict::Clear(rule) => NsgPrediction {

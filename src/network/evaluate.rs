@@ -183,18 +183,18 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
         if left.is_empty() {
             break;
         }
-        let (near, far) = rule.sides(flow.outbound);
-        let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
+        let (local_side, remote_side) = rule.sides(flow.outbound);
+        let is_here = flow.local.is_none_or(|local| !local_side.part_of(local).is_empty());
         if !is_here {
-            if near.has_group {
+            if local_side.has_group {
                 doubts.push((rule, Doubt::Group));
-            } else if !near.unresolved.is_empty() {
+            } else if !local_side.unresolved.is_empty() {
                 doubts.push((rule, Doubt::Tag));
             }
             continue;
         }
-        let share = share(far, &left, flow);
-        doubts.extend(doubt(far, &left.difference(&share), flow).map(|doubt| (rule, doubt)));
+        let share = share(remote_side, &left, flow);
+        doubts.extend(doubt(remote_side, &left.difference(&share), flow).map(|doubt| (rule, doubt)));
         if share.size() > negligible {
             left = left.difference(&share);
             shares.push((rule, share));
@@ -205,12 +205,17 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
 
 /// The part of `left` that one side of a rule matches. A service tag as such matches public addresses only: it never
 /// covers a private endpoint (service-tags-overview).
-fn share(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
-    if flow.platform.is_some_and(|tag| far.is_written(tag)) {
+fn share(remote_side: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
+    if flow.platform.is_some_and(|tag| remote_side.is_written(tag)) {
         return left.clone();
     }
-    let mut share = far.part_of(left);
-    if flow.remote.tag.as_ref().is_some_and(|tag| far.names(tag, flow.region)) {
+    let mut share = remote_side.part_of(left);
+    if flow
+        .remote
+        .tag
+        .as_ref()
+        .is_some_and(|tag| remote_side.names(tag, flow.region))
+    {
         share.extend(&match flow.remote.known {
             AddressKnowledge::Exactly => left.difference(flow.inside),
             AddressKnowledge::AsTag | AddressKnowledge::Hardly => left.clone(),
@@ -221,12 +226,12 @@ fn share(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> AddressSet {
 
 /// The reason why some of these addresses may match one side of a rule: public ones a tag, private ones an application
 /// security group.
-fn doubt(far: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
+fn doubt(remote_side: &RuleSide, left: &AddressSet, flow: &Flow<'_>) -> Option<Doubt> {
     let is_outside = || !left.difference(flow.inside).is_empty();
-    if far.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) && is_outside() {
+    if remote_side.unresolved.iter().any(|tag| flow.remote.may_be_in(tag)) && is_outside() {
         return Some(Doubt::Tag);
     }
-    (far.has_group && left.overlaps(flow.inside)).then_some(Doubt::Group)
+    (remote_side.has_group && left.overlaps(flow.inside)).then_some(Doubt::Group)
 }
 
 fn conclude<'r>(

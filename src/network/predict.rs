@@ -78,9 +78,12 @@ impl NetworkRules {
         let tag = flow.platform?;
         let rules = self.security.as_ref()?;
         let names = |rule: &&EffectiveRule| {
-            let (near, far) = rule.sides(flow.outbound);
-            let is_here = flow.local.is_none_or(|local| !near.part_of(local).is_empty());
-            rule.outbound == flow.outbound && is_here && far.is_written(tag) && rule.concerns(flow.transport, flow.port)
+            let (local_side, remote_side) = rule.sides(flow.outbound);
+            let is_here = flow.local.is_none_or(|local| !local_side.part_of(local).is_empty());
+            rule.outbound == flow.outbound
+                && is_here
+                && remote_side.is_written(tag)
+                && rule.concerns(flow.transport, flow.port)
         };
         let (group, rule) = rules
             .groups

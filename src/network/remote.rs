@@ -6,16 +6,16 @@ use super::{
     INTERNET, NetworkRules,
     evaluate::{AddressKnowledge, Remote, ipv4, public_internet},
 };
-use crate::plan::{DialTarget, PlannedEndpoint};
+use crate::plan::{PlannedEndpoint, ProbeTarget};
 
 impl NetworkRules {
     /// The remote side of an outbound endpoint.
     pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
         let tag = endpoint.service_tag.as_deref();
         let written: Vec<IpAddr> = match &endpoint.destination {
-            DialTarget::Addresses { addresses, .. } => addresses.clone(),
-            DialTarget::NameServer(server) => vec![server.ip()],
-            DialTarget::Name => endpoint.host.parse().into_iter().collect(),
+            ProbeTarget::Addresses { addresses, .. } => addresses.clone(),
+            ProbeTarget::NameServer(server) => vec![server.ip()],
+            ProbeTarget::Name => endpoint.host.parse().into_iter().collect(),
         };
         let addresses = if looked_up.is_empty() { &written[..] } else { looked_up };
         if addresses.is_empty() {

@@ -15,13 +15,13 @@ pub(super) fn each(endpoints: Vec<PlannedEndpoint>) -> Vec<PlannedEndpoint> {
     let mut kept: Vec<PlannedEndpoint> = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
         let place = (endpoint.host.clone(), endpoint.port);
-        let is_dialled = endpoint.untested.is_none() && endpoint.transport == Transport::Tcp;
+        let is_probed = endpoint.untested.is_none() && endpoint.transport == Transport::Tcp;
         let known = first.get(&place).copied();
-        if let Some(index) = known.filter(|_| is_dialled && endpoint.of_instance.is_some()) {
+        if let Some(index) = known.filter(|_| is_probed && endpoint.of_instance.is_some()) {
             join(&mut kept[index], endpoint);
             continue;
         }
-        if is_dialled {
+        if is_probed {
             first.entry(place).or_insert(kept.len());
         }
         kept.push(endpoint);

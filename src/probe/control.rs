@@ -111,7 +111,7 @@ impl Controls {
     }
 
     /// The host that answered a connection, and did not reply when it was tried again.
-    pub fn lost_later(&self) -> Option<&str> {
+    pub fn lost_after(&self) -> Option<&str> {
         let late = self.late.as_ref()?;
         late.attempt.is_silent().then_some(late.host.as_str())
     }

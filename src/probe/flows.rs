@@ -104,7 +104,7 @@ pub struct Flows {
     controls: bool,
     showing: fn(&PlannedEndpoint, &Attempt) -> ConnectionResult,
     /// One permit for each probe and each further connection in flight.
-    room: Arc<Semaphore>,
+    slot: Arc<Semaphore>,
     shown: watch::Sender<FlowsSoFar>,
     /// For each address, whether a connection to it was lost, and whether one was opened.
     opening: Mutex<HashMap<SocketAddr, [bool; 2]>>,
@@ -124,7 +124,7 @@ impl Flows {
             known: reach.known.clone(),
             controls,
             showing,
-            room: Arc::new(Semaphore::new(concurrency.max(1))),
+            slot: Arc::new(Semaphore::new(concurrency.max(1))),
             shown: watch::Sender::new(FlowsSoFar {
                 open: !reach.only_on_change,
                 differ: false,
@@ -135,8 +135,8 @@ impl Flows {
     }
 
     /// The permit for one more probe, as soon as one is free; further connections never delay it for long.
-    pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        self.room.clone().acquire_owned().await.ok()
+    pub async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.slot.clone().acquire_owned().await.ok()
     }
 
     /// The results so far, and a channel for updates.
@@ -149,7 +149,7 @@ impl Flows {
         let mut owed = Vec::new();
         for attempt in attempts {
             let address = attempt.address;
-            if attempt.not_dialled.is_none() && !owed.contains(&address) {
+            if attempt.not_tried.is_none() && !owed.contains(&address) {
                 let tally = AddressTally::of(self, endpoint, address, attempts);
                 if tally.wants(self, endpoint, Duration::ZERO) || tally.wants_small(self, endpoint, 0) {
                     owed.push(address);
@@ -214,14 +214,14 @@ impl ProbeContext {
     ) -> Vec<Attempt> {
         let flows = &self.flows;
         let mut tally = AddressTally::of(flows, endpoint, address, earlier);
-        let mut news = flows.shown();
+        let mut updates = flows.shown();
         let mut underway = InFlight::new(self);
         let began = Instant::now();
         let mut running = FuturesUnordered::new();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut permits = Some(Vec::new());
         loop {
-            news.mark_unchanged();
+            updates.mark_unchanged();
             let waits = underway.waits(flows.second_connection_after);
             flows.add(tally.adds(flows, endpoint, waits.longest));
             let wants_small = tally.wants_small(flows, endpoint, waits.silent);
@@ -271,7 +271,7 @@ impl ProbeContext {
                 }
                 () = wake, if waits.next.is_some() => {}
                 // The sender exists as long as this.
-                _ = news.changed() => {}
+                _ = updates.changed() => {}
             }
         }
         attempts.sort_by_key(|attempt| attempt.started);
@@ -283,8 +283,8 @@ impl ProbeContext {
         if self.end.saturating_duration_since(Instant::now()) < self.limits.timeout / 2 {
             return None;
         }
-        let room = self.flows.room.try_acquire().ok()?;
-        Some(vec![room, self.sockets.try_acquire().ok()?])
+        let slot = self.flows.slot.try_acquire().ok()?;
+        Some(vec![slot, self.sockets.try_acquire().ok()?])
     }
 }
 

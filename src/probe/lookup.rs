@@ -67,7 +67,7 @@ struct Name {
     platform: Mutex<Option<Box<ServerReply>>>,
     asked_platform: AtomicBool,
     again: AtomicBool,
-    news: Notify,
+    reply_arrived: Notify,
 }
 
 /// Which reply decided, and when.
@@ -190,7 +190,7 @@ impl Lookups {
         let mut waits = true;
         let decided = loop {
             // Registered before the check, so that no reply is missed in between.
-            let news = name.news.notified();
+            let reply_arrived = name.reply_arrived.notified();
             let choice = choose(name.replies().get(..asked).unwrap_or_default(), waits);
             match choice {
                 ReplyChoice::TooEarly => {}
@@ -204,7 +204,7 @@ impl Lookups {
                 }
             }
             tokio::select! {
-                () = news => {}
+                () = reply_arrived => {}
                 () = &mut timer, if waits || asked < self.servers.len() => {
                     waits = false;
                     if asked < self.servers.len() {
@@ -297,7 +297,7 @@ impl Lookups {
             if let Some(slot) = name.replies().get_mut(index) {
                 *slot = Some(Arc::new(reply));
             }
-            name.news.notify_one();
+            name.reply_arrived.notify_one();
         });
     }
 

@@ -20,7 +20,7 @@ use super::{
         connection_progress::{ConnectionProgress, ConnectionStage},
     },
     lookup::Lookups,
-    trace::{Attempt, Hello, NotDialled, Trace},
+    trace::{Attempt, Hello, NotTriedReason, Trace},
     ttl_stream::TtlStream,
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
         tls::{TlsClient, TlsEnd, TlsTrace, chain::ChainFacts},
         udp,
     },
-    plan::{DialTarget, PlannedEndpoint},
+    plan::{PlannedEndpoint, ProbeTarget},
 };
 
 /// How long closing a connection may take; it is a courtesy to the peer and to firewalls' logs.
@@ -65,7 +65,7 @@ impl ProbeContext {
     pub async fn probe(&self, endpoint: &PlannedEndpoint) -> Trace {
         let started = Instant::now();
         let (name, addresses) = match &endpoint.destination {
-            DialTarget::Name => {
+            ProbeTarget::Name => {
                 let name = self.lookups.lookup(&endpoint.host).await;
                 let addresses = name
                     .decision()
@@ -73,17 +73,17 @@ impl ProbeContext {
                     .unwrap_or_default();
                 (Some(name), with_port(addresses, endpoint.port))
             }
-            DialTarget::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
-            DialTarget::NameServer(server) => (None, vec![*server]),
+            ProbeTarget::Addresses { addresses, .. } => (None, with_port(addresses.clone(), endpoint.port)),
+            ProbeTarget::NameServer(server) => (None, vec![*server]),
         };
         let looked_up = name.is_some();
         let attempts = addresses.into_iter().map(async |address| {
             // A DNS answer can be forged; an address in the catalog is what the user wants to test.
             if looked_up && address::is_sinkhole(address.ip()) {
-                return vec![self.not_dialled(address, NotDialled::Sinkhole)];
+                return vec![self.not_tried(address, NotTriedReason::Sinkhole)];
             }
             let Some(_permit) = self.socket().await else {
-                return vec![self.not_dialled(address, NotDialled::NoSocket)];
+                return vec![self.not_tried(address, NotTriedReason::NoSocket)];
             };
             self.connections(endpoint, address, &[]).await
         });
@@ -121,10 +121,10 @@ impl ProbeContext {
         join_all(attempts).await.into_iter().flatten().collect()
     }
 
-    fn not_dialled(&self, address: SocketAddr, why: NotDialled) -> Attempt {
+    fn not_tried(&self, address: SocketAddr, why: NotTriedReason) -> Attempt {
         Attempt {
             started: self.began.elapsed(),
-            not_dialled: Some(why),
+            not_tried: Some(why),
             ..Attempt::new(address)
         }
     }

@@ -91,12 +91,12 @@ pub struct Attempt {
     /// How far this machine's clock is ahead of the peer's, if the peer sent its time.
     pub clock_ahead: Option<SignedDuration>,
     /// Set if the address was not tried.
-    pub not_dialled: Option<NotDialled>,
+    pub not_tried: Option<NotTriedReason>,
 }
 
 /// Why an address was not tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotDialled {
+pub enum NotTriedReason {
     /// It cannot be the service's.
     Sinkhole,
     /// The run ended before a socket was free.
@@ -115,12 +115,12 @@ pub struct Hello {
 impl Trace {
     /// The addresses that were tried, or else those that the name resolved to.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let dialled = self.attempts.iter().filter(|attempt| attempt.was_dialled());
-        let mut dialled: Vec<IpAddr> = dialled.map(|attempt| attempt.address.ip()).collect();
+        let tried = self.attempts.iter().filter(|attempt| attempt.was_tried());
+        let mut tried: Vec<IpAddr> = tried.map(|attempt| attempt.address.ip()).collect();
         // Several connections to one address are adjacent.
-        dialled.dedup();
-        if !dialled.is_empty() {
-            return dialled;
+        tried.dedup();
+        if !tried.is_empty() {
+            return tried;
         }
         let decision = self.name.as_ref().and_then(NameTrace::decision);
         decision.map(ServerReply::addresses).unwrap_or_default()
@@ -147,7 +147,7 @@ impl Trace {
 }
 
 impl Attempt {
-    fn was_dialled(&self) -> bool {
+    fn was_tried(&self) -> bool {
         self.tcp.is_some() || self.dns.is_some() || self.ntp.is_some()
     }
 
@@ -194,7 +194,7 @@ impl Attempt {
             dns: None,
             ntp: None,
             clock_ahead: None,
-            not_dialled: None,
+            not_tried: None,
         }
     }
 }

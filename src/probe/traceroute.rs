@@ -107,17 +107,17 @@ pub struct Traceroutes {
 }
 
 /// Traces the path to these addresses, at most [`MAX_TARGETS`].
-pub(super) async fn look(stages: &ProbeContext, plan: &Plan, calls: &[TraceTarget]) -> Vec<Traceroute> {
+pub(super) async fn trace_all(stages: &ProbeContext, plan: &Plan, calls: &[TraceTarget]) -> Vec<Traceroute> {
     let looks = calls.iter().take(MAX_TARGETS).map(async |call| Traceroute {
         endpoint: call.endpoint,
         address: call.address,
-        ..look_at(stages, &plan.endpoints[call.endpoint], call).await
+        ..trace_one(stages, &plan.endpoints[call.endpoint], call).await
     });
     join_all(looks).await
 }
 
 /// With only one series of SYNs, which either has increasing TTLs or shows the first hops of several ports.
-async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &TraceTarget) -> Traceroute {
+async fn trace_one(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &TraceTarget) -> Traceroute {
     let farthest = if call.flows == FlowSelection::OverSeveralHops {
         0
     } else {
@@ -147,7 +147,7 @@ async fn look_at(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &Trace
 
 /// One SYN with this TTL.
 async fn syn(stages: &ProbeContext, address: SocketAddr, ttl: u8) -> Option<TcpTrace> {
-    let _room = room(stages).await?;
+    let _room = acquire_sockets(stages).await?;
     let options = ConnectOptions {
         ttl: Some(ttl),
         ..ConnectOptions::default()
@@ -164,7 +164,7 @@ async fn word(
     from: ConnectionStage,
     ttl: u8,
 ) -> Option<Attempt> {
-    let _room = room(stages).await?;
+    let _room = acquire_sockets(stages).await?;
     let progress = ConnectionProgress::within(stages, HOP_TIMEOUT).near(from, ttl);
     Some(
         stages
@@ -182,7 +182,7 @@ async fn flows(stages: &ProbeContext, endpoint: &PlannedEndpoint, call: &TraceTa
         return Vec::new();
     }
     let whole = firsts.into_iter().map(async |(port, hop)| {
-        let _room = room(stages).await?;
+        let _room = acquire_sockets(stages).await?;
         let options = ConnectOptions {
             port,
             ..ConnectOptions::default()
@@ -201,7 +201,7 @@ async fn first_hop(
     address: SocketAddr,
     early_port: bool,
 ) -> Option<(Option<u16>, Option<IpAddr>)> {
-    let _room = room(stages).await?;
+    let _room = acquire_sockets(stages).await?;
     let options = ConnectOptions {
         ttl: Some(1),
         early_port,
@@ -224,9 +224,9 @@ pub fn ran_out(trace: &TcpTrace) -> Option<&IcmpError> {
 
 /// A permit for one more connection among the probes in flight, and a socket for it; `None` if too little time would be
 /// left to wait for an answer.
-async fn room(stages: &ProbeContext) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
-    let room = async { Some((stages.flows.room().await?, stages.socket().await?)) };
-    timeout_at(stages.end - HOP_TIMEOUT, room).await.ok()?
+async fn acquire_sockets(stages: &ProbeContext) -> Option<(OwnedSemaphorePermit, SemaphorePermit<'_>)> {
+    let permits = async { Some((stages.flows.slot().await?, stages.socket().await?)) };
+    timeout_at(stages.end - HOP_TIMEOUT, permits).await.ok()?
 }
 
 fn until(stages: &ProbeContext, timeout: Duration) -> Instant {

@@ -39,8 +39,8 @@ impl<'a> TtlStream<'a> {
     /// Whether the TTL of the data expired on the path, and a hop reported it. On an open connection the kernel keeps
     /// this as an error that does not end it, and does not report which hop sent it.
     pub(super) fn ran_out(&self) -> bool {
-        let said = self.usual.is_some().then(|| self.stream.take_error());
-        matches!(said, Some(Ok(Some(error))) if error.kind() == io::ErrorKind::HostUnreachable)
+        let socket_error = self.usual.is_some().then(|| self.stream.take_error());
+        matches!(socket_error, Some(Ok(Some(error))) if error.kind() == io::ErrorKind::HostUnreachable)
     }
 
     /// The connection, with its default TTL, so that the peer sees its end.

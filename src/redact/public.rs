@@ -9,7 +9,7 @@ use crate::{
     azure::{Cloud, PLATFORM},
     catalog::{Catalog, model::Target, placeholders},
     model::{Cause, FindingKind, Tier},
-    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
+    plan::{Plan, PlanScope, PlannedEndpoint, ProbeTarget, Selection, Values},
 };
 
 /// A host with one name left open, as the catalog writes it: `{sql_server}.database.windows.net`.
@@ -153,7 +153,7 @@ impl Public {
                 if let Some(pattern) = &endpoint.pattern {
                     public.take_in(pattern);
                 }
-                if let DialTarget::Addresses { addresses, .. } = &endpoint.destination {
+                if let ProbeTarget::Addresses { addresses, .. } = &endpoint.destination {
                     public.addresses.extend(addresses);
                 }
             }
@@ -172,8 +172,8 @@ impl Public {
         }
         for kind in FindingKind::ALL {
             self.texts.insert(kind.as_str().to_owned());
-            let alike = kind.lookalikes().iter();
-            alike
+            let similar = kind.lookalikes().iter();
+            similar
                 .chain([&kind.meaning(), &kind.scope(), &kind.seen()])
                 .for_each(|text| self.learn(text));
         }

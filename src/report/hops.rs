@@ -60,7 +60,7 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
         }
         hops(&mut page, traced, &reading, endpoint);
         flows(&mut page, &traced.flows, endpoint);
-        for sentence in reading.says().sentences().iter().filter(|_| !is_well) {
+        for sentence in reading.grounds().sentences().iter().filter(|_| !is_well) {
             let sentence = words::sentences(&[capital(sentence)]);
             page.paragraph(StyledLine::at(2), style::NORMAL, &sentence);
         }
@@ -72,7 +72,7 @@ pub fn render(endpoint: &PlannedEndpoint, report: &Report, run: &Run, options: &
 
 /// A line for each TTL; equal ones share one. Behind a NAT, the address may be another device's.
 fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_>, endpoint: &PlannedEndpoint) {
-    let said = |at: usize| {
+    let cell = |at: usize| {
         traced
             .words
             .get(at)
@@ -85,7 +85,7 @@ fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_
         .enumerate()
         .map(|(at, trace)| {
             let is_believed = reading.nat.is_none_or(|nat| at + 1 < usize::from(nat));
-            (syn(trace.as_ref(), is_believed), said(at).unwrap_or_default())
+            (syn(trace.as_ref(), is_believed), cell(at).unwrap_or_default())
         })
         .collect();
     let after = |at: usize| match traced.syns.get(at).and_then(Option::as_ref) {
@@ -104,9 +104,9 @@ fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_
     page.line(head);
     let mut at = 0;
     while let Some(row) = rows.get(at) {
-        let alike = rows[at..].iter().take_while(|other| *other == row).count();
-        let number = if alike > 1 {
-            format!("{}-{}", at + 1, at + alike)
+        let similar = rows[at..].iter().take_while(|other| *other == row).count();
+        let number = if similar > 1 {
+            format!("{}-{}", at + 1, at + similar)
         } else {
             format!("{:>2}", at + 1)
         };
@@ -119,7 +119,7 @@ fn hops(page: &mut TextPage, traced: &Traceroute, reading: &TracerouteReading<'_
         } else {
             line.to(WORDS).text(&row.1)
         });
-        at += alike;
+        at += similar;
     }
     if reading.nat.is_some() {
         page.paragraph(StyledLine::at(2), style::DIM, BEHIND_A_NAT);

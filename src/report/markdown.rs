@@ -95,8 +95,8 @@ fn finding_text(finding: &Finding, number: usize) -> String {
         ("Look at", look_at.join(", then ")),
         ("Fix", text(&finding.fix.summary)),
     ];
-    for (label, said) in rows.iter().filter(|(_, said)| !said.is_empty()) {
-        let _ = writeln!(out, "- **{label}:** {said}");
+    for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(out, "- **{label}:** {value}");
     }
     for (label, commands) in view::commands(&finding.fix) {
         let lines: Vec<String> = commands.into_iter().flat_map(view::FixCommand::lines).collect();
@@ -129,13 +129,13 @@ fn handed_over(finding: &Finding) -> String {
     for request in &handover.owners {
         let _ = write!(out, "\n**{}**", request.owner.label());
         let weight = words::join(view::weight(finding), ", ");
-        let said = [weight, request.impact.clone()];
-        let said: Vec<String> = said
+        let value = [weight, request.impact.clone()];
+        let value: Vec<String> = value
             .iter()
-            .filter(|said| !said.is_empty())
-            .map(|said| text(said))
+            .filter(|value| !value.is_empty())
+            .map(|value| text(value))
             .collect();
-        let _ = writeln!(out, " ({})\n", said.join(": "));
+        let _ = writeln!(out, " ({})\n", value.join(": "));
         for item in &request.allow {
             let _ = writeln!(out, "- {}", text(item));
         }
@@ -232,9 +232,9 @@ fn untested(report: &Report) -> String {
 }
 
 /// Text in which nothing is markup, a mention, a reference to an issue, or a link.
-pub(crate) fn text(said: &str) -> String {
-    let mut out = String::with_capacity(said.len());
-    for c in escape(said).chars() {
+pub(crate) fn text(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in escape(value).chars() {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -252,16 +252,16 @@ pub(crate) fn text(said: &str) -> String {
 }
 
 /// Text as a code span; not for a table, whose pipes need more.
-pub(crate) fn code(said: &str) -> String {
-    let said = escape(said);
-    let longest = said.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+pub(crate) fn code(value: &str) -> String {
+    let value = escape(value);
+    let longest = value.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
-    let space = if said.starts_with('`') || said.ends_with('`') {
+    let space = if value.starts_with('`') || value.ends_with('`') {
         " "
     } else {
         ""
     };
-    format!("{fence}{space}{said}{space}{fence}")
+    format!("{fence}{space}{value}{space}{fence}")
 }
 
 /// Commands as a code block.

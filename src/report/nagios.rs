@@ -60,14 +60,18 @@ fn is_doubtful(report: &Report) -> bool {
 /// One line: state, what is wrong, and performance data.
 pub fn render(report: &Report, options: &Options) -> String {
     let state = ServiceState::of(report, options.exit);
-    let said = match state {
+    let message = match state {
         ServiceState::Ok => Headline::of(report).sentence,
         ServiceState::Warning => warning(report),
         ServiceState::Critical | ServiceState::Unknown => options.exit.reason.clone(),
     };
     // A pipe would begin the performance data.
-    let said = escape(&said).replace('|', "/");
-    format!("APIM OUTBOUND {} - {said} | {}\n", state.as_str(), performance(report))
+    let message = escape(&message).replace('|', "/");
+    format!(
+        "APIM OUTBOUND {} - {message} | {}\n",
+        state.as_str(),
+        performance(report)
+    )
 }
 
 fn warning(report: &Report) -> String {

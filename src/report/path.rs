@@ -5,15 +5,15 @@ use crate::{
     text::columns,
 };
 
-/// `VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433`, in at most `room` columns if enough of the hops in between can be
+/// `VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433`, in at most `width` columns if enough of the hops in between can be
 /// omitted.
-pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
-    let stations = stations(path);
-    let whole = line(&stations, &path.label, unicode);
-    let [vm, first, .., last] = stations.as_slice() else {
+pub(crate) fn draw(path: &Path, width: usize, unicode: bool) -> String {
+    let nodes = nodes(path);
+    let whole = line(&nodes, &path.label, unicode);
+    let [vm, first, .., last] = nodes.as_slice() else {
         return whole;
     };
-    if columns(&whole) <= room {
+    if columns(&whole) <= width {
         return whole;
     }
     let more = if unicode { "…" } else { "..." };
@@ -22,27 +22,27 @@ pub(crate) fn draw(path: &Path, room: usize, unicode: bool) -> String {
 }
 
 /// The stations of a diagram: this machine, the hops, and the target; if a hop saw what the NSG let out, also that NSG.
-pub(crate) fn picture(path: &Path, is_guarded: bool) -> Vec<String> {
-    let mut stations = stations(path);
+pub(crate) fn draw_lines(path: &Path, is_guarded: bool) -> Vec<String> {
+    let mut nodes = nodes(path);
     let has_left = path.hops.first().is_some_and(|hop| hop.does == HopDoes::Forwards);
     if is_guarded && has_left {
-        stations.insert(1, "NSG".into());
+        nodes.insert(1, "NSG".into());
     }
-    stations.push(path.label.clone());
-    stations
+    nodes.push(path.label.clone());
+    nodes
 }
 
 /// This machine and the hops, in words.
-fn stations(path: &Path) -> Vec<String> {
+fn nodes(path: &Path) -> Vec<String> {
     let vm = path
         .from
         .as_ref()
         .map_or_else(|| "VM".to_owned(), |from| format!("VM {from}"));
-    std::iter::once(vm).chain(path.hops.iter().map(station)).collect()
+    std::iter::once(vm).chain(path.hops.iter().map(node)).collect()
 }
 
 /// A hop in words.
-fn station(hop: &Hop) -> String {
+fn node(hop: &Hop) -> String {
     let number = hop.hop;
     match (hop.does, &hop.address) {
         // A device this near may be this machine itself.
@@ -54,18 +54,18 @@ fn station(hop: &Hop) -> String {
     }
 }
 
-fn line(stations: &[String], label: &str, unicode: bool) -> String {
+fn line(nodes: &[String], label: &str, unicode: bool) -> String {
     let (link, cut) = if unicode {
         (" ── ", " ──✂ ")
     } else {
         (" -- ", " --x ")
     };
-    format!("{}{cut}{label}", stations.join(link))
+    format!("{}{cut}{label}", nodes.join(link))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{draw, picture};
+    use super::{draw, draw_lines};
     use crate::model::{Hop, HopDoes, Path};
 
     fn hop(number: u8, address: Option<&str>, does: HopDoes) -> Hop {
@@ -100,12 +100,12 @@ mod tests {
             "VM 10.1.0.4 ── proxy here or at hop 1 ──✂ Sql 1433"
         );
         assert_eq!(
-            picture(&proxy, true),
+            draw_lines(&proxy, true),
             ["VM 10.1.0.4", "proxy here or at hop 1", "Sql 1433"]
         );
-        assert_eq!(picture(&one, false), ["VM 10.1.0.4", "hop 1 10.1.9.4", "Sql 1433"]);
+        assert_eq!(draw_lines(&one, false), ["VM 10.1.0.4", "hop 1 10.1.9.4", "Sql 1433"]);
         assert_eq!(
-            picture(&one, true),
+            draw_lines(&one, true),
             ["VM 10.1.0.4", "NSG", "hop 1 10.1.9.4", "Sql 1433"]
         );
         let long = (1..=6)

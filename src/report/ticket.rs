@@ -37,26 +37,29 @@ pub fn render(report: &Report) -> String {
         return "Nothing to request: the machine that ran the test has no route to anything, so nothing is known about the network.\n"
             .into();
     }
-    let told = numbered_findings(report);
-    let mut out = opening(report, told.is_empty());
-    for owner in owners(&told) {
+    let numbered = numbered_findings(report);
+    let mut out = opening(report, numbered.is_empty());
+    for owner in owners(&numbered) {
         out += &heading(&format!("For the team that runs {}", whose(owner)));
-        for told in &told {
-            if let Some((handover, request)) = asked(told.finding, owner) {
-                out += &told.opening();
-                out += &request_of(told.finding, handover, request);
+        for numbered in &numbered {
+            if let Some((handover, request)) = asked(numbered.finding, owner) {
+                out += &numbered.opening();
+                out += &request_of(numbered.finding, handover, request);
             }
         }
     }
-    let others: Vec<&NumberedFinding<'_>> = told.iter().filter(|told| told.finding.handover.is_none()).collect();
+    let others: Vec<&NumberedFinding<'_>> = numbered
+        .iter()
+        .filter(|numbered| numbered.finding.handover.is_none())
+        .collect();
     if !others.is_empty() {
         out += &heading("For ourselves: no other team can fix this");
-        for told in others {
-            out += &told.opening();
-            label(&mut out, "Need", &words::join(view::weight(told.finding), ", "));
-            label(&mut out, "Impact", &told.finding.impact);
-            label(&mut out, "Seen", &words::sentences(&told.finding.evidence));
-            label(&mut out, "Fix", &told.finding.fix.summary);
+        for numbered in others {
+            out += &numbered.opening();
+            label(&mut out, "Need", &words::join(view::weight(numbered.finding), ", "));
+            label(&mut out, "Impact", &numbered.finding.impact);
+            label(&mut out, "Seen", &words::sentences(&numbered.finding.evidence));
+            label(&mut out, "Fix", &numbered.finding.fix.summary);
         }
     }
     out += &own_firewalls(report);
@@ -73,23 +76,23 @@ fn numbered_findings(report: &Report) -> Vec<NumberedFinding<'_>> {
             .filter(|e| finding.endpoints.contains(&e.id))
             .collect()
     };
-    let told = findings.into_iter().map(|finding| (finding, of(finding)));
+    let numbered = findings.into_iter().map(|finding| (finding, of(finding)));
     // An endpoint that is only documented is no reason to ask, but belongs to the request: the fix includes it.
-    let told = told.filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented));
+    let numbered = numbered.filter(|(_, blocked)| blocked.iter().any(|e| e.need != Need::Documented));
     let number = |(number, (finding, blocked))| NumberedFinding {
         number,
         finding,
         blocked,
     };
-    (1..).zip(told).map(number).collect()
+    (1..).zip(numbered).map(number).collect()
 }
 
 /// The teams that are asked, the one with the most important finding first.
-fn owners(told: &[NumberedFinding<'_>]) -> Vec<Owner> {
+fn owners(numbered: &[NumberedFinding<'_>]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
-    for request in told
+    for request in numbered
         .iter()
-        .filter_map(|told| told.finding.handover.as_ref())
+        .filter_map(|numbered| numbered.finding.handover.as_ref())
         .flat_map(|h| &h.owners)
     {
         if !owners.contains(&request.owner) {

@@ -41,7 +41,7 @@ impl Deny {
             outbound: !slot.inbound,
             transport: slot.transport,
             ports: &slot.ports,
-            far,
+            remote_names: far,
         };
         let rule = basis.network?.first_deny(&new_rule, &basis.from)?;
         Some(Self {
@@ -65,10 +65,10 @@ impl<'a> Numbers<'a> {
     pub(super) fn new(basis: &RuleBasis<'a>, slots: usize, inbound: bool) -> Self {
         let first = u32::from(basis.first_priority.unwrap_or(FIRST));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
-        let room = u32::from(*RANGE.end()).saturating_sub(first) / slots.saturating_sub(1).max(1);
+        let available = u32::from(*RANGE.end()).saturating_sub(first) / slots.saturating_sub(1).max(1);
         Self {
             first,
-            step: room.clamp(1, STEP),
+            step: available.clamp(1, STEP),
             slots,
             in_force: basis
                 .network

@@ -11,7 +11,7 @@ use crate::{
     model::{
         self, Cause, Direction, Expect, Need, Protocol, Report, Suspect, Transport, Verdict, prediction::RouteSource,
     },
-    plan::{self, DialTarget, Plan, Selection},
+    plan::{self, Plan, ProbeTarget, Selection},
 };
 
 /// The properties of one endpoint that matter for rules.
@@ -119,9 +119,9 @@ impl Requirement {
 /// The addresses of an endpoint that need no lookup.
 fn addresses(endpoint: &plan::PlannedEndpoint) -> Vec<IpAddr> {
     match &endpoint.destination {
-        DialTarget::Name => endpoint.host.parse().into_iter().collect(),
-        DialTarget::Addresses { addresses, .. } => addresses.clone(),
-        DialTarget::NameServer(server) => vec![server.ip()],
+        ProbeTarget::Name => endpoint.host.parse().into_iter().collect(),
+        ProbeTarget::Addresses { addresses, .. } => addresses.clone(),
+        ProbeTarget::NameServer(server) => vec![server.ip()],
     }
 }
 

@@ -89,7 +89,7 @@ struct AccessState {
     watched: Vec<Watched>,
     looked: Instant,
     /// How many times the files were read, and which of these the rules are from.
-    begun: u64,
+    started: u64,
     taken: u64,
     /// How many reloads are running: more than one if reading a file blocks.
     reading: usize,
@@ -111,7 +111,7 @@ impl AccessControl {
             rules,
             watched,
             looked: Instant::now(),
-            begun: 0,
+            started: 0,
             taken: 0,
             reading: 0,
         };
@@ -196,10 +196,10 @@ impl AccessControl {
             return None;
         }
         state.reading += 1;
-        state.begun += 1;
+        state.started += 1;
         // A file that blocks is read once, and again if it is replaced.
         state.watched = vec![file];
-        Some(state.begun)
+        Some(state.started)
     }
 
     /// Uses the result, or reports what is wrong with it; nothing if a later reload came first.

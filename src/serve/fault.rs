@@ -66,7 +66,7 @@ pub(crate) struct Faults([Tally; Fault::ALL.len()]);
 struct Tally {
     n: u64,
     suppressed: u64,
-    said: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl Faults {
@@ -79,12 +79,12 @@ impl Faults {
     pub(super) fn note(&mut self, fault: Fault, text: &str, now: Instant) -> Option<String> {
         let tally = &mut self.0[fault as usize];
         tally.n += 1;
-        let is_soon = |said: Instant| now.duration_since(said) < fault.pause();
-        if tally.said.is_some_and(is_soon) {
+        let is_soon = |logged_at: Instant| now.duration_since(logged_at) < fault.pause();
+        if tally.logged_at.is_some_and(is_soon) {
             tally.suppressed += 1;
             return None;
         }
-        tally.said = Some(now);
+        tally.logged_at = Some(now);
         Some(match std::mem::take(&mut tally.suppressed) {
             0 => text.to_owned(),
             n => format!("{text} (and {n} more since the last such line)"),

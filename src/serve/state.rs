@@ -156,8 +156,8 @@ impl ServeState {
 
     /// Counts a fault, and reports it.
     pub(crate) fn fault(&self, fault: Fault, text: &str) {
-        let told = self.redactor.get().map(|redactor| redactor.notice(text));
-        let text = told.as_deref().unwrap_or(text);
+        let redacted = self.redactor.get().map(|redactor| redactor.notice(text));
+        let text = redacted.as_deref().unwrap_or(text);
         let line = self.read().faults.note(fault, text, Instant::now());
         if let Some(line) = line {
             fault::log_line(&line);

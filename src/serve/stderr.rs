@@ -64,9 +64,9 @@ pub(crate) fn lost() -> u64 {
 
 /// Waits until everything is written, for at most `patience`.
 pub(crate) fn finish(timeout: Duration) {
-    let (done, told) = sync_channel(1);
+    let (done, receiver) = sync_channel(1);
     if hand_over(Task::Answer(done)) {
-        let _ = told.recv_timeout(timeout);
+        let _ = receiver.recv_timeout(timeout);
     }
 }
 
@@ -81,7 +81,7 @@ fn hand_over(task: Task) -> bool {
 }
 
 fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
-    let mut told = 0;
+    let mut reported = 0;
     for task in tasks {
         match task {
             Task::Write(line) if to.write_all(line.as_bytes()).is_err() => {
@@ -89,11 +89,11 @@ fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
             }
             Task::Write(_) => {
                 let all = lost.load(Ordering::Relaxed);
-                if all > told {
-                    let dropped = lines(all - told);
+                if all > reported {
+                    let dropped = lines(all - reported);
                     let text = format!("dropped {dropped} for stderr, because it could not be written to");
                     if to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
-                        told = all;
+                        reported = all;
                     }
                 }
             }

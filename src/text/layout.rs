@@ -43,9 +43,9 @@ pub fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
     if columns(&text) <= width {
         return text.into_owned();
     }
-    let room = width.saturating_sub(columns(ellipsis));
-    let head = prefix(&text, room.div_ceil(2));
-    let tail = suffix(&text, room - columns(head));
+    let available = width.saturating_sub(columns(ellipsis));
+    let head = prefix(&text, available.div_ceil(2));
+    let tail = suffix(&text, available - columns(head));
     format!("{head}{ellipsis}{tail}")
 }
 

@@ -71,9 +71,9 @@ mod tests {
     #[tokio::test]
     async fn a_signal_or_the_end_is_the_end() {
         Cutoff::after(Duration::ZERO).over().await;
-        let (heard, interrupted) = watch::channel(false);
+        let (signalled, interrupted) = watch::channel(false);
         let until = Cutoff::new(Instant::now() + LONG, interrupted);
-        heard.send_replace(true);
+        signalled.send_replace(true);
         until.share(3).over().await;
         until.over().await;
     }

@@ -317,8 +317,8 @@ mod tests {
                 "did not send valid metadata JSON",
             ),
         ] {
-            let said = answer(status, body).unwrap_err();
-            assert!(said.contains(phrase), "{status} {body}: {said}");
+            let error = answer(status, body).unwrap_err();
+            assert!(error.contains(phrase), "{status} {body}: {error}");
         }
     }
 

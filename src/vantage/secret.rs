@@ -91,8 +91,8 @@ mod tests {
         let mut secret = Secret::with_room_for(12);
         let place = secret.bytes().as_ptr();
         assert!(secret.append(b"Bearer ") && secret.append(b"abc"));
-        let room = secret.0.capacity() - secret.0.len();
-        assert!(!secret.append(&vec![b'x'; room + 1]));
+        let remaining = secret.0.capacity() - secret.0.len();
+        assert!(!secret.append(&vec![b'x'; remaining + 1]));
         assert_eq!(secret.bytes(), b"Bearer abc");
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         let header = secret.into_header().unwrap();

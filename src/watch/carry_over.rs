@@ -34,10 +34,10 @@ fn findings(now: Vec<Finding>, before: &[Finding], changed: &[&str]) -> Vec<Find
         |finding: &Finding, ids: &HashSet<&str>| finding.endpoints.iter().any(|id| ids.contains(id.as_str()));
     let changed: HashSet<&str> = changed.iter().copied().collect();
     let (news, rest): (Vec<Finding>, Vec<Finding>) = now.into_iter().partition(|finding| concerns(finding, &changed));
-    let told: HashSet<&str> = news.iter().flat_map(ids).chain(changed.iter().copied()).collect();
+    let reported: HashSet<&str> = news.iter().flat_map(ids).chain(changed.iter().copied()).collect();
     let kept: Vec<Finding> = before
         .iter()
-        .filter(|finding| !concerns(finding, &told))
+        .filter(|finding| !concerns(finding, &reported))
         .cloned()
         .collect();
     let known: HashSet<&str> = kept.iter().flat_map(ids).collect();

@@ -110,13 +110,13 @@ impl TextOptions {
                 count_large(row.timeline.dropped(), "turn")
             );
         }
-        for turn in row.timeline.turns() {
-            let time = turn.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        for record in row.timeline.transitions() {
+            let time = record.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
             let _ = writeln!(
                 out,
                 "    {}  {}",
                 self.styled(style::DIM, &time),
-                self.state(turn.state)
+                self.state(record.state)
             );
         }
         out

@@ -13,7 +13,7 @@ pub const MAX_TRANSITIONS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// The latest states, the oldest first. Never empty: the last one is the current state.
-    turns: VecDeque<Transition>,
+    transitions: VecDeque<Transition>,
     dropped: u64,
     blocked: Duration,
 }
@@ -31,7 +31,7 @@ impl Timeline {
     /// The first state.
     pub fn begin(state: EndpointState, at: Timestamp) -> Self {
         Self {
-            turns: VecDeque::from([Transition { at, state }]),
+            transitions: VecDeque::from([Transition { at, state }]),
             dropped: 0,
             blocked: Duration::ZERO,
         }
@@ -48,16 +48,16 @@ impl Timeline {
     }
 
     /// Records a new state from `at` on; returns how long the previous one lasted.
-    pub fn turn(&mut self, state: EndpointState, at: Timestamp) -> Duration {
+    pub fn record(&mut self, state: EndpointState, at: Timestamp) -> Duration {
         let lasted = between(self.since(), at);
         if self.state().verdict == Verdict::Blocked {
             self.blocked += lasted;
         }
-        if self.turns.len() == MAX_TRANSITIONS {
-            self.turns.pop_front();
+        if self.transitions.len() == MAX_TRANSITIONS {
+            self.transitions.pop_front();
             self.dropped += 1;
         }
-        self.turns.push_back(Transition { at, state });
+        self.transitions.push_back(Transition { at, state });
         lasted
     }
 
@@ -71,7 +71,7 @@ impl Timeline {
 
     /// How often it changed.
     pub fn changes(&self) -> u64 {
-        self.dropped + self.turns.len() as u64 - 1
+        self.dropped + self.transitions.len() as u64 - 1
     }
 
     /// How many states are no longer kept.
@@ -80,13 +80,13 @@ impl Timeline {
     }
 
     /// The latest states, the oldest first.
-    pub fn turns(&self) -> impl Iterator<Item = &Transition> {
-        self.turns.iter()
+    pub fn transitions(&self) -> impl Iterator<Item = &Transition> {
+        self.transitions.iter()
     }
 
     fn current(&self) -> Transition {
         *self
-            .turns
+            .transitions
             .back()
             .expect("a timeline begins with a turn and keeps the last one")
     }

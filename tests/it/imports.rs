@@ -11,7 +11,7 @@ use apim_probe::{
     cli::SettingArg,
     import::{DocumentKind, ImportedDocument, Imports, view::StatusState},
     model::{Need, Protocol},
-    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
+    plan::{Plan, PlanScope, PlannedEndpoint, ProbeTarget, Selection, Values},
 };
 use proptest::prelude::*;
 
@@ -361,7 +361,7 @@ fn an_account_with_a_dns_zone_can_be_set() {
 fn ranges_stand_in_where_no_gateway_is_documented() {
     let (plan, _) = plan(vec![], &[], Some("eastus3"));
     let gateways = row(&plan, "sql/gateways-eastus3:1433");
-    let DialTarget::Addresses { addresses, any: true } = &gateways.destination else {
+    let ProbeTarget::Addresses { addresses, any: true } = &gateways.destination else {
         panic!("{gateways:?}")
     };
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -458,7 +458,7 @@ fn dependencies_come_in_pages() {
     let addresses = row(&plan, "sql/20.61.99.200:1433");
     assert_eq!((addresses.need, addresses.protocol), (Need::Required, Protocol::Tds));
     assert_eq!(addresses.names, ["*.database.windows.net"]);
-    let DialTarget::Addresses { addresses, any: false } = &addresses.destination else {
+    let ProbeTarget::Addresses { addresses, any: false } = &addresses.destination else {
         panic!("{addresses:?}")
     };
     assert_eq!(addresses.len(), 2);

@@ -92,7 +92,7 @@ fn memory_does_not_grow_with_changes() {
     }
     let row = watch.rows().iter().find(|row| row.id.starts_with("sql/")).unwrap();
     assert_eq!(row.timeline.changes(), 1_001);
-    assert_eq!(row.timeline.turns().count(), MAX_TRANSITIONS);
+    assert_eq!(row.timeline.transitions().count(), MAX_TRANSITIONS);
     assert_eq!(row.timeline.dropped(), 1_002 - MAX_TRANSITIONS as u64);
     // Blocked in every other interval of 10 s, and 3 s of the last one.
     assert_eq!(row.timeline.blocked(at(10_013)).as_secs(), 5_003);

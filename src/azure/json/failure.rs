@@ -88,12 +88,12 @@ pub(super) fn of_text(text: &str) -> Option<AzureError> {
         let mut values = lines.iter().filter_map(|line| line.strip_prefix(key));
         values.next().map(|value| value.trim().to_owned())
     };
-    let said = message(lines[start]);
-    let (code, said) = coded(said).map_or((None, said), |(code, rest)| (Some(code.to_owned()), rest));
-    let said = if said.is_empty() {
+    let detail = message(lines[start]);
+    let (code, detail) = coded(detail).map_or((None, detail), |(code, rest)| (Some(code.to_owned()), rest));
+    let detail = if detail.is_empty() {
         lines.get(start + 1).copied().unwrap_or_default()
     } else {
-        said
+        detail
     };
     Some(AzureError {
         code: code
@@ -103,7 +103,7 @@ pub(super) fn of_text(text: &str) -> Option<AzureError> {
             .unwrap_or_default(),
         message: field("Message:")
             .or_else(|| field("ErrorMessage:"))
-            .unwrap_or_else(|| said.to_owned()),
+            .unwrap_or_else(|| detail.to_owned()),
     })
 }
 

@@ -19,7 +19,7 @@ use super::{
     super::{
         CommandFailure,
         rounds::HOUR,
-        session::{Prepared, late_so, prepare},
+        session::{Prepared, deadline_error_because, prepare},
         stop::Stop,
     },
     supervisor,
@@ -181,7 +181,7 @@ impl<'a> Reload<'a> {
                     let broken = Broken {
                         part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
                         // Rounds continue meanwhile.
-                        why: late_so(file.as_deref(), self.probe.deadline, "").line(),
+                        why: deadline_error_because(file.as_deref(), self.probe.deadline, "").line(),
                     };
                     return WakeReason::Read(Box::new(Err(broken)));
                 }
@@ -284,15 +284,15 @@ mod tests {
 
     #[test]
     fn readings_are_said_to_wait_for_a_file_only_where_one_is_read() {
-        let said = too_many(4, Some(Path::new("/etc/a\u{1b}.yaml")));
+        let text = too_many(4, Some(Path::new("/etc/a\u{1b}.yaml")));
         assert!(
-            said.starts_with("4 earlier reloads still waiting for /etc/a\\u{1b}.yaml; restart"),
-            "{said}"
+            text.starts_with("4 earlier reloads still waiting for /etc/a\\u{1b}.yaml; restart"),
+            "{text}"
         );
-        let said = too_many(4, None);
+        let text = too_many(4, None);
         assert!(
-            said.starts_with("4 earlier reloads not finished; reload again"),
-            "{said}"
+            text.starts_with("4 earlier reloads not finished; reload again"),
+            "{text}"
         );
     }
 

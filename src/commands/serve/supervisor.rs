@@ -61,9 +61,9 @@ pub(super) fn is_reloading() {
 
 /// The service is stopping.
 pub(super) fn is_stopping() {
-    let (done, told) = sync_channel(1);
+    let (done, receiver) = sync_channel(1);
     if notify(Event::Stopping, Some(done)) {
-        let _ = told.recv_timeout(SHUTDOWN_GRACE);
+        let _ = receiver.recv_timeout(SHUTDOWN_GRACE);
     }
 }
 
@@ -94,10 +94,10 @@ fn notify(what: Event, done: Option<SyncSender<()>>) -> bool {
     if is_told_again && WAITING.load(Ordering::Relaxed) >= MAX_WAITING {
         return false;
     }
-    let teller = NOTIFIER.get_or_init(start).as_ref();
-    teller.is_some_and(|teller| {
+    let sender = NOTIFIER.get_or_init(start).as_ref();
+    sender.is_some_and(|sender| {
         WAITING.fetch_add(1, Ordering::Relaxed);
-        teller.send(Notification { what, done }).is_ok()
+        sender.send(Notification { what, done }).is_ok()
     })
 }
 
@@ -106,9 +106,9 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 fn start() -> Option<Sender<Notification>> {
     let socket = env::var_os(SOCKET)?;
-    let (teller, told) = channel::<Notification>();
+    let (sender, receiver) = channel::<Notification>();
     let send = move || {
-        for Notification { what, done } in told {
+        for Notification { what, done } in receiver {
             forward(&what, &socket);
             WAITING.fetch_sub(1, Ordering::Relaxed);
             if let Some(done) = done {
@@ -117,7 +117,7 @@ fn start() -> Option<Sender<Notification>> {
         }
     };
     thread::Builder::new().name("supervisor".into()).spawn(send).ok()?;
-    Some(teller)
+    Some(sender)
 }
 
 fn forward(event: &Event, socket: &OsStr) {

@@ -71,7 +71,7 @@ impl Listeners {
     ///
     /// A lost terminal causes several signals, from the kernel and from the shell, often followed by SIGTERM: none of
     /// them is a second request by the user.
-    pub(super) async fn listen(mut self, heard: watch::Sender<bool>, hung_up: watch::Sender<u32>) {
+    pub(super) async fn listen(mut self, signalled: watch::Sender<bool>, hung_up: watch::Sender<u32>) {
         let mut first: Option<Instant> = None;
         loop {
             let asked = tokio::select! {
@@ -85,7 +85,7 @@ impl Listeners {
                     false
                 }
             };
-            heard.send_replace(true);
+            signalled.send_replace(true);
             if asked {
                 let first = *first.get_or_insert_with(Instant::now);
                 if first.elapsed() > SAME {

@@ -20,7 +20,7 @@ impl StatusLine {
     }
 
     /// Shows another text from now on.
-    pub(super) fn say(&self, text: impl FnOnce() -> String) {
+    pub(super) fn set(&self, text: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(text());
             bar.tick();

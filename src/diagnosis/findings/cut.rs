@@ -69,7 +69,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let ports = phrases::ports(rows);
     let hosts = phrases::hosts(rows).len();
-    let told = rows
+    let described = rows
         .iter()
         .filter(|row| matches!(view.name_test(row), Some(NameTest::LetsThrough(_))))
         .count();
@@ -80,7 +80,7 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         }
         ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} right after the {}", last(rows)),
         ([one], _) => format!("{one}: {ports} is accepted, then cut right after the {}", last(rows)),
-        _ if told > 0 => format!("{} are accepted and cut on {ports}, by host name", count(hosts, "host")),
+        _ if described > 0 => format!("{} are accepted and cut on {ports}, by host name", count(hosts, "host")),
         _ => format!(
             "{} are accepted and cut on {ports}, while others work",
             count(hosts, "host")

@@ -149,7 +149,7 @@ enum UnusedEnd {
 
 fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
     let silent = |cause: Cause| cause.ending() == FailureMode::Silence;
-    let alike = rows.iter().filter_map(|row| {
+    let similar = rows.iter().filter_map(|row| {
         let attempt = view.controls.unused.get(&row.endpoint.port)?;
         let ended = attempt::judge(row.endpoint, attempt, &Context::default())
             .standing
@@ -161,7 +161,7 @@ fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
             _ => UnusedEnd::Otherwise,
         })
     });
-    let ends: Vec<UnusedEnd> = alike.collect();
+    let ends: Vec<UnusedEnd> = similar.collect();
     if ends.contains(&UnusedEnd::Otherwise) {
         UnusedEnd::Otherwise
     } else if !ends.is_empty() && ends.iter().all(|end| *end == UnusedEnd::CutInTheSameWay) {

@@ -31,7 +31,7 @@ struct BlockedAnswer {
     /// The product that wrote it, or the host that it redirects to.
     by: String,
     /// Its text.
-    said: String,
+    quote: String,
     redirects: bool,
 }
 
@@ -46,23 +46,23 @@ impl BlockedAnswer {
         if let Some(denial) = reply.and_then(denial) {
             return Self {
                 by: denial.by.into(),
-                said: denial.to_string(),
+                quote: denial.to_string(),
                 redirects: false,
             };
         }
         let target = reply.and_then(|reply| foreign_redirect(reply, &row.endpoint.host, &row.endpoint.names));
         match target.zip(reply) {
             Some((by, reply)) => {
-                let said = format!("HTTP {}, a redirect to {by}", reply.status);
+                let quote = format!("HTTP {}, a redirect to {by}", reply.status);
                 Self {
                     by,
-                    said,
+                    quote,
                     redirects: true,
                 }
             }
             None => Self {
                 by: "a firewall or proxy".into(),
-                said: row.judgement.detail.clone(),
+                quote: row.judgement.detail.clone(),
                 redirects: false,
             },
         }
@@ -98,7 +98,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
             (true, 1) => Basis::Ambiguous,
             (true, _) => Basis::Pattern,
         };
-        grounds.add(EvidenceWeight::Supports(basis), format!("{who} {}", answer.said));
+        grounds.add(EvidenceWeight::Supports(basis), format!("{who} {}", answer.quote));
     }
     grounds.add(
         EvidenceWeight::Notes,

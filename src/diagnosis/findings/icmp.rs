@@ -107,11 +107,11 @@ fn seen(view: &RunView<'_>, group: &FindingGroup<'_>, who: &str) -> Grounds {
         .filter_map(ProbedEndpoint::refusal_on_the_way)
         .collect();
     let errors: Vec<String> = refused.iter().map(|error| words(error)).collect();
-    let said = distinct(errors.iter().map(String::as_str))
+    let description = distinct(errors.iter().map(String::as_str))
         .into_iter()
         .take(2)
         .map(|error| format!("{who} answers with {error} for {}", count(refused.len(), "endpoint")));
-    let grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), said);
+    let grounds = Grounds::default().all(EvidenceWeight::Supports(Basis::Proof), description);
     let silent = group.rows.len() - refused.len();
     let grounds = match silent {
         0 => grounds,

@@ -107,8 +107,9 @@ pub(crate) fn says_of(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> Vec<Strin
         let endpoint = row.endpoint;
         endpoint.host == remark.host && endpoint.port == remark.port && endpoint.transport == Transport::Tcp
     };
-    let said = statuses.filter(|status| is_about(status, row)).map(says);
-    said.chain(remarks.filter(is_here).map(|remark| remark.sentence.clone()))
+    let reported = statuses.filter(|status| is_about(status, row)).map(describe);
+    reported
+        .chain(remarks.filter(is_here).map(|remark| remark.sentence.clone()))
         .collect()
 }
 
@@ -153,7 +154,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let differing: Vec<Pair<'a>> = pairs(view).into_iter().filter(fails_there_only).collect();
     let seen = differing
         .iter()
-        .map(|pair| format!("{}: {}, but this VM reaches it", pair.target(), says(pair.status)));
+        .map(|pair| format!("{}: {}, but this VM reaches it", pair.target(), describe(pair.status)));
     Explanation {
         title: format!("The instance fails where this VM succeeds: {}", named(&differing)),
         grounds: evidence_of(seen),
@@ -178,7 +179,7 @@ fn vm_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
         format!(
             "{}: {}, but this VM does not reach it",
             pair.target(),
-            says(pair.status)
+            describe(pair.status)
         )
     });
     Explanation {
@@ -245,7 +246,7 @@ fn not_reached<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
         grounds: evidence_of(
             failing
                 .iter()
-                .map(|status| format!("{}: {}", status.name, says(status))),
+                .map(|status| format!("{}: {}", status.name, describe(status))),
         ),
         suspects: vec![Suspect::Nsg, Suspect::Udr],
         impact: Some("The portal and all other management clients lose access to the instance.".into()),
@@ -267,7 +268,7 @@ fn broken<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
         grounds: evidence_of(
             failing
                 .iter()
-                .map(|status| format!("{}: {}", status.name, says(status))),
+                .map(|status| format!("{}: {}", status.name, describe(status))),
         ),
         suspects: vec![Suspect::Service, Suspect::Nsg],
         impact: Some("Whatever depends on these components does not work; a VM next to the instance cannot test them.".into()),
@@ -326,7 +327,7 @@ fn named(pairs: &[Pair<'_>]) -> String {
 }
 
 /// The instance's status, as a clause.
-fn says(status: &ReportedStatus) -> String {
+fn describe(status: &ReportedStatus) -> String {
     let mut text = format!("the instance reports {}", status.state.as_str());
     if let Some(since) = status.since {
         text = format!("{text} since {}", minute(since));

@@ -18,7 +18,7 @@ use crate::{
         view::{NameServerView, ProbedEndpoint, RunView},
     },
     model::{Basis, Cause, FindingKind, Fix, Stage, Suspect, Transport},
-    plan::DialTarget,
+    plan::ProbeTarget,
     probe::trace::Attempt,
     text::words::{count, distinct, list},
 };
@@ -29,7 +29,7 @@ pub(super) const NO_NAMES: FindingRule = FindingRule {
     kind: FindingKind::NoNames,
     claims: EndpointMatcher::Groups(|view, unexplained| {
         let resolves = |row: &ProbedEndpoint<'_>| {
-            matches!(row.endpoint.destination, DialTarget::Name)
+            matches!(row.endpoint.destination, ProbeTarget::Name)
                 && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
         };
         let liars = denying_servers(unexplained);
@@ -79,7 +79,7 @@ fn passes_over_udp(row: &ProbedEndpoint<'_>) -> bool {
 
 /// Whether everything concerns one name: no server was tested, and no other name was queried.
 fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
-    let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, DialTarget::Name) && row.trace.is_some();
+    let asked = |row: &ProbedEndpoint<'_>| matches!(row.endpoint.destination, ProbeTarget::Name) && row.trace.is_some();
     let is_tested = rows.iter().any(|row| row.tested_server().is_some());
     !is_tested && phrases::hosts(view.rows.iter().filter(|row| asked(row))).len() == 1
 }
@@ -87,8 +87,8 @@ fn is_one_name(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
 /// Whether connections were made to hosts other than name servers, and none was answered.
 fn is_cut_off(view: &RunView<'_>) -> bool {
     let attempts = view.needed().flat_map(ProbedEndpoint::attempts);
-    let mut dialled = attempts.filter(|attempt| attempt.tcp.is_some()).peekable();
-    dialled.peek().is_some() && dialled.all(Attempt::is_silent)
+    let mut tried = attempts.filter(|attempt| attempt.tcp.is_some()).peekable();
+    tried.peek().is_some() && tried.all(Attempt::is_silent)
 }
 
 fn any_server_answers(view: &RunView<'_>) -> bool {
@@ -168,8 +168,8 @@ fn nothing_resolves<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explana
         .all(control_weight(view), platform::answers(view))
         .with(EvidenceWeight::Supports(basis), all);
     for (server, reading) in &readings {
-        let told = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
-        grounds = grounds.all(EvidenceWeight::Notes, reading.evidence(*server).or(told));
+        let sentence = (readings.len() > 1).then(|| format!("{server} {}", reading.words()));
+        grounds = grounds.all(EvidenceWeight::Notes, reading.evidence(*server).or(sentence));
     }
     if is_one_name(view, rows) {
         grounds = grounds.open("only one name was queried, so only that name may be affected");
@@ -345,7 +345,7 @@ fn zones_that_resolve<'a>(view: &RunView<'_>, hosts: &[&'a str]) -> Vec<&'a str>
     let resolves = |zone: &&str| {
         view.rows.iter().any(|row| {
             let resolves = row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns);
-            let name = matches!(row.endpoint.destination, DialTarget::Name) && resolves;
+            let name = matches!(row.endpoint.destination, ProbeTarget::Name) && resolves;
             name && row
                 .endpoint
                 .host
@@ -407,7 +407,7 @@ fn server_fails<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation
 /// What a connection to another host, made once TCP 53 had not replied, shows about the missing reply: if a NAT has run
 /// out of ports, no new connection gets a reply, while UDP queries still work.
 fn with_tcp_evidence(view: &RunView<'_>, grounds: Grounds) -> Grounds {
-    if let Some(host) = view.controls.lost_later() {
+    if let Some(host) = view.controls.lost_after() {
         return grounds.against(phrases::lost(host));
     }
     match &view.controls.late {

@@ -184,13 +184,13 @@ pub(super) fn examples(rows: &[ProbedEndpoint<'_>]) -> Vec<String> {
     }
     let target = |row: &ProbedEndpoint<'_>| format!("{}:{}", row.endpoint.host, row.endpoint.port);
     let mut sentences = vec![format!("{}, {}", target(first), first.judgement.detail)];
-    let alike: Vec<String> = others.iter().map(target).collect();
-    let alike = distinct(alike.iter().map(String::as_str));
-    if !alike.is_empty() {
+    let similar: Vec<String> = others.iter().map(target).collect();
+    let similar = distinct(similar.iter().map(String::as_str));
+    if !similar.is_empty() {
         sentences.push(format!(
             "{} with the same result: {}",
-            count(alike.len(), "more endpoint"),
-            list(&alike, 3)
+            count(similar.len(), "more endpoint"),
+            list(&similar, 3)
         ));
     }
     sentences

@@ -26,7 +26,7 @@ pub(super) fn answers(view: &RunView<'_>) -> Option<String> {
 }
 
 /// For how many of these rows' names it gives addresses, and for how many it does not.
-fn said(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> (usize, usize) {
+fn count_answers(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> (usize, usize) {
     let replies = rows
         .iter()
         .filter_map(|row| view.names.get(&row.endpoint.host)?.platform.as_ref());
@@ -43,12 +43,12 @@ fn said(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> (usize, usize) {
 
 /// Whether it gives an address for each of them, so that nothing is wrong with the names.
 pub(super) fn gives_all(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> bool {
-    said(view, rows) == (rows.len(), 0)
+    count_answers(view, rows) == (rows.len(), 0)
 }
 
 /// What the platform's own server answers for the same names, if it was queried as a control.
 pub(super) fn of_names(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], grounds: Grounds) -> Grounds {
-    let (gives, denies) = said(view, rows);
+    let (gives, denies) = count_answers(view, rows);
     match (gives, denies) {
         (0, 0) => grounds,
         (0, _) => grounds.against(format!(

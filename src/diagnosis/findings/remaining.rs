@@ -107,11 +107,11 @@ pub(super) fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>, otherwi
 
 /// How many hosts of a dependency work on the ports of these rows.
 pub(super) fn working(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> usize {
-    let alike = |other: &ProbedEndpoint<'_>| {
+    let similar = |other: &ProbedEndpoint<'_>| {
         rows.iter()
             .any(|row| row.endpoint.dependency == other.endpoint.dependency && row.endpoint.port == other.endpoint.port)
     };
-    phrases::hosts(view.proved().filter(|row| alike(row))).len()
+    phrases::hosts(view.proved().filter(|row| similar(row))).len()
 }
 
 /// How many of the dependency's hosts on these ports fail, if others work: `, 2 of 9 hosts`.

@@ -42,12 +42,12 @@ pub(super) const LEFT: FindingRule = FindingRule {
 
 /// Rows that no rule (for everything, by port, by tag, or by both) explains together with services of other owners.
 fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
-    let dialled: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_dialled(row)).collect();
+    let tried: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_probed(row)).collect();
     let is_whole = |row: &ProbedEndpoint<'_>, by_port: bool, by_tag: bool| {
         let is_akin = |other: &&ProbedEndpoint<'_>| {
             (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
         };
-        let akin: Vec<ProbedEndpoint<'_>> = dialled.iter().copied().filter(is_akin).copied().collect();
+        let akin: Vec<ProbedEndpoint<'_>> = tried.iter().copied().filter(is_akin).copied().collect();
         akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= MIN_DEPENDENCIES
     };
     let is_lone = |row: &&ProbedEndpoint<'_>| {
@@ -64,7 +64,7 @@ fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Str
 }
 
 /// Whether it was tried over TCP.
-fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
+fn is_probed(row: &ProbedEndpoint<'_>) -> bool {
     let outcomes = &row.judgement.outcomes;
     row.is_tcp() && row.tested_server().is_none() && outcomes.iter().any(|outcome| outcome.tcp.is_some())
 }

@@ -60,7 +60,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
 };
 
 /// Whether it was tried over TCP, so that it can be evidence about a port.
-fn is_dialled(row: &ProbedEndpoint<'_>) -> bool {
+fn is_probed(row: &ProbedEndpoint<'_>) -> bool {
     row.is_tcp()
         && row.tested_server().is_none()
         && row.judgement.outcomes.iter().any(|outcome| outcome.stage > Stage::Dns)
@@ -101,7 +101,7 @@ fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
     let (on_it, elsewhere): (Vec<&ProbedEndpoint<'_>>, Vec<&ProbedEndpoint<'_>>) = view
         .rows
         .iter()
-        .filter(|row| is_dialled(row))
+        .filter(|row| is_probed(row))
         .partition(|row| row.endpoint.port == port);
     let is_akin = |other: &&&ProbedEndpoint<'_>| {
         on_it
@@ -119,13 +119,13 @@ fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
 }
 
 fn by_tag<'a>(view: &RunView<'a>, unexplained: &[ProbedEndpoint<'a>]) -> Vec<FindingGroup<'a>> {
-    let dialled = |row: &ProbedEndpoint<'a>| {
-        let alike = |other: &&ProbedEndpoint<'_>| {
-            other.tag() == row.tag() && other.endpoint.port == row.endpoint.port && is_dialled(other)
+    let tried = |row: &ProbedEndpoint<'a>| {
+        let similar = |other: &&ProbedEndpoint<'_>| {
+            other.tag() == row.tag() && other.endpoint.port == row.endpoint.port && is_probed(other)
         };
-        view.rows.iter().filter(alike).copied().collect::<Vec<_>>()
+        view.rows.iter().filter(similar).copied().collect::<Vec<_>>()
     };
-    let is_whole = |row: &ProbedEndpoint<'a>| dialled(row).iter().all(ProbedEndpoint::is_silent);
+    let is_whole = |row: &ProbedEndpoint<'a>| tried(row).iter().all(ProbedEndpoint::is_silent);
     FindingGroup::by(unexplained, |row| {
         let named = is_dropped(row) && !row.tag().is_empty();
         (named && is_whole(row)).then(|| format!("tag-{}", phrases::kebab(row.tag())))
@@ -172,7 +172,7 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
 pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Grounds {
     let mut grounds = Grounds::default();
     if rows.iter().any(ProbedEndpoint::is_tcp)
-        && let Some(host) = view.controls.lost_later().or_else(|| answered_and_silent(view))
+        && let Some(host) = view.controls.lost_after().or_else(|| answered_and_silent(view))
     {
         grounds = grounds.against(phrases::lost(host));
     } else if rows.iter().any(ProbedEndpoint::is_tcp)

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     diagnosis::view::{ProbedEndpoint, RunView},
     model::{Direction, Protocol, Transport},
-    plan::DialTarget,
+    plan::ProbeTarget,
     text::quote,
 };
 
@@ -18,9 +18,9 @@ pub(crate) fn check_from_instance(rows: &[ProbedEndpoint<'_>], view: &RunView<'_
     let row = over_tcp.min_by_key(|row| (row.endpoint.need, row.index))?;
     let endpoint = row.endpoint;
     let address = match &endpoint.destination {
-        DialTarget::Name => endpoint.host.clone(),
-        DialTarget::Addresses { addresses, .. } => addresses.first()?.to_string(),
-        DialTarget::NameServer(server) => server.ip().to_string(),
+        ProbeTarget::Name => endpoint.host.clone(),
+        ProbeTarget::Addresses { addresses, .. } => addresses.first()?.to_string(),
+        ProbeTarget::NameServer(server) => server.ip().to_string(),
     };
     // If a firewall accepts connections for any address, only what follows differs.
     let protocol = match endpoint.protocol {

@@ -101,14 +101,14 @@ pub(crate) fn by_name<'a>(rows: &[ProbedEndpoint<'a>]) -> Vec<(&'static str, Vec
 fn private_endpoints(row: &ProbedEndpoint<'_>) -> Vec<IpAddr> {
     let outcomes = row.judgement.outcomes.iter();
     let is_somewhere = !row.tag().is_empty() || row.endpoint.of_instance.is_some();
-    let mut dialled: Vec<IpAddr> = Vec::new();
+    let mut tried: Vec<IpAddr> = Vec::new();
     for address in outcomes.map(|outcome| outcome.address.ip()).filter(|_| is_somewhere) {
-        if !dialled.contains(&address) {
-            dialled.push(address);
+        if !tried.contains(&address) {
+            tried.push(address);
         }
     }
-    if dialled.iter().all(|address| address::is_private(*address)) {
-        dialled
+    if tried.iter().all(|address| address::is_private(*address)) {
+        tried
     } else {
         Vec::new()
     }

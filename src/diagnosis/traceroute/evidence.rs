@@ -39,7 +39,7 @@ pub fn last_hop(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<Strin
 /// Adds the observations on the path to the account of these rows.
 pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
     let Some(reading) = reading(view, rows) else { return };
-    let mut said = reading.says();
+    let mut added = reading.grounds();
     let own = view.place.addresses;
     if leaves_the_subnet(&reading, own) {
         let is_denied = rows.iter().any(|row| {
@@ -47,12 +47,12 @@ pub fn refine(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut
             denies.is_some_and(|prediction| prediction.nsg.is_some())
         });
         if is_denied {
-            said = said.against("a hop answers, so the packets leave the subnet even if the given NSG rules deny it");
+            added = added.against("a hop answers, so the packets leave the subnet even if the given NSG rules deny it");
         }
     }
     add_suspects(&reading, own, &mut explanation.suspects);
     let so_far = std::mem::take(&mut explanation.grounds);
-    explanation.grounds = said.and(so_far);
+    explanation.grounds = added.and(so_far);
 }
 
 /// Whether a hop reports that it has seen the packets: then the NSG of their subnet has let them out. A device that
@@ -99,7 +99,7 @@ pub(super) fn add_suspects(reading: &TracerouteReading<'_>, own: &[IpAddr], susp
 
 impl TracerouteReading<'_> {
     /// The observations, one sentence each.
-    pub fn says(&self) -> Grounds {
+    pub fn grounds(&self) -> Grounds {
         let flows = self.says_of_flows();
         let where_it_stops = if self.is_proxied() {
             Some((

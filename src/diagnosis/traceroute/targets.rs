@@ -133,7 +133,7 @@ fn of(index: usize, attempt: &Attempt) -> TraceTarget {
 /// back, the distance shows nothing.
 pub fn cut_in(attempt: &Attempt) -> Option<ConnectionStage> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
-    let said = if attempt.tls.is_some() {
+    let sent = if attempt.tls.is_some() {
         Some(ConnectionStage::Handshake)
     } else if attempt.hello.is_some() {
         Some(ConnectionStage::Converse)
@@ -142,5 +142,5 @@ pub fn cut_in(attempt: &Attempt) -> Option<ConnectionStage> {
     } else {
         None
     };
-    said.filter(|_| opened)
+    sent.filter(|_| opened)
 }

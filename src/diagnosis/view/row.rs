@@ -14,7 +14,7 @@ use crate::{
         tls::chain::ChainFacts,
         udp::UdpEnd,
     },
-    plan::{DialTarget, PlannedEndpoint},
+    plan::{PlannedEndpoint, ProbeTarget},
     probe::trace::{Attempt, NameTrace, Trace},
 };
 
@@ -59,7 +59,7 @@ impl<'a> ProbedEndpoint<'a> {
     /// The name server that this row tests, where it tests one.
     pub fn tested_server(&self) -> Option<SocketAddr> {
         match self.endpoint.destination {
-            DialTarget::NameServer(server) => Some(server),
+            ProbeTarget::NameServer(server) => Some(server),
             _ => None,
         }
     }

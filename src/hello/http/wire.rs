@@ -43,8 +43,8 @@ where
             && let Some(frame) = body.frame().await
         {
             let data = frame?.into_data().unwrap_or_default();
-            let room = BODY - reply.body.len();
-            reply.body.extend_from_slice(&data[..data.len().min(room)]);
+            let remaining = BODY - reply.body.len();
+            reply.body.extend_from_slice(&data[..data.len().min(remaining)]);
         }
         Ok(())
     };
@@ -93,9 +93,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for RecordingReader<'_, S> {
         match &read {
             Poll::Ready(Ok(())) if buf.filled().len() == before => self.seen.end = Some(ExchangeEnd::Closed),
             Poll::Ready(Ok(())) => {
-                let room = KEPT.saturating_sub(self.seen.first.len());
+                let remaining = KEPT.saturating_sub(self.seen.first.len());
                 let new = &buf.filled()[before..];
-                self.seen.first.extend_from_slice(&new[..new.len().min(room)]);
+                self.seen.first.extend_from_slice(&new[..new.len().min(remaining)]);
             }
             Poll::Ready(Err(error)) => self.seen.end = Some(ExchangeEnd::from(error)),
             Poll::Pending => {}

@@ -187,14 +187,14 @@ fn failure(object: &Object<'_>) -> Option<String> {
     let error = object.own("error")?.object()?;
     let code = error.filled("code").unwrap_or_default();
     let message = error.filled("message").unwrap_or_default();
-    let said: Vec<&str> = [code.as_ref(), message.as_ref()]
+    let texts: Vec<&str> = [code.as_ref(), message.as_ref()]
         .into_iter()
         .filter(|text| !text.is_empty())
         .collect();
-    Some(if said.is_empty() {
+    Some(if texts.is_empty() {
         "it could not be read".into()
     } else {
-        one_line(&said.join(", "), MAX_CHARACTERS)
+        one_line(&texts.join(", "), MAX_CHARACTERS)
     })
 }
 

@@ -337,15 +337,15 @@ impl Vault {
     fn of(entry: &Object<'_>) -> Option<Self> {
         let vault = entry.get("keyVault")?.object()?;
         let status = vault.get("lastStatus").and_then(JsonNode::object);
-        let said = |key: &str| {
+        let text_of = |key: &str| {
             let text = status.as_ref().and_then(|status| status.filled(key));
             text.map(|text| one_line(&text, MAX_CHARACTERS))
         };
         Some(Self {
             url: link(&vault, "secretIdentifier")?,
-            code: said("code"),
-            message: said("message"),
-            at: said("timeStampUtc").and_then(|time| time.parse().ok()),
+            code: text_of("code"),
+            message: text_of("message"),
+            at: text_of("timeStampUtc").and_then(|time| time.parse().ok()),
         })
     }
 }

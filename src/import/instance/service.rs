@@ -258,14 +258,14 @@ fn full_name(host: &str) -> Option<String> {
 /// A CA certificate, from an entry of `certificates`.
 fn authority(entry: &Object<'_>) -> Option<TrustedAuthority> {
     let certificate = entry.get("certificate").and_then(JsonNode::object);
-    let told = |key: &str| {
+    let text_of = |key: &str| {
         let inner = certificate.as_ref().and_then(|certificate| certificate.filled(key));
         inner.or_else(|| entry.filled(key)).map(Cow::into_owned)
     };
     let store = entry.filled("storeName").unwrap_or_default();
-    let digits = told("thumbprint").unwrap_or_default();
+    let digits = text_of("thumbprint").unwrap_or_default();
     Some(TrustedAuthority {
-        subject: told("subject")?,
+        subject: text_of("subject")?,
         thumbprint: digits
             .chars()
             .filter(char::is_ascii_hexdigit)

@@ -42,11 +42,11 @@ impl Additions {
         } = fitting;
         let spec = &dependency.endpoints[*entry];
         let documented = spec.need.unwrap_or(dependency.need);
-        let said = target.need.filter(|_| owner == Some(fitting.dependency));
+        let stated = target.need.filter(|_| owner == Some(fitting.dependency));
         let (to, need, is_replaced) = match fit {
             // An instance that currently works without something does not change that the documentation requires it.
             Fit::Known => {
-                let need = said.map_or(documented, |said| said.min(documented));
+                let need = stated.map_or(documented, |stated| stated.min(documented));
                 if spec.retired.is_some() || (need == documented && !spec.only_when_named) {
                     return need;
                 }
@@ -54,13 +54,17 @@ impl Additions {
                 (known(&spec.target, target), need, false)
             }
             Fit::Elsewhere => {
-                let need = said.map_or(documented, |said| said.min(documented));
+                let need = stated.map_or(documented, |stated| stated.min(documented));
                 (place_of(target), need, scope.region.is_none())
             }
-            Fit::Own { setting, .. } => (place_of(target), said.unwrap_or(documented), !scope.values.has(setting)),
+            Fit::Own { setting, .. } => (
+                place_of(target),
+                stated.unwrap_or(documented),
+                !scope.values.has(setting),
+            ),
             Fit::Member => {
                 let is_empty = matches!(&spec.target, To::Wildcard { members, .. } if members.is_empty());
-                (known(&spec.target, target), said.unwrap_or(documented), is_empty)
+                (known(&spec.target, target), stated.unwrap_or(documented), is_empty)
             }
         };
         if is_replaced {

@@ -131,7 +131,7 @@ fn vaults(instance: &Instance, needs: &mut Needs) {
         needs.remarks.push(Remark {
             host,
             port: 443,
-            sentence: said(&of, vault),
+            sentence: description(&of, vault),
         });
     }
 }
@@ -145,7 +145,7 @@ fn newest(mut attempts: Vec<(String, String, &Vault)>) -> Vec<(String, String, &
     attempts
 }
 
-fn said(of: &str, vault: &Vault) -> String {
+fn description(of: &str, vault: &Vault) -> String {
     let code = vault.code.as_deref().unwrap_or_default();
     let at = vault
         .at

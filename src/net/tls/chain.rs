@@ -507,8 +507,8 @@ mod tests {
         parameters.distinguished_name.push(rcgen::DnType::CommonName, long);
         let key = rcgen::KeyPair::generate().unwrap();
         let facts = gather(parameters.self_signed(&key).unwrap().der().to_vec());
-        let said = [&facts.subject, &facts.issuer].into_iter().chain(&facts.names);
-        for text in said {
+        let texts = [&facts.subject, &facts.issuer].into_iter().chain(&facts.names);
+        for text in texts {
             assert!(
                 text.chars().count() == MAX_CHARACTERS && text.ends_with('…'),
                 "{} characters",

@@ -45,16 +45,16 @@ pub(super) fn draw_path(finding: &Finding, standing: Option<Standing>) -> Vec<Dr
     let is_guarded = matches!(standing, Some(Standing::InSubnet | Standing::AzureVm));
     let is_service_suspected = finding.suspects.contains(&Suspect::Service);
     if let Some(seen) = &finding.path {
-        let hops = path::picture(seen, is_guarded);
+        let hops = path::draw_lines(seen, is_guarded);
         let end = hops.len().saturating_sub(1);
         let passes_on = seen.hops.last().is_some_and(|hop| hop.does == HopDoes::Forwards);
-        let station = |(at, label): (usize, String)| DrawnHop {
+        let node = |(at, label): (usize, String)| DrawnHop {
             label: escape(&label).into_owned(),
             stops: at + 1 == end,
             is_suspected: at == end && is_service_suspected,
             or_behind: at + 1 == end && passes_on,
         };
-        return hops.into_iter().enumerate().map(station).collect();
+        return hops.into_iter().enumerate().map(node).collect();
     }
     let is_at = |suspects: &[Suspect], suspect: &Suspect| suspects.contains(suspect);
     let Some(likeliest) = finding.suspects.first() else {
@@ -64,7 +64,7 @@ pub(super) fn draw_path(finding: &Finding, standing: Option<Standing>) -> Vec<Dr
         return Vec::new();
     }
     let suspected = |suspects: &[Suspect]| finding.suspects.iter().any(|suspect| is_at(suspects, suspect));
-    let mut stations: Vec<DrawnHop> = PLACES
+    let mut nodes: Vec<DrawnHop> = PLACES
         .iter()
         .filter(|(name, suspects)| match *name {
             "Name server" => suspected(suspects),
@@ -81,13 +81,13 @@ pub(super) fn draw_path(finding: &Finding, standing: Option<Standing>) -> Vec<Dr
             }
         })
         .collect();
-    stations.push(DrawnHop {
+    nodes.push(DrawnHop {
         label: "Service".to_owned(),
         stops: false,
         is_suspected: is_service_suspected,
         or_behind: false,
     });
-    stations
+    nodes
 }
 
 #[cfg(test)]
@@ -97,18 +97,14 @@ mod tests {
 
     /// The stations in words: `*` where the path stops, `?` where it may stop, `>` where it may also stop farther on.
     fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
-        let station = |station: DrawnHop| {
-            let marks = [
-                (station.stops, "*"),
-                (station.is_suspected, "?"),
-                (station.or_behind, ">"),
-            ];
+        let node = |node: DrawnHop| {
+            let marks = [(node.stops, "*"), (node.is_suspected, "?"), (node.or_behind, ">")];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-            format!("{}{marks}", station.label)
+            format!("{}{marks}", node.label)
         };
         draw_path(finding, standing)
             .into_iter()
-            .map(station)
+            .map(node)
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -156,7 +152,7 @@ mod tests {
         let azure = Some(Standing::AzureVm);
         let hop = || Some(path(HopDoes::Forwards, Some("10.1.9.4")));
         let proxy = || Some(path(HopDoes::Accepts, None));
-        for (path, suspects, standing, stations) in [
+        for (path, suspects, standing, nodes) in [
             (
                 hop(),
                 &[Suspect::Nva][..],
@@ -199,7 +195,7 @@ mod tests {
             ),
             (None, &[Suspect::Service], azure, ""),
         ] {
-            assert_eq!(drawn(&finding(path, suspects), standing), stations);
+            assert_eq!(drawn(&finding(path, suspects), standing), nodes);
         }
     }
 }

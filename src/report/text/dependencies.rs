@@ -125,8 +125,8 @@ impl DependencyTable<'_> {
             let explained = self.explained.contains_key(e.id.as_str());
             view::status(e) == GroupStatus::NotTested || (explained && view::status(e) == GroupStatus::Blocked)
         };
-        let told: Vec<&EndpointReport> = group.failing().filter(|e| !silent(e)).collect();
-        for (detail, endpoints) in view::by(told, |e| e.detail.clone()) {
+        let listed: Vec<&EndpointReport> = group.failing().filter(|e| !silent(e)).collect();
+        for (detail, endpoints) in view::by(listed, |e| e.detail.clone()) {
             for endpoint in endpoints.iter().take(MAX_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
                 page.line(StyledLine::at(TITLE).text(&target));

@@ -31,14 +31,14 @@ pub(super) fn write(page: &mut TextPage, report: &Report) {
 
 fn title(page: &mut TextPage, finding: &Finding, number: usize) {
     let confidence = finding.confidence.as_str();
-    let room = page.measure() - INDENT - columns(confidence) - 2;
+    let available = page.measure() - INDENT - columns(confidence) - 2;
     let style = if finding.confidence == Confidence::Certain {
         style::NORMAL
     } else {
         style::DIM
     };
     let column = page.measure() - columns(confidence);
-    for (at, line) in wrap(&finding.title, room).iter().enumerate() {
+    for (at, line) in wrap(&finding.title, available).iter().enumerate() {
         if at == 0 {
             let start = StyledLine::default()
                 .styled(style::BAD, &format!("{number:>3}"))
@@ -102,7 +102,7 @@ fn commands(page: &mut TextPage, finding: &Finding) {
 
 /// The endpoints behind a finding: as many as one line holds, or their number by dependency.
 fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointReport>) -> String {
-    let room = page.measure() - INDENT;
+    let available = page.measure() - INDENT;
     let known: Vec<&EndpointReport> = finding
         .endpoints
         .iter()
@@ -113,7 +113,7 @@ fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointRe
         return only.to_owned();
     }
     let all = targets.join(", ");
-    if columns(&all) <= room {
+    if columns(&all) <= available {
         return all;
     }
     let mut text = words::count(targets.len(), "endpoint");
@@ -125,7 +125,7 @@ fn who(page: &TextPage, finding: &Finding, endpoints: &HashMap<&str, &EndpointRe
             String::new()
         };
         let joined = format!("{text}{} {target}", if at == 0 { ":" } else { "," });
-        if columns(&joined) + columns(&tail) > room {
+        if columns(&joined) + columns(&tail) > available {
             return if at == 0 {
                 text
             } else {

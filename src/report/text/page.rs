@@ -164,7 +164,7 @@ impl TextPage {
 
     /// Writes items separated by commas; beyond `most` lines it ends with how many more there are.
     pub(crate) fn list(&mut self, column: usize, style: Style, items: &[&str], most: usize) {
-        let room = self.measure() - column;
+        let available = self.measure() - column;
         let named = |count: usize| {
             let shown = items[..count].join(", ");
             match items.len() - count {
@@ -172,11 +172,11 @@ impl TextPage {
                 more => format!("{shown} and {more} more"),
             }
         };
-        let fits = |count: &usize| wrap(&named(*count), room).len() <= most;
+        let fits = |count: &usize| wrap(&named(*count), available).len() <= most;
         let count = (1..=items.len()).take_while(fits).last().unwrap_or(items.len().min(1));
         // All may fit although one fewer and "and 1 more" do not.
         let whole = named(items.len());
-        let is_short = columns(&whole) <= room.saturating_mul(most) && wrap(&whole, room).len() <= most;
+        let is_short = columns(&whole) <= available.saturating_mul(most) && wrap(&whole, available).len() <= most;
         let text = if is_short { whole } else { named(count) };
         self.paragraph(StyledLine::at(column), style, &text);
     }

@@ -88,8 +88,8 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
             .styled(style::BAD, &format!("{number:>3}"))
             .to(INDENT),
     );
-    let room = page.measure() - INDENT;
-    let titles = wrap(&finding.title, room);
+    let available = page.measure() - INDENT;
+    let titles = wrap(&finding.title, available);
     let marked = page.measure() - columns(&mark);
     for (at, title) in titles.iter().enumerate() {
         let line = start.take().unwrap_or_else(|| StyledLine::at(INDENT));
@@ -122,9 +122,9 @@ fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &O
     if options.exit.code == ExitStatus::INTERRUPTED {
         return;
     }
-    let room = page.measure() - NEXT;
+    let available = page.measure() - NEXT;
     let ellipsis = page.ellipsis();
-    let again = options.again.filter(|again| columns(again) <= room / 2);
+    let again = options.again.filter(|again| columns(again) <= available / 2);
     let again = again.map_or_else(|| format!("apim-probe run {ellipsis}"), str::to_owned);
     let lacks_names = report.endpoints.iter().any(|endpoint| {
         endpoint.need == Need::Required

@@ -108,12 +108,12 @@ impl Users {
         }
         let users = self.clone();
         // Nothing stops a hash that is being computed, not even a client that disconnects: its turn lasts as long.
-        let looked_at = spawn_blocking(move || users.look_at(turn, name, password, tag));
+        let looked_at = spawn_blocking(move || users.verify_password(turn, name, password, tag));
         looked_at.await.unwrap_or(false)
     }
 
     /// Computes a hash, and records the result.
-    fn look_at(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
+    fn verify_password(&self, turn: OwnedSemaphorePermit, name: String, password: String, tag: hmac::Tag) -> bool {
         let hash = self.hashes.get(&name);
         let began = Instant::now();
         let is_right = bcrypt::verify(password, hash.unwrap_or(&self.dummy_hash)).unwrap_or(false) && hash.is_some();

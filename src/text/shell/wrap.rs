@@ -118,12 +118,12 @@ fn pieces(command: &str) -> Vec<CommandPiece> {
     pieces
 }
 
-/// The length in bytes of the longest beginning of at most `room` columns, and at least one character.
-fn fitting(text: &str, room: usize) -> usize {
+/// The length in bytes of the longest beginning of at most `available` columns, and at least one character.
+fn fitting(text: &str, available: usize) -> usize {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         used += columns(c.encode_utf8(&mut [0; 4]));
-        if used > room && at > 0 {
+        if used > available && at > 0 {
             return at;
         }
     }

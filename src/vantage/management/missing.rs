@@ -179,14 +179,14 @@ mod tests {
                 ),
             )
         };
-        let said = notices(
+        let texts = notices(
             false,
             vec![refused(InstancePart::Loggers), refused(InstancePart::Backends)],
             &[],
             &service,
             Cloud::Public,
         );
-        let [said] = &said[..] else { panic!("{said:?}") };
+        let [texts] = &texts[..] else { panic!("{texts:?}") };
         for words in [
             "its loggers and its backends",
             "Microsoft.ApiManagement/service/loggers/read, Microsoft.ApiManagement/service/backends/read",
@@ -194,7 +194,7 @@ mod tests {
             "AuthorizationFailed",
             "--instance",
         ] {
-            assert!(said.contains(words), "{words}: {said}");
+            assert!(texts.contains(words), "{words}: {texts}");
         }
         let gone = vec![
             refused(InstancePart::Loggers),
@@ -203,7 +203,10 @@ mod tests {
                 SessionError::Refused(404, Reason::default()),
             ),
         ];
-        let said = notices(true, gone, &[], &service, Cloud::Public);
-        assert!(said.len() == 1 && said[0].contains("there is no instance"), "{said:?}");
+        let texts = notices(true, gone, &[], &service, Cloud::Public);
+        assert!(
+            texts.len() == 1 && texts[0].contains("there is no instance"),
+            "{texts:?}"
+        );
     }
 }

@@ -118,18 +118,18 @@ fn no_identity(body: &Secret, identity: Option<&str>) -> String {
     struct ErrorResponse {
         error_description: String,
     }
-    let said = serde_json::from_slice::<ErrorResponse>(body.bytes())
+    let error = serde_json::from_slice::<ErrorResponse>(body.bytes())
         .ok()
         .map(|answer| format!(": \"{}\"", one_line(&answer.error_description, MAX_MESSAGE)))
         .unwrap_or_default();
     match identity {
         Some(id) => format!(
-            "the metadata service gave no token for the identity {id} (HTTP 400{said}): compare it with the client id \
+            "the metadata service gave no token for the identity {id} (HTTP 400{error}): compare it with the client id \
              that `az identity show --query clientId` prints, and assign the identity to this VM with `az vm identity \
              assign`"
         ),
         None => format!(
-            "the metadata service gave no token (HTTP 400{said}): if this VM has several managed identities, pass \
+            "the metadata service gave no token (HTTP 400{error}): if this VM has several managed identities, pass \
              --identity CLIENT_ID; if it has no managed identity, assign one, for example with `az vm identity assign`"
         ),
     }
@@ -167,8 +167,8 @@ mod tests {
             // A server that escapes a letter is not the metadata service.
             (200, "{\"access_token\":\"\\u00733cret\"}"),
         ] {
-            let said = answer(status, body).unwrap_err();
-            assert!(!said.contains("s3cret"), "{said}");
+            let error = answer(status, body).unwrap_err();
+            assert!(!error.contains("s3cret"), "{error}");
         }
     }
 

@@ -18,7 +18,7 @@ use apim_probe::{
     import::{Imports, instance::Instance, subnets::Subnets, view::InstanceView},
     model::{Finding, Protocol, Tier, Vnet},
     network::{NetworkRules, Origin, Predictions, nsg::SecurityRules, routes::Routes, service_tags::ServiceTags},
-    plan::{DialTarget, Plan, PlanScope, PlannedEndpoint, Selection, Values},
+    plan::{Plan, PlanScope, PlannedEndpoint, ProbeTarget, Selection, Values},
     probe::{
         Run,
         clock::Measured,
@@ -296,7 +296,7 @@ impl Network {
                 continue;
             }
             let fault = self.fault_of(endpoint);
-            let by_name = endpoint.destination == DialTarget::Name;
+            let by_name = endpoint.destination == ProbeTarget::Name;
             let host = self
                 .shared
                 .iter()

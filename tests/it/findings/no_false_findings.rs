@@ -8,7 +8,7 @@ use std::{
 
 use apim_probe::{
     model::{Confidence, Finding, FindingKind},
-    plan::{DialTarget, PlannedEndpoint},
+    plan::{PlannedEndpoint, ProbeTarget},
 };
 use apim_probe_lab::Chances;
 use jiff::SignedDuration;
@@ -70,7 +70,7 @@ fn imagine(seed: u64) -> Imagined {
     let mut faults = BTreeMap::new();
     let mut story = vec![format!("seed {seed}, name server {server:?}")];
     let tried = |endpoint: &&PlannedEndpoint| {
-        endpoint.untested.is_none() && !matches!(endpoint.destination, DialTarget::NameServer(_))
+        endpoint.untested.is_none() && !matches!(endpoint.destination, ProbeTarget::NameServer(_))
     };
     let endpoints: Vec<PlannedEndpoint> = network.plan().endpoints.iter().filter(tried).cloned().collect();
     for number in 0..=chances.below(3) {
@@ -185,7 +185,7 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
     for id in &finding.endpoints {
         let of_it = |endpoint: &&PlannedEndpoint| endpoint.id == *id;
         let endpoint = imagined.network.plan().endpoints.iter().find(of_it).unwrap();
-        let is_server = matches!(endpoint.destination, DialTarget::NameServer(_));
+        let is_server = matches!(endpoint.destination, ProbeTarget::NameServer(_));
         let fault = imagined.faults_of(endpoint);
         let cutter = imagined.faults.get(id).and_then(|(_, cutter, _)| *cutter);
         let is_true = match (kind, fault) {

@@ -7,7 +7,7 @@ use std::{
 
 use apim_probe::{
     model::{Path, Transport},
-    plan::{DialTarget, Plan, PlannedEndpoint},
+    plan::{Plan, PlannedEndpoint, ProbeTarget},
 };
 use apim_probe_lab::{
     Chances, Network, ROUTER,
@@ -60,7 +60,7 @@ impl Drawn {
     /// The network of this seed.
     pub(super) fn of(seed: u64, plan: &Plan) -> Self {
         let dialled = |endpoint: &&PlannedEndpoint| {
-            endpoint.untested.is_none() && !matches!(endpoint.destination, DialTarget::NameServer(_))
+            endpoint.untested.is_none() && !matches!(endpoint.destination, ProbeTarget::NameServer(_))
         };
         let endpoints: Vec<&PlannedEndpoint> = plan.endpoints.iter().filter(dialled).collect();
         let mut drawn = Self {
@@ -348,7 +348,7 @@ impl Drawn {
     }
 
     fn with_names(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        if chosen.destination != DialTarget::Name {
+        if chosen.destination != ProbeTarget::Name {
             return self.on_the_way(chances, endpoints, chosen);
         }
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
@@ -357,7 +357,7 @@ impl Drawn {
         }
         let named: BTreeSet<String> = reached(endpoints, chosen, reach)
             .iter()
-            .filter(|endpoint| endpoint.destination == DialTarget::Name)
+            .filter(|endpoint| endpoint.destination == ProbeTarget::Name)
             .map(|endpoint| endpoint.host.to_ascii_lowercase())
             .collect();
         let at = |address: &str| Answer {
@@ -578,7 +578,7 @@ fn of_host<'a>(endpoints: &[&'a PlannedEndpoint], chosen: &PlannedEndpoint) -> V
 /// The place of an endpoint: its name, or each of its addresses.
 fn hosts(endpoint: &PlannedEndpoint) -> Vec<String> {
     match &endpoint.destination {
-        DialTarget::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
+        ProbeTarget::Addresses { addresses, .. } => addresses.iter().map(IpAddr::to_string).collect(),
         _ => vec![endpoint.host.to_ascii_lowercase()],
     }
 }

@@ -24,9 +24,9 @@ use apim_probe::{
         },
         udp::{UdpEnd, UdpTrace},
     },
-    plan::{DialTarget, PlannedEndpoint},
+    plan::{PlannedEndpoint, ProbeTarget},
     probe::flows::SMALL_SEGMENT,
-    probe::trace::{Attempt, Hello, NameTrace, NotDialled, ServerReply},
+    probe::trace::{Attempt, Hello, NameTrace, NotTriedReason, ServerReply},
 };
 
 /// The source port of everything.
@@ -319,11 +319,11 @@ pub(super) fn attempts(
     fault: Option<&Fault>,
 ) -> Vec<Attempt> {
     let dialled: Vec<SocketAddr> = match (&endpoint.destination, name) {
-        (DialTarget::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
-        (DialTarget::Addresses { addresses, .. }, _) => {
+        (ProbeTarget::NameServer(server), _) => return vec![name_server(endpoint, *server, servers)],
+        (ProbeTarget::Addresses { addresses, .. }, _) => {
             addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
         }
-        (DialTarget::Name, name) => {
+        (ProbeTarget::Name, name) => {
             let decision = name.and_then(NameTrace::decision);
             let addresses = decision.map(ServerReply::addresses).unwrap_or_default();
             addresses.iter().map(|ip| (*ip, endpoint.port).into()).collect()
@@ -391,7 +391,7 @@ fn attempt(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault
     if let Some(Fault::Leads(to)) = fault
         && apim_probe::address::is_sinkhole(to.parse().unwrap())
     {
-        attempt.not_dialled = Some(NotDialled::Sinkhole);
+        attempt.not_tried = Some(NotTriedReason::Sinkhole);
         return attempt;
     }
     if endpoint.protocol == Protocol::Ntp {
