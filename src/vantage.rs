@@ -429,11 +429,7 @@ mod tests {
                 None,
                 "no answer; cannot tell whether this is an Azure VM",
             ),
-            (
-                Firmware::Azure,
-                Some(Standing::AzureVm),
-                "this is an Azure VM all the same",
-            ),
+            (Firmware::Azure, Some(Standing::AzureVm), "this is still an Azure VM"),
             (
                 Firmware::Other("QEMU".into()),
                 Some(Standing::NotAzure),

@@ -152,7 +152,7 @@ const LISTED: &[Listed] = &[
         },
     },
     Listed {
-        readme: "one more connection to an endpoint that has answered one",
+        readme: "one more connection to an endpoint that has answered before",
         is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
     },
     Listed {
