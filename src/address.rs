@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_fall_into_kinds() {
+    fn each_address_range_is_classified() {
         let table = [
             ("20.60.1.2", false, false),
             ("10.1.0.5", false, true),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_known_by_their_addresses() {
+    fn dns_filter_addresses_are_sinkholes() {
         for (address, filter) in [
             ("208.91.112.55", Some("FortiGate")),
             ("2001:cdba::3257:9652", Some("FortiGate")),

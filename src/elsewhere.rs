@@ -297,7 +297,7 @@ mod tests {
     use crate::model::Cause;
 
     #[test]
-    fn nothing_is_said_of_what_the_other_place_did_not_test() {
+    fn untested_endpoints_of_the_other_report_add_nothing() {
         let describe = |works: usize, fails: usize, unknown: usize| {
             let results = (0..works).map(|_| RemoteResult::Answers);
             let results = results.chain((0..fails).map(|_| RemoteResult::Fails(Some(Cause::TcpTimeout))));

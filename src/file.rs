@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn text_comes_in_several_encodings() {
+    fn utf8_and_utf16_are_decoded() {
         for bytes in [
             b"[1]".to_vec(),
             b"\xef\xbb\xbf[1]".to_vec(),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_is_read_whatever_is_said_of_its_length() {
+    fn file_is_read_whole_despite_wrong_length() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
             let bytes = vec![b'x'; length];
             for reported_size in [0, 1, length.saturating_sub(1), length, length + 1] {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_an_end_is_one_sentence() {
+    fn endless_file_gives_one_error() {
         let error = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
         assert_eq!(error, "/dev/zero is larger than 1 MB, more than such a file ever is");
         let folder = tempfile::tempdir().unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_one_sentence() {
+    fn unreadable_file_gives_one_error() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path(), &folder.path().join("none")] {
             let error = read_text(path, 100).unwrap_err().to_string();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_read_to_its_end_and_not_waited_for_without_a_writer() {
+    fn pipe_is_read_to_eof_or_refused_without_writer() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -312,7 +312,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_text_or_not(bytes: Vec<u8>) {
+        fn any_bytes_decode_or_are_refused(bytes: Vec<u8>) {
             let _ = decode(&bytes);
         }
     }

@@ -131,7 +131,7 @@ mod contract {
     pub(super) type Parse = fn(&[u8]) -> Parsed<ProtocolReply>;
 
     /// A complete reply is recognised, and every shorter beginning of it is incomplete.
-    pub(super) fn every_prefix_is_more(parse: Parse, reply: &[u8]) {
+    pub(super) fn every_prefix_needs_more_bytes(parse: Parse, reply: &[u8]) {
         for length in 0..reply.len() {
             assert_eq!(parse(&reply[..length]), Parsed::More, "after {length} bytes");
         }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_bytes_differ() {
+    fn random_bytes_are_not_repeated() {
         assert_ne!(random::<16>(), random::<16>());
     }
 }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_find_their_files() {
+    fn output_format_and_file_pairs_are_parsed() {
         type OutputCase<'a> = (Option<Format>, &'a [&'a str], Format, &'a [(&'a str, Format)]);
         let table: &[OutputCase] = &[
             (None, &[], Text, &[]),

@@ -137,7 +137,7 @@ mod tests {
     use crate::model::Verdict;
 
     #[test]
-    fn the_longest_under_way_is_named() {
+    fn progress_names_the_longest_running_probe() {
         let mut pending = Pending::default();
         assert_eq!(pending.waiting_for(), "");
         for id in ["sql/a:1433", "storage/b:443", "dns/\u{1b}[2J:53"] {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_where_nothing_is_drawn() {
+    fn hidden_progress_keeps_nothing() {
         let progress = Progress::new(2, false);
         progress.started("sql/a:1433");
         progress.finished("sql/a:1433", || unreachable!("nothing is drawn"));

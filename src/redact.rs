@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_may_be_called_like_any_word_of_a_report() {
+    fn resource_named_like_a_report_word_is_redacted() {
         let schema = crate::schema::Document::Report.schema();
         let words = words(schema.as_value());
         assert!(words.contains(&("source".into(), "default".into())), "{words:?}");
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_an_address_is_turned() {
+    fn address_as_source_is_redacted() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
         let mut document = json!({ "source": "10.1.0.4:49152" });
         redact_value(&mut document, None, &mut names);
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_bring_is_bounded_and_what_is_the_users_own_stays() {
+    fn learned_names_are_bounded_and_user_names_are_kept() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
         names.learn_own(|names| {
             names.learn_host("db.corp.internal");
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_name_is_turned_as_it_is_spelled() {
+    fn short_name_is_redacted_case_sensitively() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
         names.learn_word("PROD", "resource-group");
         names.learn_word("vm", "machine");
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_ends_early_is_no_id() {
+    fn truncated_resource_id_is_not_an_id() {
         let mut names = Names::new(Public::of(Cloud::Public, None));
         for text in [
             "/subscriptions/x/providers",

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_names_nothing_any_more_is_not_taken_and_one_that_names_less_is_told() {
+    fn document_without_entries_is_refused_and_shorter_one_gives_a_notice() {
         let imported = |documents: &[(&str, usize)]| {
             let imported = |(document, endpoints): &(&str, usize)| Imported {
                 document: (*document).into(),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_tells_what_flags_do_not() {
+    fn metadata_fills_missing_flags() {
         let seen = Vantage::from(
             &claims(None, None),
             Some(Ok(machine(Cloud::Usgov, "usgovvirginia"))),

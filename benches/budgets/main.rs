@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{self as lab, Cost};
+use apim_probe_lab::{self as lab, ResourceUsage};
 
 use self::{lab_network::agent, row::Row, runs::median};
 
@@ -33,7 +33,7 @@ const MAX_BYTES: f64 = 11e6;
 const MAX_START: f64 = 10.0;
 
 fn main() -> ExitCode {
-    if let Some(account) = Cost::account() {
+    if let Some(account) = ResourceUsage::account() {
         return lab::exit_code(account);
     }
     let role = env::args().nth(1).unwrap_or_default();
@@ -81,7 +81,7 @@ fn binary() -> Result<bool> {
     for _ in 0..20 {
         let mut version = Command::new(&agent);
         version.arg("--version");
-        let cost = Cost::of(Command::new(env::current_exe()?), &version)?;
+        let cost = ResourceUsage::of(Command::new(env::current_exe()?), &version)?;
         ensure!(cost.status == Some(0), "--version ended with {:?}", cost.status);
         starts.push(cost.wall_ms);
     }

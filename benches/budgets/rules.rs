@@ -4,7 +4,7 @@
 use std::{env, fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Result, ensure};
-use apim_probe_lab::{Cost, whole_catalog};
+use apim_probe_lab::{ResourceUsage, whole_catalog};
 
 use crate::{
     row::Row,
@@ -42,7 +42,7 @@ pub(crate) fn all(agent: &Path) -> Result<bool> {
         .arg(file("routes.json", effective_routes())?);
     let mut costs = Vec::new();
     for _ in 0..TURNS {
-        let cost = Cost::of(Command::new(env::current_exe()?), &list)?;
+        let cost = ResourceUsage::of(Command::new(env::current_exe()?), &list)?;
         ensure!(cost.status == Some(0), "{list:?} ended with {:?}", cost.status);
         costs.push(cost);
     }

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 use apim_probe_lab::{
-    Cost, Lab, Network, ResolverWatch,
-    network::{At, DnsConduct, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service},
+    Lab, Network, ResolverWatch, ResourceUsage,
+    network::{DnsBehaviour, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service, ServiceAddress},
     whole_catalog,
 };
 
@@ -47,8 +47,8 @@ pub(crate) fn run(name: &str, agent: &Path) -> Result<bool> {
         "silent" => silence("built-in catalog, every service silent", NameServer::default(), agent),
         "no-dns" => {
             let mute = NameServer {
-                udp: DnsConduct::Silent,
-                tcp: DnsConduct::Silent,
+                udp: DnsBehaviour::Silent,
+                tcp: DnsBehaviour::Silent,
                 ..NameServer::default()
             };
             silence("built-in catalog, name servers silent too", mute, agent)
@@ -85,7 +85,7 @@ impl Bench {
     }
 
     /// Runs the agent; it must end with this status.
-    fn run(&self, flags: &[&str], status: i32) -> Result<Cost> {
+    fn run(&self, flags: &[&str], status: i32) -> Result<ResourceUsage> {
         let mut run = Command::new(&self.agent);
         run.arg("run")
             .arg("--quiet")
@@ -96,8 +96,8 @@ impl Bench {
         self.cost(&run, status)
     }
 
-    fn cost(&self, program: &Command, status: i32) -> Result<Cost> {
-        let cost = Cost::of(self.lab.agent(env::current_exe()?)?, program)?;
+    fn cost(&self, program: &Command, status: i32) -> Result<ResourceUsage> {
+        let cost = ResourceUsage::of(self.lab.agent(env::current_exe()?)?, program)?;
         ensure!(
             cost.status == Some(status),
             "ended with {:?}, not with {status}: {program:?}",
@@ -108,18 +108,18 @@ impl Bench {
 }
 
 fn silence(what: &str, server: NameServer, agent: &Path) -> Result<bool> {
-    let everybody = At {
+    let everybody = ServiceAddress {
         host: "20.0.0.0/8".into(),
-        ..At::tcp("", 0)
+        ..ServiceAddress::tcp("", 0)
     };
     let network = Network {
         name_servers: vec![server],
         faults: vec![Fault::always(
-            At {
+            ServiceAddress {
                 port: None,
                 ..everybody
             },
-            FaultKind::Silence,
+            FaultKind::Drop,
         )],
         ..Network::default()
     };
@@ -150,7 +150,7 @@ fn deadline(agent: &Path) -> Result<bool> {
         ..Service::default()
     };
     let ports = [80, 443, 445, 1433, 1688, 1886, 5671, 5672];
-    let services = ports.map(|port| (At::tcp("*", port), dripping.clone()));
+    let services = ports.map(|port| (ServiceAddress::tcp("*", port), dripping.clone()));
     let network = Network {
         services: services.into(),
         ..Network::default()
@@ -201,8 +201,8 @@ fn endpoints(agent: &Path) -> Result<bool> {
             blackboxes.push(blackbox.visit(ENDPOINTS)?.as_secs_f64() * 1e3);
         }
     }
-    let each = |costs: &[Cost]| median(costs.iter().map(|cost| cost.cpu_ms / f64::from(ENDPOINTS)).collect());
-    let peak = |costs: &[Cost]| largest(costs.iter().map(|cost| cost.peak_mb));
+    let each = |costs: &[ResourceUsage]| median(costs.iter().map(|cost| cost.cpu_ms / f64::from(ENDPOINTS)).collect());
+    let peak = |costs: &[ResourceUsage]| largest(costs.iter().map(|cost| cost.peak_mb));
     // Of neighbours, because a machine's speed varies over time.
     let ratios = agents
         .iter()

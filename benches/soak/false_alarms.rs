@@ -13,7 +13,7 @@ const EXAMPLES: usize = 5;
 
 /// The results of one run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct Statements {
     /// Endpoints that were tested.
     tested: usize,
     /// Endpoints that are called blocked, with their cause; those that a finding about the line explains are separate.
@@ -29,7 +29,7 @@ pub(crate) struct Seen {
     ms: f64,
 }
 
-impl Seen {
+impl Statements {
     /// Reads a report.
     pub(crate) fn of(report: &[u8]) -> Result<Self> {
         let report: Value = serde_json::from_slice(report).context("no report")?;
@@ -95,7 +95,7 @@ impl Sum {
                             high  certain  median s  longest s";
 
     /// Adds one run.
-    pub(crate) fn add(&mut self, job: &str, seen: Seen) {
+    pub(crate) fn add(&mut self, job: &str, seen: Statements) {
         self.runs += 1;
         self.tested += seen.tested;
         self.blocked += seen.blocked.len();

@@ -22,10 +22,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use apim_probe_lab::{
     self as lab, Lab, Network,
-    network::{At, Fault, FaultKind, When},
+    network::{Fault, FaultKind, ServiceAddress, When},
 };
 
-use self::false_alarms::{Seen, Sum};
+use self::false_alarms::{Statements, Sum};
 
 /// Names for the parts of an instance, so that nothing in the catalog is skipped because a name is missing.
 const PLAN: [&str; 11] = [
@@ -96,8 +96,8 @@ fn one_run(job: &str) -> Result<()> {
         .arg("--ca-file")
         .arg(lab.ca_file()?);
     let output = run.output()?;
-    let seen =
-        Seen::of(&output.stdout).with_context(|| format!("{job}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let seen = Statements::of(&output.stdout)
+        .with_context(|| format!("{job}: {}", String::from_utf8_lossy(&output.stderr)))?;
     println!("{}", serde_json::to_string(&seen)?);
     Ok(())
 }
@@ -105,16 +105,16 @@ fn one_run(job: &str) -> Result<()> {
 impl Kind {
     fn network(&self, seed: u64) -> Network {
         let mut network = Network::default();
-        network.line.seed = seed;
-        network.line.counted = true;
-        let everybody = || At {
+        network.link.seed = seed;
+        network.link.counted = true;
+        let everybody = || ServiceAddress {
             port: None,
-            ..At::tcp("*", 0)
+            ..ServiceAddress::tcp("*", 0)
         };
         let mut lose = |when| {
             network.faults.push(Fault {
                 when,
-                ..Fault::always(everybody(), FaultKind::Silence)
+                ..Fault::always(everybody(), FaultKind::Drop)
             });
         };
         if self.loss > 0.0 {

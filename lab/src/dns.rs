@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use self::message::{NXDOMAIN, Query};
-use crate::network::{Answer, DnsConduct, NameServer};
+use crate::network::{Answer, DnsBehaviour, NameServer};
 
 const PORT: u16 = 53;
 const SERVFAIL: u8 = 2;
@@ -30,7 +30,7 @@ const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
 pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Result<()> {
     let zones = Arc::new(Zones::new(server, shared));
     let at = SocketAddr::new(server.at, PORT);
-    if server.udp != DnsConduct::Closed {
+    if server.udp != DnsBehaviour::Closed {
         let socket = std::net::UdpSocket::bind(at).with_context(|| format!("binding {at}/udp"))?;
         socket.set_nonblocking(true)?;
         tokio::spawn(answer_datagrams(
@@ -39,7 +39,7 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
             server.udp,
         ));
     }
-    if server.tcp != DnsConduct::Closed {
+    if server.tcp != DnsBehaviour::Closed {
         let listener = std::net::TcpListener::bind(at).with_context(|| format!("binding {at}"))?;
         listener.set_nonblocking(true)?;
         tokio::spawn(accept(TcpListener::from_std(listener)?, zones, server.tcp));
@@ -51,7 +51,7 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
 struct Zones {
     names: HashMap<String, Answer>,
     always: Option<Answer>,
-    asked: AtomicU32,
+    requests: AtomicU32,
     /// How often each name was queried.
     counts: Mutex<HashMap<String, u32>>,
 }
@@ -62,13 +62,13 @@ impl Zones {
         Self {
             names: shared.iter().chain(&server.names).map(lower).collect(),
             always: server.always.clone(),
-            asked: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
             counts: Mutex::default(),
         }
     }
 
     /// The message for a query, or `None` for no reply. The caller waits for the delay.
-    fn reply(&self, query: &Query, conduct: DnsConduct) -> Option<Vec<u8>> {
+    fn reply(&self, query: &Query, conduct: DnsBehaviour) -> Option<Vec<u8>> {
         let unknown = Answer {
             rcode: NXDOMAIN,
             authority: Some("example".into()),
@@ -87,34 +87,34 @@ impl Zones {
         if before < answer.fails_for {
             return Some(query.refuse(SERVFAIL));
         }
-        let count = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         match conduct {
-            DnsConduct::Good | DnsConduct::Delayed(_) | DnsConduct::Forged => Some(query.answer(answer)),
-            DnsConduct::UpperCase => Some(query.in_upper_case().answer(answer)),
-            DnsConduct::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
-            DnsConduct::Bulky => Some(query.bulky()),
-            DnsConduct::WrongId | DnsConduct::Endless => Some(query.with_other_id().answer(answer)),
-            DnsConduct::WrongQuestion => Some(query.with_other_question().answer(answer)),
-            DnsConduct::Garbage => Some(GARBAGE.to_vec()),
-            DnsConduct::Loop => Some(query.looped()),
-            DnsConduct::Truncated => Some(query.truncated()),
-            DnsConduct::Rcode(rcode) => Some(query.refuse(rcode)),
-            DnsConduct::Short => {
+            DnsBehaviour::Good | DnsBehaviour::Delayed(_) | DnsBehaviour::Forged => Some(query.answer(answer)),
+            DnsBehaviour::UpperCase => Some(query.in_upper_case().answer(answer)),
+            DnsBehaviour::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
+            DnsBehaviour::Bulky => Some(query.bulky()),
+            DnsBehaviour::WrongId | DnsBehaviour::Endless => Some(query.with_other_id().answer(answer)),
+            DnsBehaviour::WrongQuestion => Some(query.with_other_question().answer(answer)),
+            DnsBehaviour::Garbage => Some(GARBAGE.to_vec()),
+            DnsBehaviour::Loop => Some(query.looped()),
+            DnsBehaviour::Truncated => Some(query.truncated()),
+            DnsBehaviour::Rcode(rcode) => Some(query.refuse(rcode)),
+            DnsBehaviour::Short => {
                 let whole = query.answer(answer);
                 Some(whole[..whole.len() / 2].to_vec())
             }
-            DnsConduct::Closed | DnsConduct::Silent | DnsConduct::Close | DnsConduct::Dripping => None,
+            DnsBehaviour::Closed | DnsBehaviour::Silent | DnsBehaviour::Close | DnsBehaviour::Dripping => None,
         }
     }
 }
 
-async fn wait_for(conduct: DnsConduct) {
-    if let DnsConduct::Delayed(milliseconds) = conduct {
+async fn wait_for(conduct: DnsBehaviour) {
+    if let DnsBehaviour::Delayed(milliseconds) = conduct {
         sleep(Duration::from_millis(milliseconds)).await;
     }
 }
 
-async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: DnsConduct) {
+async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: DnsBehaviour) {
     let mut datagram = [0; 4096];
     loop {
         // An ICMP error about an earlier answer is no reason to stop.
@@ -124,19 +124,19 @@ async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: Dn
         let Some(reply) = Query::parse(&datagram[..length]).and_then(|query| zones.reply(&query, conduct)) else {
             continue;
         };
-        if matches!(conduct, DnsConduct::Delayed(_)) {
+        if matches!(conduct, DnsBehaviour::Delayed(_)) {
             let socket = Arc::clone(&socket);
             tokio::spawn(async move {
                 wait_for(conduct).await;
                 let _ = socket.send_to(&reply, from).await;
             });
         } else {
-            if conduct == DnsConduct::Endless {
+            if conduct == DnsBehaviour::Endless {
                 for _ in 0..199 {
                     let _ = socket.send_to(&reply, from).await;
                 }
             }
-            if conduct == DnsConduct::Forged {
+            if conduct == DnsBehaviour::Forged {
                 let _ = socket.send_to(&forged(&reply), from).await;
             }
             let _ = socket.send_to(&reply, from).await;
@@ -153,7 +153,7 @@ fn forged(reply: &[u8]) -> Vec<u8> {
     forged
 }
 
-async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsConduct) {
+async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsBehaviour) {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             let zones = Arc::clone(&zones);
@@ -166,17 +166,17 @@ async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsConduct) {
 }
 
 /// Queries and answers with their length before them (RFC 1035 §4.2.2).
-async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct) -> std::io::Result<()> {
+async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsBehaviour) -> std::io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut query).await?;
-        if conduct == DnsConduct::Close {
+        if conduct == DnsBehaviour::Close {
             return stream.shutdown().await;
         }
         let Some(query) = Query::parse(&query) else {
             return Ok(());
         };
-        if conduct == DnsConduct::Dripping {
+        if conduct == DnsBehaviour::Dripping {
             stream.write_u16(u16::MAX).await?;
             loop {
                 stream.write_u8(0).await?;
@@ -186,27 +186,27 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsConduct
         let Some(reply) = zones.reply(&query, conduct) else {
             continue;
         };
-        if conduct == DnsConduct::Endless {
+        if conduct == DnsBehaviour::Endless {
             loop {
                 stream.write_u16(u16::try_from(reply.len()).unwrap_or(u16::MAX)).await?;
                 stream.write_all(&reply).await?;
             }
         }
         wait_for(conduct).await;
-        let promised = if conduct == DnsConduct::Short {
+        let promised = if conduct == DnsBehaviour::Short {
             reply.len() * 2
         } else {
             reply.len()
         };
         let mut framed = Vec::new();
-        if conduct == DnsConduct::Forged {
+        if conduct == DnsBehaviour::Forged {
             framed.extend(u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes());
             framed.extend(forged(&reply));
         }
         framed.extend(u16::try_from(promised).unwrap_or(u16::MAX).to_be_bytes());
         framed.extend(reply);
         stream.write_all(&framed).await?;
-        if conduct == DnsConduct::Short {
+        if conduct == DnsBehaviour::Short {
             return stream.shutdown().await;
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     firewall::glob_matches,
-    network::{At, Network},
+    network::{Network, ServiceAddress},
     relay::Flow,
 };
 
@@ -42,12 +42,12 @@ pub struct Expect {
     /// How many flows there were to each of these places: TCP connections, or pairs of UDP ports; excluding those that
     /// were only meant for the first hops.
     #[serde(default)]
-    pub flows: BTreeMap<At, usize>,
+    pub flows: BTreeMap<ServiceAddress, usize>,
     /// Whether anything was sent that was only meant for the first hops; requires a `line` that is `counted`.
-    pub near: Option<bool>,
+    pub low_ttl: Option<bool>,
     /// How many requests to the platform must contain each of these texts: `GET /path?query`, or a POST with its body.
     #[serde(default)]
-    pub asked: BTreeMap<String, usize>,
+    pub requests: BTreeMap<String, usize>,
     /// Texts that stdout must contain, in any format.
     #[serde(default)]
     pub report: Phrases,
@@ -97,14 +97,14 @@ pub struct ExpectedFinding {
     /// Suspects that it must list.
     pub suspects: Vec<String>,
     /// Suspects that it must not list.
-    pub acquits: Vec<String>,
+    pub not_suspects: Vec<String>,
     /// The hops on the path to where it stops, one address each; `?` for one without an answer. An empty list: no path
     /// is known.
     pub path: Option<Vec<String>>,
     /// Phrases that neither its title nor its evidence may have.
     pub never: Phrases,
     /// Phrases of its title, evidence or fix.
-    pub says: Phrases,
+    pub contains: Phrases,
     /// Phrases in its hand-over, a connection as `tcp source -> destination host`. An empty list: there must be no
     /// hand-over.
     pub handover: Option<Phrases>,
@@ -121,30 +121,30 @@ fn quiet() -> Vec<String> {
 impl Expect {
     /// Every place with a wrong number of flows, one line each.
     pub fn compare_flows(&self, network: &Network, flows: &[Flow]) -> Vec<String> {
-        let to = |at: &At| {
+        let to = |at: &ServiceAddress| {
             let addresses = network.addresses(&at.host);
             let is_there = move |flow: &&Flow| {
                 let (address, port) = flow.destination;
                 addresses.contains(&address.into())
                     && at.port == Some(port)
                     && at.transport == flow.transport
-                    && !flow.near
+                    && !flow.low_ttl
             };
             flows.iter().filter(is_there).count()
         };
         let wrong = self.flows.iter().filter(|(at, wanted)| to(at) != **wanted);
-        let near = flows.iter().filter(|flow| flow.near).count();
-        let other = self.near.filter(|wanted| *wanted != (near > 0));
+        let low_ttl = flows.iter().filter(|flow| flow.low_ttl).count();
+        let other = self.low_ttl.filter(|wanted| *wanted != (low_ttl > 0));
         wrong
             .map(|(at, wanted)| format!("{} flows to {at}, expected {wanted}", to(at)))
-            .chain(other.map(|_| format!("{near} flows were only meant for the first hops")))
+            .chain(other.map(|_| format!("{low_ttl} flows were only meant for the first hops")))
             .collect()
     }
 
     /// Every request that the platform received more or less often than expected, one line each.
-    pub fn compare_asked(&self, asked: &[String]) -> Vec<String> {
-        let times = |words: &String| asked.iter().filter(|line| line.contains(words.as_str())).count();
-        let wrong = self.asked.iter().filter(|(words, wanted)| times(words) != **wanted);
+    pub fn compare_requests(&self, requests: &[String]) -> Vec<String> {
+        let times = |words: &String| requests.iter().filter(|line| line.contains(words.as_str())).count();
+        let wrong = self.requests.iter().filter(|(words, wanted)| times(words) != **wanted);
         wrong
             .map(|(words, wanted)| format!("{words} was asked {} times, expected {wanted}", times(words)))
             .collect()
@@ -304,7 +304,7 @@ impl ExpectedFinding {
                 ));
             }
         }
-        for suspect in &self.acquits {
+        for suspect in &self.not_suspects {
             if list(&got["suspects"]).iter().any(|got| got == suspect) {
                 wrong.push(format!("finding {at} suspects {suspect}"));
             }
@@ -327,7 +327,7 @@ impl ExpectedFinding {
                 .join("\n"),
         ]
         .join("\n");
-        self.says.missing_in(&said, &format!("finding {at}"), wrong);
+        self.contains.missing_in(&said, &format!("finding {at}"), wrong);
         let handover = &got["handover"];
         match &self.handover {
             Some(phrases) if phrases.0.is_empty() && !handover.is_null() => {
@@ -453,7 +453,7 @@ mod tests {
         let expect = "exit: 1
 summary: { verdict: blocked, blocked: 1 }
 endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], within_ms: 1100 } ]
-findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], says: [dropped, Allow],
+findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], contains: [dropped, Allow],
               handover: ['tcp 10.1.0.4:5 -> 20.1.2.3:1433 a', 'nva: tcp src', 'firewall: Sql', curl] } ]
 notices: HTTPS_PROXY
 stderr: late

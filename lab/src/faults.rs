@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    network::{At, FaultKind, Network, Transport},
+    network::{FaultKind, Network, ServiceAddress, Transport},
     tools::{ip, nft, tool},
     vm_link::{DEAD_HOP, DOCUMENTATION, FORWARD},
 };
@@ -30,7 +30,7 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
         for place in places(network, &fault.to)? {
             let rule = |action: &str| format!("rule add pref {FAULTS_PREF} {} {action}", place.selector());
             match fault.does {
-                FaultKind::Silence => rules.push(rule("blackhole")),
+                FaultKind::Drop => rules.push(rule("blackhole")),
                 FaultKind::Prohibited => rules.push(rule("prohibit")),
                 FaultKind::Unreachable => rules.push(rule("unreachable")),
                 FaultKind::Icmp(code) => {
@@ -108,7 +108,7 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
                         .leaving
                         .push(format!("{} reject with icmp type admin-prohibited", place.matcher()));
                 }
-                FaultKind::Silence
+                FaultKind::Drop
                 | FaultKind::Prohibited
                 | FaultKind::Unreachable
                 | FaultKind::Icmp(_)
@@ -196,7 +196,7 @@ impl Place {
     }
 }
 
-pub(crate) fn places(network: &Network, to: &At) -> Result<Vec<Place>> {
+pub(crate) fn places(network: &Network, to: &ServiceAddress) -> Result<Vec<Place>> {
     let port = to.port.map(|port| (to.transport, port));
     if to.host == "*" {
         return Ok(vec![Place { net: None, port }]);

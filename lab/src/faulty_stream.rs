@@ -16,7 +16,7 @@ use tokio::{
 use crate::network::{After, Cut, End, Pace};
 
 /// A server's end of a connection.
-pub(crate) struct Line {
+pub(crate) struct FaultyStream {
     stream: TcpStream,
     /// Bytes from the client that a firewall has read.
     replay: Vec<u8>,
@@ -29,7 +29,7 @@ pub(crate) struct Line {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl Line {
+impl FaultyStream {
     pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Cut>, pace: Option<Pace>) -> Self {
         // One byte per segment only works without Nagle; other connections lose nothing.
         let _ = stream.set_nodelay(true);
@@ -110,7 +110,7 @@ pub(crate) fn is_cut(error: &io::Error) -> bool {
         .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CutHere>)
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for FaultyStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.replay.is_empty() {
@@ -131,7 +131,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for FaultyStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));

@@ -10,7 +10,7 @@ use std::{
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 use crate::{
-    faulty_stream::Line,
+    faulty_stream::FaultyStream,
     network::{Action, Authority, Certificate, End, Firewall},
     services::{Port, page},
     tls::record::{FirstWords, first_words},
@@ -21,34 +21,34 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_FIRST_WORDS: usize = 16 * 1024;
 
 /// A firewall, with the services behind it.
-pub(crate) struct Gate {
+pub(crate) struct FirewallProxy {
     pub(crate) firewall: Firewall,
     pub(crate) behind: HashMap<SocketAddr, Arc<Port>>,
     /// The names behind each address, for clients that send no name.
     pub(crate) names: HashMap<IpAddr, Vec<String>>,
 }
 
-impl Gate {
+impl FirewallProxy {
     /// Handles one connection to its end.
     pub(crate) async fn attend(&self, mut stream: TcpStream) {
         let Ok(to) = stream.local_addr() else { return };
-        let (bytes, asked) = listen(&mut stream).await;
-        let name = asked
+        let (bytes, requests) = listen(&mut stream).await;
+        let name = requests
             .or_else(|| self.names.get(&to.ip())?.first().cloned())
             .unwrap_or_else(|| to.ip().to_string());
         match self.action(&name) {
-            Action::End(end) => Line::new(stream, bytes, None, None).end(end).await,
+            Action::End(end) => FaultyStream::new(stream, bytes, None, None).end(end).await,
             Action::Deny(which) => {
                 let page = String::from_utf8_lossy(&page(*which)).into_owned();
-                Line::new(stream, bytes, None, None).end(&End::Text(page)).await;
+                FaultyStream::new(stream, bytes, None, None).end(&End::Text(page)).await;
             }
             Action::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
                 // Behind it, nothing answers for an unused address either.
                 None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
-                    Line::new(stream, bytes, None, None).end(&End::Silence).await;
+                    FaultyStream::new(stream, bytes, None, None).end(&End::Silence).await;
                 }
-                None => Line::new(stream, bytes, None, None).end(&End::Reset).await,
+                None => FaultyStream::new(stream, bytes, None, None).end(&End::Reset).await,
             },
             Action::Inspect => match self.behind.get(&to) {
                 Some(port) => {
@@ -58,7 +58,7 @@ impl Gate {
                     };
                     port.disguised(certificate, name).attend(stream, bytes).await;
                 }
-                None => Line::new(stream, bytes, None, None).end(&End::Reset).await,
+                None => FaultyStream::new(stream, bytes, None, None).end(&End::Reset).await,
             },
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::network::{Answer, At, Network, Service, Speaks};
+use crate::network::{Answer, Network, Service, ServiceAddress, ServiceProtocol};
 
 /// The names that name servers are tested with, one per cloud: they exist everywhere.
 const LOGIN_HOSTS: [&str; 3] = [
@@ -39,7 +39,7 @@ struct Planned {
 /// unless it gives another; `*:443` stands for every planned service on the port.
 pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
     let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
-    let planned: Vec<(At, &str)> = plan
+    let planned: Vec<(ServiceAddress, &str)> = plan
         .endpoints
         .iter()
         .filter(|endpoint| endpoint.testable && endpoint.protocol != "dns")
@@ -63,7 +63,7 @@ pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
     let mut services = deviations.services.clone();
     services.retain(|at, _| at.host != "*");
     for (at, protocol) in planned {
-        let speaks = speaks(protocol)?;
+        let protocol = service_protocol(protocol)?;
         let everybody = || {
             deviations
                 .services
@@ -73,7 +73,7 @@ pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
         let service = services
             .entry(at.clone())
             .or_insert_with(|| everybody().map_or_else(Service::default, |it| it.1.clone()));
-        service.speaks.get_or_insert(speaks);
+        service.protocol.get_or_insert(protocol);
     }
     Ok(Network {
         names,
@@ -82,16 +82,16 @@ pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
     })
 }
 
-fn place(endpoint: &Planned) -> At {
+fn place(endpoint: &Planned) -> ServiceAddress {
     let host = endpoint.host.to_ascii_lowercase();
     if endpoint.transport == "udp" {
-        At::udp(host, endpoint.port)
+        ServiceAddress::udp(host, endpoint.port)
     } else {
-        At::tcp(host, endpoint.port)
+        ServiceAddress::tcp(host, endpoint.port)
     }
 }
 
-fn speaks(protocol: &str) -> Result<Speaks> {
+fn service_protocol(protocol: &str) -> Result<ServiceProtocol> {
     serde_json::from_value(protocol.into()).with_context(|| format!("no service speaks {protocol}"))
 }
 
@@ -128,16 +128,16 @@ mod tests {
         let served: Vec<_> = network
             .services
             .iter()
-            .map(|(at, it)| (at.to_string(), it.speaks.unwrap()))
+            .map(|(at, it)| (at.to_string(), it.protocol.unwrap()))
             .collect();
         assert_eq!(
             served,
             [
-                ("20.9.9.9:1688".into(), Speaks::Kms),
-                ("a.example:80".into(), Speaks::Http),
-                ("a.example:443".into(), Speaks::Https),
-                ("b.example:443".into(), Speaks::Tls),
-                ("time.example:123/udp".to_owned(), Speaks::Ntp),
+                ("20.9.9.9:1688".into(), ServiceProtocol::Kms),
+                ("a.example:80".into(), ServiceProtocol::Http),
+                ("a.example:443".into(), ServiceProtocol::Https),
+                ("b.example:443".into(), ServiceProtocol::Tls),
+                ("time.example:123/udp".to_owned(), ServiceProtocol::Ntp),
             ]
         );
     }
@@ -149,10 +149,10 @@ mod tests {
 services: { 'a.example:443': { closed: true }, '*:443': { pace: { every_ms: 5 } }, 'x.example:25': { banner: hi } }",
         );
         assert_eq!(network.names["a.example"].rcode, 3);
-        let service = |at: &str| &network.services[&at.parse::<At>().unwrap()];
+        let service = |at: &str| &network.services[&at.parse::<ServiceAddress>().unwrap()];
         assert!(service("a.example:443").closed && service("a.example:443").pace.is_none());
-        assert_eq!(service("a.example:443").speaks, Some(Speaks::Https));
+        assert_eq!(service("a.example:443").protocol, Some(ServiceProtocol::Https));
         assert!(service("b.example:443").pace.is_some() && service("a.example:80").pace.is_none());
-        assert_eq!(service("x.example:25").speaks, None);
+        assert_eq!(service("x.example:25").protocol, None);
     }
 }

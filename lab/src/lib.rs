@@ -72,11 +72,11 @@ pub use self::{
     faults::has_nft,
     healthy::healthy,
     network::Network,
-    random::Chances,
+    random::Random,
     reexec::{Forbidden, do_job, exit_code, job, lacks, lacks_nft, probe, rerun},
     relay::Flow,
     resolver::ResolverWatch,
-    resource_usage::Cost,
+    resource_usage::ResourceUsage,
     scenario::{Scenario, whole_catalog},
     trial::{forbidden, trial},
     vm_link::{DEAD_HOP, DOCUMENTATION, ROUTER, VM},
@@ -85,13 +85,13 @@ use self::{
     namespace::Files,
     network::{Authority, Fault, Vm},
     relay::Relay,
-    simulated_network::World,
+    simulated_network::SimulatedNetwork,
     vm_link::Peer,
 };
 
 /// The VM, connected to a world. It belongs to the thread that entered it: only there is the network the VM's.
 pub struct Lab {
-    world: World,
+    world: SimulatedNetwork,
     relay: Option<Relay>,
     files: Files,
     vm: Vm,
@@ -110,7 +110,7 @@ impl Lab {
         let peer = relay
             .as_ref()
             .map_or_else(|| Peer::Vm(std::process::id()), |relay| Peer::Relay(relay.thread));
-        let world = World::start(peer, network.limit_icmp)?;
+        let world = SimulatedNetwork::start(peer, network.limit_icmp)?;
         if let Some(relay) = &relay {
             relay.connect()?;
         }
@@ -213,9 +213,9 @@ impl Lab {
     }
 
     /// The requests to the platform so far, one per line: `GET /path?query`, and a POST followed by its body.
-    pub fn asked(&self) -> Vec<String> {
-        let asked = self.world.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.clone()
+    pub fn requests(&self) -> Vec<String> {
+        let requests = self.world.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.clone()
     }
 
     /// Every frame that the VM has sent so far (IEEE 802.3, without the checksum), including lost ones; empty if the
@@ -229,7 +229,7 @@ impl Lab {
         match &self.relay {
             Some(relay) => relay.fault(network),
             None if network.faults.iter().any(Fault::is_relayed) => {
-                bail!("a fault for some packets only, in a network without a relay: set `line: {{ counted: true }}`")
+                bail!("a fault for some packets only, in a network without a relay: set `link: {{ counted: true }}`")
             }
             None => Ok(()),
         }

@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use self::request::Request;
-use crate::network::{Answer, At, Given, Identities, Management, ManagementFault, Network, Operation, Service, Speaks};
+use crate::network::{
+    Answer, DocumentSource, Identities, Management, ManagementFault, Network, Operation, Service, ServiceAddress,
+    ServiceProtocol,
+};
 
 /// The instance that the management endpoint knows.
 pub const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
@@ -39,19 +42,19 @@ pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 #[derive(Debug)]
 pub struct Platform {
     what: Management,
-    asked: Asked,
+    requests: Asked,
     /// How often each path was requested.
     counts: Mutex<HashMap<String, u32>>,
 }
 
 /// An answer.
-struct Said {
+struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
-impl Said {
+impl Reply {
     fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
@@ -83,25 +86,31 @@ impl Said {
 }
 
 /// The network with the services of its platform.
-pub(crate) fn completed(network: &Network, asked: &Asked) -> Network {
+pub(crate) fn completed(network: &Network, requests: &Asked) -> Network {
     let mut network = network.clone();
     let Some(what) = network.management.clone() else {
         return network;
     };
     let platform = Arc::new(Platform {
         what,
-        asked: Arc::clone(asked),
+        requests: Arc::clone(requests),
         counts: Mutex::default(),
     });
     network.names.entry(HOST.into()).or_insert_with(|| Answer {
         addresses: vec![[20, 70, 0, 1].into()],
         ..Answer::default()
     });
-    for (host, port, speaks) in [(HOST, 443, Speaks::Https), (METADATA, 80, Speaks::Http)] {
-        network.services.entry(At::tcp(host, port)).or_insert_with(|| Service {
-            platform: Some(Arc::clone(&platform)),
-            ..Service::healthy(speaks)
-        });
+    for (host, port, protocol) in [
+        (HOST, 443, ServiceProtocol::Https),
+        (METADATA, 80, ServiceProtocol::Http),
+    ] {
+        network
+            .services
+            .entry(ServiceAddress::tcp(host, port))
+            .or_insert_with(|| Service {
+                platform: Some(Arc::clone(&platform)),
+                ..Service::healthy(protocol)
+            });
     }
     network
 }
@@ -114,7 +123,7 @@ where
     let mut unread = Vec::new();
     while let Some(request) = request::read(io, &mut unread).await? {
         let line = format!("{} {} {}", request.method, request.target, request.body);
-        locked(&platform.asked).push(line.trim_end().to_owned());
+        locked(&platform.requests).push(line.trim_end().to_owned());
         let said = if is_tls {
             platform.management(&request)
         } else {
@@ -139,27 +148,27 @@ where
 }
 
 impl Platform {
-    fn metadata(&self, request: &Request) -> Said {
+    fn metadata(&self, request: &Request) -> Reply {
         if request.header("metadata") != Some("true") {
-            return Said::error(400, "bad_request_102", "Required metadata header not specified");
+            return Reply::error(400, "bad_request_102", "Required metadata header not specified");
         }
         match request.path() {
-            "/metadata/instance" => Said::json(200, &machine()),
+            "/metadata/instance" => Reply::json(200, &machine()),
             "/metadata/identity/oauth2/token" => {
                 let before = self.count("token");
                 match self.what.faults.get("token") {
                     Some(ManagementFault::Status(refusal)) if refusal.times.is_none_or(|times| before < times) => {
-                        Said::error(refusal.code, code(refusal.code), "not now")
+                        Reply::error(refusal.code, code(refusal.code), "not now")
                     }
                     _ => self.token(request.query("client_id")),
                 }
             }
-            _ => Said::missing(),
+            _ => Reply::missing(),
         }
     }
 
-    fn token(&self, named: Option<&str>) -> Said {
-        let refused = |why: &str| Said::json(400, &json!({ "error": "invalid_request", "error_description": why }));
+    fn token(&self, named: Option<&str>) -> Reply {
+        let refused = |why: &str| Reply::json(400, &json!({ "error": "invalid_request", "error_description": why }));
         match (self.what.identities, named) {
             (Identities::None, _) => refused("Identity not found"),
             (Identities::Several, None) => refused(
@@ -167,7 +176,7 @@ impl Platform {
                  token request",
             ),
             (_, Some(other)) if other != CLIENT_ID => refused("Identity not found"),
-            _ => Said::json(
+            _ => Reply::json(
                 200,
                 &json!({ "access_token": TOKEN, "expires_in": "3599", "token_type": "Bearer" }),
             ),
@@ -175,9 +184,9 @@ impl Platform {
     }
 
     /// The answer to a request; `None` for no reply.
-    fn management(&self, request: &Request) -> Option<Said> {
+    fn management(&self, request: &Request) -> Option<Reply> {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
-            return Some(Said::error(401, "AuthenticationFailed", "Authentication failed."));
+            return Some(Reply::error(401, "AuthenticationFailed", "Authentication failed."));
         }
         let path = request.decoded_path().to_ascii_lowercase();
         let key = path
@@ -195,23 +204,23 @@ impl Platform {
         }
         Some(match request.method.as_str() {
             "POST" => match found(&self.what.operations, key) {
-                Some(operation) if operation.polls == 0 => Said::json(200, &result(operation, &request.body)),
-                Some(_) => Said::accepted(request.path()),
-                None => Said::missing(),
+                Some(operation) if operation.polls == 0 => Reply::json(200, &result(operation, &request.body)),
+                Some(_) => Reply::accepted(request.path()),
+                None => Reply::missing(),
             },
             _ if key != operation => self.polled(operation, request),
             _ => self.document(key, request),
         })
     }
 
-    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &Request) -> Said {
+    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &Request) -> Reply {
         let path = request.path();
         let page = |link: String| {
             let mut page = self.list(key, request).unwrap_or_else(|| json!({ "value": [] }));
             page["nextLink"] = link.into();
-            Said::json(200, &page)
+            Reply::json(200, &page)
         };
-        let plain = |body: Vec<u8>| Said {
+        let plain = |body: Vec<u8>| Reply {
             status: 200,
             headers: vec![("Content-Type", "text/html".into())],
             body,
@@ -222,12 +231,12 @@ impl Platform {
                 100 * (before + 1)
             )),
             ManagementFault::Elsewhere => page(format!("https://evil.example{path}?api-version=1&%24skip=100")),
-            ManagementFault::NeverEnds => Said::accepted(path.strip_suffix(RESULTS).unwrap_or(path)),
+            ManagementFault::NeverEnds => Reply::accepted(path.strip_suffix(RESULTS).unwrap_or(path)),
             ManagementFault::Megabytes(size) => plain(vec![b' '; size << 20]),
             ManagementFault::Status(refusal) => {
                 let code = refusal.error.as_deref().unwrap_or_else(|| code(refusal.code));
                 // Some endpoints send back what they received.
-                let said = Said::error(refusal.code, code, &format!("nothing for {TOKEN}"));
+                let said = Reply::error(refusal.code, code, &format!("nothing for {TOKEN}"));
                 match refusal.retry_after {
                     Some(seconds) => said.with("Retry-After", seconds.to_string()),
                     None => said,
@@ -237,13 +246,13 @@ impl Platform {
         }
     }
 
-    fn document(&self, key: &str, request: &Request) -> Said {
+    fn document(&self, key: &str, request: &Request) -> Reply {
         match self.list(key, request) {
-            Some(page) => Said::json(200, &page),
-            None if key.is_empty() => Said::json(200, &instance()),
-            None if key.starts_with('/') || key == "networkstatus" || key.contains("policies") => Said::missing(),
+            Some(page) => Reply::json(200, &page),
+            None if key.is_empty() => Reply::json(200, &instance()),
+            None if key.starts_with('/') || key == "networkstatus" || key.contains("policies") => Reply::missing(),
             // Every list of an instance exists, and is empty.
-            None => Said::json(200, &json!({ "value": [], "count": 0, "nextLink": "" })),
+            None => Reply::json(200, &json!({ "value": [], "count": 0, "nextLink": "" })),
         }
     }
 
@@ -252,12 +261,12 @@ impl Platform {
         let skip: usize = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let (all, page) = match found(&self.what.documents, key)? {
             // A network status is the only list that is returned unchanged.
-            Given::Plain(Value::Array(entries)) if key != "networkstatus" => {
+            DocumentSource::Plain(Value::Array(entries)) if key != "networkstatus" => {
                 let page: Vec<Value> = entries.iter().skip(skip).take(PAGE).cloned().collect();
                 (entries.len(), page)
             }
-            Given::Plain(value) => return Some(value.clone()),
-            Given::Repeated { repeat, of } => {
+            DocumentSource::Plain(value) => return Some(value.clone()),
+            DocumentSource::Repeated { repeat, of } => {
                 let numbers = (skip..*repeat).take(PAGE);
                 (*repeat, numbers.map(|n| filled(of, "{n}", &n.to_string())).collect())
             }
@@ -275,20 +284,20 @@ impl Platform {
     }
 
     /// The answer to a request for the result of an operation.
-    fn polled(&self, key: &str, request: &Request) -> Said {
+    fn polled(&self, key: &str, request: &Request) -> Reply {
         let Some(operation) = found(&self.what.operations, key) else {
-            return Said::missing();
+            return Reply::missing();
         };
         // Each POST begins its own count.
         let polls = self.count(&format!("polled {key}")) % operation.polls.max(1) + 1;
         if polls < operation.polls {
             let path = request.path();
-            return Said::accepted(path.strip_suffix(RESULTS).unwrap_or(path));
+            return Reply::accepted(path.strip_suffix(RESULTS).unwrap_or(path));
         }
-        let asked = locked(&self.asked);
+        let requests = locked(&self.requests);
         let is_begun = |line: &&String| line.starts_with("POST ") && line.to_ascii_lowercase().contains(key);
-        let begun = asked.iter().rev().find(is_begun).cloned();
-        Said::json(200, &result(operation, begun.as_deref().unwrap_or_default()))
+        let begun = requests.iter().rev().find(is_begun).cloned();
+        Reply::json(200, &result(operation, begun.as_deref().unwrap_or_default()))
     }
 
     /// Counts a request; returns how many there were before it.
@@ -310,8 +319,8 @@ fn found<'a, T>(of: &'a std::collections::BTreeMap<String, T>, key: &str) -> Opt
 /// A result, with the destination from the request.
 fn result(operation: &Operation, request: &str) -> Value {
     let body = request.find('{').map_or("", |at| &request[at..]);
-    let asked: Value = serde_json::from_str(body).unwrap_or_default();
-    match asked["destination"]["address"].as_str() {
+    let requests: Value = serde_json::from_str(body).unwrap_or_default();
+    match requests["destination"]["address"].as_str() {
         Some(address) => filled(&operation.result, "{address}", address),
         None => operation.result.clone(),
     }

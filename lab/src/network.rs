@@ -12,10 +12,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Deserialize;
 
 pub use self::{
-    link::{Direction, Hop, Kind, Line, Nat, NatErrors, When},
-    management::{Given, Identities, Management, ManagementFault, Operation, Refusal},
-    service::{After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, Smb, Speaks, Step, Tds},
-    service_address::{At, Transport},
+    link::{Direction, Hop, Kind, Link, Nat, NatErrors, When},
+    management::{DocumentSource, Identities, Management, ManagementFault, Operation, Refusal},
+    service::{
+        After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, ServiceProtocol, Smb, Step, Tds,
+    },
+    service_address::{ServiceAddress, Transport},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
 };
 
@@ -31,13 +33,13 @@ pub struct Network {
     /// What each name resolves to, unless a server has an answer of its own. A name that is not here does not exist.
     pub names: BTreeMap<String, Answer>,
     /// The listening services.
-    pub services: BTreeMap<At, Service>,
+    pub services: BTreeMap<ServiceAddress, Service>,
     /// Azure's management endpoint and the VM's metadata service, if there are any.
     pub management: Option<Management>,
     /// What the network does to packets on their way.
     pub faults: Vec<Fault>,
     /// How packets travel between the VM and its router.
-    pub line: Line,
+    pub link: Link,
     /// Firewalls that answer for every address.
     pub firewalls: Vec<Firewall>,
     /// Routers limit their ICMP errors to a few per second, as they do by default.
@@ -73,7 +75,7 @@ impl Network {
         // The kernel resets packets to a closed port, however near they come from.
         let resets_from_afar = self.services.values().any(|service| service.closed);
         let is_timed = !self.vm.later.is_empty();
-        self.line != Line::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
+        self.link != Link::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
     }
 
     /// The `resolv.conf` of the VM.
@@ -93,9 +95,9 @@ pub struct NameServer {
     /// Its address.
     pub at: IpAddr,
     /// How it answers over UDP.
-    pub udp: DnsConduct,
+    pub udp: DnsBehaviour,
     /// How it answers over TCP.
-    pub tcp: DnsConduct,
+    pub tcp: DnsBehaviour,
     /// Its own answers, which take precedence over [`Network::names`].
     pub names: BTreeMap<String, Answer>,
     /// Its answer to every query, for any name.
@@ -108,8 +110,8 @@ impl Default for NameServer {
     fn default() -> Self {
         Self {
             at: PLATFORM_DNS,
-            udp: DnsConduct::Good,
-            tcp: DnsConduct::Good,
+            udp: DnsBehaviour::Good,
+            tcp: DnsBehaviour::Good,
             names: BTreeMap::new(),
             always: None,
             hidden: false,
@@ -120,7 +122,7 @@ impl Default for NameServer {
 /// How a name server handles a query over one transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DnsConduct {
+pub enum DnsBehaviour {
     /// According to RFC 1035.
     Good,
     /// No listener: a reset, or an ICMP port unreachable.
@@ -192,7 +194,7 @@ pub struct Answer {
 pub struct Fault {
     /// The packets that match. A name stands for all its addresses, `*` for every address, a place without a port for
     /// all of them.
-    pub to: At,
+    pub to: ServiceAddress,
     /// What happens to them.
     pub does: FaultKind,
     /// Which of them; all if not given.
@@ -202,7 +204,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault for every packet to a place.
-    pub fn always(to: At, does: FaultKind) -> Self {
+    pub fn always(to: ServiceAddress, does: FaultKind) -> Self {
         Self {
             to,
             does,
@@ -226,7 +228,7 @@ impl Fault {
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// Dropped silently.
-    Silence,
+    Drop,
     /// ICMP 3/13, administratively prohibited, a few per second.
     Prohibited,
     /// ICMP 3/0, network unreachable, a few per second.
@@ -269,7 +271,7 @@ impl FaultKind {
 pub struct Firewall {
     /// The ports that it intercepts (TCP).
     pub ports: Vec<u16>,
-    /// Behind this many of [`Line::hops`]; none means behind all of them.
+    /// Behind this many of [`Link::hops`]; none means behind all of them.
     pub hop: Option<usize>,
     /// The first rule with a matching name decides.
     #[serde(default)]

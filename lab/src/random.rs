@@ -3,9 +3,9 @@
 /// A source of random choices (`SplitMix64`: Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
 /// 2014).
 #[derive(Debug, Clone)]
-pub struct Chances(u64);
+pub struct Random(u64);
 
-impl Chances {
+impl Random {
     /// The choices of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)

@@ -30,7 +30,7 @@ use nix::{
 
 pub use self::forwarding::Flow;
 use self::{
-    forwarding::{Parcel, Traceroute},
+    forwarding::{DelayedFrame, Forwarder},
     socket::Socket,
 };
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
 /// The relay's handle. It ends with the process.
 #[derive(Clone)]
 pub(crate) struct Relay {
-    way: Arc<Mutex<Traceroute>>,
+    forwarder: Arc<Mutex<Forwarder>>,
     /// The relay's thread, through which others find its network namespace.
     pub(crate) thread: i32,
     connected: mpsc::Sender<()>,
@@ -50,10 +50,10 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts a relay with one end in the calling process's network namespace; the world creates the other end.
     pub(crate) fn start(network: &Network) -> Result<Self> {
-        let way = Arc::new(Mutex::new(Traceroute::new(network)));
+        let forwarder = Arc::new(Mutex::new(Forwarder::new(network)));
         let (ready, started) = mpsc::channel();
         let (connected, wait) = mpsc::channel();
-        let carried = Arc::clone(&way);
+        let carried = Arc::clone(&forwarder);
         thread::Builder::new().name("relay".into()).spawn(move || {
             let began = begin();
             let went_well = began.is_ok();
@@ -67,7 +67,11 @@ impl Relay {
             }
         })?;
         let thread = started.recv().context("the relay's thread is gone")??;
-        Ok(Self { way, thread, connected })
+        Ok(Self {
+            forwarder,
+            thread,
+            connected,
+        })
     }
 
     /// Starts to forward, now that both ends exist.
@@ -77,32 +81,32 @@ impl Relay {
 
     /// Applies those of a network's faults that match some packets only.
     pub(crate) fn fault(&self, network: &Network) -> Result<()> {
-        lock(&self.way).add(network)
+        lock(&self.forwarder).add(network)
     }
 
     /// Removes them.
     pub(crate) fn lift(&self) {
-        lock(&self.way).lift();
+        lock(&self.forwarder).lift();
     }
 
     /// When the first packet of all came; `None` until then.
     pub(crate) fn first_packet(&self) -> Option<Instant> {
-        lock(&self.way).began()
+        lock(&self.forwarder).began()
     }
 
     /// Every frame from the VM so far.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
-        lock(&self.way).sent()
+        lock(&self.forwarder).sent()
     }
 
     /// Every flow so far.
     pub(crate) fn flows(&self) -> Vec<Flow> {
-        lock(&self.way).flows()
+        lock(&self.forwarder).flows()
     }
 }
 
-fn lock(way: &Mutex<Traceroute>) -> MutexGuard<'_, Traceroute> {
-    way.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(forwarder: &Mutex<Forwarder>) -> MutexGuard<'_, Forwarder> {
+    forwarder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Creates the VM's end; returns the thread through which the world finds this namespace.
@@ -116,22 +120,22 @@ fn begin() -> Result<i32> {
 }
 
 /// Forwards frames from one end to the other, for as long as the process runs.
-fn carry(way: &Mutex<Traceroute>) -> Result<()> {
+fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
     ip(&["link set far up".to_owned()])?;
-    let (mut near, mut far) = (Socket::on("near")?, Socket::on("far")?);
+    let (mut low_ttl, mut far) = (Socket::on("near")?, Socket::on("far")?);
     let mut waiting: BinaryHeap<Reverse<Waiting>> = BinaryHeap::new();
     let mut arrived = 0_u64;
     loop {
         let next = waiting.peek().map(|Reverse(first)| first.parcel.due);
         let patience = next.map(|due| TimeSpec::from_duration(due.saturating_duration_since(Instant::now())));
         let mut ends = [
-            PollFd::new(near.descriptor.as_fd(), PollFlags::POLLIN),
+            PollFd::new(low_ttl.descriptor.as_fd(), PollFlags::POLLIN),
             PollFd::new(far.descriptor.as_fd(), PollFlags::POLLIN),
         ];
         let _ = ppoll(&mut ends, patience, None);
-        for (end, direction) in [(&mut near, Direction::Out), (&mut far, Direction::Back)] {
+        for (end, direction) in [(&mut low_ttl, Direction::Out), (&mut far, Direction::Back)] {
             while let Some(frame) = end.take()? {
-                let parcels = lock(way).treat(direction, frame, Instant::now());
+                let parcels = lock(forwarder).treat(direction, frame, Instant::now());
                 waiting.extend(parcels.into_iter().map(|parcel| {
                     arrived += 1;
                     Reverse(Waiting { arrived, parcel })
@@ -145,9 +149,9 @@ fn carry(way: &Mutex<Traceroute>) -> Result<()> {
             let Some(Reverse(Waiting { parcel, .. })) = waiting.pop() else {
                 break;
             };
-            match parcel.way {
+            match parcel.direction {
                 Direction::Out => far.give(&parcel.frame),
-                Direction::Back => near.give(&parcel.frame),
+                Direction::Back => low_ttl.give(&parcel.frame),
             }
         }
     }
@@ -156,7 +160,7 @@ fn carry(way: &Mutex<Traceroute>) -> Result<()> {
 /// A frame in transit; of those that arrive together, the first that was sent comes first.
 struct Waiting {
     arrived: u64,
-    parcel: Parcel,
+    parcel: DelayedFrame,
 }
 
 impl Waiting {

@@ -22,7 +22,7 @@ const MEASURE: &str = "--measure";
 
 /// What one run of a program cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Cost {
+pub struct ResourceUsage {
     /// From start to end, in milliseconds.
     pub wall_ms: f64,
     /// Processor time, including the kernel's, in milliseconds.
@@ -36,9 +36,9 @@ pub struct Cost {
     pub said: String,
 }
 
-impl Cost {
+impl ResourceUsage {
     /// Runs a program with its arguments. `between` starts this program again, for example on the lab's VM; its `main`
-    /// must begin with [`Cost::account`].
+    /// must begin with [`ResourceUsage::account`].
     pub fn of(mut between: Command, program: &Command) -> Result<Self> {
         between.arg(MEASURE).arg(program.get_program()).args(program.get_args());
         let output = between.output()?;
@@ -63,7 +63,7 @@ fn print_cost(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let wall = started.elapsed();
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu = usage.user_time() + usage.system_time();
-    let cost = Cost {
+    let cost = ResourceUsage {
         wall_ms: wall.as_secs_f64() * 1e3,
         cpu_ms: float(cpu.num_microseconds()) / 1e3,
         peak_mb: float(usage.max_rss()) * 1024.0 / 1e6,

@@ -16,7 +16,7 @@ use crate::{
     Lab, Network,
     expect::Expect,
     healthy,
-    network::{At, Fault},
+    network::{Fault, ServiceAddress},
 };
 
 /// A catalog that is only a list of dependencies is completed with this …
@@ -90,7 +90,7 @@ impl Scenario {
     /// The process must have one thread only; it is the VM from then on.
     pub fn play(&self, agent: &Path) -> Result<()> {
         let mut deviations = self.network.clone();
-        deviations.line.counted |= !self.expect.flows.is_empty();
+        deviations.link.counted |= !self.expect.flows.is_empty();
         let lab = Lab::enter(&deviations)?;
         let common = self.common_args(&lab)?;
         let network = self.network(&lab, agent, &common)?;
@@ -115,7 +115,7 @@ impl Scenario {
         let said = output(run)?;
         let mut wrong = self.expect.compare(said.status, &said.stdout, &said.stderr);
         wrong.extend(self.expect.compare_flows(&network, &lab.flows()));
-        wrong.extend(self.expect.compare_asked(&lab.asked()));
+        wrong.extend(self.expect.compare_requests(&lab.requests()));
         ensure!(
             wrong.is_empty(),
             "{}\n\n{}\n\n--- stdout\n{}\n--- stderr\n{}",
@@ -176,7 +176,11 @@ impl Scenario {
 
     /// Whether there is a metadata service to query.
     fn asks_metadata(&self) -> bool {
-        self.network.management.is_some() || self.network.services.contains_key(&At::tcp("169.254.169.254", 80))
+        self.network.management.is_some()
+            || self
+                .network
+                .services
+                .contains_key(&ServiceAddress::tcp("169.254.169.254", 80))
     }
 }
 
@@ -186,7 +190,7 @@ pub fn whole_catalog(text: &str) -> String {
     if text.starts_with("dependencies:") {
         format!("{CATALOG_HEAD}{text}")
     } else if text.starts_with("- ") {
-        let endpoints: String = text.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+        let endpoints: String = text.lines().flat_map(|link| ["      ", link, "\n"]).collect();
         format!("{CATALOG_HEAD}{DEPENDENCY_HEAD}{endpoints}")
     } else {
         text.to_owned()
@@ -233,14 +237,14 @@ fn planning(args: &[String]) -> Vec<String> {
 }
 
 /// A program's output.
-struct Said {
+struct AgentOutput {
     status: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
 /// Runs a program to its end, or to a time limit.
-fn output(mut command: Command) -> Result<Said> {
+fn output(mut command: Command) -> Result<AgentOutput> {
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -253,7 +257,7 @@ fn output(mut command: Command) -> Result<Said> {
     let output = end
         .recv_timeout(PATIENCE)
         .with_context(|| format!("no end after {PATIENCE:?}: {command:?}"))??;
-    Ok(Said {
+    Ok(AgentOutput {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

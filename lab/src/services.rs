@@ -24,9 +24,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
-    faulty_stream::{Line, cut_here, from_hex, is_cut},
+    faulty_stream::{FaultyStream, cut_here, from_hex, is_cut},
     management,
-    network::{After, Cut, Demand, End, Service, Speaks, Step},
+    network::{After, Cut, Demand, End, Service, ServiceProtocol, Step},
     tls::{self, Pki},
 };
 
@@ -61,7 +61,7 @@ impl Port {
     /// Serves one connection to its end. `replay` contains the client's bytes that were already read.
     pub(crate) async fn attend(&self, stream: TcpStream, replay: Vec<u8>) {
         let cut = self.service.cut.as_ref();
-        let mut line = Line::new(stream, replay, cut, self.service.pace);
+        let mut line = FaultyStream::new(stream, replay, cut, self.service.pace);
         let spoken = match cut {
             Some(Cut {
                 after: After::Accept, ..
@@ -75,45 +75,47 @@ impl Port {
         }
     }
 
-    async fn speak(&self, line: &mut Line) -> io::Result<()> {
+    async fn speak(&self, line: &mut FaultyStream) -> io::Result<()> {
         if let Some(banner) = &self.service.banner {
             line.write_all(banner.as_bytes()).await?;
         }
         if let Some(script) = &self.service.script {
-            return match self.service.speaks {
-                Some(Speaks::Tls | Speaks::Https | Speaks::Amqps | Speaks::Redis) => {
-                    play(&mut self.shake_hands(line).await?, script).await
-                }
+            return match self.service.protocol {
+                Some(
+                    ServiceProtocol::Tls | ServiceProtocol::Https | ServiceProtocol::Amqps | ServiceProtocol::Redis,
+                ) => play(&mut self.shake_hands(line).await?, script).await,
                 _ => play(line, script).await,
             };
         }
         if let Some(platform) = &self.service.platform {
-            return match self.service.speaks {
-                Some(Speaks::Https) => management::serve(&mut self.shake_hands(line).await?, platform, true).await,
+            return match self.service.protocol {
+                Some(ServiceProtocol::Https) => {
+                    management::serve(&mut self.shake_hands(line).await?, platform, true).await
+                }
                 _ => management::serve(line, platform, false).await,
             };
         }
-        match self.service.speaks.unwrap_or(Speaks::Tcp) {
-            Speaks::Tcp | Speaks::Ntp => idle(line).await,
-            Speaks::Http => http::serve(line, &self.service.http, &self.pki).await,
-            Speaks::Tls | Speaks::Https => {
+        match self.service.protocol.unwrap_or(ServiceProtocol::Tcp) {
+            ServiceProtocol::Tcp | ServiceProtocol::Ntp => idle(line).await,
+            ServiceProtocol::Http => http::serve(line, &self.service.http, &self.pki).await,
+            ServiceProtocol::Tls | ServiceProtocol::Https => {
                 let mut inside = self.shake_hands(line).await?;
                 http::serve(&mut inside, &self.service.http, &self.pki).await?;
                 inside.shutdown().await
             }
-            Speaks::Tds => tds::serve(line, self).await,
-            Speaks::Amqp => {
+            ServiceProtocol::Tds => tds::serve(line, self).await,
+            ServiceProtocol::Amqp => {
                 amqp::agree_on_tls(line, self.service.amqp).await?;
                 let mut inside = self.shake_hands(line).await?;
                 amqp::serve(&mut inside, self.service.amqp).await
             }
-            Speaks::Amqps => {
+            ServiceProtocol::Amqps => {
                 let mut inside = self.shake_hands(line).await?;
                 amqp::serve(&mut inside, self.service.amqp).await
             }
-            Speaks::Smb => smb::serve(line, self.service.smb).await,
-            Speaks::Kms => kms::serve(line, self.service.kms, self.at.port()).await,
-            Speaks::Redis => {
+            ServiceProtocol::Smb => smb::serve(line, self.service.smb).await,
+            ServiceProtocol::Kms => kms::serve(line, self.service.kms, self.at.port()).await,
+            ServiceProtocol::Redis => {
                 let mut inside = self.shake_hands(line).await?;
                 redis::serve(&mut inside, self.service.redis.as_deref()).await
             }
@@ -166,7 +168,7 @@ fn with_demand(mut service: Service) -> Service {
         Some(Demand::Silence) => End::Silence,
     };
     // TDS and AMQP negotiate TLS first.
-    let replies = if matches!(service.speaks, Some(Speaks::Tds | Speaks::Amqp)) {
+    let replies = if matches!(service.protocol, Some(ServiceProtocol::Tds | ServiceProtocol::Amqp)) {
         2
     } else {
         1

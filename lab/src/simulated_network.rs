@@ -25,9 +25,9 @@ use tokio::{
 
 use crate::{
     dns, faults,
-    firewall::Gate,
+    firewall::FirewallProxy,
     management::{self, Asked},
-    network::{At, Network, Service, Speaks, Transport},
+    network::{Network, Service, ServiceAddress, ServiceProtocol, Transport},
     services::{Port, answer_ntp},
     tls::Pki,
     tools::ip,
@@ -56,24 +56,24 @@ enum What {
 }
 
 /// The VM's handle to the world's thread. The world ends with it, or with the process.
-pub(crate) struct World {
+pub(crate) struct SimulatedNetwork {
     orders: UnboundedSender<Order>,
     pub(crate) pki: Arc<Pki>,
     /// The requests to the platform.
-    pub(crate) asked: Asked,
+    pub(crate) requests: Asked,
 }
 
-impl World {
+impl SimulatedNetwork {
     /// Starts the world and connects it to the calling thread's network namespace.
     pub(crate) fn start(peer: Peer, limit_icmp: bool) -> Result<Self> {
         let (orders, inbox) = unbounded_channel();
         let (ready, started) = mpsc::channel();
         let pki = Arc::new(Pki::default());
-        let asked = Asked::default();
+        let requests = Asked::default();
         let world = Self {
             orders,
             pki: Arc::clone(&pki),
-            asked: Arc::clone(&asked),
+            requests: Arc::clone(&requests),
         };
         thread::Builder::new().name("world".into()).spawn(move || {
             let begun = begin(peer, limit_icmp);
@@ -85,7 +85,7 @@ impl World {
                         // If the receiver is gone, the process is ending.
                         let _ = ready.send(echo);
                         if is_up {
-                            follow(inbox, &pki, &asked).await;
+                            follow(inbox, &pki, &requests).await;
                         }
                     });
                 }
@@ -131,10 +131,10 @@ fn begin(peer: Peer, limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
         .context("starting the world's runtime")
 }
 
-async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>, asked: &Asked) {
+async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>, requests: &Asked) {
     while let Some(order) = inbox.recv().await {
         let done = match order.what {
-            What::Serve(network) => serve(&management::completed(&network, asked), pki),
+            What::Serve(network) => serve(&management::completed(&network, requests), pki),
             What::Fault(network) => faults::in_world(&network),
             What::Lift => faults::lift_in_world(),
         };
@@ -180,7 +180,7 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
             .into_iter()
             .partition(|(at, _)| firewall.ports.contains(&at.port()));
         ports = open;
-        let gate = Arc::new(Gate {
+        let gate = Arc::new(FirewallProxy {
             firewall: firewall.clone(),
             behind,
             names: names.clone(),
@@ -195,7 +195,7 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
     }
     for (at, port) in ports {
         let is_far = matches!(at.ip(), IpAddr::V4(address) if vm_link::is_far(address));
-        let least_ttl = (network.line.hops.is_empty() && is_far).then_some(vm_link::NEAR + 1);
+        let least_ttl = (network.link.hops.is_empty() && is_far).then_some(vm_link::NEAR + 1);
         accept(at, least_ttl, move |stream| {
             let port = Arc::clone(&port);
             async move { port.attend(stream, Vec::new()).await }
@@ -245,12 +245,12 @@ fn names_by_address(network: &Network) -> HashMap<IpAddr, Vec<String>> {
 }
 
 /// The names of a certificate at this address: all that resolve to it, or else the one of the service.
-fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &At, address: IpAddr) -> Vec<String> {
+fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &ServiceAddress, address: IpAddr) -> Vec<String> {
     names.get(&address).cloned().unwrap_or_else(|| vec![at.host.clone()])
 }
 
 /// Where a service listens: on every address that its host resolves to, at any server.
-fn sockets(network: &Network, at: &At) -> Result<Vec<SocketAddr>> {
+fn sockets(network: &Network, at: &ServiceAddress) -> Result<Vec<SocketAddr>> {
     let port = at.port.with_context(|| format!("{at}: a service needs a port"))?;
     let mut addresses = network.addresses(&at.host);
     for server in network.servers() {
@@ -295,7 +295,7 @@ where
 }
 
 fn serve_datagrams(at: SocketAddr, service: &Service) -> Result<()> {
-    if service.speaks != Some(Speaks::Ntp) {
+    if service.protocol != Some(ServiceProtocol::Ntp) {
         return Err(anyhow!("{at}/udp: only NTP is spoken over UDP"));
     }
     let (socket, ntp, count) = (udp(at)?, service.ntp.clone(), AtomicU32::new(0));

@@ -85,7 +85,7 @@ impl Pki {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key().serialize_der()));
         let chain = self.chain(&tls.certificate, names).as_ref().clone();
         let config = if tls.wrong_key {
-            builder.with_cert_resolver(Arc::new(Impostor::new(chain)))
+            builder.with_cert_resolver(Arc::new(MismatchedKey::new(chain)))
         } else {
             builder
                 .with_single_cert(chain, key)
@@ -160,9 +160,9 @@ impl Pki {
 
 /// Presents a chain without having its key.
 #[derive(Debug)]
-struct Impostor(Arc<CertifiedKey>);
+struct MismatchedKey(Arc<CertifiedKey>);
 
-impl Impostor {
+impl MismatchedKey {
     fn new(chain: Vec<CertificateDer<'static>>) -> Self {
         let other = KeyPair::generate().expect("P-256 keys can be made").serialize_der();
         let key = any_supported_type(&PrivateKeyDer::Pkcs8(other.into())).expect("ring signs with P-256");
@@ -170,7 +170,7 @@ impl Impostor {
     }
 }
 
-impl ResolvesServerCert for Impostor {
+impl ResolvesServerCert for MismatchedKey {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }

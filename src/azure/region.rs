@@ -208,7 +208,7 @@ mod tests {
     use crate::catalog::Catalog;
 
     #[test]
-    fn regions_are_spelled_as_in_tags() {
+    fn region_gives_its_service_tag_suffix() {
         for spelled in [
             "WestEurope",
             "GermanyWestCentral",
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_finds_its_region() {
+    fn typo_suggests_nearest_region() {
         for (typed, meant) in [
             ("westeurope", None),
             ("westeurop", Some(Some("westeurope"))),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_region_of_the_catalog_has_a_spelling() {
+    fn every_catalog_region_has_a_tag_suffix() {
         let gateways = Catalog::builtin().sql_gateways.unwrap();
         for region in gateways.regions.keys() {
             assert!(tag_suffix(region).is_some(), "{region}");

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_read_and_nothing_else() {
+    fn only_valid_resource_ids_are_parsed() {
         let subnet = known().subnet;
         assert_eq!(subnet, None, "a blank is no part of a name");
         let nsg = known().nsg.unwrap();
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn names_take_the_place_of_words() {
+    fn placeholders_are_replaced_by_known_names() {
         let known = known();
         for (shell, command, filled) in [
             (

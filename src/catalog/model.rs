@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_catalog_is_old_after_a_year() {
+    fn catalog_older_than_a_year_gives_a_notice() {
         let source = |documented: &str, checked: Option<&str>| SourcePage {
             title: String::new(),
             url: String::new(),

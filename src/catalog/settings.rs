@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_stand_for_hosts() {
+    fn templates_match_hosts() {
         for (template, host, fitting) in [
             ("login.microsoftonline.com", "login.microsoftonline.com", true),
             (
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_are_found_and_filled() {
+    fn placeholders_are_found_and_filled() {
         let template = "{a}.x.{b}";
         assert_eq!(placeholders(template).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(placeholders("plain").count(), 0);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_survive_stray_braces() {
+    fn stray_braces_do_not_break_placeholders() {
         assert_eq!(placeholders("{a}.b.{c}").collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(placeholders("}a{b").count(), 0);
     }

@@ -94,7 +94,7 @@ mod tests {
     use crate::cli::Cli;
 
     #[test]
-    fn every_command_is_completed() {
+    fn shell_completion_lists_every_command() {
         let program = Cli::command();
         let there: BTreeSet<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(BTreeSet::from(COMMANDS), there);

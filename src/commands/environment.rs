@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_gives_what_is_not_typed() {
+    fn environment_variables_fill_missing_flags() {
         let region = ("APIM_PROBE_REGION", "westeurope");
         for (typed, variables, made_of_it) in [
             ("x run", &[region][..], "x run --region=westeurope"),

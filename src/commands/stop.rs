@@ -225,7 +225,7 @@ mod tests {
     use super::{Stop, Stopped};
 
     #[test]
-    fn what_is_done_apart_is_waited_for_until_the_deadline() {
+    fn detached_work_is_awaited_until_the_deadline() {
         let stop = Stop::begin().unwrap();
         let caller = thread::current().id();
         let beside = stop.run_detached(None, || thread::current().id()).unwrap();

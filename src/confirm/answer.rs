@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hops_and_their_issues_are_read() {
+    fn connectivity_check_hops_and_issues_are_parsed() {
         let answer = r#"{"connectionStatus":"Disconnected","probesSent":30,"probesFailed":30,"hops":[
             {"type":"Source","address":"10.1.1.4","issues":[{"origin":"Outbound","severity":"Error","type":"NetworkSecurityRule",
                 "context":[{"key":"RuleName","value":"UserRule_no-sql"}]}]},
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_azure_says_is_bounded_and_does_nothing_to_a_terminal() {
+    fn azure_text_is_truncated_and_escaped() {
         let long = "x\u{1b}[2J\n".repeat(1_000);
         let answer = serde_json::json!({ "connectionStatus": long, "hops": [ { "type": long, "address": long, "issues": [
             { "type": long, "context": [ { "key": "RuleName", "value": long } ] } ] } ] });
@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(text: String) {
+        fn any_answer_does_not_panic(text: String) {
             let _ = read(&text, "TCP", Timestamp::UNIX_EPOCH);
         }
     }

@@ -174,7 +174,7 @@ mod tests {
     use super::domain;
 
     #[test]
-    fn domains_are_two_labels() {
+    fn owner_domain_is_two_labels_or_known_suffix() {
         for (name, expected) in [
             ("a.blob.core.windows.net", "windows.net"),
             ("digicert.com", "digicert.com"),

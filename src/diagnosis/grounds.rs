@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_support_decides() {
+    fn strongest_evidence_sets_the_confidence() {
         for (weights, expected) in [
             (&[][..], Some(Confidence::Low)),
             (&WEIGHTS[..1], Some(Confidence::Certain)),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_it_stands_first_and_nothing_is_said_twice() {
+    fn proof_comes_first_without_duplicates() {
         let grounds = Grounds::default()
             .note("note")
             .pattern("pattern")
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_more_doubt_never_makes_surer(
+        fn more_doubt_never_raises_confidence(
             weights in proptest::collection::vec(proptest::sample::select(WEIGHTS.to_vec()), 0..8),
             doubt in proptest::sample::select(vec![
                 EvidenceWeight::Refutes,

@@ -169,7 +169,7 @@ mod tests {
     };
 
     #[test]
-    fn a_kernel_that_names_no_hop_is_said_once() {
+    fn kernel_without_hop_addresses_gives_one_notice() {
         let plan = Plan {
             cloud: Cloud::Public,
             endpoints: Vec::new(),

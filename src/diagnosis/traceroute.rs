@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn hops_are_believed_up_to_a_nat() {
+    fn hops_behind_a_nat_are_ignored() {
         let endpoint = endpoint();
         for (seen, hops, is_behind_a_nat) in [
             ("ab......", vec![1, 2], false),
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_one_only_where_nothing_else_can_be_so_near() {
+    fn accept_at_first_hop_is_a_proxy_only_for_public_addresses() {
         let endpoint = endpoint();
         for (to, seen, lead, is_proxied) in [
             ("20.1.2.3", "++++++++", AzureRoute::Hops, true),
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_answer_says_nothing() {
+    fn silent_hops_give_no_evidence() {
         let (traced, endpoint) = (traced("20.1.2.3", "........"), endpoint());
         let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(reading.grounds().sentences().is_empty());
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_that_answers_clears_what_stands_before_it() {
+    fn answering_hop_clears_suspects_before_it() {
         let endpoint = endpoint();
         for (to, left) in [
             ("20.1.2.3", vec![Suspect::Nva, Suspect::Udr]),
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_within_one_hop_may_stand_on_this_machine() {
+    fn answer_within_one_hop_suspects_this_machine() {
         let endpoint = endpoint();
         for (seen, lead, left) in [
             ("++++++++", AzureRoute::Hops, "nsg local-host service proxy nva"),
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_hop_of_a_container_is_its_own_machine() {
+    fn first_hop_of_a_container_is_its_host() {
         let (traced, endpoint) = (traced("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn words_get_as_far_as_a_hop_that_is_known() {
+    fn data_reaches_the_last_known_hop() {
         let endpoint = PlannedEndpoint {
             protocol: Protocol::Tds,
             ..endpoint()
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn three_of_each_are_needed_to_tell_two_hops_apart() {
+    fn three_flows_per_hop_are_needed_to_compare_hops() {
         let endpoint = endpoint();
         let traced = traced("20.1.2.3", "a.......");
         for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_syn_puts_nobody_farther_away() {
+    fn lost_syn_does_not_change_the_distance() {
         let reset = Some((3, Cause::TlsReset));
         let read = |seen: &str| {
             let endpoint = endpoint();
@@ -622,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_the_end_where_larger_times_to_live_fare_worse() {
+    fn larger_ttl_failing_more_gives_no_evidence() {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
             let traced = traced("20.1.2.3", seen);

@@ -85,7 +85,7 @@ mod tests {
     use super::report;
 
     #[test]
-    fn what_is_no_report_says_what_it_is() {
+    fn wrong_document_is_named_in_the_error() {
         for (text, message) in [
             ("", "this is not JSON: "),
             ("<html>", "this is not JSON: "),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_hostile_file_is_harmless() {
+    fn error_about_a_hostile_file_is_escaped() {
         for text in [
             r#"{"schema":"apim-probe/\u001b]0;owned\u0007"}"#,
             r#"{"schema":"apim-probe/report/v1","agent":"\u001b[2J"}"#,

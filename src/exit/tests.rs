@@ -260,7 +260,7 @@ fn an_interrupted_run_says_so() {
 }
 
 #[test]
-fn reasons_say_what_to_do() {
+fn exit_reason_names_the_next_step() {
     for (words, reason) in [
         ("R:reachable", "every required endpoint is reachable or degraded"),
         ("F:reachable", "every optional endpoint is reachable or degraded"),
@@ -337,7 +337,7 @@ fn the_summary_counts_what_decides() {
 }
 
 #[test]
-fn one_word_for_a_run_follows_the_required_endpoints() {
+fn overall_verdict_follows_the_required_endpoints() {
     for (words, verdict) in [
         ("R:reachable F:blocked/tcp-timeout", Overall::Reachable),
         ("F:blocked/tcp-timeout", Overall::Reachable),

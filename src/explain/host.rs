@@ -102,7 +102,7 @@ mod tests {
     use super::parts;
 
     #[test]
-    fn a_port_may_stand_behind() {
+    fn host_accepts_a_port_suffix() {
         assert_eq!(parts("a.example:443"), ("a.example", Some(443)));
         assert_eq!(parts("a.example.:123/udp"), ("a.example", Some(123)));
         assert_eq!(parts("[2001:db8::1]:443"), ("2001:db8::1", Some(443)));

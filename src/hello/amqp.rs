@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_needs_more_bytes, proof, why};
 
     /// A SASL frame around `body`.
     fn frame(body: &[u8]) -> Vec<u8> {
@@ -192,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_agreed_by_the_same_header() {
-        every_prefix_is_more(parse_tls, &TLS);
+    fn amqp_tls_header_echoed_means_tls() {
+        every_prefix_needs_more_bytes(parse_tls, &TLS);
         assert_eq!(
             parse_tls(&TLS),
             Parsed::Done(ProtocolReply::Upgrade {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_tls_is_no_event_hubs() {
+    fn amqp_server_refusing_tls_is_foreign() {
         for (bytes, words) in [
             (
                 b"AMQP\0\x01\0\0",
@@ -221,7 +221,7 @@ mod tests {
         ] {
             assert!(why(parse_tls, bytes).contains(words), "{}", why(parse_tls, bytes));
         }
-        every_prefix_is_more(parse_sasl, b"AMQP\0\x01\0\0");
+        every_prefix_needs_more_bytes(parse_sasl, b"AMQP\0\x01\0\0");
         assert_eq!(
             proof(parse_sasl, b"AMQP\0\x01\0\0"),
             "AMQP header for protocol 0, version 1.0.0: SASL refused"
@@ -234,10 +234,10 @@ mod tests {
         let named = b"\0\xa3\x19amqp:sasl-mechanisms:list\xc0\x08\x01\xa3\x05PLAIN";
         let array = b"\0\x53\x40\xd0\0\0\0\x17\0\0\0\x01\xf0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
         for body in [ONE, wide, named, array] {
-            every_prefix_is_more(parse_sasl, &reply(body));
+            every_prefix_needs_more_bytes(parse_sasl, &reply(body));
             assert_eq!(proof(parse_sasl, &reply(body)), "AMQP SASL mechanisms PLAIN");
         }
-        every_prefix_is_more(parse_sasl, &reply(&two()));
+        every_prefix_needs_more_bytes(parse_sasl, &reply(&two()));
         assert_eq!(
             proof(parse_sasl, &reply(&two())),
             "AMQP SASL mechanisms PLAIN, ANONYMOUS"
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_foreign() {
+    fn other_replies_are_foreign() {
         let table = [
             (b"HTTP/1.1 400".to_vec(), "\"HTTP/1.1 400\" is not an AMQP header"),
             (b"\x15\x03\x01".to_vec(), "15 03 01 is not an AMQP header"),
@@ -271,7 +271,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..40, value: u8) {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..40, value: u8) {
             parse_tls(&bytes);
             parse_sasl(&bytes);
             parse_sasl(&reply(&bytes));

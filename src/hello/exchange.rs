@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_a_stream_are_told_apart() {
+    fn stream_errors_map_to_reset_closed_or_timeout() {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
         let table = [
             (io::Error::from(io::ErrorKind::ConnectionReset), ExchangeEnd::Reset),

@@ -163,7 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_needs_more_bytes, proof, why};
 
     /// A packet of `kind` around `body`.
     fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -198,7 +198,7 @@ mod tests {
     fn acceptance_is_proof() {
         for address in [&b"1688\0"[..], b"", b"12\0", b"123\0"] {
             let reply = bind_ack(address, [0; 4]);
-            every_prefix_is_more(parse, &reply);
+            every_prefix_needs_more_bytes(parse, &reply);
             assert_eq!(proof(parse, &reply), "DCE/RPC bind to the KMS interface accepted");
             assert_eq!(
                 proof(parse, &[reply.clone(), reply].concat()),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_big_endian_server_is_understood() {
+    fn big_endian_bind_ack_is_proof() {
         let address = b"\0\x051688\0\0";
         let mut reply = [&[0; 8][..], address, &[1, 0, 0, 0], &[0, 2, 0, 1], &NDR].concat();
         reply.splice(0..0, [5, 0, 12, 3, 0, 0, 0, 0, 0, 60, 0, 0, 0, 0, 0, 2]);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_in_words() {
+    fn kms_refusals_are_described() {
         let table = [
             (
                 bind_ack(b"135\0", [2, 0, 1, 0]),
@@ -250,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..60, value: u8) {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..60, value: u8) {
             parse(&bytes);
             let mut reply = bind_ack(b"1688\0", [0; 4]);
             reply[at] = value;

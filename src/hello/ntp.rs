@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_packet_carries_its_timestamp_and_nothing_else() {
+    fn ntp_request_contains_only_the_transmit_timestamp() {
         let packet = request(SENT);
         assert_eq!(packet[0], 0x23);
         assert!(packet[1..40].iter().all(|byte| *byte == 0));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_tells_stratum_and_time() {
+    fn ntp_reply_gives_stratum_and_time() {
         let read = parse(&reply(), SENT).unwrap();
         assert_eq!(
             read,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_of_itself_is_told() {
+    fn ntp_kiss_code_and_leap_are_reported() {
         let table = [
             (with(&[(0, &[0xe4])]), "NTP reply, stratum 2, clock not synchronised"),
             (with(&[(1, &[16])]), "NTP reply, stratum 16, clock not synchronised"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn other_datagrams_are_no_answer() {
+    fn unrelated_datagrams_are_ignored() {
         let table: [(&[u8], &str); 7] = [
             (&reply()[..47], "47 bytes"),
             (b"", "0 bytes"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_on_after_2036() {
+    fn ntp_era_rolls_over_in_2036() {
         let table = [
             ([0; 8], None),
             ([0, 0, 0, 0, 0, 0, 0, 1], Some(2_085_978_496.0)),
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_datagram_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..120), at in 0..PACKET, value: u8) {
+        fn any_datagram_does_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), at in 0..PACKET, value: u8) {
             let _ = parse(&bytes, SENT);
             let _ = parse(&with(&[(at, &[value])]), SENT);
         }

@@ -65,10 +65,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_needs_more_bytes, proof, why};
 
     #[test]
-    fn pong_and_errors_are_proof() {
+    fn redis_pong_and_errors_are_proof() {
         for reply in [
             "+PONG",
             "-NOAUTH Authentication required.",
@@ -76,14 +76,14 @@ mod tests {
             "-LOADING",
         ] {
             let bytes = format!("{reply}\r\n").into_bytes();
-            every_prefix_is_more(parse, &bytes);
+            every_prefix_needs_more_bytes(parse, &bytes);
             assert_eq!(proof(parse, &bytes), format!("Redis answers {reply}"));
         }
         assert_eq!(proof(parse, b"+PONG\r\n+PONG\r\n"), "Redis answers +PONG");
     }
 
     #[test]
-    fn anything_else_is_foreign() {
+    fn other_replies_are_foreign() {
         let table: [(&[u8], &str); 7] = [
             (
                 b"HTTP/1.1 400 Bad Request\r\n",
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..600), lead in "[+-]?") {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), lead in "[+-]?") {
             parse(&bytes);
             parse(&[lead.as_bytes(), &bytes].concat());
         }

@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_needs_more_bytes, proof, why};
 
     /// A NEGOTIATE response that chose `dialect`.
     fn reply(dialect: u16) -> Vec<u8> {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_measures_what_it_says() {
+    fn smb_request_lengths_are_consistent() {
         let request = request([7; 32]);
         assert_eq!(request[..4], [0, 0, 0, 158]);
         assert_eq!(request.len(), 4 + 158);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_that_was_offered_is_proof() {
+    fn offered_smb_dialect_is_proof() {
         for (dialect, written) in [
             (0x0202, "2.0.2"),
             (0x0210, "2.1"),
@@ -150,7 +150,7 @@ mod tests {
             (0x0311, "3.1.1"),
         ] {
             let reply = reply(dialect);
-            every_prefix_is_more(parse, &reply);
+            every_prefix_needs_more_bytes(parse, &reply);
             assert_eq!(proof(parse, &reply), format!("SMB2 NEGOTIATE reply, dialect {written}"));
             assert!(matches!(parse(&[&reply[..], &reply].concat()), Parsed::Done(_)));
         }
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..132, value: u8) {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..132, value: u8) {
             parse(&bytes);
             parse(&with(&[(at, value)]));
             parse(&[&reply(0x0311)[..12], &bytes].concat());

@@ -152,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hello::contract::{every_prefix_is_more, proof, why};
+    use crate::hello::contract::{every_prefix_needs_more_bytes, proof, why};
 
     /// A reply with version 12.0.2000 and `encryption`.
     fn reply(encryption: u8) -> Vec<u8> {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_a_whole_prelogin() {
+    fn tds_request_is_a_complete_prelogin() {
         let request = request();
         assert_eq!(request[..8], [0x12, 1, 0, 47, 0, 0, 0, 0]);
         assert_eq!(request.len(), 47);
@@ -182,14 +182,14 @@ mod tests {
     #[test]
     fn encryption_leads_to_tls() {
         for (encryption, word) in [(1, "on"), (3, "required")] {
-            every_prefix_is_more(parse, &reply(encryption));
+            every_prefix_needs_more_bytes(parse, &reply(encryption));
             let words = format!("TDS PRELOGIN reply, encryption {word}, server version 12.0.2000");
             assert_eq!(proof(parse, &reply(encryption)), words);
         }
     }
 
     #[test]
-    fn anything_else_is_foreign() {
+    fn other_replies_are_foreign() {
         let table = [
             (reply(0), "does not encrypt (encryption off), server version 12.0.2000"),
             (reply(2), "cannot encrypt"),
@@ -218,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..26, value: u8) {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..26, value: u8) {
             parse(&bytes);
             parse(&with(&[(at, value)]));
             let length = u8::try_from(HEADER + bytes.len()).unwrap();

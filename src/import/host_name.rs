@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_is_read_without_panic(text: String) {
+        fn any_host_name_does_not_panic(text: String) {
             let _ = parse(&text);
         }
     }

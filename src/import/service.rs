@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_outbound_is_told_apart() {
+    fn inbound_categories_are_recognised() {
         assert_eq!(
             of_resource_type("ApiManagement Control Plane - inbound"),
             Some(Meaning::Inbound)

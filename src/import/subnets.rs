@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_is_found_by_its_mac_address_however_that_is_written() {
+    fn nic_is_found_by_mac_in_any_notation() {
         let card = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
             "ipConfigurations":[{"properties":{"subnet":{"id":"/b"}}},{"properties":{"primary":true,"subnet":{"id":"/a"}}}]}}"#;
         let card = NetworkInterface::read(card).unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subnet_names_what_guards_it() {
+    fn subnet_names_its_nsg_and_route_table() {
         let subnet = r#"{"id":"/vnet/subnets/a","properties":{"routeTable":{"id":"/rt"},"networkSecurityGroup":null,
             "serviceEndpoints":[{"service":"Microsoft.Storage.Global"}],"serviceEndpointPolicies":[{"id":"/p"}]}}"#;
         let subnet = Subnet::read(subnet).unwrap();
@@ -291,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic(text: String) {
+        fn any_text_does_not_panic(text: String) {
             let _ = (cards_of(&text), NetworkInterface::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
         }
     }

@@ -183,7 +183,7 @@ mod tests {
     use super::{Cause, FailureMode};
 
     #[test]
-    fn words_are_those_of_the_documents() {
+    fn cause_words_match_the_json() {
         for cause in Cause::ALL {
             assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
             assert_eq!(cause.as_str().parse(), Ok(*cause));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tried_has_a_stage_and_somebody_to_suspect() {
+    fn every_tried_cause_has_stage_and_suspects() {
         for cause in Cause::ALL {
             let tried = cause.stage().is_some();
             assert_eq!(tried, !cause.headline("TCP 1").starts_with("not tested"), "{cause}");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_comes_after_the_connection() {
+    fn cuts_follow_an_established_connection() {
         for cause in [Cause::TlsReset, Cause::TlsTimeout, Cause::TlsAlert, Cause::HelloClosed] {
             assert!(cause.is_cut() && cause.is_behind_the_connection(), "{cause}");
         }

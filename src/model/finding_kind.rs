@@ -97,7 +97,7 @@ mod tests {
     use crate::{catalog::Catalog, model::Cause};
 
     #[test]
-    fn a_word_is_of_one_thing_only() {
+    fn no_word_is_used_twice() {
         let catalog = Catalog::builtin();
         for kind in FindingKind::ALL {
             let word = kind.as_str();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_told_in_full() {
+    fn every_finding_kind_is_documented() {
         for kind in FindingKind::ALL {
             for text in [kind.meaning(), kind.scope(), kind.seen()]
                 .iter()

@@ -348,7 +348,7 @@ mod tests {
     use super::platform::is_at_least;
 
     #[test]
-    fn releases_of_kernels_are_compared() {
+    fn kernel_releases_are_compared_numerically() {
         for (release, later) in [
             ("5.4.0-1021-azure", true),
             ("5.3.18-lp152", false),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_join_and_print() {
+    fn address_ranges_merge_and_print() {
         assert_eq!(set(&["10.0.0.0/25", "10.0.0.128/25"]), set(&["10.0.0.7/24"]));
         assert_eq!(
             set(&["20.1.2.3", "10.0.0.0/24"]).to_string(),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_prefix_is_none() {
+    fn invalid_prefix_is_none() {
         for text in [
             "",
             "*",
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sets_do_what_single_addresses_say(a in sets(), b in sets()) {
+        fn set_operations_match_single_addresses(a in sets(), b in sets()) {
             let mut union = a.clone();
             union.extend(&b);
             let (common, left) = (a.intersection(&b), a.difference(&b));

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_for_a_place_changes_nothing() {
+    fn finding_the_output_target_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let old = folder.path().join("old.json");
         fs::write(&old, "old").unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_whatever_its_name() {
+    fn file_is_replaced_atomically() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["report.json", &"x".repeat(255)] {
             let path = folder.path().join(name);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_stops_nobody() {
+    fn leftover_temporary_file_does_not_block_writing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
         let (_, left) = super::create_next_to(&path).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_the_old_file_whole() {
+    fn failed_write_keeps_the_old_file() {
         // A device that is always full takes the role of a full disk.
         let full = PathBuf::from("/dev/full");
         if full.exists() {

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_gives_a_host() {
+    fn each_placeholder_value_gives_a_host() {
         let mut values = Values::default();
         values.add("storage_account", ["a".to_string(), "b".to_string(), "a".to_string()]);
         let template = "{storage_account}.blob.{storage}";

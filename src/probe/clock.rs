@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn who_proved_itself_is_believed_before_anybody_who_did_not() {
+    fn verified_peers_outrank_unverified_for_clock_offset() {
         let secs = SignedDuration::from_secs;
         assert_eq!(of(Vec::new()), None);
         for (accounts, ahead, signed) in [

@@ -61,7 +61,7 @@ mod tests {
     use super::Threads;
 
     #[tokio::test]
-    async fn work_is_spread_over_all_threads_or_stays_with_the_caller() {
+    async fn work_uses_all_threads_or_the_caller() {
         for (wanted, distinct) in [(2, 2), (0, 1)] {
             let threads = Threads::start(wanted);
             let mut seen = HashSet::new();

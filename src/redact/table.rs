@@ -87,7 +87,7 @@ mod tests {
     use super::Table;
 
     #[test]
-    fn what_turns_out_to_be_the_users_own_is_not_forgotten() {
+    fn user_names_are_never_evicted() {
         let mut table = Table::<String, u8>::default();
         for (original, is_own) in [
             ("own", true),

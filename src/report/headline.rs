@@ -269,7 +269,7 @@ mod tests {
     use super::share;
 
     #[test]
-    fn one_and_many_read_naturally() {
+    fn headline_handles_singular_and_plural() {
         for (part, all, noun, words) in [
             (1, 1, "required dependency", "the required dependency is"),
             (1, 7, "required dependency", "1 of 7 required dependencies is"),

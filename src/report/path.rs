@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_is_one_line() {
+    fn path_is_drawn_in_one_line() {
         let one = path(vec![hop(1, Some("10.1.9.4"), HopDoes::Forwards)]);
         assert_eq!(draw(&one, 75, true), "VM 10.1.0.4 ── hop 1 10.1.9.4 ──✂ Sql 1433");
         assert_eq!(draw(&one, 75, false), "VM 10.1.0.4 -- hop 1 10.1.9.4 --x Sql 1433");

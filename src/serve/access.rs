@@ -227,7 +227,7 @@ mod tests {
     use super::{AccessControl, MAX_READINGS, PAUSE, ServeState};
 
     #[test]
-    fn what_was_asked_for_is_not_dropped_on_the_way() {
+    fn reload_requests_are_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missing_is_seen_once_it_is_there() {
+    fn missing_file_is_loaded_once_it_exists() {
         let (folder, serve_state, access) = kept();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         let users = fs::read_to_string(folder.path().join("web.yml")).unwrap();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_in_the_place_of_a_pipe_is_read() {
+    async fn file_replacing_a_pipe_is_read() {
         let (folder, serve_state, access) = kept();
         let path = folder.path().join("web.yml");
         let whole = fs::read_to_string(&path).unwrap();

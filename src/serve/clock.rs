@@ -40,7 +40,7 @@ mod tests {
     use super::ClockReading;
 
     #[test]
-    fn what_passes_on_both_clocks_is_no_leap() {
+    fn equal_elapsed_time_on_both_clocks_is_no_jump() {
         let began = ClockReading::now();
         let after = |wall, steady| ClockReading {
             wall: began.wall + SignedDuration::from_secs(wall),

@@ -54,7 +54,7 @@ mod tests {
     use super::{ProcessUsage, read};
 
     #[test]
-    fn what_proc_says_is_read_whatever_the_program_is_called() {
+    fn proc_stat_is_parsed_for_any_program_name() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 4 0 99 1000 300 18446744073709551615 1";
         let taken = ProcessUsage {
             processor_seconds: 2.0,

@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_its_weight_in_words_or_for_the_journal() {
+    fn stderr_line_has_a_severity_prefix() {
         assert_eq!(line(Weight::Warning, "no\nroom", false), "warning: no\\nroom\n");
         assert_eq!(line(Weight::Warning, "no room", true), "<4>no room\n");
         assert_eq!(line(Weight::Notice, "a change", true), "<5>a change\n");
     }
 
     #[test]
-    fn what_was_lost_is_said_once() {
+    fn dropped_lines_are_reported_once() {
         let (mut written, lost) = (Vec::new(), AtomicU64::new(3));
         write_all(&["one\n", "two\n"], &mut written, &lost);
         let written = String::from_utf8(written).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_disk_refused_is_not_said_to_have_had_no_reader() {
+    fn full_disk_is_not_reported_as_missing_reader() {
         let (mut disk, lost) = (FullAtFirst::default(), AtomicU64::new(0));
         write_all(&["one\n", "two\n"], &mut disk, &lost);
         let written = String::from_utf8(disk.0).unwrap();

@@ -55,14 +55,14 @@ mod tests {
     use super::{escape, is_harmful};
 
     #[test]
-    fn readable_text_is_not_copied() {
+    fn plain_text_is_borrowed_unchanged() {
         for text in ["", "sql.database.windows.net", "Azure Küche · 東京", "a\\b"] {
             assert!(matches!(escape(text), Cow::Borrowed(same) if same == text));
         }
     }
 
     #[test]
-    fn the_worst_becomes_visible() {
+    fn control_characters_are_escaped() {
         for (text, safe) in [
             ("\u{1b}]0;owned\u{7}", "\\u{1b}]0;owned\\u{7}"),
             ("a\r\nb\tc", "a\\r\\nb\\tc"),
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_harmful_is_left(text in any::<String>()) {
+        fn escaped_text_has_no_control_characters(text in any::<String>()) {
             let safe = escape(&text);
             prop_assert!(!safe.contains(is_harmful));
             prop_assert_eq!(escape(&safe), safe.clone());

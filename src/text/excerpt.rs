@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_bytes_are_shown_without_their_teeth() {
+    fn foreign_bytes_are_quoted_as_text_or_hex() {
         let table: [(&[u8], &str); 7] = [
             (
                 b"HTTP/1.1 400 Bad Request\r\nServer: x",

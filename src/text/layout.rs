@@ -84,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn long_words_break_where_a_reader_would() {
+    fn long_words_break_at_separators() {
         let lines = wrap("see apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 there", 30);
         assert_eq!(
             lines,
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_wider_than_asked(text in any::<String>(), width in 4usize..60) {
+        fn wrapped_lines_fit_the_width(text in any::<String>(), width in 4usize..60) {
             prop_assert!(columns(&shorten(&text, width, "...")) <= width);
             for line in wrap(&text, width) {
                 prop_assert!(columns(&line) <= width, "{line:?} is wider than {width}");
@@ -111,7 +111,7 @@ mod tests {
         }
 
         #[test]
-        fn wrapping_loses_no_word(words in prop::collection::vec("[a-z.:/]{1,40}", 0..20), width in 4usize..60) {
+        fn wrapping_keeps_every_word(words in prop::collection::vec("[a-z.:/]{1,40}", 0..20), width in 4usize..60) {
             prop_assert_eq!(wrap(&words.join(" "), width).concat().replace(' ', ""), words.concat());
         }
     }

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_finds_its_word() {
+    fn typo_suggests_nearest_word() {
         let known = ["protocol", "protocols", "port", "ports", "any_address"];
         for (typed, meant) in [
             ("protcol", Some("protocol")),

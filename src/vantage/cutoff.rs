@@ -69,7 +69,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
-    async fn a_signal_or_the_end_is_the_end() {
+    async fn signal_or_deadline_ends_the_wait() {
         Cutoff::after(Duration::ZERO).over().await;
         let (signalled, interrupted) = watch::channel(false);
         let until = Cutoff::new(Instant::now() + LONG, interrupted);

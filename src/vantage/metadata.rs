@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_knows_where_it_is() {
+    fn metadata_gives_cloud_region_and_subnet() {
         let interfaces = [
             interface("10.9.0.4", "10.9.0.0", "16"),
             interface("10.1.0.4", "10.1.0.0", "24"),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_metadata_fields_give_notices() {
         let machine = answer(200, r#"{"compute":{"azEnvironment":"AzureGermanCloud","location":""}}"#).unwrap();
         assert_eq!((machine.cloud, machine.region, machine.subnet), (None, None, None));
         assert_eq!(machine.notices.len(), 2, "{:?}", machine.notices);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_one_sentence() {
+    fn other_metadata_answers_give_one_error() {
         for (status, body, phrase) in [
             (404, "", "HTTP 404"),
             (429, "{}", "HTTP 429"),
@@ -324,7 +324,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(status in 100_u16..600, body: String) {
+        fn any_answer_does_not_panic(status in 100_u16..600, body: String) {
             let _ = answer(status, &body);
         }
     }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stub_is_looked_behind() {
+    fn stub_resolver_upstream_is_used() {
         let stub = "nameserver 127.0.0.53\n";
         assert_eq!(
             chosen(stub, Some("nameserver 168.63.129.16\n")),

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_stays_where_it_is_and_is_not_shown() {
+    fn secret_is_not_copied_or_printed() {
         let mut secret = Secret::with_room_for(12);
         let place = secret.bytes().as_ptr();
         assert!(secret.append(b"Bearer ") && secret.append(b"abc"));
@@ -108,7 +108,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_process_is_as_open_as_before_once_nothing_is_held() {
+    fn process_is_dumpable_again_after_secrets_are_dropped() {
         let before = prctl::get_dumpable();
         let held = Undumpable::new().unwrap();
         assert_eq!(prctl::get_dumpable(), Ok(false));

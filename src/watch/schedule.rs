@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_come_within_an_interval_and_never_overlap() {
+    fn rounds_start_within_the_interval_without_overlap() {
         let started = Instant::now();
         let at = |ms| started + Duration::from_millis(ms);
         for (chance, now, next) in [

@@ -21,7 +21,7 @@ use apim_probe::{
 use apim_probe_lab::{Forbidden, Lab};
 use libtest_mimic::Trial;
 
-use self::random_network::Drawn;
+use self::random_network::RandomNetwork;
 use super::{AGENT, obstacle, trial};
 
 /// How many networks by default.
@@ -54,15 +54,15 @@ fn seeds(asked: Option<&str>) -> Range<u64> {
 }
 
 pub(crate) fn run(name: &str) -> Result<()> {
-    let drawn = Drawn::of(name.parse()?, &plan()?);
+    let drawn = RandomNetwork::of(name.parse()?, &plan()?);
     let lab = Lab::enter(&drawn.network)?;
     lab.serve_plan(AGENT, flags(), &drawn.network)?;
     let report = report(&lab, &[])?;
     let sent = lab.sent();
-    let mut wrong = false_findings::falsehoods(&drawn, &report);
-    wrong.extend(low_ttl_packets::excesses(&sent, low_ttl_packets::may_look(&report)));
+    let mut wrong = false_findings::false_findings(&drawn, &report);
+    wrong.extend(low_ttl_packets::violations(&sent, low_ttl_packets::may_trace(&report)));
     self::report(&lab, &["--no-control"])?;
-    wrong.extend(low_ttl_packets::excesses(&lab.sent()[sent.len()..], false));
+    wrong.extend(low_ttl_packets::violations(&lab.sent()[sent.len()..], false));
     ensure!(wrong.is_empty(), "{}\n\n{}", drawn.story(), wrong.join("\n"));
     Ok(())
 }

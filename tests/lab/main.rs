@@ -77,7 +77,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 fn main() -> ExitCode {
-    if let Some(account) = lab::Cost::account() {
+    if let Some(account) = lab::ResourceUsage::account() {
         return lab::exit_code(account);
     }
     if let Some(job) = lab::job() {

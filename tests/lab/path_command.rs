@@ -9,13 +9,13 @@ use libtest_mimic::Trial;
 use super::{AGENT, trial};
 
 /// One network, the command, and the expected output.
-struct Look {
+struct PathCase {
     name: &'static str,
     network: &'static str,
     target: &'static str,
     exit: i32,
-    says: &'static [&'static str],
-    never: &'static [&'static str],
+    expected: &'static [&'static str],
+    unexpected: &'static [&'static str],
 }
 
 const CATALOG: &str = "schema: 1
@@ -45,28 +45,28 @@ dependencies:
       - { host: web.example, ports: [443, 80], protocols: [https, http] }
 ";
 
-const LOOKS: &[Look] = &[
-    Look {
+const CASES: &[PathCase] = &[
+    PathCase {
         name: "dropped",
-        network: "line: { hops: [10.1.9.4, 10.77.2.2] }
-faults: [ { to: 'sql.example:1433', does: silence, when: { hop: 1 } } ]",
+        network: "link: { hops: [10.1.9.4, 10.77.2.2] }
+faults: [ { to: 'sql.example:1433', does: drop, when: { hop: 1 } } ]",
         target: "sql/sql.example:1433",
         exit: 1,
-        says: &[
+        expected: &[
             "VM 10.1.0.4 -- hop 1 10.1.9.4 --x Sql 1433",
             "10.1.9.4 answers (11/0)",
             "2-8",
             "it or the next hop drops them",
             "exit 1",
         ],
-        never: &["10.77.2.2"],
+        unexpected: &["10.77.2.2"],
     },
-    Look {
+    PathCase {
         name: "well",
-        network: "line: { hops: [10.1.9.4, 10.77.2.2] }",
+        network: "link: { hops: [10.1.9.4, 10.77.2.2] }",
         target: "web.example:443",
         exit: 0,
-        says: &[
+        expected: &[
             "reachable",
             "10.77.2.2 answers (11/0)",
             "accepted",
@@ -74,230 +74,230 @@ faults: [ { to: 'sql.example:1433', does: silence, when: { hop: 1 } } ]",
             "source port",
             "exit 0",
         ],
-        never: &["--x", "it drops"],
+        unexpected: &["--x", "it drops"],
     },
-    Look {
+    PathCase {
         name: "a-host-with-several-ports",
-        network: "line: { hops: [10.1.9.4] }",
+        network: "link: { hops: [10.1.9.4] }",
         target: "web.example",
         exit: 0,
-        says: &[
+        expected: &[
             "web.example:443",
             "notice: this is the path to web.example:443; web.example:80 is also in the plan",
         ],
-        never: &[],
+        unexpected: &[],
     },
-    Look {
+    PathCase {
         name: "an-address-that-nobody-planned",
-        network: "line: { hops: [10.1.9.4] }
-services: { '20.7.7.7:8443': { speaks: tcp } }",
+        network: "link: { hops: [10.1.9.4] }
+services: { '20.7.7.7:8443': { protocol: tcp } }",
         target: "20.7.7.7:8443",
         exit: 3,
-        says: &[
+        expected: &[
             "unproven",
             "10.1.9.4 answers (11/0)",
             "accepted",
             "the device that accepts is no farther than hop 2",
         ],
-        never: &["--x"],
+        unexpected: &["--x"],
     },
-    Look {
+    PathCase {
         name: "a-pair",
-        network: "line: { hops: [10.0.2.5 or 10.0.2.6] }
-faults: [ { to: 'web.example:443', does: silence, when: { hop: 1, even: true } } ]",
+        network: "link: { hops: [10.0.2.5 or 10.0.2.6] }
+faults: [ { to: 'web.example:443', does: drop, when: { hop: 1, even: true } } ]",
         target: "web/web.example:443",
         exit: 1,
-        says: &[
+        expected: &[
             "10.0.2.5 ",
             "10.0.2.6 ",
             "onnections over 10.0.2.5 work, connections over 10.0.2.6 do not",
         ],
-        never: &[],
+        unexpected: &[],
     },
-    Look {
+    PathCase {
         name: "a-reset-from-the-way",
-        network: "line: { hops: [10.1.9.4, 10.77.2.2] }
-faults: [ { to: 'web.example:443', does: reset, when: { hop: 1, on: data, way: out } } ]",
+        network: "link: { hops: [10.1.9.4, 10.77.2.2] }
+faults: [ { to: 'web.example:443', does: reset, when: { hop: 1, on: data, direction: out } } ]",
         target: "web/web.example:443",
         exit: 1,
-        says: &[
+        expected: &[
             "The reset comes from hop 2 or nearer",
             "data on a connection",
             "TTL expired at a hop",
             "reset after our ClientHello",
         ],
-        never: &[],
+        unexpected: &[],
     },
-    Look {
+    PathCase {
         name: "an-unknown-name",
         network: "{}",
         target: "nobody.example:443",
         exit: 1,
-        says: &["blocked"],
-        never: &["hop"],
+        expected: &["blocked"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "no-host",
         network: "{}",
         target: "sql/sql.exampl:1433",
         exit: 2,
-        says: &["error: ", "did you mean sql/sql.example:1433?", "apim-probe list"],
-        never: &["hop"],
+        expected: &["error: ", "did you mean sql/sql.example:1433?", "apim-probe list"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "no-port",
         network: "{}",
         target: "web.example:99999",
         exit: 2,
-        says: &["the colon must be followed by a port from 1 to 65535"],
-        never: &["hop"],
+        expected: &["the colon must be followed by a port from 1 to 65535"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "a-closed-port",
-        network: "line: { hops: [10.1.9.4, 10.77.2.2] }
+        network: "link: { hops: [10.1.9.4, 10.77.2.2] }
 services: { 'sql.example:1433': { closed: true } }",
         target: "sql.example",
         exit: 1,
-        says: &["reset", "the device that resets is no farther than hop 3"],
-        never: &[],
+        expected: &["reset", "the device that resets is no farther than hop 3"],
+        unexpected: &[],
     },
-    Look {
+    PathCase {
         name: "a-proxy",
-        network: "line: { hops: [10.1.9.4] }
+        network: "link: { hops: [10.1.9.4] }
 firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
         target: "sql/sql.example:1433",
         exit: 1,
-        says: &[
+        expected: &[
             "VM 10.1.0.4 -- proxy here or at hop 1 --x Sql 1433",
             "a proxy on this machine or at the first hop answers instead",
         ],
-        never: &["could not try", "could not probe"],
+        unexpected: &["could not try", "could not probe"],
     },
-    Look {
+    PathCase {
         name: "a-nat-that-renames",
-        network: "line: { hops: [10.1.9.4, 20.77.2.2, 20.77.3.2], nat: { hop: 1, errors: renamed } }
-faults: [ { to: 'sql.example:1433', does: silence, when: { hop: 3 } } ]",
+        network: "link: { hops: [10.1.9.4, 20.77.2.2, 20.77.3.2], nat: { hop: 1, errors: renamed } }
+faults: [ { to: 'sql.example:1433', does: drop, when: { hop: 3 } } ]",
         target: "sql.example",
         exit: 1,
-        says: &[
+        expected: &[
             "1 10.1.9.4 answers (11/0)",
             "2-3 10.1.9.4* answers (11/0)",
             "* came through a NAT",
             "it or a device beyond it drops them: a NAT hides which device answers",
         ],
-        never: &["the next hop drops"],
+        unexpected: &["the next hop drops"],
     },
-    Look {
+    PathCase {
         name: "no-route-to-ipv6",
         network: "{}",
         target: "[2001:db8::1]:443",
         exit: 4,
-        says: &[
+        expected: &[
             "blocked 2001:db8::1: this machine has no route to it",
             "exit 4: cannot tell from here",
         ],
-        never: &["hop", "source port", "…"],
+        unexpected: &["hop", "source port", "…"],
     },
-    Look {
+    PathCase {
         name: "no-route",
         network: "faults: [ { to: '20.7.7.7', does: local-unreachable } ]",
         target: "20.7.7.7",
         exit: 4,
-        says: &["no route to 20.7.7.7"],
-        never: &["hop"],
+        expected: &["no route to 20.7.7.7"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "this-machine",
         network: "{}",
         target: "127.0.0.1:9",
         exit: 1,
-        says: &["refused with a reset"],
-        never: &["--x", "answers instead"],
+        expected: &["refused with a reset"],
+        unexpected: &["--x", "answers instead"],
     },
-    Look {
+    PathCase {
         name: "udp",
         network: "{}",
         target: "time.example",
         exit: 2,
-        says: &["time/time.example:123/udp: only TCP can be traced"],
-        never: &["hop"],
+        expected: &["time/time.example:123/udp: only TCP can be traced"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "udp-by-its-port",
         network: "{}",
         target: "time.example:123",
         exit: 2,
-        says: &["time/time.example:123/udp: only TCP can be traced"],
-        never: &["hop"],
+        expected: &["time/time.example:123/udp: only TCP can be traced"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "a-wildcard",
         network: "{}",
         target: "*.wild.example:1433",
         exit: 2,
-        says: &["sql/*.wild.example:1433: ", "no host under it is known"],
-        never: &["hop"],
+        expected: &["sql/*.wild.example:1433: ", "no host under it is known"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "a-dependency",
         network: "{}",
         target: "sql",
         exit: 2,
-        says: &["sql is a dependency", "did you mean sql/sql.example:1433?"],
-        never: &["hop"],
+        expected: &["sql is a dependency", "did you mean sql/sql.example:1433?"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "port-0",
         network: "{}",
         target: "web.example:0",
         exit: 2,
-        says: &["web.example:0: the colon must be followed by a port from 1 to 65535"],
-        never: &["hop"],
+        expected: &["web.example:0: the colon must be followed by a port from 1 to 65535"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "a-url",
         network: "{}",
         target: "https://web.example/x",
         exit: 2,
-        says: &["https://web.example/x is a URL"],
-        never: &["hop", "port from 1"],
+        expected: &["https://web.example/x is a URL"],
+        unexpected: &["hop", "port from 1"],
     },
-    Look {
+    PathCase {
         name: "a-zone",
         network: "{}",
         target: "fe80::1%eth0",
         exit: 2,
-        says: &["fe80::1%eth0 has a zone"],
-        never: &["hop", "port from 1"],
+        expected: &["fe80::1%eth0 has a zone"],
+        unexpected: &["hop", "port from 1"],
     },
-    Look {
+    PathCase {
         name: "nothing",
         network: "{}",
         target: "",
         exit: 2,
-        says: &["error: an empty target is neither"],
-        never: &["hop"],
+        expected: &["error: an empty target is neither"],
+        unexpected: &["hop"],
     },
-    Look {
+    PathCase {
         name: "a-whole-name",
-        network: "line: { hops: [10.1.9.4] }",
+        network: "link: { hops: [10.1.9.4] }",
         target: "WEB.example.:443",
         exit: 0,
-        says: &["web.example:443 reachable"],
-        never: &[],
+        expected: &["web.example:443 reachable"],
+        unexpected: &[],
     },
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
-    LOOKS
+    CASES
         .iter()
-        .map(|look| trial(format!("path/{}", look.name), forbidden))
+        .map(|case| trial(format!("path/{}", case.name), forbidden))
         .collect()
 }
 
 pub(crate) fn run(name: &str) -> Result<()> {
-    let look = LOOKS.iter().find(|look| look.name == name).context("no such test")?;
-    let network: Network = serde_yaml::from_str(look.network).with_context(|| look.network.to_owned())?;
+    let case = CASES.iter().find(|case| case.name == name).context("no such test")?;
+    let network: Network = serde_yaml::from_str(case.network).with_context(|| case.network.to_owned())?;
     let lab = Lab::enter(&network)?;
     let catalog = lab.write("probes.yaml", CATALOG)?;
     let plan = ["--no-metadata", "--no-builtin", "--probes"];
@@ -309,7 +309,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     lab.serve_plan(AGENT, &flags, &network)?;
     let output = lab
         .agent(AGENT)?
-        .args(["path", look.target, "--timeout", "2s", "--ca-file"])
+        .args(["path", case.target, "--timeout", "2s", "--ca-file"])
         .arg(lab.ca_file()?)
         .args(&flags)
         .env("LC_ALL", "C")
@@ -323,7 +323,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     );
     println!("{said}");
     ensure!(
-        output.status.code() == Some(look.exit),
+        output.status.code() == Some(case.exit),
         "it ended with {}:\n{said}",
         output.status
     );
@@ -333,10 +333,10 @@ pub(crate) fn run(name: &str) -> Result<()> {
     // Sentences are wrapped.
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let has = |phrase: &str| words.contains(phrase.trim());
-    for phrase in look.says {
+    for phrase in case.expected {
         ensure!(has(phrase), "it does not say “{phrase}”:\n{said}");
     }
-    for phrase in look.never {
+    for phrase in case.unexpected {
         ensure!(!has(phrase), "it says “{phrase}”:\n{said}");
     }
     Ok(())

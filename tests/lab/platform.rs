@@ -71,13 +71,13 @@ fn described(services: &[(&str, &'static str)], wanted: &str) -> Result<&'static
 
 /// Metadata services that take their time.
 const SLOW: [(&str, &str); 4] = [
-    ("silent", "{ speaks: tcp }"),
+    ("silent", "{ protocol: tcp }"),
     (
         "a_byte_every_half_second",
-        "{ speaks: http, http: { size: 999 }, pace: { every_ms: 500 } }",
+        "{ protocol: http, http: { size: 999 }, pace: { every_ms: 500 } }",
     ),
-    ("late", "{ speaks: http, pace: { delay_ms: 5000 } }"),
-    ("endless", "{ speaks: http, http: { endless_headers: true } }"),
+    ("late", "{ protocol: http, pace: { delay_ms: 5000 } }"),
+    ("endless", "{ protocol: http, http: { endless_headers: true } }"),
 ];
 
 /// `list` queries the metadata service and does nothing else that waits.
@@ -129,12 +129,12 @@ fn shows_no_token(answer: &str) -> Result<()> {
         "names: {{ management.azure.com: {{ addresses: [20.0.0.9] }} }}
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths:
         {reply}
-  'management.azure.com:443': {{ speaks: https, http: {demanding} }}"
+  'management.azure.com:443': {{ protocol: https, http: {demanding} }}"
     ))?;
     let said = shows_none_of(&network, &TOKEN)?;
     ensure!(
@@ -198,12 +198,12 @@ fn ends_by_its_deadline() -> Result<()> {
         "names: { management.azure.com: { addresses: [20.0.0.9] } }
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
-  'management.azure.com:443': { speaks: https, http: { size: 100000 }, pace: { bytes: 400, every_ms: 200 } }
-faults: [ { to: '*:1433', does: silence } ]",
+  'management.azure.com:443': { protocol: https, http: { size: 100000 }, pace: { bytes: 400, every_ms: 200 } }
+faults: [ { to: '*:1433', does: drop } ]",
     )?;
     let lab = started(&network)?;
     let mut run = lab.agent(AGENT)?;
@@ -245,11 +245,11 @@ fn asks_no_system() -> Result<()> {
         "names: { management.azure.com: { addresses: [20.0.0.9] } }
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
-  'management.azure.com:443': { speaks: https, http: { demands: ['Authorization: Bearer eyJ.a.b'], body: '{\"value\":[]}' } }",
+  'management.azure.com:443': { protocol: https, http: { demands: ['Authorization: Bearer eyJ.a.b'], body: '{\"value\":[]}' } }",
     )?;
     let lab = started(&network)?;
     let Some(watch) = ResolverWatch::begin(&lab)? else {
@@ -288,7 +288,7 @@ fn says_where_it_stands() -> Result<()> {
     let network = network(&format!(
         "services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
 vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts: '10.9.9.9 apirpsqlmain3.database.windows.net' }}"
     ))?;

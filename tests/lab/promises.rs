@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{self as lab, Cost, Forbidden, Lab, Network};
+use apim_probe_lab::{self as lab, Forbidden, Lab, Network, ResourceUsage};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -101,10 +101,10 @@ impl World {
     }
 
     /// The agent's cost.
-    fn cost(&self, command: &str, flags: &[&str]) -> Result<Cost> {
+    fn cost(&self, command: &str, flags: &[&str]) -> Result<ResourceUsage> {
         let mut agent = Command::new(AGENT);
         agent.args(self.arguments(command, flags)?);
-        Cost::of(self.lab.agent(std::env::current_exe()?)?, &agent)
+        ResourceUsage::of(self.lab.agent(std::env::current_exe()?)?, &agent)
     }
 
     /// The agent started by a shell, which can do to it what shells do: `"$@"` is its whole command line.

@@ -20,7 +20,7 @@ mod serving_agent;
 use self::serving_agent::Served;
 use super::{
     AGENT, obstacle, trial,
-    watching_agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
+    watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
 /// One promise, and the program that it needs, if that may not be installed.
@@ -84,7 +84,7 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
 const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}";
 
 fn redacted() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let log = stage.path("contoso-agent.jsonl");
     let door = stage.write("contoso-web.yml", "# nothing yet\n")?;
@@ -163,14 +163,14 @@ fn redacted() -> Result<()> {
 }
 
 /// Serves at any free port, with further flags.
-fn serve(stage: &Stage, flags: &[&str]) -> Result<Served> {
+fn serve(stage: &TestNetwork, flags: &[&str]) -> Result<Served> {
     let mut command = stage.command("serve", &["--listen", "127.0.0.1:0"])?;
     command.args(flags);
     Served::start(command)
 }
 
 fn pages() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(1_500));
     let mut served = serve(&stage, &["--interval", "500ms", "--timeout", "1500ms"])?;
@@ -240,7 +240,7 @@ fn pages() -> Result<()> {
 }
 
 fn scrapes() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{ line: { counted: true } }")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{ link: { counted: true } }")?;
     let served = serve(&stage, &["--interval", "1h"])?;
     served.until_metric("apim_probe_rounds_total", 1.0)?;
     let before = stage.flows_to("web.example", 443);
@@ -266,7 +266,7 @@ fn scrapes() -> Result<()> {
 }
 
 fn hostile_clients() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
     let held: Vec<TcpStream> = (0..600).map(|_| served.connect()).collect::<Result<_>>()?;
@@ -274,12 +274,12 @@ fn hostile_clients() -> Result<()> {
     for stream in &mut dawdling {
         stream.write_all(b"GET /metrics HT")?;
     }
-    let asked = Instant::now();
+    let requests = Instant::now();
     let page = served.get("/metrics")?;
     ensure!(
-        page.status == 200 && asked.elapsed() < Duration::from_secs(5),
+        page.status == 200 && requests.elapsed() < Duration::from_secs(5),
         "{:?}",
-        asked.elapsed()
+        requests.elapsed()
     );
     served.expect(&["all 64 connections are in use"])?;
 
@@ -320,7 +320,7 @@ fn hostile_clients() -> Result<()> {
 }
 
 fn reload() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
     let whole = std::fs::read_to_string(&catalog)?;
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
@@ -363,7 +363,7 @@ fn reload() -> Result<()> {
 
 fn no_flapping() -> Result<()> {
     // A full round identifies the firewall with its controls; light ones use none.
-    let stage = Stage::set(
+    let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: other.example, port: 443, protocol: https }",
         "{ firewalls: [ { ports: [443], rules: [ { names: [web.example], does: { end: reset } } ], otherwise: forward } ] }",
@@ -387,7 +387,7 @@ fn no_flapping() -> Result<()> {
         "something changed"
     );
     // Something else changes. Until the resulting full round has finished, the previous findings stay.
-    stage.fault("{ to: 'other.example:443', does: silence }")?;
+    stage.fault("{ to: 'other.example:443', does: drop }")?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/other.example:443\",cause=\"tcp-timeout\"}",
         1.0,
@@ -399,7 +399,7 @@ fn no_flapping() -> Result<()> {
 }
 
 fn bad_starts() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let served = serve(&stage, &["--interval", "1h"])?;
     let taken = served.address.to_string();
     for (flags, status, words) in [

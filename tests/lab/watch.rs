@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     obstacle, trial,
-    watching_agent::{SLACK, SQL_SILENT, Stage, WEB_AND_SQL},
+    watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
 /// One promise, and whether it needs nftables.
@@ -52,7 +52,7 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
 }
 
 fn changes_in_time() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "400ms", "--timeout", "1500ms"])?;
     let (interval, timeout) = (Duration::from_millis(400), Duration::from_millis(1_500));
     agent.expect(&["2 of 2 endpoints are as expected"])?;
@@ -70,12 +70,12 @@ fn changes_in_time() -> Result<()> {
     stage.fault(SQL_SILENT)?;
     // In the middle of a round that waits for an answer.
     thread::sleep(interval * 2);
-    let asked = std::time::Instant::now();
+    let requests = std::time::Instant::now();
     let ended = agent.interrupt()?;
     ensure!(
-        asked.elapsed() < timeout / 2 + SLACK,
+        requests.elapsed() < timeout / 2 + SLACK,
         "it took {:?} to end",
-        asked.elapsed()
+        requests.elapsed()
     );
     ensure!(ended.status == Some(130), "{:?}", ended.status);
     let summary = [
@@ -93,7 +93,7 @@ fn changes_in_time() -> Result<()> {
 
 fn lost_packet() -> Result<()> {
     // With a second of time the kernel sends one SYN; the round after the fault loses it.
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "1s"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     stage.fault(SQL_SILENT)?;
@@ -107,9 +107,9 @@ fn lost_packet() -> Result<()> {
 }
 
 fn one_connection() -> Result<()> {
-    let stage = Stage::set(
+    let stage = TestNetwork::set(
         WEB_AND_SQL,
-        &format!("{{ line: {{ counted: true }}, faults: [ {SQL_SILENT} ] }}"),
+        &format!("{{ link: {{ counted: true }}, faults: [ {SQL_SILENT} ] }}"),
     )?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 blocked tcp-timeout"])?;
@@ -129,10 +129,10 @@ fn one_connection() -> Result<()> {
 fn differing_connections() -> Result<()> {
     let odd: Vec<String> = (1..60).step_by(2).map(|n| n.to_string()).collect();
     let fault = format!(
-        "{{ to: 'sql.example:1433', does: silence, when: {{ nth: [{}] }} }}",
+        "{{ to: 'sql.example:1433', does: drop, when: {{ nth: [{}] }} }}",
         odd.join(", ")
     );
-    let stage = Stage::set(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
+    let stage = TestNetwork::set(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 degraded tcp-timeout"])?;
     let line = agent.line_within(Duration::from_secs(3));
@@ -146,7 +146,7 @@ fn differing_connections() -> Result<()> {
 }
 
 fn passing_reset() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     // As many resets as one probe gets.
@@ -162,7 +162,7 @@ add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 pack
 }
 
 fn until_green() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let file = stage.path("after.json");
     let agent = stage.watch(&[
@@ -193,7 +193,7 @@ fn until_green() -> Result<()> {
 }
 
 fn until_change() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let flags = [
         "--interval",
         "200ms",
@@ -224,7 +224,7 @@ fn until_change() -> Result<()> {
 }
 
 fn time_is_over() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let quick = ["--interval", "200ms", "--timeout", "500ms", "--for", "1s"];
     let over = |flags: &[&str]| -> Result<(Option<i32>, String)> {
         let ended = stage.watch(&[&quick, flags].concat())?.end()?;
@@ -246,7 +246,7 @@ fn time_is_over() -> Result<()> {
 }
 
 fn baseline() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let file = stage.path("before.json");
     let run = stage.command("run", &["--quiet", "-o", &file])?.output()?;
     ensure!(run.status.success());
@@ -291,7 +291,7 @@ fn asks_little() -> Result<()> {
     // The second name server differs, which only a full round sees, and which must not be a change in the others.
     let network = "{ name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
   services: { 'cut.example:443': { cut: { after: first-bytes, by: reset } } } }";
-    let stage = Stage::set(
+    let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: cut.example, port: 443, protocol: https }",
         network,
@@ -333,7 +333,7 @@ add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\
 }
 
 fn nothing_piles_up() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     let descriptors = || -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/fd", agent.id()))?.count()) };

@@ -20,18 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
 { host: sql.example, port: 1433, protocol: tds }";
 /// A fault at one of them.
-pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: silence }";
+pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: drop }";
 /// How much longer a busy machine may take.
 pub(crate) const SLACK: Duration = Duration::from_millis(700);
 
 /// A network with an agent in it.
-pub(crate) struct Stage {
+pub(crate) struct TestNetwork {
     lab: Lab,
     network: Network,
     flags: Vec<String>,
 }
 
-impl Stage {
+impl TestNetwork {
     /// A network that serves every endpoint of a catalog, with deviations in YAML.
     pub(crate) fn set(endpoints: &str, deviations: &str) -> Result<Self> {
         let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
@@ -61,7 +61,7 @@ impl Stage {
         Agent::start(self.command("watch", flags)?)
     }
 
-    /// Breaks something, as `{ to: "sql.example:1433", does: silence }` says.
+    /// Breaks something, as `{ to: "sql.example:1433", does: drop }` says.
     pub(crate) fn fault(&self, fault: &str) -> Result<()> {
         let fault: Fault = serde_yaml::from_str(fault).context("the fault")?;
         self.lab.fault(&self.network, vec![fault])

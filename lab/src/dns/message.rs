@@ -239,20 +239,20 @@ mod tests {
 
     #[test]
     fn an_answer_echoes_the_question_and_counts_its_records() {
-        let asked = query("a.example", TYPE_A);
+        let requests = query("a.example", TYPE_A);
         let answer = Answer {
             addresses: vec!["20.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             aliases: vec!["b.example".into()],
             ..Answer::default()
         };
-        let message = Query::parse(&asked).unwrap().answer(&answer);
-        assert_eq!(message[..2], asked[..2]);
+        let message = Query::parse(&requests).unwrap().answer(&answer);
+        assert_eq!(message[..2], requests[..2]);
         assert_eq!(
             message[4..12],
             [0, 1, 0, 2, 0, 0, 0, 0],
             "an alias and the one address of the right family"
         );
-        assert_eq!(message[12..asked.len()], asked[12..]);
+        assert_eq!(message[12..requests.len()], requests[12..]);
         assert_eq!(message[message.len() - 4..], [20, 0, 0, 1]);
     }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// needs no kernel module.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Line {
+pub struct Link {
     /// Delay of a frame in milliseconds, in each direction.
     pub delay_ms: u64,
     /// Kilobits per second, in each direction; none means no limit.
@@ -35,9 +35,9 @@ pub struct Line {
 #[serde(try_from = "String")]
 pub enum Hop {
     /// It answers from this address when a packet's TTL expires.
-    At(Ipv4Addr),
+    Address(Ipv4Addr),
     /// The same, at most once per second in total.
-    Seldom(Ipv4Addr),
+    OncePerSecond(Ipv4Addr),
     /// One of two that share the flows: the second gets those from even ports on the VM ([`When::even`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
@@ -80,11 +80,11 @@ impl FromStr for Hop {
         if text == "silent" {
             Ok(Self::Silent)
         } else if let Some(seldom) = text.strip_suffix(" once a second") {
-            address(seldom).map(Self::Seldom)
+            address(seldom).map(Self::OncePerSecond)
         } else if let Some((one, other)) = text.split_once(" or ") {
             Ok(Self::Either([address(one)?, address(other)?]))
         } else {
-            address(text).map(Self::At)
+            address(text).map(Self::Address)
         }
     }
 }
@@ -121,7 +121,7 @@ pub struct When {
     /// Only on flows that are older than this, in milliseconds.
     pub age_ms: Option<u64>,
     /// Only packets in this direction.
-    pub way: Option<Direction>,
+    pub direction: Option<Direction>,
     /// Only packets of this kind.
     pub on: Option<Kind>,
     /// Behind this many of the hops, whose routers have checked the TTL; 0 is the VM's own end.

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub struct Management {
     /// The reply to a GET, by path: below the instance (`backends`, empty for the instance itself), or from the root. A
     /// list is returned in pages of 100.
-    pub documents: BTreeMap<String, Given>,
+    pub documents: BTreeMap<String, DocumentSource>,
     /// The result of a POST, by path.
     pub operations: BTreeMap<String, Operation>,
     /// What goes wrong, by path; `*` is everything below the management endpoint, and `token` the refusal of a token.
@@ -25,7 +25,7 @@ pub struct Management {
 /// A document.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub enum Given {
+pub enum DocumentSource {
     /// A list of this many similar entries; `{n}` in an entry becomes its number.
     Repeated {
         /// How many.

@@ -12,7 +12,7 @@ use crate::management::Platform;
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
     /// The protocol; a scenario that only changes a planned service omits it.
-    pub speaks: Option<Speaks>,
+    pub protocol: Option<ServiceProtocol>,
     /// No listener: a reset, or an ICMP port unreachable.
     pub closed: bool,
     /// The connection ends too early.
@@ -47,9 +47,9 @@ pub struct Service {
 
 impl Service {
     /// A healthy service.
-    pub fn healthy(speaks: Speaks) -> Self {
+    pub fn healthy(protocol: ServiceProtocol) -> Self {
         Self {
-            speaks: Some(speaks),
+            protocol: Some(protocol),
             ..Self::default()
         }
     }
@@ -66,7 +66,7 @@ impl Service {
 /// The protocol on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Speaks {
+pub enum ServiceProtocol {
     /// Accepts, and sends nothing but its banner.
     Tcp,
     /// TLS, with HTTP inside.

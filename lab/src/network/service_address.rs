@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// `host:port`, `host:port/udp`, or `host` for every port; the host is a name, an address, a network or `*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct At {
+pub struct ServiceAddress {
     /// A name, an address, a network (`20.0.0.0/8`) or `*`.
     pub host: String,
     /// The port; none means all.
@@ -35,7 +35,7 @@ impl Transport {
     }
 }
 
-impl At {
+impl ServiceAddress {
     /// A place in TCP.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl At {
     }
 }
 
-impl FromStr for At {
+impl FromStr for ServiceAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -91,7 +91,7 @@ impl FromStr for At {
     }
 }
 
-impl TryFrom<String> for At {
+impl TryFrom<String> for ServiceAddress {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -99,7 +99,7 @@ impl TryFrom<String> for At {
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for ServiceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.host)?;
         if let Some(port) = self.port {

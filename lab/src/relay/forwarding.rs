@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     faults::{self, Place},
-    network::{Direction, Fault, FaultKind, Hop, Kind, Line, Nat, NatErrors, Network, Transport, When},
+    network::{Direction, Fault, FaultKind, Hop, Kind, Link, Nat, NatErrors, Network, Transport, When},
     vm_link::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
@@ -21,11 +21,11 @@ const QUEUE: u64 = 64 * 1024;
 
 /// A frame that was let through, or that answers one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Parcel {
+pub(super) struct DelayedFrame {
     /// When it arrives.
     pub(super) due: Instant,
     /// In which direction.
-    pub(super) way: Direction,
+    pub(super) direction: Direction,
     pub(super) frame: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ pub struct Flow {
     /// Its number among all flows to the same place, from 1.
     pub nth: u32,
     /// Whether any of its packets had so low a TTL that only the first hops were meant.
-    pub near: bool,
+    pub low_ttl: bool,
     /// Packets from the VM, including lost ones.
     pub out: u32,
     /// Packets to the VM, including lost ones.
@@ -77,14 +77,14 @@ struct Rule {
 
 /// One direction of a line with a limited rate.
 #[derive(Debug, Default)]
-struct Lane {
+struct LinkQueue {
     free: Option<Instant>,
 }
 
 /// The line between the VM and the world.
 #[derive(Debug)]
-pub(super) struct Traceroute {
-    line: Line,
+pub(super) struct Forwarder {
+    link: Link,
     /// The ports that a firewall intercepts, and behind which of the hops; behind all of them if there are fewer.
     gates: Vec<(u16, usize)>,
     /// When each rate-limited hop last answered.
@@ -95,7 +95,7 @@ pub(super) struct Traceroute {
     order: Vec<Key>,
     numbers: HashMap<(Transport, Ipv4Addr, u16), u32>,
     began: Option<Instant>,
-    lanes: HashMap<Direction, Lane>,
+    queues: HashMap<Direction, LinkQueue>,
     /// Packets without a flow, for the random decision about each.
     strays: u64,
     /// The frames that left the VM, if the line is recorded.
@@ -103,21 +103,21 @@ pub(super) struct Traceroute {
 }
 
 /// What happens to a frame at one place.
-enum Fate {
+enum FrameOutcome {
     Passes,
     Lost,
     /// It is lost, and these are sent instead.
     Answered(Vec<(Direction, Vec<u8>)>),
 }
 
-impl Traceroute {
+impl Forwarder {
     pub(super) fn new(network: &Network) -> Self {
         let gates = network
             .firewalls
             .iter()
             .flat_map(|firewall| firewall.ports.iter().map(|port| (*port, firewall.hop)));
         Self {
-            line: network.line.clone(),
+            link: network.link.clone(),
             gates: gates.map(|(port, hop)| (port, hop.unwrap_or(usize::MAX))).collect(),
             answered: HashMap::new(),
             rules: Vec::new(),
@@ -125,7 +125,7 @@ impl Traceroute {
             order: Vec::new(),
             numbers: HashMap::new(),
             began: None,
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             strays: 0,
             sent: Vec::new(),
         }
@@ -168,36 +168,44 @@ impl Traceroute {
     }
 
     /// What happens to a frame that enters the line in this direction.
-    pub(super) fn treat(&mut self, way: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<Parcel> {
+    pub(super) fn treat(&mut self, direction: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<DelayedFrame> {
         let view = frame::view(&frame);
-        let key = view.as_ref().and_then(|view| key(way, view));
+        let key = view.as_ref().and_then(|view| key(direction, view));
         let is_echo = key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into());
-        if self.line.recorded && way == Direction::Out && !is_echo {
+        if self.link.recorded && direction == Direction::Out && !is_echo {
             self.sent.push(frame.clone());
         }
         let Some(view) = view else {
-            return vec![Parcel { due: now, way, frame }];
+            return vec![DelayedFrame {
+                due: now,
+                direction,
+                frame,
+            }];
         };
         frame::mend(&mut frame, &view);
         if is_echo {
-            return vec![Parcel { due: now, way, frame }];
+            return vec![DelayedFrame {
+                due: now,
+                direction,
+                frame,
+            }];
         }
         self.began.get_or_insert(now);
         if let Some(key) = key {
-            self.count(key, way, view.ttl <= vm_link::NEAR, now);
+            self.count(key, direction, view.ttl <= vm_link::NEAR, now);
         }
-        let answers = match self.travel(way, &mut frame, key, now) {
-            Fate::Passes => vec![(way, frame)],
-            Fate::Lost => Vec::new(),
-            Fate::Answered(answers) => answers,
+        let answers = match self.travel(direction, &mut frame, key, now) {
+            FrameOutcome::Passes => vec![(direction, frame)],
+            FrameOutcome::Lost => Vec::new(),
+            FrameOutcome::Answered(answers) => answers,
         };
         answers
             .into_iter()
-            .filter_map(|(way, frame)| self.send(way, frame, now))
+            .filter_map(|(direction, frame)| self.send(direction, frame, now))
             .collect()
     }
 
-    fn count(&mut self, key: Key, way: Direction, near: bool, now: Instant) {
+    fn count(&mut self, key: Key, direction: Direction, low_ttl: bool, now: Instant) {
         let place = (key.transport, key.destination.0, key.destination.1);
         let known = self.flows.entry(key).or_insert_with(|| {
             let nth = self.numbers.entry(place).or_default();
@@ -209,7 +217,7 @@ impl Traceroute {
                     source: key.source,
                     destination: key.destination,
                     nth: *nth,
-                    near: false,
+                    low_ttl: false,
                     out: 0,
                     back: 0,
                 },
@@ -217,49 +225,53 @@ impl Traceroute {
                 ended: false,
             }
         });
-        known.flow.near |= near && way == Direction::Out;
-        match way {
+        known.flow.low_ttl |= low_ttl && direction == Direction::Out;
+        match direction {
             Direction::Out => known.flow.out += 1,
             Direction::Back => known.flow.back += 1,
         }
     }
 
     /// Past the faults and the routers on the path, in order.
-    fn travel(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> Fate {
-        if way == Direction::Out && self.is_too_far(frame, key) {
-            return Fate::Lost;
+    fn travel(&mut self, direction: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> FrameOutcome {
+        if direction == Direction::Out && self.is_too_far(frame, key) {
+            return FrameOutcome::Lost;
         }
-        let distance = key.map_or(self.line.hops.len(), |key| self.distance(key));
-        let places: Vec<usize> = match way {
+        let distance = key.map_or(self.link.hops.len(), |key| self.distance(key));
+        let places: Vec<usize> = match direction {
             Direction::Out => (0..=distance).collect(),
             Direction::Back => (0..=distance).rev().collect(),
         };
         for place in places {
             // The router at a place checks the TTL before anything there happens to the packet; on the return path it
             // does so afterwards.
-            if way == Direction::Out
+            if direction == Direction::Out
                 && place > 0
-                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
+                && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
+                    self.pass_hop(direction, frame, key, place, now)
             {
-                return fate;
+                return outcome;
             }
-            if let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_faults(way, frame, key, place, now) {
-                return fate;
+            if let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
+                self.pass_faults(direction, frame, key, place, now)
+            {
+                return outcome;
             }
-            if way == Direction::Back
+            if direction == Direction::Back
                 && place > 0
-                && let fate @ (Fate::Lost | Fate::Answered(_)) = self.pass_hop(way, frame, key, place, now)
+                && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
+                    self.pass_hop(direction, frame, key, place, now)
             {
-                return fate;
+                return outcome;
             }
         }
-        Fate::Passes
+        FrameOutcome::Passes
     }
 
     /// Whether a packet's TTL expires on a path without described hops.
     fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
-        self.line.hops.is_empty()
+        self.link.hops.is_empty()
             && vm_link::is_far(view.destination)
             && view.ttl <= vm_link::NEAR
             && key.is_none_or(|key| self.gate(key).is_none())
@@ -274,34 +286,44 @@ impl Traceroute {
     /// How many routers are before the device that answers: a firewall that intercepts the port may be nearer than the
     /// service.
     fn distance(&self, key: Key) -> usize {
-        let all = self.line.hops.len();
+        let all = self.link.hops.len();
         self.gate(key).map_or(all, |hop| hop.min(all))
     }
 
-    fn pass_hop(&mut self, way: Direction, frame: &mut [u8], key: Option<Key>, place: usize, now: Instant) -> Fate {
+    fn pass_hop(
+        &mut self,
+        direction: Direction,
+        frame: &mut [u8],
+        key: Option<Key>,
+        place: usize,
+        now: Instant,
+    ) -> FrameOutcome {
         let Some(view) = frame::view(frame) else {
-            return Fate::Passes;
+            return FrameOutcome::Passes;
         };
         if view.ttl > 1 {
             frame::step(frame, &view);
-            return Fate::Passes;
+            return FrameOutcome::Passes;
         }
         let Some(router) = self.sender(key, place, now) else {
-            return Fate::Lost;
+            return FrameOutcome::Lost;
         };
-        let nat = self.line.nat.filter(|nat| way == Direction::Out && place > nat.hop);
+        let nat = self
+            .link
+            .nat
+            .filter(|nat| direction == Direction::Out && place > nat.hop);
         let from = match nat {
             None => router,
             Some(Nat {
                 errors: NatErrors::Lost,
                 ..
-            }) => return Fate::Lost,
+            }) => return FrameOutcome::Lost,
             Some(Nat {
                 errors: NatErrors::Renamed,
                 hop,
             }) => match self.sender(key, hop, now) {
                 Some(own) => own,
-                None => return Fate::Lost,
+                None => return FrameOutcome::Lost,
             },
             Some(Nat {
                 errors: NatErrors::Foreign,
@@ -311,19 +333,22 @@ impl Traceroute {
                 router
             }
         };
-        Fate::Answered(vec![(way.reversed(), frame::icmp_error(frame, &view, from, 11, 0, 0))])
+        FrameOutcome::Answered(vec![(
+            direction.reversed(),
+            frame::icmp_error(frame, &view, from, 11, 0, 0),
+        )])
     }
 
     /// Which hop answers for a TTL that expired.
     fn sender(&mut self, key: Option<Key>, place: usize, now: Instant) -> Option<Ipv4Addr> {
-        match *self.line.hops.get(place.checked_sub(1)?)? {
+        match *self.link.hops.get(place.checked_sub(1)?)? {
             Hop::Silent => None,
-            Hop::At(router) => Some(router),
+            Hop::Address(router) => Some(router),
             Hop::Either(both) => {
                 let is_other = key.is_some_and(|key| key.source % 2 == 0);
                 Some(both[usize::from(is_other)])
             }
-            Hop::Seldom(router) => {
+            Hop::OncePerSecond(router) => {
                 let last = self.answered.get(&place);
                 if last.is_some_and(|last| now.duration_since(*last) < Duration::from_secs(1)) {
                     return None;
@@ -334,32 +359,39 @@ impl Traceroute {
         }
     }
 
-    fn pass_faults(&mut self, way: Direction, frame: &[u8], key: Option<Key>, place: usize, now: Instant) -> Fate {
+    fn pass_faults(
+        &mut self,
+        direction: Direction,
+        frame: &[u8],
+        key: Option<Key>,
+        place: usize,
+        now: Instant,
+    ) -> FrameOutcome {
         if key.is_some_and(|key| self.flows.get(&key).is_some_and(|known| known.ended)) {
-            return Fate::Lost;
+            return FrameOutcome::Lost;
         }
         let Some(view) = frame::view(frame) else {
-            return Fate::Passes;
+            return FrameOutcome::Passes;
         };
         self.strays += u64::from(key.is_none());
         for index in 0..self.rules.len() {
-            if self.rules[index].when.hop.unwrap_or(0) != place || !self.applies(index, way, &view, key, now) {
+            if self.rules[index].when.hop.unwrap_or(0) != place || !self.applies(index, direction, &view, key, now) {
                 continue;
             }
-            let fate = self.answer(index, way, frame, &view);
+            let outcome = self.answer(index, direction, frame, &view);
             if matches!(self.rules[index].does, FaultKind::Reset | FaultKind::Close)
                 && let Some(known) = key.and_then(|key| self.flows.get_mut(&key))
             {
                 known.ended = true;
             }
-            return fate;
+            return outcome;
         }
-        Fate::Passes
+        FrameOutcome::Passes
     }
 
     /// Whether a fault matches this packet.
-    fn applies(&mut self, index: usize, way: Direction, view: &View, key: Option<Key>, now: Instant) -> bool {
-        let far = match way {
+    fn applies(&mut self, index: usize, direction: Direction, view: &View, key: Option<Key>, now: Instant) -> bool {
+        let far = match direction {
             Direction::Out => view.destination,
             Direction::Back => view.source,
         };
@@ -377,11 +409,11 @@ impl Traceroute {
         };
         let passes = kind
             && (!when.even || key.is_some_and(|key| key.source % 2 == 0))
-            && when.way.is_none_or(|only| only == way)
+            && when.direction.is_none_or(|only| only == direction)
             && when.larger_than.is_none_or(|limit| view.length > limit)
             && when.from_ms.is_none_or(|from| since >= Duration::from_millis(from))
             && when.until_ms.is_none_or(|until| since < Duration::from_millis(until));
-        passes && self.is_of_the_flows(index, key, now) && self.draws(index, way, key)
+        passes && self.is_of_the_flows(index, key, now) && self.draws(index, direction, key)
     }
 
     /// Whether a fault matches the packet's flow.
@@ -402,7 +434,7 @@ impl Traceroute {
         });
         let age = now.duration_since(known.began);
         when.share
-            .is_none_or(|share| seeded_random::draw(self.line.seed, &hashed(key)) < share)
+            .is_none_or(|share| seeded_random::draw(self.link.seed, &hashed(key)) < share)
             && (when.nth.is_empty() || when.nth.contains(&known.flow.nth))
             && when.beyond.is_none_or(|limit| at >= limit as usize)
             && when.age_ms.is_none_or(|limit| age > Duration::from_millis(limit))
@@ -410,46 +442,46 @@ impl Traceroute {
 
     /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
     /// flow to a place.
-    fn draws(&self, index: usize, way: Direction, key: Option<Key>) -> bool {
+    fn draws(&self, index: usize, direction: Direction, key: Option<Key>) -> bool {
         let Some(share) = self.rules[index].when.chance else {
             return true;
         };
         let rule = index as u64;
-        let direction = u64::from(way == Direction::Back);
+        let is_back = u64::from(direction == Direction::Back);
         let parts = match key.and_then(|key| self.flows.get(&key)) {
             Some(Known { flow, .. }) => {
-                let ordinal = match way {
+                let ordinal = match direction {
                     Direction::Out => flow.out,
                     Direction::Back => flow.back,
                 };
                 let (address, port) = flow.destination;
                 let place = u64::from(u32::from(address)) << 16 | u64::from(port);
-                [rule, direction, place, u64::from(flow.nth), u64::from(ordinal)]
+                [rule, is_back, place, u64::from(flow.nth), u64::from(ordinal)]
             }
-            None => [rule, direction, 0, 0, self.strays],
+            None => [rule, is_back, 0, 0, self.strays],
         };
-        seeded_random::draw(self.line.seed, &parts) < share
+        seeded_random::draw(self.link.seed, &parts) < share
     }
 
     /// What is sent instead of a packet that a fault matches.
-    fn answer(&self, index: usize, way: Direction, frame: &[u8], view: &View) -> Fate {
+    fn answer(&self, index: usize, direction: Direction, frame: &[u8], view: &View) -> FrameOutcome {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
-            let router = match rule.when.hop.and_then(|hop| self.line.hops.get(hop.checked_sub(1)?)) {
-                Some(Hop::At(router) | Hop::Seldom(router) | Hop::Either([router, _])) => *router,
-                Some(Hop::Silent) => return Fate::Lost,
-                None if way == Direction::Back => OTHER_ROUTER,
+            let router = match rule.when.hop.and_then(|hop| self.link.hops.get(hop.checked_sub(1)?)) {
+                Some(Hop::Address(router) | Hop::OncePerSecond(router) | Hop::Either([router, _])) => *router,
+                Some(Hop::Silent) => return FrameOutcome::Lost,
+                None if direction == Direction::Back => OTHER_ROUTER,
                 None => ROUTER,
             };
             let error = frame::icmp_error(frame, view, router, kind, code, rest);
-            Fate::Answered(vec![(way.reversed(), error)])
+            FrameOutcome::Answered(vec![(direction.reversed(), error)])
         };
         let end = |answer: Option<Vec<u8>>| {
             let answers = [
-                answer.map(|frame| (way.reversed(), frame)),
-                frame::abandon(frame).map(|frame| (way, frame)),
+                answer.map(|frame| (direction.reversed(), frame)),
+                frame::abandon(frame).map(|frame| (direction, frame)),
             ];
-            Fate::Answered(answers.into_iter().flatten().collect())
+            FrameOutcome::Answered(answers.into_iter().flatten().collect())
         };
         match rule.does {
             FaultKind::Prohibited => icmp(3, 13, 0),
@@ -461,36 +493,36 @@ impl Traceroute {
             FaultKind::Reset => end(frame::reset(frame)),
             FaultKind::Close => end(frame::fin(frame)),
             // Those of the VM itself are never here.
-            _ => Fate::Lost,
+            _ => FrameOutcome::Lost,
         }
     }
 
     /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether it does.
-    fn send(&mut self, way: Direction, frame: Vec<u8>, now: Instant) -> Option<Parcel> {
+    fn send(&mut self, direction: Direction, frame: Vec<u8>, now: Instant) -> Option<DelayedFrame> {
         let mut due = now;
-        if let Some(kbit) = self.line.kbit.filter(|kbit| *kbit > 0) {
-            let lane = self.lanes.entry(way).or_default();
+        if let Some(kbit) = self.link.kbit.filter(|kbit| *kbit > 0) {
+            let lane = self.queues.entry(direction).or_default();
             let free = lane.free.unwrap_or(now).max(now);
             let waits = (free - now).as_micros();
-            let queue = u128::from(self.line.queue.unwrap_or(QUEUE));
+            let queue = u128::from(self.link.queue.unwrap_or(QUEUE));
             if waits * u128::from(kbit) / 8_000 > queue {
                 return None;
             }
             due = free + Duration::from_micros(frame.len() as u64 * 8_000 / kbit);
             lane.free = Some(due);
         }
-        Some(Parcel {
-            due: due + Duration::from_millis(self.line.delay_ms),
-            way,
+        Some(DelayedFrame {
+            due: due + Duration::from_millis(self.link.delay_ms),
+            direction,
             frame,
         })
     }
 }
 
 /// The flow of a packet, from the VM's side.
-fn key(way: Direction, view: &View) -> Option<Key> {
+fn key(direction: Direction, view: &View) -> Option<Key> {
     let (transport, from, to) = view.ports?;
-    Some(match way {
+    Some(match direction {
         Direction::Out => Key {
             transport,
             source: from,
@@ -517,60 +549,60 @@ fn hashed(key: Key) -> [u64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::At;
+    use crate::network::ServiceAddress;
 
     const FAR: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 
-    fn way(network: &str) -> Traceroute {
+    fn forwarder(network: &str) -> Forwarder {
         let network: Network = serde_yaml::from_str(network).unwrap();
-        let mut way = Traceroute::new(&network);
-        way.add(&network).unwrap();
-        way
+        let mut forwarder = Forwarder::new(&network);
+        forwarder.add(&network).unwrap();
+        forwarder
     }
 
     /// Which of some connections get their SYN through.
-    fn passing(way: &mut Traceroute, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
+    fn passing(forwarder: &mut Forwarder, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
         let passes = |source: &u16| {
             let syn = frame::tests_support::syn(FAR, *source, 443, 64);
-            let parcels = way.treat(Direction::Out, syn, now);
-            parcels.iter().any(|parcel| parcel.way == Direction::Out)
+            let parcels = forwarder.treat(Direction::Out, syn, now);
+            parcels.iter().any(|parcel| parcel.direction == Direction::Out)
         };
         sources.filter(passes).collect()
     }
 
     #[test]
     fn a_share_of_the_flows_is_the_same_whenever_it_is_asked() {
-        let network = "{ line: { seed: 1 }, faults: [ { to: '*', does: silence, when: { share: 0.5 } } ] }";
+        let network = "{ link: { seed: 1 }, faults: [ { to: '*', does: drop, when: { share: 0.5 } } ] }";
         let now = Instant::now();
-        let first = passing(&mut way(network), now, 40_000..42_000);
+        let first = passing(&mut forwarder(network), now, 40_000..42_000);
         assert!((900..1_100).contains(&first.len()), "{}", first.len());
-        assert_eq!(first, passing(&mut way(network), now, 40_000..42_000));
+        assert_eq!(first, passing(&mut forwarder(network), now, 40_000..42_000));
         let other = network.replace("seed: 1", "seed: 2");
-        assert_ne!(first, passing(&mut way(&other), now, 40_000..42_000));
+        assert_ne!(first, passing(&mut forwarder(&other), now, 40_000..42_000));
     }
 
     #[test]
     fn flows_are_counted_for_each_place() {
-        let mut second = way("faults: [ { to: '*', does: silence, when: { nth: [2] } } ]");
+        let mut second = forwarder("faults: [ { to: '*', does: drop, when: { nth: [2] } } ]");
         let now = Instant::now();
         assert_eq!(passing(&mut second, now, 1..5), [1, 3, 4]);
-        let mut full = way("faults: [ { to: '*', does: silence, when: { beyond: 2 } } ]");
+        let mut full = forwarder("faults: [ { to: '*', does: drop, when: { beyond: 2 } } ]");
         assert_eq!(passing(&mut full, now, 1..5), [1, 2]);
         assert_eq!(passing(&mut full, now, 1..5), [1, 2], "an old flow goes on");
     }
 
     #[test]
     fn chance_takes_its_share_and_the_same_one_again() {
-        let network = "faults: [ { to: '*', does: silence, when: { chance: 0.2 } } ]";
+        let network = "faults: [ { to: '*', does: drop, when: { chance: 0.2 } } ]";
         let now = Instant::now();
-        let first = passing(&mut way(network), now, 1..2_001);
+        let first = passing(&mut forwarder(network), now, 1..2_001);
         assert!((1_500..1_700).contains(&first.len()), "{}", first.len());
-        assert_eq!(first, passing(&mut way(network), now, 1..2_001));
+        assert_eq!(first, passing(&mut forwarder(network), now, 1..2_001));
     }
 
     #[test]
     fn a_fault_has_its_time() {
-        let mut flap = way("faults: [ { to: '*', does: silence, when: { from_ms: 100, until_ms: 200 } } ]");
+        let mut flap = forwarder("faults: [ { to: '*', does: drop, when: { from_ms: 100, until_ms: 200 } } ]");
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let passed: Vec<u64> = [0, 99, 100, 199, 200]
@@ -582,7 +614,7 @@ mod tests {
 
     #[test]
     fn a_slow_line_delivers_late_and_a_full_one_not_at_all() {
-        let mut slow = way("line: { delay_ms: 750, kbit: 8, queue: 110 }");
+        let mut slow = forwarder("link: { delay_ms: 750, kbit: 8, queue: 110 }");
         let now = Instant::now();
         let arrivals: Vec<Vec<Duration>> = (1..5)
             .map(|source| {
@@ -598,14 +630,14 @@ mod tests {
 
     #[test]
     fn a_time_to_live_ends_at_its_hop_and_a_firewall_may_stand_before_the_service() {
-        let mut hops = way(
-            "{ line: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], hop: 1, otherwise: forward } ] }",
+        let mut hops = forwarder(
+            "{ link: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], hop: 1, otherwise: forward } ] }",
         );
         let now = Instant::now();
         let mut seen = |ttl, port| -> Vec<(Direction, Ipv4Addr)> {
             let syn = frame::tests_support::syn(FAR, 1, port, ttl);
             let parcels = hops.treat(Direction::Out, syn, now);
-            let source = |parcel: &Parcel| (parcel.way, frame::view(&parcel.frame).unwrap().source);
+            let source = |parcel: &DelayedFrame| (parcel.direction, frame::view(&parcel.frame).unwrap().source);
             parcels.iter().map(source).collect()
         };
         let vm = crate::vm_link::VM;
@@ -617,9 +649,9 @@ mod tests {
     }
 
     /// Which hop answers a SYN from this port with this TTL, and whether it quotes the VM.
-    fn hears(way: &mut Traceroute, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
-        let parcels = way.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
-        let back = parcels.iter().find(|parcel| parcel.way == Direction::Back)?;
+    fn hears(forwarder: &mut Forwarder, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
+        let parcels = forwarder.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
+        let back = parcels.iter().find(|parcel| parcel.direction == Direction::Back)?;
         let quoted = &back.frame[14 + 20 + 8..];
         Some((
             frame::view(&back.frame)?.source,
@@ -629,15 +661,15 @@ mod tests {
 
     #[test]
     fn a_hop_may_answer_once_a_second_and_two_may_share_the_flows() {
-        let mut seldom = way("line: { hops: [ 10.1.9.4 once a second ] }");
+        let mut seldom = forwarder("link: { hops: [ 10.1.9.4 once a second ] }");
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         let answered = [now, now, later].map(|now| hears(&mut seldom, now, 1, 1).is_some());
         assert_eq!(answered, [true, false, true]);
 
-        let network = "{ line: { hops: [ 10.0.2.5 or 10.0.2.6 ] }, faults: [ { to: '*', does: silence, when: { hop: 1, even: true } } ] }";
-        let mut pair = way(network);
-        let passing = passing(&mut way(network), now, 40_000..40_050);
+        let network = "{ link: { hops: [ 10.0.2.5 or 10.0.2.6 ] }, faults: [ { to: '*', does: drop, when: { hop: 1, even: true } } ] }";
+        let mut pair = forwarder(network);
+        let passing = passing(&mut forwarder(network), now, 40_000..40_050);
         for port in 40_000..40_050 {
             let dead = Ipv4Addr::new(10, 0, 2, 6);
             let (hop, _) = hears(&mut pair, now, port, 1).unwrap();
@@ -656,15 +688,15 @@ mod tests {
             ("renamed", Some((nat, true))),
             ("foreign", Some((Ipv4Addr::new(20, 9, 0, 1), false))),
         ] {
-            let mut way = way(&format!("line: {{ {hops}, nat: {{ hop: 1, errors: {errors} }} }}"));
-            assert_eq!(hears(&mut way, now, 1, 1), Some((nat, true)), "{errors}");
-            assert_eq!(hears(&mut way, now, 1, 2), second, "{errors}");
+            let mut forwarder = forwarder(&format!("link: {{ {hops}, nat: {{ hop: 1, errors: {errors} }} }}"));
+            assert_eq!(hears(&mut forwarder, now, 1, 1), Some((nat, true)), "{errors}");
+            assert_eq!(hears(&mut forwarder, now, 1, 2), second, "{errors}");
         }
     }
 
     #[test]
     fn a_public_address_is_far_where_no_way_is_described() {
-        let mut plain = way("firewalls: [ { ports: [80], otherwise: forward } ]");
+        let mut plain = forwarder("firewalls: [ { ports: [80], otherwise: forward } ]");
         let now = Instant::now();
         let mut passes = |to: Ipv4Addr, port, ttl| {
             let syn = frame::tests_support::syn(to, 1, port, ttl);
@@ -678,8 +710,9 @@ mod tests {
 
     #[test]
     fn a_fault_at_a_hop_is_met_only_by_what_comes_so_far() {
-        let mut hops =
-            way("{ line: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', does: silence, when: { hop: 1 } } ] }");
+        let mut hops = forwarder(
+            "{ link: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', does: drop, when: { hop: 1 } } ] }",
+        );
         let now = Instant::now();
         let mut answers = |ttl| {
             let syn = frame::tests_support::syn(FAR, 1, 443, ttl);
@@ -690,17 +723,17 @@ mod tests {
 
     #[test]
     fn flows_are_remembered_with_their_packets() {
-        let mut counted = way("line: { counted: true }");
+        let mut counted = forwarder("link: { counted: true }");
         let now = Instant::now();
         for _ in 0..3 {
             passing(&mut counted, now, 7..8);
         }
         let expected = Flow {
-            transport: At::tcp("x", 443).transport,
+            transport: ServiceAddress::tcp("x", 443).transport,
             source: 7,
             destination: (FAR, 443),
             nth: 1,
-            near: false,
+            low_ttl: false,
             out: 3,
             back: 0,
         };

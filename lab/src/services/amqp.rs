@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::idle;
-use crate::{faulty_stream::Line, network::Amqp};
+use crate::{faulty_stream::FaultyStream, network::Amqp};
 
 /// "AMQP", protocol 0: AMQP itself, version 1.0.0 (AMQP 1.0 §2.2).
 const PLAIN_HEADER: &[u8; 8] = b"AMQP\x00\x01\x00\x00";
@@ -15,7 +15,7 @@ const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
 const SASL_HEADER: &[u8; 8] = b"AMQP\x03\x01\x00\x00";
 
 /// The upgrade on port 5672: the client requests TLS, the server agrees.
-pub(super) async fn agree_on_tls(line: &mut Line, amqp: Amqp) -> io::Result<()> {
+pub(super) async fn agree_on_tls(line: &mut FaultyStream, amqp: Amqp) -> io::Result<()> {
     let mut header = [0; 8];
     line.read_exact(&mut header).await?;
     if amqp == Amqp::OtherHeader || &header != TLS_HEADER {

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::idle;
-use crate::{faulty_stream::Line, network::Kms};
+use crate::{faulty_stream::FaultyStream, network::Kms};
 
 /// Packet types of C706 §12.6.4.
 const BIND: u8 = 11;
@@ -18,7 +18,7 @@ const NDR: [u8; 20] = [
     0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60, 2, 0, 0, 0,
 ];
 
-pub(super) async fn serve(line: &mut Line, kms: Kms, port: u16) -> io::Result<()> {
+pub(super) async fn serve(line: &mut FaultyStream, kms: Kms, port: u16) -> io::Result<()> {
     let mut header = [0; 16];
     line.read_exact(&mut header).await?;
     let length = usize::from(u16::from_le_bytes([header[8], header[9]]));

@@ -5,12 +5,12 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::idle;
-use crate::{faulty_stream::Line, network::Smb};
+use crate::{faulty_stream::FaultyStream, network::Smb};
 
 /// SMB 3.0.2, the dialect chosen.
 const DIALECT: [u8; 2] = [0x02, 0x03];
 
-pub(super) async fn serve(line: &mut Line, smb: Smb) -> io::Result<()> {
+pub(super) async fn serve(line: &mut FaultyStream, smb: Smb) -> io::Result<()> {
     // Direct TCP (MS-SMB2 2.1): a zero byte and three bytes of length.
     let length = usize::try_from(line.read_u32().await?).unwrap_or(usize::MAX);
     if length > 4096 {

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::{Port, idle};
-use crate::faulty_stream::Line;
+use crate::faulty_stream::FaultyStream;
 
 const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;
@@ -18,7 +18,7 @@ const HEADER: usize = 8;
 /// ENCRYPTION: on and required are what leads to TLS for the whole connection.
 const ENCRYPTED: [u8; 2] = [1, 3];
 
-pub(super) async fn serve(line: &mut Line, port: &Port) -> io::Result<()> {
+pub(super) async fn serve(line: &mut FaultyStream, port: &Port) -> io::Result<()> {
     let mut header = [0; HEADER];
     line.read_exact(&mut header).await?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));

@@ -26,8 +26,8 @@ fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> Attempt {
 pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "faults::silence_is_about_one_port_only",
-        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.1:1433': { speaks: tcp } }
-faults: [ { to: '20.0.0.1:1433', does: silence } ]",
+        "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:1433': { protocol: tcp } }
+faults: [ { to: '20.0.0.1:1433', does: drop } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Open)?;
             expect("20.0.0.1:1433", &Attempt::Silent)
@@ -35,8 +35,8 @@ faults: [ { to: '20.0.0.1:1433', does: silence } ]",
     ),
     promise(
         "faults::silence_for_everybody",
-        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:443': { speaks: tcp } }
-faults: [ { to: '*:443', does: silence } ]",
+        "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
+faults: [ { to: '*:443', does: drop } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Silent)?;
             expect("20.0.0.2:443", &Attempt::Silent)
@@ -98,7 +98,7 @@ faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
     ),
     promise_of_nft(
         "faults::a_reset_in_the_destinations_name",
-        "services: { '20.0.0.1:443': { speaks: tcp } }
+        "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', does: reset } ]",
         |_| expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None)),
     ),
@@ -139,10 +139,10 @@ faults: [ { to: '20.0.0.1:443', does: reset } ]",
     ),
     promise(
         "faults::come_and_go_while_everything_goes_on",
-        "services: { '20.0.0.1:443': { speaks: tcp } }",
+        "services: { '20.0.0.1:443': { protocol: tcp } }",
         |lab: &Lab| {
             let network = Network::default();
-            let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', does: silence } ]")?;
+            let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', does: drop } ]")?;
             open("20.0.0.1:443")?;
             lab.fault(&network, faults)?;
             expect("20.0.0.1:443", &Attempt::Silent)?;

@@ -16,12 +16,12 @@ const NETWORK: &str = "names:
   b.example: { addresses: [20.0.0.2] }
   c.example: { addresses: [20.0.0.3] }
 services:
-  'a.example:443': { speaks: https }
-  'b.example:443': { speaks: https }
-  'c.example:443': { speaks: https }
-  'a.example:80': { speaks: http }
-  'b.example:80': { speaks: http }
-  'a.example:1433': { speaks: tds }
+  'a.example:443': { protocol: https }
+  'b.example:443': { protocol: https }
+  'c.example:443': { protocol: https }
+  'a.example:80': { protocol: http }
+  'b.example:80': { protocol: http }
+  'a.example:1433': { protocol: tds }
 firewalls:
   - ports: [443]
     rules: [ { names: [a.*], does: forward }, { names: [b.example], does: inspect } ]

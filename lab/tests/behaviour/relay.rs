@@ -68,8 +68,8 @@ fn expect(to: &str, wanted: &Attempt) -> Result<()> {
 pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "relay::what_nothing_happens_to_passes_whole",
-        "line: { counted: true }
-services: { '20.0.0.1:80': { speaks: http, http: { size: 3000000 } } }",
+        "link: { counted: true }
+services: { '20.0.0.1:80': { protocol: http, http: { size: 3000000 } } }",
         |lab| {
             ensure!(fetch(&mut open("20.0.0.1:80")?)? > 3_000_000);
             let flows = lab.flows();
@@ -83,7 +83,7 @@ services: { '20.0.0.1:80': { speaks: http, http: { size: 3000000 } } }",
     ),
     promise(
         "relay::an_unanswered_connection_shows_every_syn",
-        "faults: [ { to: '20.0.0.1:443', does: silence, when: { way: out } } ]",
+        "faults: [ { to: '20.0.0.1:443', does: drop, when: { direction: out } } ]",
         |lab| {
             ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == Attempt::Silent);
             let flows = lab.flows();
@@ -96,8 +96,8 @@ services: { '20.0.0.1:80': { speaks: http, http: { size: 3000000 } } }",
     ),
     promise(
         "relay::half_of_the_flows_are_lost_by_their_ports",
-        "services: { '20.0.0.1:443': { speaks: tcp } }
-faults: [ { to: '20.0.0.1:443', does: silence, when: { share: 0.5 } } ]",
+        "services: { '20.0.0.1:443': { protocol: tcp } }
+faults: [ { to: '20.0.0.1:443', does: drop, when: { share: 0.5 } } ]",
         |_| {
             let ports = || 20_000..20_012;
             let first: Vec<bool> = ports()
@@ -114,9 +114,9 @@ faults: [ { to: '20.0.0.1:443', does: silence, when: { share: 0.5 } } ]",
     ),
     promise(
         "relay::half_of_the_datagrams_ports_are_lost",
-        "services: { 'time.example:123/udp': { speaks: ntp } }
+        "services: { 'time.example:123/udp': { protocol: ntp } }
 names: { time.example: { addresses: [20.0.0.5] } }
-faults: [ { to: 'time.example:123/udp', does: silence, when: { share: 0.5 } } ]",
+faults: [ { to: 'time.example:123/udp', does: drop, when: { share: 0.5 } } ]",
         |lab| {
             let request = [&[0x23][..], &[0; 47]].concat();
             for _ in 0..12 {
@@ -133,8 +133,8 @@ faults: [ { to: 'time.example:123/udp', does: silence, when: { share: 0.5 } } ]"
     ),
     promise(
         "relay::the_second_connection_is_lost",
-        "services: { '20.0.0.1:443': { speaks: tcp } }
-faults: [ { to: '20.0.0.1:443', does: silence, when: { nth: [2] } } ]",
+        "services: { '20.0.0.1:443': { protocol: tcp } }
+faults: [ { to: '20.0.0.1:443', does: drop, when: { nth: [2] } } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Open)?;
             expect("20.0.0.1:443", &Attempt::Silent)?;
@@ -143,8 +143,8 @@ faults: [ { to: '20.0.0.1:443', does: silence, when: { nth: [2] } } ]",
     ),
     promise(
         "relay::a_nat_without_ports_drops_what_is_new",
-        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:80': { speaks: http } }
-faults: [ { to: '*', does: silence, when: { beyond: 1 } } ]",
+        "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:80': { protocol: http } }
+faults: [ { to: '*', does: drop, when: { beyond: 1 } } ]",
         |_| {
             let mut old = open("20.0.0.2:80")?;
             expect("20.0.0.1:443", &Attempt::Silent)?;
@@ -155,8 +155,8 @@ faults: [ { to: '*', does: silence, when: { beyond: 1 } } ]",
     ),
     promise(
         "relay::full_size_packets_are_lost_and_small_ones_pass",
-        "services: { '20.0.0.1:80': { speaks: http, http: { size: 200000 } } }
-faults: [ { to: '20.0.0.1', does: silence, when: { larger_than: 1300, way: back } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { size: 200000 } } }
+faults: [ { to: '20.0.0.1', does: drop, when: { larger_than: 1300, direction: back } } ]",
         |_| {
             let usual = fetch(&mut open("20.0.0.1:80")?)?;
             ensure!(usual < 1_300, "{usual}");
@@ -170,8 +170,8 @@ faults: [ { to: '20.0.0.1', does: silence, when: { larger_than: 1300, way: back 
     ),
     promise(
         "relay::a_router_that_says_so_makes_packets_smaller",
-        "services: { '20.0.0.1:80': { speaks: http, http: { size: 200000 } } }
-faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, way: back } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { size: 200000 } } }
+faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, direction: back } } ]",
         |_| {
             let came = fetch(&mut open("20.0.0.1:80")?)?;
             ensure!(came > 200_000, "{came}");
@@ -180,8 +180,8 @@ faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, way: b
     ),
     promise(
         "relay::a_line_that_loses_packets_delivers_late",
-        "services: { '20.0.0.1:80': { speaks: http, http: { size: 100000 } } }
-faults: [ { to: '*', does: silence, when: { chance: 0.05 } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { size: 100000 } } }
+faults: [ { to: '*', does: drop, when: { chance: 0.05 } } ]",
         |lab| {
             let mut stream = open("20.0.0.1:80")?;
             stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
@@ -195,8 +195,8 @@ faults: [ { to: '*', does: silence, when: { chance: 0.05 } } ]",
     ),
     promise(
         "relay::a_connection_is_reset_at_its_first_data",
-        "services: { '20.0.0.1:443': { speaks: http } }
-faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, way: out } } ]",
+        "services: { '20.0.0.1:443': { protocol: http } }
+faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, direction: out } } ]",
         |_| {
             let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
             ensure!(heard.is_empty());
@@ -207,8 +207,8 @@ faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, way: out } } ]",
     ),
     promise(
         "relay::a_connection_is_closed_at_its_first_data",
-        "services: { '20.0.0.1:443': { speaks: http } }
-faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, way: out } } ]",
+        "services: { '20.0.0.1:443': { protocol: http } }
+faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, direction: out } } ]",
         |_| {
             let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
             ensure!(heard.is_empty() && end.is_ok(), "{end:?}");
@@ -217,7 +217,7 @@ faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, way: out } } ]",
     ),
     promise(
         "relay::refusals_of_single_connections_need_no_nftables",
-        "services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.2:443': { speaks: tcp } }
+        "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults:
   - { to: '20.0.0.1:443', does: { icmp: 13 }, when: { nth: [1] } }
   - { to: '20.0.0.2:443', does: reset, when: { nth: [1] } }",
@@ -231,8 +231,8 @@ faults:
     ),
     promise(
         "relay::only_the_reply_is_lost",
-        "services: { '20.0.0.1:80': { speaks: http } }
-faults: [ { to: '20.0.0.1:80', does: silence, when: { way: back } } ]",
+        "services: { '20.0.0.1:80': { protocol: http } }
+faults: [ { to: '20.0.0.1:80', does: drop, when: { direction: back } } ]",
         |lab| {
             expect("20.0.0.1:80", &Attempt::Silent)?;
             ensure!(lab.flows()[0].back > 0, "the world has answered");
@@ -241,8 +241,8 @@ faults: [ { to: '20.0.0.1:80', does: silence, when: { way: back } } ]",
     ),
     promise(
         "relay::a_connection_is_cut_some_time_after_it_began",
-        "services: { '20.0.0.1:80': { speaks: http } }
-faults: [ { to: '20.0.0.1:80', does: silence, when: { age_ms: 300 } } ]",
+        "services: { '20.0.0.1:80': { protocol: http } }
+faults: [ { to: '20.0.0.1:80', does: drop, when: { age_ms: 300 } } ]",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
             let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -256,8 +256,8 @@ faults: [ { to: '20.0.0.1:80', does: silence, when: { age_ms: 300 } } ]",
     ),
     promise(
         "relay::a_long_line_takes_its_time",
-        "line: { delay_ms: 150 }
-services: { '20.0.0.1:443': { speaks: tcp } }",
+        "link: { delay_ms: 150 }
+services: { '20.0.0.1:443': { protocol: tcp } }",
         |_| {
             let (_, took) = time(|| open("20.0.0.1:443"))?;
             ensure!(took >= Duration::from_millis(300), "{took:?}");
@@ -266,8 +266,8 @@ services: { '20.0.0.1:443': { speaks: tcp } }",
     ),
     promise(
         "relay::a_thin_line_takes_its_time",
-        "line: { kbit: 400 }
-services: { '20.0.0.1:80': { speaks: http, http: { size: 20000 } } }",
+        "link: { kbit: 400 }
+services: { '20.0.0.1:80': { protocol: http, http: { size: 20000 } } }",
         |_| {
             let (came, took) = time(|| fetch(&mut open("20.0.0.1:80")?))?;
             ensure!(
@@ -279,8 +279,8 @@ services: { '20.0.0.1:80': { speaks: http, http: { size: 20000 } } }",
     ),
     promise(
         "relay::routers_in_a_row_answer_one_after_the_other",
-        "line: { hops: [10.1.0.1, 10.77.2.2] }
-services: { '20.0.0.1:443': { speaks: tcp }, '20.0.0.1:80': { speaks: http } }
+        "link: { hops: [10.1.0.1, 10.77.2.2] }
+services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
 firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
         |_| {
             ensure!(with_ttl("20.0.0.1:443", 1)? == Some((11, 0, Ipv4Addr::new(10, 1, 0, 1))));
@@ -295,7 +295,7 @@ firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
     ),
     promise(
         "relay::a_service_is_far_and_a_proxy_at_the_first_hop_is_near",
-        "services: { '20.0.0.1:443': { speaks: tcp }, '10.2.0.4:443': { speaks: tcp }, '20.0.0.1:80': { speaks: http } }
+        "services: { '20.0.0.1:443': { protocol: tcp }, '10.2.0.4:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
 firewalls: [ { ports: [80], hop: 0, otherwise: forward } ]",
         |_| {
             let opens = |to: &str, ttl| -> Result<bool> {

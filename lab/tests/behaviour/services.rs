@@ -44,7 +44,7 @@ fn starts_with(bytes: &[u8], start: &[u8]) -> Result<()> {
 }
 
 pub(crate) const PROMISES: &[Promise] = &[
-    promise("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { speaks: http } }", |_| {
+    promise("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { protocol: http } }", |_| {
         let body = |path| {
             let answer = get("20.0.0.1:80", path)?;
             let at = answer.windows(4).position(|end| end == b"\r\n\r\n").context("a head")?;
@@ -60,10 +60,10 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "services::http_says_what_it_is_told",
         "services:
-  '20.0.0.1:80': { speaks: http, http: { status: 404, headers: { Server: x }, body: no, paths: { /yes: { body: yes } } } }
-  '20.0.0.2:80': { speaks: http, http: { page: azure-firewall } }
-  '20.0.0.3:80': { speaks: http, http: { page: proxy-login } }
-  '20.0.0.4:80': { speaks: http, http: { page: portal } }",
+  '20.0.0.1:80': { protocol: http, http: { status: 404, headers: { Server: x }, body: no, paths: { /yes: { body: yes } } } }
+  '20.0.0.2:80': { protocol: http, http: { page: azure-firewall } }
+  '20.0.0.3:80': { protocol: http, http: { page: proxy-login } }
+  '20.0.0.4:80': { protocol: http, http: { page: portal } }",
         |_| {
             let answer = String::from_utf8(get("20.0.0.1:80", "/")?)?;
             ensure!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.contains("Server: x\r\n"), "{answer}");
@@ -76,9 +76,9 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "services::http_may_be_slow_huge_or_endless",
         "services:
-  '20.0.0.1:80': { speaks: http, pace: { every_ms: 200 } }
-  '20.0.0.2:80': { speaks: http, http: { size: 100000000 } }
-  '20.0.0.3:80': { speaks: http, http: { endless_headers: true } }",
+  '20.0.0.1:80': { protocol: http, pace: { every_ms: 200 } }
+  '20.0.0.2:80': { protocol: http, http: { size: 100000000 } }
+  '20.0.0.3:80': { protocol: http, http: { endless_headers: true } }",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
             stream.write_all(GET)?;
@@ -95,12 +95,12 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "services::any_connection_may_end_before_its_time",
         "services:
-  '20.0.0.1:80': { speaks: http, cut: { after: accept, by: reset } }
-  '20.0.0.2:80': { speaks: http, cut: { after: accept, by: close } }
-  '20.0.0.3:80': { speaks: http, cut: { after: accept, by: silence } }
-  '20.0.0.4:80': { speaks: http, cut: { after: { bytes: 10 }, by: { hex: 'de ad be ef' } } }
+  '20.0.0.1:80': { protocol: http, cut: { after: accept, by: reset } }
+  '20.0.0.2:80': { protocol: http, cut: { after: accept, by: close } }
+  '20.0.0.3:80': { protocol: http, cut: { after: accept, by: silence } }
+  '20.0.0.4:80': { protocol: http, cut: { after: { bytes: 10 }, by: { hex: 'de ad be ef' } } }
   '20.0.0.5:25': { banner: \"220 mail.example ESMTP\\r\\n\" }
-  '20.0.0.6:80': { speaks: http, closed: true }",
+  '20.0.0.6:80': { protocol: http, closed: true }",
         |_| {
             // The reset may arrive before connect() has returned.
             if let Ok((_, end)) = ask("20.0.0.1:80", b"") {
@@ -119,7 +119,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     ),
     promise(
         "services::one_byte_a_segment",
-        "services: { '20.0.0.1:80': { speaks: http, pace: { bytes: 1, every_ms: 1 } } }",
+        "services: { '20.0.0.1:80': { protocol: http, pace: { bytes: 1, every_ms: 1 } } }",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
             stream.write_all(GET)?;
@@ -136,10 +136,10 @@ pub(crate) const PROMISES: &[Promise] = &[
         "services::tds_carries_tls_in_its_packets",
         "names: { a.example: { addresses: [20.0.0.1] } }
 services:
-  'a.example:1433': { speaks: tds }
-  '20.0.0.2:1433': { speaks: tds, tds: { encryption: 2 } }
-  '20.0.0.3:1433': { speaks: tds, cut: { after: { replies: 1 }, by: reset } }
-  '20.0.0.4:1433': { speaks: tds, tls: { certificate: { names: ['*.other.example'] } }, pace: { bytes: 1 } }",
+  'a.example:1433': { protocol: tds }
+  '20.0.0.2:1433': { protocol: tds, tds: { encryption: 2 } }
+  '20.0.0.3:1433': { protocol: tds, cut: { after: { replies: 1 }, by: reset } }
+  '20.0.0.4:1433': { protocol: tds, tls: { certificate: { names: ['*.other.example'] } }, pace: { bytes: 1 } }",
         |lab| {
             let mut stream = open("20.0.0.1:1433")?;
             stream.write_all(PRELOGIN)?;
@@ -168,10 +168,10 @@ services:
         "services::amqp_with_and_without_upgrade",
         "names: { a.example: { addresses: [20.0.0.1, 20.0.0.2] } }
 services:
-  'a.example:5671': { speaks: amqps }
-  '20.0.0.1:5672': { speaks: amqp }
-  '20.0.0.2:5672': { speaks: amqp, amqp: other-header }
-  '20.0.0.3:5671': { speaks: amqps, tls: { certificate: { names: [a.example] } }, amqp: header-only }",
+  'a.example:5671': { protocol: amqps }
+  '20.0.0.1:5672': { protocol: amqp }
+  '20.0.0.2:5672': { protocol: amqp, amqp: other-header }
+  '20.0.0.3:5671': { protocol: amqps, tls: { certificate: { names: [a.example] } }, amqp: header-only }",
         |lab| {
             let sasl = inside(lab, "20.0.0.1:5671", b"AMQP\x03\x01\0\0")?;
             starts_with(&sasl, b"AMQP\x03\x01\0\0\0\0\0")?;
@@ -188,14 +188,14 @@ services:
         "services::smb_kms_and_redis",
         "names: { a.example: { addresses: [20.0.0.1] } }
 services:
-  'a.example:445': { speaks: smb }
-  'a.example:446': { speaks: smb, smb: smb1 }
-  'a.example:1688': { speaks: kms }
-  'a.example:1689': { speaks: kms, kms: reject }
-  'a.example:1690': { speaks: kms, kms: nak }
-  'a.example:1691': { speaks: kms, kms: fault }
-  'a.example:6380': { speaks: redis }
-  'a.example:6381': { speaks: redis, redis: \"+PONG\\r\\n\" }",
+  'a.example:445': { protocol: smb }
+  'a.example:446': { protocol: smb, smb: smb1 }
+  'a.example:1688': { protocol: kms }
+  'a.example:1689': { protocol: kms, kms: reject }
+  'a.example:1690': { protocol: kms, kms: nak }
+  'a.example:1691': { protocol: kms, kms: fault }
+  'a.example:6380': { protocol: redis }
+  'a.example:6381': { protocol: redis, redis: \"+PONG\\r\\n\" }",
         |lab| {
             let negotiate = [0, 0, 0, 4, 0xfe, b'S', b'M', b'B'];
             let smb = ask("20.0.0.1:445", &negotiate)?.0;
@@ -215,12 +215,12 @@ services:
     promise(
         "services::ntp_well_and_badly",
         "services:
-  '20.0.0.1:123/udp': { speaks: ntp }
-  '20.0.0.2:123/udp': { speaks: ntp, ntp: { reply: wrong-origin } }
-  '20.0.0.3:123/udp': { speaks: ntp, ntp: { reply: { kiss-then-good: RATE } } }
-  '20.0.0.4:123/udp': { speaks: ntp, ntp: { reply: short } }
-  '20.0.0.5:123/udp': { speaks: ntp, ntp: { reply: silent } }
-  '20.0.0.6:123/udp': { speaks: ntp, ntp: { reply: wrong-mode } }",
+  '20.0.0.1:123/udp': { protocol: ntp }
+  '20.0.0.2:123/udp': { protocol: ntp, ntp: { reply: wrong-origin } }
+  '20.0.0.3:123/udp': { protocol: ntp, ntp: { reply: { kiss-then-good: RATE } } }
+  '20.0.0.4:123/udp': { protocol: ntp, ntp: { reply: short } }
+  '20.0.0.5:123/udp': { protocol: ntp, ntp: { reply: silent } }
+  '20.0.0.6:123/udp': { protocol: ntp, ntp: { reply: wrong-mode } }",
         |_| {
             let mut asking = vec![0; 40];
             asking[0] = 0x23;

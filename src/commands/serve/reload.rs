@@ -283,7 +283,7 @@ mod tests {
     use super::{HOUR, Pause, too_many};
 
     #[test]
-    fn readings_are_said_to_wait_for_a_file_only_where_one_is_read() {
+    fn reload_backlog_names_the_file_that_is_being_read() {
         let text = too_many(4, Some(Path::new("/etc/a\u{1b}.yaml")));
         assert!(
             text.starts_with("4 earlier reloads still waiting for /etc/a\\u{1b}.yaml; restart"),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_to_nothing_is_tried_again_sooner_than_in_an_hour() {
+    fn failed_reload_is_retried_within_the_hour() {
         let minute = Duration::from_secs(60);
         let waits = |interval: Duration| {
             let mut pause = Pause::new(interval);

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_zone_is_named_where_it_is_known() {
+    fn private_link_zone_is_derived_from_the_name() {
         const VAULTS: &str = "privatelink.vaultcore.azure.net";
         const PRIVATE: &str = "azureprivatedns.net";
         let azure = Some((PRIVATE, PRIVATE));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_known_by_its_alias() {
+    fn dns_policy_is_recognised_by_its_cname() {
         for rcode in ["NOERROR", "NXDOMAIN", "SERVFAIL"] {
             let found = hidden("a.example", &answer(rcode, &["blockpolicy.azuredns.invalid"], None));
             assert_eq!(found, Some(Hidden::ByPolicy), "{rcode}");

@@ -281,7 +281,7 @@ mod tests {
     use super::{kebab, range};
 
     #[test]
-    fn tags_become_words_of_an_id() {
+    fn service_tags_become_id_slugs() {
         for (tag, word) in [
             ("Sql", "sql"),
             ("AzureKeyVault", "azure-key-vault"),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_begin_with_a_capital_unless_they_begin_with_a_name() {
+    fn sentence_is_capitalised_unless_it_starts_with_a_name() {
         for (sentence, capital) in [
             ("none of them", "None of them"),
             ("this VM's own", "This VM's own"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_nothing_is_none() {
+    fn range_of_empty_list_is_none() {
         assert_eq!(range([3, 1, 2].into_iter()), Some((1, 3)));
         assert_eq!(range(std::iter::empty::<u8>()), None);
     }

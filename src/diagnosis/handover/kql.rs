@@ -51,7 +51,7 @@ mod tests {
     use super::{literal, literals, numbers};
 
     #[test]
-    fn a_name_stays_a_name() {
+    fn kql_literal_escapes_quotes() {
         for (name, quoted) in [
             ("sql.example", r#""sql.example""#),
             (r#"a" or 1==1 //"#, r#""a\" or 1==1 //""#),

@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn application_rules_are_found_by_name_and_port_and_network_rules_by_address() {
+    fn firewall_queries_match_application_rules_by_name_and_network_rules_by_address() {
         let of = [
             seen(
                 "10.1.0.4:50112",
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_cannot_leave_its_quotes() {
+    fn hostile_name_stays_inside_kql_quotes() {
         let name = "a\"); AZFWDnsQuery //\n| take 1\\";
         let text = whole(&asked(&[seen("10.1.0.4:5", "20.1.2.3:443", name, Protocol::Https)]));
         assert!(

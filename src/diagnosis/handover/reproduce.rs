@@ -84,7 +84,7 @@ mod tests {
     use super::request;
 
     #[test]
-    fn an_address_of_version_6_stands_in_brackets() {
+    fn ipv6_address_is_bracketed() {
         for (host, at, command) in [
             (
                 "crl.example",

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn every_product_is_known_by_its_page() {
+    fn every_block_page_product_is_recognised() {
         for (page, author) in [
             ("Your request was denied (policy_denied)", "Symantec ProxySG"),
             ("<img src='/mwg-internal/de5fs23hu73ds/files'>", "Skyhigh"),

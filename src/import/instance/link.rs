@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_kept_that_may_be_secret() {
+    fn url_credentials_and_query_are_dropped() {
         for (text, kept) in [
             (
                 "https://u:p@Host.example:8443/path?key=p#p",

@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fragment_names_is_one_use_however_many_policies_include_it() {
+    fn policy_fragment_counts_once_however_often_included() {
         let uses = of(&sharing(500, 40).records, &mut Vec::new());
         // Forty requests and the backend.
         assert_eq!(uses.len(), 41);
@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_of_one_policy_reads_as_the_policy_itself() {
+    fn fragment_of_one_policy_equals_the_policy() {
         let uses = of(&sharing(1, 1).records, &mut Vec::new());
         let request = uses.iter().find(|of| of.group == UseKind::PolicyTargets).unwrap();
         assert_eq!(request.title, "send-request of API a0");
@@ -548,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_calls_always_go_there_is_known_over_several_sources() {
+    fn unconditional_use_is_known_across_policies() {
         let users = |names: &[&str]| -> UserList { names.iter().map(|name| (*name).to_owned()).collect() };
         let (ab, bc) = (users(&["a", "b"]), users(&["b", "c"]));
         for (of, names, always) in [

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_no_servers_certificate() {
+    fn root_is_not_a_server_certificate() {
         let facts = gather(a_certificate());
         assert!(facts.subject.contains("DigiCert Global Root CA"), "{}", facts.subject);
         assert!(!facts.is_the_service());
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_windows_alone_trusts_is_told_from_what_nobody_does() {
+    fn windows_only_trust_differs_from_no_trust() {
         use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
         let mut issuer = CertificateParams::default();
         issuer.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_certificate_says_is_kept_in_bounds() {
+    fn certificate_text_is_truncated() {
         let long = "x".repeat(5_000);
         let mut parameters = rcgen::CertificateParams::new(vec![format!("{}.example", "y".repeat(5_000))]).unwrap();
         parameters.distinguished_name.push(rcgen::DnType::CommonName, long);

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_without_its_link_is_completed() {
+    fn missing_intermediate_is_completed() {
         let key = || KeyPair::generate().unwrap();
         let root = CertifiedIssuer::self_signed(authority("root"), key()).unwrap();
         let link = CertifiedIssuer::signed_by(authority("link"), key(), &root).unwrap();

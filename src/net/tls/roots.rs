@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn intermediates_serve_in_their_own_time_only() {
+    fn intermediates_are_used_only_while_valid() {
         let roots = Roots::builtin();
         let at = |seconds| roots.intermediates(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)));
         assert_eq!(roots.intermediates(at_some_time()).count(), 2);
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_links_what_leads_to_a_known_root() {
+    fn ca_file_adds_intermediates_of_known_roots() {
         let ca = |name: &str| {
             let mut params = rcgen::CertificateParams::default();
             params.distinguished_name.push(rcgen::DnType::CommonName, name);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_valid_is_checked_once_and_what_is_not_every_time() {
+    fn valid_signature_is_cached_invalid_is_rechecked() {
         let counting: &Counting = Box::leak(Box::default());
         let signatures = Signatures::new(&[counting]);
         let checked = |key: &[u8], message: &[u8], signature: &[u8]| {

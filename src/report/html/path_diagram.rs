@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_drawn_than_was_seen() {
+    fn path_diagram_shows_only_measured_hops() {
         let azure = Some(Standing::AzureVm);
         let hop = || Some(path(HopDoes::Forwards, Some("10.1.9.4")));
         let proxy = || Some(path(HopDoes::Accepts, None));

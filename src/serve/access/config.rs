@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn web_config_error_names_line_and_column() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let hash = "$2y$04$Q1r5Vt0fGmG0JwJH5eEPOu4lSL3eQSkEzwuF1hxcNzKOGu0mO4lSy";

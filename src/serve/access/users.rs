@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_password_of_the_right_user_lets_in() {
+    async fn correct_password_is_accepted() {
         let users = users();
         for (credentials, allowed) in [
             ("a:secret", true),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_leaves_before_the_answer_frees_no_turn() {
+    async fn cancelled_request_keeps_its_hash_permit() {
         let hash = bcrypt::hash("secret", 10).unwrap();
         let users = |turn| Arc::new(Users::new([("a".to_owned(), hash.clone())].into(), turn).unwrap());
         let turn = turn();

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_leaps_ahead_deletes_nothing() {
+    fn clock_jump_forward_deletes_no_log() {
         let folder = tempfile::tempdir().unwrap();
         let mine = |name: &str| folder.path().join(name);
         let mut file = LogFile::new(Pattern::new(&mine("{day}.log")).unwrap());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_a_file_and_old_ones_go() {
+    fn one_log_file_per_day_and_old_ones_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let mine = |name: &str| folder.path().join(name);
         for name in [
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_moved_is_not_written_to_any_more() {
+    fn rotated_log_file_is_reopened() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         fs::write(&path, "half a line").unwrap();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_day_goes() {
+    fn day_placeholder_in_log_name() {
         let wrong = |path: &str| Pattern::new(path.as_ref()).unwrap_err();
         for name in ["{date}.log", "a-{Day}.log", "{day}-{hour}.log", "{.log"] {
             assert!(wrong(name).contains("only {day} may be in braces"), "{name}");

@@ -102,7 +102,7 @@ mod tests {
     use super::{Line, MAX_LINES, Queue};
 
     #[test]
-    fn news_outlives_what_is_told_again() {
+    fn changes_are_kept_before_heartbeats_when_the_queue_is_full() {
         let queue = Queue::default();
         let line = |text: String, is_news| Line {
             at: Timestamp::UNIX_EPOCH,

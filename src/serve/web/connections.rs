@@ -130,7 +130,7 @@ mod tests {
     use super::{Admission, Connections};
 
     #[tokio::test]
-    async fn the_oldest_idle_one_makes_room_and_busy_ones_stay() {
+    async fn oldest_idle_connection_is_closed_first() {
         let connections = Connections::new(2);
         let open = || {
             let busy = Arc::new(AtomicBool::new(false));

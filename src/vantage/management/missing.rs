@@ -165,7 +165,7 @@ mod tests {
     const ID: &str = "/subscriptions/0-1/resourceGroups/rg_1/providers/Microsoft.ApiManagement/service/contoso";
 
     #[test]
-    fn what_may_not_be_read_is_one_sentence_with_the_permission() {
+    fn forbidden_documents_give_one_notice_with_the_permission() {
         let service: ResourceId = ID.parse().unwrap();
         let refused = |part| {
             (

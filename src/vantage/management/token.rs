@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_and_never_shown() {
+    fn token_is_parsed_and_never_printed() {
         let answer = |status, body: &str| read_token(status, &secret(body.as_bytes()), None);
         let token = answer(
             200,
@@ -180,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(status in 100_u16..600, body: Vec<u8>) {
+        fn any_answer_does_not_panic(status in 100_u16..600, body: Vec<u8>) {
             let _ = read_token(status, &secret(&body), None);
         }
     }

@@ -10,7 +10,7 @@ use apim_probe::{
     model::{Confidence, Finding, FindingKind},
     plan::{PlannedEndpoint, ProbeTarget},
 };
-use apim_probe_lab::Chances;
+use apim_probe_lab::Random;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -46,7 +46,7 @@ impl Reach {
 }
 
 /// One network, and what is broken in it.
-struct Imagined {
+struct FaultyNetwork {
     network: Network,
     /// For each endpoint: its fault, the device that cuts if it is a cut, and the fault's index in the list.
     faults: BTreeMap<String, (Fault, Option<Cutter>, usize)>,
@@ -55,9 +55,9 @@ struct Imagined {
     story: String,
 }
 
-fn imagine(seed: u64) -> Imagined {
+fn faulty_network(seed: u64) -> FaultyNetwork {
     static HEALTHY: LazyLock<Network> = LazyLock::new(Network::healthy);
-    let mut chances = Chances::new(seed);
+    let mut chances = Random::new(seed);
     let server = match chances.below(12) {
         0 => *chances.one(&Server::FAILING),
         _ => Server::Well,
@@ -121,7 +121,7 @@ fn imagine(seed: u64) -> Imagined {
     } else {
         SignedDuration::ZERO
     };
-    Imagined {
+    FaultyNetwork {
         network: network.clock(ahead, true),
         faults,
         server,
@@ -130,7 +130,7 @@ fn imagine(seed: u64) -> Imagined {
     }
 }
 
-fn fault(chances: &mut Chances) -> Fault {
+fn fault(chances: &mut Random) -> Fault {
     let public = Fault::Nxdomain {
         authority: None,
         alias: None,
@@ -179,7 +179,7 @@ fn fault(chances: &mut Chances) -> Fault {
 }
 
 /// Why a confident finding is false; `None` if it is true.
-fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
+fn false_finding(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let kind = finding.kind.expect("a kind");
     for id in &finding.endpoints {
@@ -228,7 +228,7 @@ fn falsehood(imagined: &Imagined, finding: &Finding) -> Option<String> {
 }
 
 /// What a confident finding's own change does not fix.
-fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
+fn unmended(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let change = finding.fix.change.join("\n");
     let endpoints = imagined.network.plan().endpoints.iter();
@@ -257,7 +257,7 @@ fn unmended(imagined: &Imagined, finding: &Finding) -> Option<String> {
     None
 }
 
-impl Imagined {
+impl FaultyNetwork {
     /// The fault of an endpoint: a fault of its name counts for every port.
     fn faults_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
         let same_host = self
@@ -296,13 +296,13 @@ fn what_is_sure_is_true_and_its_fix_would_mend_it() {
     let mut false_ones = Vec::new();
     let mut sure = 0;
     for seed in 0..NETWORKS {
-        let imagined = imagine(seed);
+        let imagined = faulty_network(seed);
         for finding in imagined.network.findings() {
             if finding.confidence < Confidence::High {
                 continue;
             }
             sure += 1;
-            if let Some(why) = falsehood(&imagined, &finding) {
+            if let Some(why) = false_finding(&imagined, &finding) {
                 let (id, title, confidence) = (&finding.id, &finding.title, finding.confidence.as_str());
                 false_ones.push(format!(
                     "{id} ({confidence}): {title}\n    {why}\n    {}",
@@ -333,10 +333,10 @@ fn a_broken_name_is_broken_at_every_server_that_answers() {
         assert!(led, "{server:?}");
     }
     // Port 80 gets no reply anywhere, except for this name.
-    let imagined = imagine(9_231_060_216_932_017_389);
+    let imagined = faulty_network(9_231_060_216_932_017_389);
     for finding in imagined.network.findings() {
         let is_sure = finding.confidence >= Confidence::High;
-        let why = falsehood(&imagined, &finding).filter(|_| is_sure);
+        let why = false_finding(&imagined, &finding).filter(|_| is_sure);
         assert!(why.is_none(), "{}: {why:?}: {}", finding.id, imagined.story);
     }
 }
@@ -354,7 +354,7 @@ proptest! {
 
     #[test]
     fn one_more_refuting_observation_never_makes_surer(seed in any::<u64>(), spares_nobody in any::<bool>()) {
-        let imagined = imagine(seed);
+        let imagined = faulty_network(seed);
         let before = imagined.network.findings();
         // Another name is cut at the same address as well, the unused address is in use, and new connections are lost
         // regardless of their destination.
@@ -371,10 +371,10 @@ proptest! {
 
     #[test]
     fn what_is_sure_is_true_of_any_network(seed in any::<u64>()) {
-        let imagined = imagine(seed);
+        let imagined = faulty_network(seed);
         for finding in imagined.network.findings() {
             if finding.confidence >= Confidence::High {
-                let why = falsehood(&imagined, &finding);
+                let why = false_finding(&imagined, &finding);
                 prop_assert!(why.is_none(), "{}: {why:?}: {}", finding.id, imagined.story);
             }
         }

@@ -2,17 +2,17 @@
 
 use apim_probe::model::{Confidence, Finding, FindingKind, Report, Suspect, Verdict};
 
-use super::{faults::Broken, random_network::Drawn};
+use super::{faults::Broken, random_network::RandomNetwork};
 
 /// Every confident sentence of a report that is not true of the network, and every endpoint that is called blocked
 /// although nothing is broken there.
-pub(super) fn falsehoods(drawn: &Drawn, report: &Report) -> Vec<String> {
+pub(super) fn false_findings(drawn: &RandomNetwork, report: &Report) -> Vec<String> {
     let sure = report
         .findings
         .iter()
         .filter(|finding| finding.confidence >= Confidence::High);
     let false_ones = sure.filter_map(|finding| {
-        let why = falsehood(drawn, finding)?;
+        let why = false_finding(drawn, finding)?;
         let (id, confidence, title) = (&finding.id, finding.confidence.as_str(), &finding.title);
         let evidence = finding.evidence.join("\n    ");
         Some(format!(
@@ -34,7 +34,7 @@ pub(super) fn falsehoods(drawn: &Drawn, report: &Report) -> Vec<String> {
 }
 
 /// Why a finding is false; `None` where it is true.
-fn falsehood(drawn: &Drawn, finding: &Finding) -> Option<String> {
+fn false_finding(drawn: &RandomNetwork, finding: &Finding) -> Option<String> {
     let kind = finding.kind?;
     for id in &finding.endpoints {
         let broken = drawn.at(id);

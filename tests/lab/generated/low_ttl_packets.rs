@@ -12,20 +12,20 @@ const MAX_ADDRESSES: usize = 4;
 const MAX_SYNS: usize = 8;
 
 /// Whether anything that the instance needs is blocked: otherwise nothing is traced.
-pub(super) fn may_look(report: &Report) -> bool {
+pub(super) fn may_trace(report: &Report) -> bool {
     report
         .endpoints
         .iter()
         .any(|row| row.verdict == Verdict::Blocked && row.as_expected == Some(false) && row.need != Need::Documented)
 }
 
-/// Every packet that should not have been sent, one per line; `may_look` is the result of that function.
-pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
+/// Every packet that should not have been sent, one per line; `may_trace` is the result of that function.
+pub(super) fn violations(sent: &[Vec<u8>], may_trace: bool) -> Vec<String> {
     let mut syns: BTreeMap<(Ipv4Addr, u16), usize> = BTreeMap::new();
-    for (to, is_syn) in sent.iter().filter_map(|frame| near(frame)) {
+    for (to, is_syn) in sent.iter().filter_map(|frame| low_ttl(frame)) {
         *syns.entry(to).or_default() += usize::from(is_syn);
     }
-    if !may_look && !syns.is_empty() {
+    if !may_trace && !syns.is_empty() {
         return vec![format!("nothing may be looked for, and this was: {syns:?}")];
     }
     let many = (syns.len() > MAX_ADDRESSES).then(|| format!("the way to too many addresses was looked at: {syns:?}"));
@@ -35,7 +35,7 @@ pub(super) fn excesses(sent: &[Vec<u8>], may_look: bool) -> Vec<String> {
 }
 
 /// The destination of a TCP packet with a low TTL, and whether it is a SYN; `None` for any other frame.
-fn near(frame: &[u8]) -> Option<((Ipv4Addr, u16), bool)> {
+fn low_ttl(frame: &[u8]) -> Option<((Ipv4Addr, u16), bool)> {
     const TCP: u8 = 6;
     const SYN: u8 = 2;
     let packet = frame.get(14..).filter(|_| frame.get(12..14) == Some(&[8, 0]))?;

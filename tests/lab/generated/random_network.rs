@@ -10,17 +10,17 @@ use apim_probe::{
     plan::{Plan, PlannedEndpoint, ProbeTarget},
 };
 use apim_probe_lab::{
-    Chances, Network, ROUTER,
+    Network, ROUTER, Random,
     network::{
-        Action, After, Answer, At, Certificate, Cut, Direction, DnsConduct, End, Fault, FaultKind, Firewall, Hop, Kind,
-        NameServer, Nat, NatErrors, Page, Rule, Service, Tls, Validity, When,
+        Action, After, Answer, Certificate, Cut, Direction, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop, Kind,
+        NameServer, Nat, NatErrors, Page, Rule, Service, ServiceAddress, Tls, Validity, When,
     },
 };
 
 use super::faults::Broken;
 
 /// A network, and what is broken in it.
-pub(super) struct Drawn {
+pub(super) struct RandomNetwork {
     /// How it differs from a healthy one.
     pub(super) network: Network,
     seed: u64,
@@ -56,7 +56,7 @@ impl Reach {
     }
 }
 
-impl Drawn {
+impl RandomNetwork {
     /// The network of this seed.
     pub(super) fn of(seed: u64, plan: &Plan) -> Self {
         let dialled = |endpoint: &&PlannedEndpoint| {
@@ -69,27 +69,32 @@ impl Drawn {
             broken: BTreeMap::new(),
             faults: Vec::new(),
         };
-        drawn.network.line.seed = seed;
-        let mut chances = Chances::new(seed);
+        drawn.network.link.seed = seed;
+        let mut chances = Random::new(seed);
         for _ in 0..=chances.below(3) {
             drawn.add(&mut chances, &endpoints);
         }
         drawn.settle();
         // From a separate source, so that a seed's faults stay the same.
-        drawn.lay(&mut Chances::new(!seed));
+        drawn.lay(&mut Random::new(!seed));
         drawn
     }
 
     /// Up to three routers in a row, which answer or do not, with a NAT among them in every third network; half of the
     /// drops on the path happen at one of them.
-    fn lay(&mut self, chances: &mut Chances) {
-        let line = &mut self.network.line;
+    fn lay(&mut self, chances: &mut Random) {
+        let line = &mut self.network.link;
         line.recorded = true;
         for number in 1..=chances.below(4) {
             let at = |host: usize| u8::try_from(host).map_or(Ipv4Addr::UNSPECIFIED, |host| [10, 77, host, 2].into());
             let both = [at(number), at(number + 100)];
             let [router, _] = both;
-            let hops = [Hop::At(router), Hop::Seldom(router), Hop::Either(both), Hop::Silent];
+            let hops = [
+                Hop::Address(router),
+                Hop::OncePerSecond(router),
+                Hop::Either(both),
+                Hop::Silent,
+            ];
             line.hops.push(*chances.one(&hops));
         }
         let many = line.hops.len();
@@ -101,7 +106,7 @@ impl Drawn {
             let hop = chances.below(many) + 1;
             line.nat = Some(Nat { hop, errors });
         }
-        let is_plain = |fault: &&mut Fault| fault.does == FaultKind::Silence && fault.when == When::default();
+        let is_plain = |fault: &&mut Fault| fault.does == FaultKind::Drop && fault.when == When::default();
         for fault in self.network.faults.iter_mut().filter(is_plain) {
             if chances.below(2) == 0 {
                 fault.when.hop = Some(chances.below(many) + 1);
@@ -111,13 +116,13 @@ impl Drawn {
 
     /// Why the path in a finding is not the one that its packets take: a hop that does not exist or is behind a NAT.
     pub(super) fn is_elsewhere(&self, path: &Path) -> Option<String> {
-        let line = &self.network.line;
+        let line = &self.network.link;
         let nat = line.nat.map_or(usize::MAX, |nat| nat.hop);
         path.hops.iter().find_map(|hop| {
             let address: Ipv4Addr = hop.address.as_ref()?.parse().ok()?;
             let number = usize::from(hop.hop);
             let is_there = match number.checked_sub(1).and_then(|at| line.hops.get(at)) {
-                Some(Hop::At(router) | Hop::Seldom(router)) => *router == address,
+                Some(Hop::Address(router) | Hop::OncePerSecond(router)) => *router == address,
                 Some(Hop::Either(both)) => both.contains(&address),
                 Some(Hop::Silent) => false,
                 // What the world itself does to a packet happens behind the routers in a row.
@@ -171,7 +176,7 @@ impl Drawn {
         }
     }
 
-    fn add(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint]) {
+    fn add(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint]) {
         let chosen = *chances.one(endpoints);
         match chances.below(12) {
             0..=3 => self.on_the_way(chances, endpoints, chosen),
@@ -185,10 +190,10 @@ impl Drawn {
     }
 
     /// Packets are dropped or refused on the path.
-    fn on_the_way(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn on_the_way(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, does) = *chances.one(&[
-            (Broken::Dropped, FaultKind::Silence),
-            (Broken::Dropped, FaultKind::Silence),
+            (Broken::Dropped, FaultKind::Drop),
+            (Broken::Dropped, FaultKind::Drop),
             (Broken::Prohibited, FaultKind::Icmp(13)),
             (Broken::Unreachable, FaultKind::Icmp(1)),
             (Broken::ResetOnTheWay, FaultKind::Reset),
@@ -207,7 +212,7 @@ impl Drawn {
     }
 
     /// This VM itself is at fault.
-    fn in_this_vm(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn in_this_vm(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, does) = *chances.one(&[
             (Broken::DroppedHere, FaultKind::LocalDrop),
             (Broken::DroppedHere, FaultKind::LocalDrop),
@@ -226,9 +231,9 @@ impl Drawn {
             // A route does not match ports.
             let covered = of_host(endpoints, chosen);
             for host in hosts(chosen) {
-                let to = At {
+                let to = ServiceAddress {
                     port: None,
-                    ..At::tcp(host, 0)
+                    ..ServiceAddress::tcp(host, 0)
                 };
                 if !self.has_fault(&to) {
                     self.network.faults.push(Fault::always(to, does));
@@ -238,7 +243,7 @@ impl Drawn {
         }
     }
 
-    fn at_the_service(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn at_the_service(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         // Services of many owners do not all fail at once.
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
         let covered = reached(endpoints, chosen, reach);
@@ -300,7 +305,7 @@ impl Drawn {
     }
 
     /// A firewall accepts for any address on a port.
-    fn by_a_firewall(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn by_a_firewall(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let port = chosen.port;
         let taken = self
             .network
@@ -347,7 +352,7 @@ impl Drawn {
         self.at_the_service(chances, endpoints, chosen);
     }
 
-    fn with_names(&mut self, chances: &mut Chances, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn with_names(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         if chosen.destination != ProbeTarget::Name {
             return self.on_the_way(chances, endpoints, chosen);
         }
@@ -400,11 +405,11 @@ impl Drawn {
             self.network.names.insert(name, answer.clone());
         }
         if broken == Broken::NamePrivate {
-            let nobody = At {
+            let nobody = ServiceAddress {
                 port: None,
-                ..At::tcp(PRIVATE, 0)
+                ..ServiceAddress::tcp(PRIVATE, 0)
             };
-            self.network.faults.push(Fault::always(nobody, FaultKind::Silence));
+            self.network.faults.push(Fault::always(nobody, FaultKind::Drop));
         }
         self.note(broken, &covered, "");
     }
@@ -412,7 +417,7 @@ impl Drawn {
     /// A name has two addresses, and the second one has no host.
     fn with_one_dead_address(
         &mut self,
-        chances: &mut Chances,
+        chances: &mut Random,
         endpoints: &[&PlannedEndpoint],
         chosen: &PlannedEndpoint,
     ) {
@@ -427,11 +432,11 @@ impl Drawn {
             ..Answer::default()
         };
         self.network.names.insert(chosen.host.to_ascii_lowercase(), answer);
-        let to = At {
+        let to = ServiceAddress {
             port: None,
-            ..At::tcp(dead, 0)
+            ..ServiceAddress::tcp(dead, 0)
         };
-        self.network.faults.push(Fault::always(to, FaultKind::Silence));
+        self.network.faults.push(Fault::always(to, FaultKind::Drop));
         let covered = of_host(endpoints, chosen);
         self.note(Broken::OneAddressDead, &covered, "");
     }
@@ -439,7 +444,7 @@ impl Drawn {
     /// A name without its own address has no host there, so no fault can be about it.
     fn settle(&mut self) {
         let names = &self.network.names;
-        let is_nowhere = |at: &At| {
+        let is_nowhere = |at: &ServiceAddress| {
             let answer = names.get(&at.host);
             answer.is_some_and(|answer| {
                 answer
@@ -452,8 +457,8 @@ impl Drawn {
         self.network.services.retain(|at, _| !is_nowhere(at));
     }
 
-    fn at_the_name_server(&mut self, chances: &mut Chances) {
-        use DnsConduct::{Closed, EveryNth, Good, Rcode, Silent};
+    fn at_the_name_server(&mut self, chances: &mut Random) {
+        use DnsBehaviour::{Closed, EveryNth, Good, Rcode, Silent};
         let (udp, tcp) = *chances.one(&[
             (Good, Closed),
             (Good, Silent),
@@ -474,7 +479,7 @@ impl Drawn {
         }
     }
 
-    fn on_the_line(&mut self, chances: &mut Chances) {
+    fn on_the_line(&mut self, chances: &mut Random) {
         let share = |share| When {
             share: Some(share),
             ..When::default()
@@ -485,13 +490,13 @@ impl Drawn {
         };
         let chance = |chance, way, on| When {
             chance: Some(chance),
-            way,
+            direction: way,
             on,
             ..When::default()
         };
         let large = When {
             larger_than: Some(1_000),
-            way: Some(Direction::Back),
+            direction: Some(Direction::Back),
             ..When::default()
         };
         // Faults that end: a link that flaps, a NAT or a connection table that is full for a moment, rules that are
@@ -505,7 +510,7 @@ impl Drawn {
                 from_ms: Some(from),
                 until_ms: Some(from + lasts),
                 on,
-                way,
+                direction: way,
                 ..When::default()
             }
         };
@@ -528,13 +533,13 @@ impl Drawn {
                 (Broken::Lossy, chance(0.3, None, Some(Kind::Syn))),
             ])
             .clone();
-        let to = At {
+        let to = ServiceAddress {
             port: None,
-            ..At::tcp("*", 0)
+            ..ServiceAddress::tcp("*", 0)
         };
         self.network.faults.push(Fault {
             when: when.clone(),
-            ..Fault::always(to, FaultKind::Silence)
+            ..Fault::always(to, FaultKind::Drop)
         });
         self.note(broken, &[], &format!("everywhere, {when:?}"));
     }
@@ -548,7 +553,7 @@ impl Drawn {
         }
     }
 
-    fn has_fault(&self, at: &At) -> bool {
+    fn has_fault(&self, at: &ServiceAddress) -> bool {
         self.network.faults.iter().any(|fault| fault.to == *at)
     }
 
@@ -583,10 +588,10 @@ fn hosts(endpoint: &PlannedEndpoint) -> Vec<String> {
     }
 }
 
-fn ats(endpoint: &PlannedEndpoint) -> Vec<At> {
+fn ats(endpoint: &PlannedEndpoint) -> Vec<ServiceAddress> {
     let at = |host| match endpoint.transport {
-        Transport::Tcp => At::tcp(host, endpoint.port),
-        Transport::Udp => At::udp(host, endpoint.port),
+        Transport::Tcp => ServiceAddress::tcp(host, endpoint.port),
+        Transport::Udp => ServiceAddress::udp(host, endpoint.port),
     };
     hosts(endpoint).into_iter().map(at).collect()
 }

@@ -15,19 +15,19 @@ use super::{AGENT, INSTANCE, TOKEN, network, started, token_reply};
 pub(super) fn is_kept_to_itself() -> Result<()> {
     let reply = token_reply(&TOKEN.join("."));
     let network = network(&format!(
-        "line: {{ counted: true }}
+        "link: {{ counted: true }}
 names:
   management.azure.com: {{ addresses: [20.0.0.9] }}
   apirpsql7.database.windows.net: {{ addresses: [20.0.0.10] }}
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths:
         {reply}
-  'management.azure.com:443': {{ speaks: https, pace: {{ delay_ms: 1500 }} }}
-faults: [ {{ to: '*:1433', does: silence }} ]"
+  'management.azure.com:443': {{ protocol: https, pace: {{ delay_ms: 1500 }} }}
+faults: [ {{ to: '*:1433', does: drop }} ]"
     ))?;
     let lab = started(&network)?;
     let mut agent = lab.agent(AGENT)?;
@@ -41,9 +41,9 @@ faults: [ {{ to: '*:1433', does: silence }} ]"
         .stderr(Stdio::null());
     let mut agent = agent.spawn()?;
     let management = ("20.0.0.9".parse()?, 443);
-    let asked = || lab.flows().iter().any(|flow| flow.destination == management);
+    let requests = || lab.flows().iter().any(|flow| flow.destination == management);
     until("the management endpoint is asked, and nobody can look", || {
-        Ok(asked() && !is_open(&lab, &agent)?)
+        Ok(requests() && !is_open(&lab, &agent)?)
     })?;
     until("everybody may look again", || is_open(&lab, &agent))?;
     ensure!(agent.try_wait()?.is_none(), "it was over by then");

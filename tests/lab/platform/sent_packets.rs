@@ -103,22 +103,22 @@ const LISTED: &[Listed] = &[
     Listed {
         readme: "SQL: a TDS PRELOGIN and a TLS handshake inside it",
         is: |said, plan| {
-            plan.speaks(said, "tds", |bytes, host| {
+            plan.protocol(said, "tds", |bytes, host| {
                 inside_tds(bytes).is_none_or(|name| name == host)
             })
         },
     },
     Listed {
         readme: "the AMQP header",
-        is: |said, plan| plan.speaks(said, "amqp", |bytes, _| bytes.starts_with(b"AMQP\x02\x01\0\0")),
+        is: |said, plan| plan.protocol(said, "amqp", |bytes, _| bytes.starts_with(b"AMQP\x02\x01\0\0")),
     },
     Listed {
         readme: "Redis: one",
-        is: |said, plan| plan.speaks(said, "redis", |bytes, host| server_name(bytes).as_deref() == Some(host)),
+        is: |said, plan| plan.protocol(said, "redis", |bytes, host| server_name(bytes).as_deref() == Some(host)),
     },
     Listed {
         readme: "KMS: a DCE/RPC bind",
-        is: |said, plan| plan.speaks(said, "kms", |bytes, _| bytes.starts_with(&[5, 0, 11])),
+        is: |said, plan| plan.protocol(said, "kms", |bytes, _| bytes.starts_with(&[5, 0, 11])),
     },
     Listed {
         readme: "NTP: one query",
@@ -129,7 +129,7 @@ const LISTED: &[Listed] = &[
     },
     Listed {
         readme: "SMB: a NEGOTIATE on port 445",
-        is: |said, plan| plan.speaks(said, "smb", |bytes, _| bytes.get(4..8) == Some(b"\xfeSMB")),
+        is: |said, plan| plan.protocol(said, "smb", |bytes, _| bytes.get(4..8) == Some(b"\xfeSMB")),
     },
     Listed {
         readme: "segments of 536 bytes",
@@ -216,8 +216,8 @@ pub(super) fn is_what_is_listed() -> Result<()> {
         serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     ensure!(report["complete"] == true);
     let said = sent_since(&world, before)?;
-    let near = near(&said);
-    ensure!(near.len() <= 4, "small times to live to {near:?}");
+    let low_ttl = low_ttl(&said);
+    ensure!(low_ttl.len() <= 4, "small times to live to {low_ttl:?}");
     let mut ports = BTreeSet::new();
     for one in &said {
         if let Said::Nothing {
@@ -249,13 +249,13 @@ fn is_one_place(world: &World) -> Result<()> {
         String::from_utf8_lossy(&output.stderr)
     );
     let said = sent_since(world, before)?;
-    ensure!(!near(&said).is_empty(), "no small time to live");
-    let asked = [MANAGEMENT, TARGET, LOGIN];
+    ensure!(!low_ttl(&said).is_empty(), "no small time to live");
+    let requests = [MANAGEMENT, TARGET, LOGIN];
     for one in &said {
         let is_there = |to: &Place| world.plan.hosts_at(*to).contains(TARGET) || *to == METADATA || to.0 == MANAGED;
         let is_expected = match one {
-            Said::Question { name, .. } => asked.contains(&name.as_str()),
-            Said::Hello { to, name } => is_there(to) && asked.contains(&name.as_str()),
+            Said::Question { name, .. } => requests.contains(&name.as_str()),
+            Said::Hello { to, name } => is_there(to) && requests.contains(&name.as_str()),
             Said::Nothing { to, .. } => is_there(to) || to.0 == TEST_NET_1,
             Said::Request { to, .. } | Said::Bytes { to, .. } | Said::Near { to, .. } | Said::Datagram { to, .. } => {
                 is_there(to)
@@ -267,12 +267,12 @@ fn is_one_place(world: &World) -> Result<()> {
 }
 
 /// The destinations of packets that are only for the first hops.
-fn near(said: &[Said]) -> BTreeSet<Place> {
-    let near = said.iter().filter_map(|one| match one {
+fn low_ttl(said: &[Said]) -> BTreeSet<Place> {
+    let low_ttl = said.iter().filter_map(|one| match one {
         Said::Near { to, .. } => Some(*to),
         _ => None,
     });
-    near.collect()
+    low_ttl.collect()
 }
 
 /// Everything sent after this many frames, all of which is listed.
@@ -431,7 +431,7 @@ impl Plan {
     }
 
     /// Whether these are the first bytes of a protocol that is planned there.
-    fn speaks(&self, said: &Said, protocol: &str, so: fn(&[u8], &str) -> bool) -> bool {
+    fn protocol(&self, said: &Said, protocol: &str, so: fn(&[u8], &str) -> bool) -> bool {
         let is_so = |to: Place, bytes: &[u8]| {
             self.at(to)
                 .any(|endpoint| endpoint.protocol == protocol && so(bytes, &endpoint.host))
@@ -459,27 +459,27 @@ impl World {
         let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
         let interface = r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
         let deviations = network(&format!(
-            "line: {{ recorded: true }}
+            "link: {{ recorded: true }}
 name_servers: [ {{ at: 10.2.0.10 }}, {{ at: 10.2.0.11, udp: truncated }}, {{ at: {PLATFORM}, hidden: true }} ]
 names:
   {MANAGEMENT}: {{ addresses: [{MANAGED}] }}
   go.microsoft.com: {{ rcode: 3 }}
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths:
         /metadata/instance: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
         {reply}
-  '{MANAGEMENT}:443': {{ speaks: https, http: {{ body: '{{\"value\":[]}}' }} }}
+  '{MANAGEMENT}:443': {{ protocol: https, http: {{ body: '{{\"value\":[]}}' }} }}
   'wdcp.microsoft.com:443': {{ cut: {{ after: first-bytes, by: reset }} }}
   'crl3.digicert.com:80': {{ script: [ read, {{ end: silence }} ] }}
   'fe2.update.microsoft.com:443': {{ script: [ read, {{ end: silence }} ] }}
 faults:
-  - {{ to: 'apimst7.blob.core.windows.net:443', does: silence, when: {{ nth: [1] }} }}
-  - {{ to: 'time.windows.com:123/udp', does: silence }}
-  - {{ to: 'partner.hip.live.com:443', does: silence }}"
+  - {{ to: 'apimst7.blob.core.windows.net:443', does: drop, when: {{ nth: [1] }} }}
+  - {{ to: 'time.windows.com:123/udp', does: drop }}
+  - {{ to: 'partner.hip.live.com:443', does: drop }}"
         ))?;
         let lab = Lab::enter(&deviations)?;
         let all = lab

@@ -35,7 +35,7 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || {
             "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]
-faults: [ { to: '20.200.0.0/16', does: silence } ]"
+faults: [ { to: '20.200.0.0/16', does: drop } ]"
                 .to_owned()
         },
         check: |world| lies(world, 4_000),
@@ -107,7 +107,7 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || {
             "name_servers: [ { at: 10.2.0.10, always: { crowd: 1 } } ]
-faults: [ { to: '20.200.0.0/16', does: silence } ]"
+faults: [ { to: '20.200.0.0/16', does: drop } ]"
                 .to_owned()
         },
         check: |world| {
@@ -185,10 +185,10 @@ faults: [ { to: '20.200.0.0/16', does: silence } ]"
 /// A run with name servers whose answers are all false.
 fn lies(world: &World, deadline_ms: u32) -> Result<()> {
     let report = hostile_run(world, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
-    let asked = list(&report, "endpoints")
+    let requests = list(&report, "endpoints")
         .iter()
         .filter(|row| row["cause"] != "needs-value");
-    ensure!(asked.count() > 20, "nothing was asked");
+    ensure!(requests.count() > 20, "nothing was asked");
     Ok(())
 }
 
@@ -213,7 +213,7 @@ fn hostile_run(world: &World, deadline_ms: u32, may_not_pass: fn(&Value) -> bool
 }
 
 /// Runs the agent, and checks its memory.
-fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::Cost> {
+fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::ResourceUsage> {
     let listed = world.cost("list", &[])?;
     let endpoints = u32::try_from(world.planned()?.len())?;
     let allowed = listed.peak_mb + MAX_MEMORY + f64::from(endpoints) * MAX_MEMORY_OF_AN_ENDPOINT;

@@ -25,7 +25,7 @@ pub(super) const PROMISES: &[Promise] = &[
         network: || {
             "
 firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
-faults: [ { to: '*:1433', does: silence }, { to: '*:123/udp', does: silence }, { to: '*:1886', does: prohibited } ]"
+faults: [ { to: '*:1433', does: drop }, { to: '*:123/udp', does: drop }, { to: '*:1886', does: prohibited } ]"
                 .to_owned()
         },
         check: |world| {

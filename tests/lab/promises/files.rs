@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use apim_probe::cli::Cli;
 use clap::{Arg, CommandFactory, ValueHint, builder::ValueParser};
 
-use super::{AGENT, Cost, Promise, World, catalog_of};
+use super::{AGENT, Promise, ResourceUsage, World, catalog_of};
 
 /// Memory limit of a command, in megabytes: the largest file that is read completely has half of it, and this program,
 /// which is not optimised here, uses most of the rest.
@@ -157,7 +157,7 @@ impl FileOption {
     /// The command refuses a file in a sentence with its name, escaped and at little cost.
     fn is_refused(&self, world: &World, file: &Path, words: Option<&str>) -> Result<()> {
         let agent = self.command_line(world, file)?;
-        let cost = Cost::of(world.lab.agent(std::env::current_exe()?)?, &agent)?;
+        let cost = ResourceUsage::of(world.lab.agent(std::env::current_exe()?)?, &agent)?;
         let said = cost.said.trim_end();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split(char::is_control).next().unwrap_or_default();

@@ -10,7 +10,7 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
     network: || {
         "
 firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
-faults: [ { to: '*:1886', does: silence }, { to: '*:1688', does: silence } ]"
+faults: [ { to: '*:1886', does: drop }, { to: '*:1688', does: drop } ]"
             .to_owned()
     },
     check: |world| {

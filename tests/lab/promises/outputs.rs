@@ -35,7 +35,7 @@ fn mixed() -> String {
 
 const BROKEN: &str = "
 names: { a.example: { addresses: [20.7.0.1] } }
-services: { 'a.example:443': { speaks: https }, 'shut.example:443': { closed: true }, 'broken.example:443': { closed: true }, 'page.example:443': { closed: true } }";
+services: { 'a.example:443': { protocol: https }, 'shut.example:443': { closed: true }, 'broken.example:443': { closed: true }, 'page.example:443': { closed: true } }";
 
 fn status(world: &World, flags: &[&str], wanted: i32) -> Result<()> {
     let output = world.output("run", &[&["--timeout", "1s", "--no-control"], flags].concat())?;

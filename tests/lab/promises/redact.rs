@@ -54,7 +54,7 @@ names:
 firewalls:
   - { ports: [80], otherwise: { deny: azure-firewall } }
   - { ports: [443], rules: [ { names: [cut.contoso.com], does: { end: reset } } ], otherwise: forward }
-faults: [ { to: '*:1433', does: silence }, { to: '*:123/udp', does: silence }, { to: '10.44.0.9:5000', does: prohibited } ]";
+faults: [ { to: '*:1433', does: drop }, { to: '*:123/udp', does: drop }, { to: '10.44.0.9:5000', does: prohibited } ]";
 
 /// The rules of an NSG, as the Azure CLI prints them.
 const RULES: &str = r#"{ "value": [ {

@@ -52,7 +52,7 @@ pub(super) const PROMISES: &[Promise] = &[
         network: || {
             "
 name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
-faults: [ { to: '*:1433', does: silence } ]
+faults: [ { to: '*:1433', does: drop } ]
 services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
                 .to_owned()
         },
@@ -139,7 +139,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
 
 /// 500 names with eight addresses each, without any answer.
 fn crowded() -> String {
-    let mut network = "faults: [ { to: '*:443', does: silence } ]\nnames:\n".to_owned();
+    let mut network = "faults: [ { to: '*:443', does: drop } ]\nnames:\n".to_owned();
     for n in 0..500 {
         let addresses: Vec<String> = (0..8)
             .map(|a| format!("20.{a}.{}.{}", 1 + n / 250, 1 + n % 250))

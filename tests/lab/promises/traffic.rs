@@ -13,7 +13,7 @@ use super::{Promise, json, list};
 pub(super) const PROMISES: &[Promise] = &[Promise {
     name: "wire/one-conversation-an-address-and-one-datagram-a-question",
     catalog: None,
-    network: || "line: { counted: true }".to_owned(),
+    network: || "link: { counted: true }".to_owned(),
     check: |world| {
         let report = json(&world.output("run", &["--format", "json", "--allow-untested"])?)?;
         let (mut connections, mut hosts) = (BTreeMap::<(Ipv4Addr, u64), usize>::new(), BTreeSet::new());
@@ -50,10 +50,10 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
             }
         }
         ensure!(connections.values().all(|left| *left == 0), "{connections:?}");
-        let asked = hosts.len() + servers;
+        let requests = hosts.len() + servers;
         ensure!(
-            questions == asked,
-            "{questions} questions for {asked} names and servers"
+            questions == requests,
+            "{questions} questions for {requests} names and servers"
         );
         Ok(())
     },

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::{
-    SLACK, Stage, WEB_AND_SQL, serve,
+    SLACK, TestNetwork, WEB_AND_SQL, serve,
     serving_agent::{Answer, Served},
 };
 
@@ -78,7 +78,7 @@ impl Client {
 }
 
 pub(super) fn is_kept() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let (ours, theirs) = (Authority::new()?, Authority::new()?);
     let (chain, key) = ours.vouch("agent.example")?;
     stage.write("agent.pem", &chain)?;

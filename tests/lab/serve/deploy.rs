@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    SQL_SILENT, Stage, WEB_AND_SQL,
+    SQL_SILENT, TestNetwork, WEB_AND_SQL,
     access::Authority,
     serve,
     serving_agent::{Answer, Served, say},
@@ -24,8 +24,8 @@ const DOCS: &str = include_str!("../../../docs/serve.md");
 
 /// A service in a network in which SQL does not reply, after its first round; it keeps a log, so that all families are
 /// there.
-fn served() -> Result<(Stage, Served)> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+fn served() -> Result<(TestNetwork, Served)> {
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let log = stage.path("agent.jsonl");
     let served = serve(&stage, &["--interval", "1s", "--timeout", "1s", "--log", &log])?;
@@ -120,7 +120,7 @@ impl Drop for Running {
 }
 
 /// A service as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
-fn guarded(stage: &Stage) -> Result<Served> {
+fn guarded(stage: &TestNetwork) -> Result<Served> {
     let authority = Authority::new()?;
     let (chain, key) = authority.vouch("127.0.0.1")?;
     stage.write("ca.pem", &authority.pem())?;

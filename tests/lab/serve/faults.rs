@@ -17,11 +17,11 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{Lab, Network};
 use serde_json::Value;
 
-use super::{AGENT, SQL_SILENT, Stage, WEB_AND_SQL, serve, serving_agent::Served};
+use super::{AGENT, SQL_SILENT, TestNetwork, WEB_AND_SQL, serve, serving_agent::Served};
 
 /// A full disk: half-written lines are completed once there is space.
 pub(super) fn full_disk() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let disk = stage.path("disk");
     fs::create_dir(&disk)?;
     // All users may write there, as the agent has no privileges.
@@ -63,11 +63,11 @@ pub(super) fn full_disk() -> Result<()> {
 
 /// Name servers that stop replying, and recover.
 pub(super) fn no_name_servers() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
     let well = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
     served.until_metric(well, 1.0)?;
-    stage.fault("{ to: '168.63.129.16:53/udp', does: silence }")?;
+    stage.fault("{ to: '168.63.129.16:53/udp', does: drop }")?;
     served.expect(&["service/web.example:443: reachable -> blocked dns-timeout"])?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/web.example:443\",cause=\"dns-timeout\"}",
@@ -82,7 +82,7 @@ pub(super) fn no_name_servers() -> Result<()> {
 
 /// Hundreds of rounds, with a change every now and then and a client that reads.
 pub(super) fn many_rounds() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let served = serve(&stage, &["--interval", "1ms", "--timeout", "500ms", "--log", &log])?;
     let look = |more: f64| -> Result<(f64, f64)> {
@@ -110,7 +110,7 @@ pub(super) fn many_rounds() -> Result<()> {
 
 /// A stuck journal delays neither rounds nor the shutdown.
 pub(super) fn unread() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let (reader, mut writer) = io::pipe()?;
     // Its capacity.
     writer.write_all(&vec![b'\n'; 1 << 16])?;
@@ -143,7 +143,7 @@ pub(super) fn unread() -> Result<()> {
 
 /// A pipe instead of a catalog blocks its reader: rounds continue, threads do not accumulate, and a file is read again.
 pub(super) fn pipe() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
     let mut served = serve(
         &stage,
@@ -194,7 +194,7 @@ pub(super) fn pipe() -> Result<()> {
 
 /// The notifications to systemd, and when they are sent.
 pub(super) fn supervised() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let path = stage.path("notify");
     let socket = UnixDatagram::bind(&path)?;
     // The agent has no privileges.
@@ -257,16 +257,16 @@ const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft
 /// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
 pub(super) fn fetched_anew() -> Result<()> {
     let network: Network = serde_yaml::from_str(
-        "line: { counted: true }
+        "link: { counted: true }
 names: { management.azure.com: { addresses: [20.0.0.9] }, x7.database.windows.net: { addresses: [20.0.0.10] } }
 services:
   '169.254.169.254:80':
-    speaks: http
+    protocol: http
     http:
       status: 404
       paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
-  'management.azure.com:443': { speaks: https, http: { body: '{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\",\"endpointDetails\":[{\"port\":1433}]}]}]}' } }
-  'x7.database.windows.net:1433': { speaks: tds }",
+  'management.azure.com:443': { protocol: https, http: { body: '{\"value\":[{\"category\":\"Azure SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\",\"endpointDetails\":[{\"port\":1433}]}]}]}' } }
+  'x7.database.windows.net:1433': { protocol: tds }",
     )?;
     let lab = Lab::enter(&network)?;
     lab.serve(&network)?;
@@ -291,16 +291,16 @@ services:
     let mut served = Served::start(command)?;
     let sql = "probe_success{id=\"sql/x7.database.windows.net:1433\",dependency=\"sql\",need=\"required\"}";
     served.until_metric(sql, 1.0)?;
-    let asked = || {
+    let requests = || {
         let is_management = |flow: &&apim_probe_lab::Flow| flow.destination.1 == 443;
         lab.flows().iter().filter(is_management).count()
     };
-    let before = asked();
+    let before = requests();
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
-    ensure!(asked() > before, "nobody was asked");
+    ensure!(requests() > before, "nobody was asked");
     // The endpoint is gone.
-    let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: silence }")?;
+    let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: drop }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
     served.expect(&[

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 
-use super::{SQL_SILENT, Stage, WEB_AND_SQL, serve};
+use super::{SQL_SILENT, TestNetwork, WEB_AND_SQL, serve};
 
 const BICEP: &str = include_str!("../../../deploy/azure/log-analytics.bicep");
 
@@ -38,7 +38,7 @@ fn of<'a>(lines: &'a [Map<String, Value>], event: &str) -> Vec<&'a Map<String, V
 }
 
 pub(super) fn is_kept() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let pattern = stage.path("agent-{day}.jsonl");
     let old = stage.write("agent-2020-01-01.jsonl", "{}\n")?;
     let mut served = serve(
@@ -134,7 +134,7 @@ pub(super) fn is_kept() -> Result<()> {
 
 /// A change is logged even if the full round after it, which would name the cause, is interrupted.
 pub(super) fn ends_with_the_last_change() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "5s", "--log", &log])?;
     served.rounds(2.0)?;
@@ -158,7 +158,7 @@ pub(super) fn ends_with_the_last_change() -> Result<()> {
 
 /// Lines that remain at the end, and those for which there was no space, are reported.
 pub(super) fn says_what_is_lost() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
     fs::create_dir(&folder)?;
     let log = format!("{folder}/agent.jsonl");
@@ -175,7 +175,7 @@ pub(super) fn says_what_is_lost() -> Result<()> {
 
 /// All heartbeats, including the first, contain their place, and the count continues with another plan.
 pub(super) fn goes_on() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
     for _ in 0..2 {
@@ -201,7 +201,7 @@ pub(super) fn goes_on() -> Result<()> {
 
 /// A round in which something was not tried reports that, and does not count as success.
 pub(super) fn tells_what_was_not_tried() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let served = serve(
         &stage,
@@ -232,7 +232,7 @@ pub(super) fn tells_what_was_not_tried() -> Result<()> {
 }
 
 pub(super) fn waits() -> Result<()> {
-    let stage = Stage::set(WEB_AND_SQL, "{}")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
     fs::create_dir(&folder)?;
     let path = Path::new(&folder).join("agent.jsonl");

@@ -94,10 +94,10 @@ impl Served {
 
     /// The next line that contains all of these words. Lines before it are skipped.
     pub(super) fn expect(&mut self, words: &[&str]) -> Result<String> {
-        let asked = Instant::now();
+        let requests = Instant::now();
         let mut passed = Vec::new();
         loop {
-            let next = self.lines.recv_timeout(PATIENCE.saturating_sub(asked.elapsed()));
+            let next = self.lines.recv_timeout(PATIENCE.saturating_sub(requests.elapsed()));
             self.said.extend(next.iter().flat_map(|line| [line, "\n"]));
             match next {
                 Ok(line) if words.iter().all(|word| line.contains(word)) => return Ok(line),
@@ -143,12 +143,12 @@ impl Served {
 
     /// Waits until something is true.
     pub(super) fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> Result<bool>) -> Result<Duration> {
-        let asked = Instant::now();
+        let requests = Instant::now();
         while !is_so(self).with_context(|| what.to_owned())? {
-            ensure!(asked.elapsed() < PATIENCE, "it never came to be that {what}");
+            ensure!(requests.elapsed() < PATIENCE, "it never came to be that {what}");
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(asked.elapsed())
+        Ok(requests.elapsed())
     }
 
     /// Waits until a sample has a value.
@@ -180,9 +180,9 @@ impl Served {
 
     /// Ends it like systemd; returns its status and how long that took.
     pub(super) fn terminate(mut self) -> Result<(Option<i32>, Duration)> {
-        let asked = Instant::now();
+        let requests = Instant::now();
         self.signal("TERM")?;
-        Ok((self.child.wait()?.code(), asked.elapsed()))
+        Ok((self.child.wait()?.code(), requests.elapsed()))
     }
 }
 

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_did_says_what_it_needs() {
+    fn name_server_behaviour_determines_the_fix() {
         for (udp, tcp, reading) in [
             ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::StageWaits),
             ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
@@ -256,7 +256,7 @@ mod tests {
 
     /// If it refuses at one moment and answers at another, this is a rate limit, not a rule.
     #[test]
-    fn a_server_that_settles_names_only_fails_at_times() {
+    fn name_server_with_some_answers_fails_intermittently() {
         let server = NameServerView {
             udp: seen([9, 0, 0, 0]),
             tcp: QueryCounts::default(),

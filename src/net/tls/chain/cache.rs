@@ -41,7 +41,7 @@ mod tests {
     use crate::net::tls::roots::Roots;
 
     #[test]
-    fn the_same_chain_is_kept_once_and_no_more_than_so_many_are() {
+    fn same_chain_is_cached_once_up_to_the_limit() {
         let (roots, chains) = (Roots::builtin(), Chains::default());
         let facts = |leaf: usize, name: &str| {
             let leaf = leaf.to_be_bytes().to_vec().into();
