@@ -11,8 +11,8 @@ use crate::{
         outcome::{Judgement, Outcome},
     },
     model::{
-        Agent, Cause, DnsStage, EndpointReport, Finding, HelloStage, Overall, Prediction, Protocol, Report, SCHEMA,
-        SelectionReport, StageOutcome, StageReports, Standing, Summary, TcpStage, TlsStage, VantageReport,
+        Agent, Cause, DnsStage, EndpointReport, Finding, HelloStage, Overall, Prediction, Report, SCHEMA,
+        SelectionReport, StageReports, Standing, Summary, TcpStage, TlsStage, VantageReport,
     },
     net::milliseconds,
     plan::{self, Plan},
@@ -68,7 +68,11 @@ pub(crate) fn assemble(
     let mut endpoints = Vec::with_capacity(plan.endpoints.len());
     endpoints.extend(rows);
     let mut summary = Summary::of(&endpoints);
-    let standing = standing(vantage, &endpoints);
+    let standing = if diagnosis.without_network {
+        Some(Standing::NoNetwork)
+    } else {
+        vantage.standing
+    };
     if standing == Some(Standing::NoNetwork) {
         summary.verdict = Overall::Incomplete;
     }
@@ -112,31 +116,6 @@ fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Fi
         }
     }
     findings
-}
-
-/// What this place shows about the instance's network, given the run's results. A machine without a route to any
-/// service shows nothing.
-fn standing(vantage: &vantage::Vantage, endpoints: &[EndpointReport]) -> Option<Standing> {
-    let is_service = |endpoint: &&EndpointReport| endpoint.duration_ms.is_some() && endpoint.protocol != Protocol::Dns;
-    let mut services = endpoints.iter().filter(is_service).peekable();
-    let any = services.peek().is_some();
-    let without_route = services.all(|endpoint| {
-        let nowhere = |stage: &TcpStage| stage.outcome == StageOutcome::Failed(Cause::TcpNoRoute);
-        match endpoint.cause {
-            // A name with only IPv6 addresses shows nothing about a machine that only has IPv4.
-            Some(Cause::TcpNoRoute) => {
-                let tcp = &endpoint.stages.tcp;
-                tcp.iter().all(nowhere) && tcp.iter().any(|stage| stage.address.is_ipv4())
-            }
-            Some(Cause::LocalFault) => vantage.addresses.is_empty(),
-            _ => false,
-        }
-    });
-    if any && without_route {
-        Some(Standing::NoNetwork)
-    } else {
-        vantage.standing
-    }
 }
 
 fn place(

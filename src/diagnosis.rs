@@ -35,6 +35,7 @@ mod hello;
 mod http;
 mod no_network;
 mod notices;
+mod outage;
 pub mod outcome;
 mod pages;
 mod reconcile;
@@ -66,6 +67,8 @@ pub struct Diagnosis {
     pub refutation: Option<String>,
     /// Notices about the run as a whole, one sentence each.
     pub notices: Vec<String>,
+    /// Whether no packet could leave this machine for any service, so that the run shows nothing about the network.
+    pub without_network: bool,
     /// How far this machine's clock is off, according to verified peers.
     pub clock_skew: Option<SignedDuration>,
 }
@@ -75,6 +78,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
     let mut judgements = judgements(plan, run, place.addresses);
     let view = RunView::new(plan, run, &judgements, predictions, place);
     let findings = findings::root_causes(&view);
+    let without_network = findings::is_without_network(&view);
     let wrong_clock = view.clock.filter(Measured::is_off);
     let notices = notices::notices(plan, run, &judgements, predictions, wrong_clock, place.started_at);
     let clock_skew = wrong_clock.filter(|clock| clock.signed).map(|clock| clock.ahead);
@@ -90,6 +94,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
         predictions: predictions.map_or_else(Vec::new, |predictions| predictions.endpoints.clone()),
         refutation: refutation.map(|refutation| refutation.to_string()),
         notices,
+        without_network,
         clock_skew,
     }
 }
@@ -122,6 +127,7 @@ fn judgements(plan: &Plan, run: &Run, addresses: &[IpAddr]) -> Vec<Judgement> {
     documented_only::reconsider(plan, &context, &mut judgements);
     sql_substitute::reconsider(plan, &mut judgements);
     no_network::reconsider(plan, run, addresses, &mut judgements);
+    outage::reconsider(plan, run, &mut judgements);
     judgements
 }
 

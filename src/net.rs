@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 pub mod dns;
 pub mod icmp;
+pub mod kernel;
 pub mod recording_stream;
 pub mod tcp;
 pub mod tls;

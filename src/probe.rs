@@ -20,6 +20,7 @@ pub mod clock;
 pub mod control;
 pub mod flows;
 pub mod lookup;
+pub mod own_network;
 mod queue;
 pub mod stages;
 pub mod threads;
@@ -31,6 +32,7 @@ use self::{
     control::{ControlReason, Controller, Controls},
     flows::{ConnectionResult, FlowDepth, Flows},
     lookup::Lookups,
+    own_network::{OwnNetwork, OwnNetworkWatch},
     queue::{Job, ProbeQueue},
     stages::ProbeContext,
     threads::Threads,
@@ -112,6 +114,8 @@ pub struct Run {
     pub controls: Controls,
     /// Where on the path packets stop, as far as that was traced.
     pub traceroutes: Traceroutes,
+    /// What this machine's kernel said of its own network.
+    pub own_network: OwnNetwork,
     /// How long the run took.
     pub duration: Duration,
     /// Whether `interrupted` ended it.
@@ -157,6 +161,7 @@ pub async fn run(
 
     let mut rounds = ProbeQueue::new(plan.clone(), stages.clone());
     let mut controller = controls.then(|| Controller::new(plan.clone(), stages.clone()));
+    let mut own_network = OwnNetworkWatch::begin(&plan.name_servers, started);
     let mut in_flight = JoinSet::new();
     let mut updates = stages.flows.shown();
     let mut was_interrupted = false;
@@ -198,6 +203,7 @@ pub async fn run(
                 }
             }
             _ = updates.changed() => rounds.queue_all(),
+            () = own_network.changed() => {}
             () = &mut overdue => break,
             () = &mut interrupted => {
                 was_interrupted = true;
@@ -218,10 +224,12 @@ pub async fn run(
     let names = lookups.finish(grace).await;
     let mut traces = rounds.traces();
     add_what_got_through(&mut traces, &controls);
+    let own_network = own_network.finish(traces.iter().flatten(), &names);
     Run {
         began,
         traces,
         names,
+        own_network,
         controls,
         traceroutes: Traceroutes::default(),
         duration: started.elapsed(),

@@ -44,6 +44,7 @@ use crate::{
         self, ControlPolicy, Depth, Limits, ProbeEvent, Run,
         control::Controls,
         flows::FlowDepth,
+        own_network::OwnNetwork,
         threads::Threads,
         trace::Trace,
         traceroute::{MIN_TIME, TraceTarget, Traceroutes},
@@ -625,6 +626,7 @@ pub(super) fn report_without_plan(stop: &Stop, plan: &PlanArgs, is_redacted: boo
         controls: Controls::default(),
         traceroutes: Traceroutes::default(),
         duration: stop.began().elapsed(),
+        own_network: OwnNetwork::default(),
         interrupted: true,
     };
     let place = Surroundings {

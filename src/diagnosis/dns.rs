@@ -205,11 +205,13 @@ fn unanswered(exchange: &DnsExchange) -> (Cause, String) {
         ),
         DnsEnd::Unanswered { how } => (Cause::DnsTimeout, how.clone()),
         DnsEnd::Failed(failure) => match socket::over_udp(failure, exchange.duration) {
+            // Nothing was sent, so no server left anything unanswered.
+            (_, seen) if socket::is_without_route(failure) => (Cause::LocalFault, seen),
             (Cause::LocalFault, seen) => (Cause::LocalFault, seen),
             (_, seen) => (Cause::DnsTimeout, seen),
         },
         DnsEnd::NotConnected(trace) => match connection(trace) {
-            (Cause::LocalFault, seen) => (Cause::LocalFault, seen),
+            (Cause::LocalFault | Cause::TcpNoRoute, seen) => (Cause::LocalFault, seen),
             (_, seen) => (Cause::DnsTimeout, seen),
         },
     };

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use super::{
     fix,
     grounds::EvidenceWeight,
-    handover, reconcile,
+    handover, outage, reconcile,
     refutation::Refutation,
     rule::{Explanation, FindingGroup, FindingRule},
     traceroute,
@@ -33,13 +33,17 @@ mod icmp;
 mod inspection;
 pub(super) mod instance_view;
 mod kms;
+mod limits;
+mod link_lost;
 mod local;
 mod loss;
 mod must_be_blocked;
 mod name_servers;
 mod names;
 mod no_outbound;
+mod no_route;
 mod own_hostname;
+mod own_vm;
 mod partial;
 mod phrases;
 mod platform;
@@ -54,14 +58,17 @@ mod size;
 mod subnets;
 mod unprobed;
 
+pub(super) use self::no_route::is_without_network;
+
 /// Ordered from the widest cause to the narrowest.
 pub static RULES: &[FindingRule] = &[
     must_be_blocked::OPEN,
     must_be_blocked::NEVER_TRIED,
+    link_lost::RULE,
     local::FIREWALL,
-    local::NO_ROUTE,
+    no_route::NO_ROUTE,
     local::STUB,
-    local::LIMITS,
+    limits::LIMITS,
     dead_next_hop::RULE,
     no_outbound::OUTBOUND_BLOCKED,
     no_outbound::NO_OUTBOUND,
@@ -229,6 +236,18 @@ impl<'a> FindingDraft<'a> {
 /// On a line that loses packets or is slow, a missing reply is less certain evidence; if the line loses many, it is
 /// none.
 fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
+    if let Some((outage, _)) = rows
+        .iter()
+        .find_map(|row| view.outage(row).filter(|_| row.cause().is_some()))
+    {
+        explanation.grounds.add(
+            EvidenceWeight::Contradicts,
+            format!(
+                "this VM's own {}, so the missing replies may be its fault: run again",
+                outage::sentence(outage)
+            ),
+        );
+    }
     let is_silence = |row: &ProbedEndpoint<'_>| {
         row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)
     };

@@ -165,7 +165,7 @@ mod tests {
     use crate::{
         azure::Cloud,
         plan::Plan,
-        probe::{Run, control::Controls, traceroute::Traceroutes},
+        probe::{Run, control::Controls, own_network::OwnNetwork, traceroute::Traceroutes},
     };
 
     #[test]
@@ -187,6 +187,7 @@ mod tests {
                     hops_unknown: untold,
                 },
                 duration: Duration::ZERO,
+                own_network: OwnNetwork::default(),
                 interrupted: false,
             };
             let texts = notices(&plan, &run, &[], None, None, jiff::Timestamp::UNIX_EPOCH);

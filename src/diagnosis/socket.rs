@@ -22,7 +22,7 @@ pub(super) fn over_tcp(failure: &SocketFailure, duration: Duration) -> (Cause, S
         return (Cause::TcpUnreachable, icmp(error, duration));
     }
     match failure.errno {
-        Some(errno) if failure.immediate && is_without_route(errno) => (Cause::TcpNoRoute, no_route(failure)),
+        Some(_) if is_without_route(failure) => (Cause::TcpNoRoute, no_route(failure)),
         Some(libc::ECONNREFUSED) => (
             Cause::TcpRefused,
             format!("refused with a reset after {}", words::duration(duration)),
@@ -55,7 +55,7 @@ pub(super) fn over_udp(failure: &SocketFailure, duration: Duration) -> (Cause, S
             Cause::UdpRefused,
             format!("port unreachable after {}", words::duration(duration)),
         ),
-        Some(errno) if failure.immediate && is_without_route(errno) => (Cause::UdpUnreachable, no_route(failure)),
+        Some(_) if is_without_route(failure) => (Cause::UdpUnreachable, no_route(failure)),
         Some(_) if !failure.immediate => (
             Cause::UdpUnreachable,
             format!("{} after {}", failure.text, words::duration(duration)),
@@ -69,8 +69,10 @@ pub(super) fn is_of_a_dead_next_hop(error: &IcmpError, after: Duration) -> bool 
     matches!((error.v6, error.kind, error.code), (false, 3, 1) | (true, 1, 3)) && after >= DEAD_NEXT_HOP
 }
 
-fn is_without_route(errno: i32) -> bool {
-    matches!(errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN)
+/// Whether the kernel refused at once because it has no route.
+pub(super) fn is_without_route(failure: &SocketFailure) -> bool {
+    let errnos = [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENETDOWN];
+    failure.immediate && failure.icmp.is_empty() && failure.errno.is_some_and(|errno| errnos.contains(&errno))
 }
 
 fn no_route(failure: &SocketFailure) -> String {

@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    outage,
     outcome::{AttemptVerdict, Judgement, Outcome},
     socket,
 };
@@ -23,6 +24,7 @@ use crate::{
         Run,
         clock::{self, Measured},
         control::Controls,
+        own_network::{Coverage, NextHop, Outage, OwnNetwork},
         trace::{NameTrace, ServerReply},
         traceroute::Traceroute,
     },
@@ -75,6 +77,8 @@ pub struct RunView<'a> {
     pub traceroutes: &'a [Traceroute],
     /// What the given rules and routes predict, if there are any.
     pub predictions: Option<&'a Predictions>,
+    /// What this machine's kernel reported about its own network.
+    pub own_network: &'a OwnNetwork,
     /// Where it was made from.
     pub place: Surroundings<'a>,
     /// Whether the platform's name server (168.63.129.16) answered as a control; `None` if it was not queried.
@@ -113,6 +117,7 @@ impl<'a> RunView<'a> {
             names: &run.names,
             controls: &run.controls,
             traceroutes: &run.traceroutes.seen,
+            own_network: &run.own_network,
             predictions,
             place,
             platform_dns: platform_answers(run),
@@ -135,6 +140,20 @@ impl<'a> RunView<'a> {
         let name = name.or_else(|| row.trace?.name.as_ref());
         name.into_iter()
             .flat_map(|name| name.decision().into_iter().chain(name.platform.as_deref()))
+    }
+
+    /// The outage of this machine's own network that may explain why a row failed, and how much of that it covers.
+    pub fn outage(&self, row: &ProbedEndpoint<'a>) -> Option<(&'a Outage, Coverage)> {
+        outage::of(self.own_network, row.trace?, row.judgement)
+    }
+
+    /// The next hops to what was silent in a row, as far as they do not answer for their hardware address.
+    pub fn unanswered_hops(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a NextHop> + use<'a> {
+        let own = self.own_network;
+        row.silent_addresses()
+            .into_iter()
+            .filter_map(|address| own.route_to(address)?.next.as_ref().ok())
+            .filter(|hop| hop.unanswered.is_some())
     }
 
     /// Whether an ICMP error comes from this machine itself.

@@ -459,6 +459,7 @@ fn an_asymmetric_route_is_mended_by_a_route_alone() {
         traces: vec![None; plan.endpoints.len()],
         names: BTreeMap::new(),
         duration: Duration::ZERO,
+        own_network: apim_probe::probe::own_network::OwnNetwork::default(),
         interrupted: false,
     };
     let diagnosis = diagnose(&plan, &nothing_tried, Some(&predictions), Surroundings::default());

@@ -190,8 +190,9 @@ impl Forwarder {
                 frame,
             }];
         }
-        self.began.get_or_insert(now);
+        // ICMP errors about the lab's own echoes may come before the agent is there.
         if let Some(key) = key {
+            self.began.get_or_insert(now);
             self.count(key, direction, view.ttl <= vm_link::NEAR, now);
         }
         let answers = match self.travel(direction, &mut frame, key, now) {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::phrases;
 use crate::{
     diagnosis::{
-        grounds::Grounds,
+        grounds::{EvidenceWeight, Grounds},
         rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
     },
-    model::{FindingKind, Fix, Suspect},
+    model::{Basis, FindingKind, Fix, Suspect},
     text::words::{self, distinct},
 };
 
@@ -22,14 +22,47 @@ const WHOLE_WAIT: Duration = Duration::from_millis(2_500);
 pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::DeadNextHop,
     claims: EndpointMatcher::Each(|view, row| {
-        row.icmp()
-            .any(|(error, after)| view.is_dead_next_hop(error, after))
-            .then(|| "first-hop".into())
+        let is_reported = row.icmp().any(|(error, after)| view.is_dead_next_hop(error, after));
+        let is_listed = row.cause().is_some() && all_unanswered(view, row);
+        (is_reported || is_listed).then(|| "first-hop".into())
     }),
     describe,
 };
 
+/// Whether the neighbour table lists the next hop to everything that was silent as one that does not answer. That shows
+/// sooner than the kernel's own report, which ends no wait that is shorter.
+fn all_unanswered(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
+    let silent = row.silent_addresses();
+    !silent.is_empty() && view.unanswered_hops(row).count() == silent.len()
+}
+
+/// What the neighbour table says, one sentence for each next hop.
+fn listed(view: &RunView<'_>, group: &FindingGroup<'_>) -> Vec<String> {
+    let hops = group.rows.iter().flat_map(|row| view.unanswered_hops(row));
+    let sentences: Vec<String> = hops
+        .map(|hop| {
+            let asks = if hop.address.is_ipv6() {
+                "neighbour discovery"
+            } else {
+                "ARP"
+            };
+            format!(
+                "next hop {} on {} does not answer {asks}: this VM's neighbour table lists it as {}",
+                hop.address,
+                hop.interface,
+                hop.unanswered.unwrap_or_default()
+            )
+        })
+        .collect();
+    distinct(sentences.iter().map(String::as_str))
+        .into_iter()
+        .take(2)
+        .map(str::to_owned)
+        .collect()
+}
+
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
+    let listed = listed(view, group);
     let after = phrases::range(group.rows.iter().flat_map(ProbedEndpoint::icmp).map(|(_, after)| after));
     let (first, last) = after.unwrap_or_default();
     let asked = distinct(
@@ -45,11 +78,14 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         words::duration(if last >= WHOLE_WAIT { last } else { first }),
         asked.join(" or ")
     );
-    let grounds = if last >= WHOLE_WAIT {
+    let grounds = if asked.is_empty() {
+        Grounds::default()
+    } else if last >= WHOLE_WAIT {
         Grounds::default().proof(waited)
     } else {
         Grounds::default().pattern(waited)
     };
+    let grounds = grounds.all(EvidenceWeight::Supports(Basis::Proof), listed);
     let answered = view.proved().count();
     let grounds = if answered > 0 {
         grounds.note(format!("{} over another route", phrases::others_prove(answered)))
@@ -60,11 +96,15 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         title: format!("The next hop to {} is dead", phrases::host_count(&group.rows)),
         grounds,
         suspects: vec![Suspect::Udr, Suspect::Nva, Suspect::LocalHost],
-        fix: Fix::new("Correct the next hop of the route to these addresses, or start the appliance at that address.")
-            .look([
-                "az network nic show-effective-route-table -g RG -n NIC -o table",
-                "ip route get ADDRESS",
-            ]),
+        fix: Fix::new(
+            "Correct this VM's own route to these addresses (its next hop, its address and mask), or start the device at \
+             the address of the next hop.",
+        )
+        .look([
+            "ip route get ADDRESS",
+            "ip neigh",
+            "az network nic show-effective-route-table -g RG -n NIC -o table",
+        ]),
         impact: None,
     }
 }

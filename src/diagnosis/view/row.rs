@@ -1,6 +1,9 @@
 //! One endpoint with everything known about it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use crate::{
     address,
@@ -105,6 +108,29 @@ impl<'a> ProbedEndpoint<'a> {
         self.tested_server().is_none() && !outcomes.is_empty() && outcomes.iter().all(is_silence)
     }
 
+    /// The addresses that answered nothing at all: name servers for its name, or its own.
+    pub fn silent_addresses(&self) -> Vec<IpAddr> {
+        let name = self.trace.and_then(|trace| trace.name.as_ref());
+        let lookup = name.filter(|_| self.fails_by_name()).and_then(NameTrace::decision);
+        let servers = lookup.into_iter().map(|reply| &reply.v4);
+        let servers = servers
+            .filter(|exchange| is_unanswered(exchange))
+            .map(|exchange| exchange.server.ip());
+        let is_silent = |attempt: &&Attempt| {
+            let over_udp = attempt
+                .ntp
+                .as_ref()
+                .is_some_and(|exchange| exchange.end == UdpEnd::Silent);
+            attempt.is_silent() || over_udp || attempt.dns.as_deref().is_some_and(is_unanswered)
+        };
+        let attempts = self
+            .attempts()
+            .iter()
+            .filter(is_silent)
+            .map(|attempt| attempt.address.ip());
+        servers.chain(attempts).collect()
+    }
+
     /// How many packets got no answer: queries for its name, SYNs if the kernel counts them, datagrams; for an open
     /// connection, one.
     pub fn unanswered(&self) -> usize {
@@ -166,6 +192,15 @@ impl<'a> ProbedEndpoint<'a> {
 fn is_silence(outcome: &Outcome) -> bool {
     matches!(outcome.tcp, Some(Err(Cause::TcpTimeout)))
         || (outcome.tcp.is_none() && outcome.hello == Some(Err(Cause::HelloTimeout)))
+}
+
+/// Whether a query, or the connection for it, got no answer.
+fn is_unanswered(exchange: &DnsExchange) -> bool {
+    match &exchange.end {
+        DnsEnd::Silent { .. } => true,
+        DnsEnd::NotConnected(trace) => matches!(trace.end, TcpEnd::Silent { .. }),
+        _ => false,
+    }
 }
 
 fn silent_questions(exchange: &DnsExchange) -> usize {

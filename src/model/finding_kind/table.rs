@@ -42,18 +42,29 @@ finding_kinds! {
         ],
         docs: REFERENCE,
     }
+    LinkLost {
+        word: "link-lost",
+        meaning: "This VM lost its network interface, address or route while the run went on.",
+        scope: "Always this-vm.",
+        seen: "The kernel reported the change (rtnetlink), and packets to addresses that it had a route to before could no \
+            longer leave. The finding is about endpoints whose every failure happened meanwhile.",
+        lookalikes: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
+        docs: REFERENCE,
+    }
     NoRoute {
         word: "no-route",
-        meaning: "This VM's routing table has no route to some addresses.",
+        meaning: "This VM has no route to some addresses: no network interface that is up, no address, or no entry in its \
+            routing table.",
         scope: "Always this-vm.",
-        seen: "`connect` or `send` failed locally, before any packet was sent (ENETUNREACH, EHOSTUNREACH).",
+        seen: "`connect` or `send` failed locally, before any packet was sent (ENETUNREACH, EHOSTUNREACH). The kernel's list \
+            of interfaces (rtnetlink) shows what is missing.",
         lookalikes: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
         docs: ROUTES,
     }
     LocalLimits {
         word: "local-limits",
         meaning: "This VM could not run some probes: it ran out of a resource, or blocks the traffic.",
-        scope: "Always this-vm.",
+        scope: "What is missing (name-servers, open-files, memory, source-ports …), or this-vm for a refusal.",
         seen: "A system call failed locally: descriptors, ports, memory, permissions, no name server configured.",
         lookalikes: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
         docs: REFERENCE,
@@ -71,7 +82,7 @@ finding_kinds! {
         meaning: "The next hop of a route does not answer ARP, or neighbour discovery over IPv6.",
         scope: "Always first-hop.",
         seen: "This VM's own kernel reports host unreachable after three requests for the next hop, one second \
-               apart.",
+               apart; or its neighbour table lists the next hop as FAILED or INCOMPLETE (ip neigh).",
         lookalikes: &[
             "This VM's own firewall: its error comes at once.",
             "A router on the path without a route: then the ICMP error has another sender.",

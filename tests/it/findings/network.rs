@@ -23,6 +23,7 @@ use apim_probe::{
         Run,
         clock::Measured,
         control::{Controls, LateControl, NameControl, TEST_NET_1},
+        own_network::{Lost, Outage, OwnNetwork},
         trace::{Attempt, NameTrace, Trace},
         traceroute::Traceroutes,
     },
@@ -50,6 +51,7 @@ pub(super) struct Network {
     late: Option<bool>,
     /// When the hosts without a reply were tried; all others are tried at the start.
     silent_at: Duration,
+    kernel: OwnNetwork,
     platform_dns: Option<bool>,
     platform_gives: bool,
     instance: Option<InstanceView>,
@@ -89,6 +91,7 @@ impl Network {
             cutters: BTreeMap::new(),
             late: None,
             silent_at: Duration::ZERO,
+            kernel: OwnNetwork::default(),
             platform_dns: None,
             platform_gives: false,
             instance: None,
@@ -192,6 +195,17 @@ impl Network {
     /// With controls that show which device cuts connections.
     pub(super) fn cut_by(self, cutter: Cutter) -> Self {
         self.cut_there_by(|_| true, cutter)
+    }
+
+    /// This machine's own network interface goes down as the run begins, and stays down.
+    pub(super) fn interface_down_from_the_start(mut self) -> Self {
+        self.kernel.outages.push(Outage {
+            lost: Lost::Link,
+            interface: "eth0".into(),
+            from: Duration::from_millis(1),
+            until: None,
+        });
+        self
     }
 
     /// Hosts without a reply are tried this late.
@@ -328,6 +342,7 @@ impl Network {
             traceroutes: Traceroutes::default(),
             traces,
             names,
+            own_network: self.kernel.clone(),
             duration: Duration::from_secs(5),
             interrupted: false,
         }

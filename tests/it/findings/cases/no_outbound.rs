@@ -71,6 +71,15 @@ pub(super) fn cases() -> Vec<Case> {
             LocalHost,
         ),
         case(
+            "the VM's network interface goes down",
+            healthy()
+                .fault(beyond_dns, &Fault::Silent)
+                .interface_down_from_the_start(),
+            ("link-lost/this-vm", "network interface eth0 went down during the run"),
+            Certain,
+            LocalHost,
+        ),
+        case(
             "the VM has no default route",
             healthy().fault(beyond_dns, &Fault::NoRoute),
             ("no-route/this-vm", "This VM has no route to"),

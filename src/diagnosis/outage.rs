@@ -1,0 +1,124 @@
+//! Times in which this machine's own network was out: what failed then shows nothing about the network beyond it.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::outcome::{AttemptVerdict, Judgement};
+use crate::{
+    model::{Cause, FailureMode, Stage, Verdict},
+    plan::Plan,
+    probe::{
+        Run,
+        own_network::{Coverage, Lost, Outage, OwnNetwork},
+        trace::{Attempt, Trace},
+    },
+    text::words,
+};
+
+/// Withdraws the block of every endpoint whose failures are all covered by an outage of this machine's own network.
+pub(super) fn reconsider(plan: &Plan, run: &Run, judgements: &mut [Judgement]) {
+    if run.own_network.outages.is_empty() {
+        return;
+    }
+    for ((endpoint, trace), judgement) in plan.endpoints.iter().zip(&run.traces).zip(judgements) {
+        let Some(trace) = trace.as_ref().filter(|_| judgement.verdict == Verdict::Blocked) else {
+            continue;
+        };
+        if let Some((outage, Coverage::Whole)) = of(&run.own_network, trace, judgement)
+            && endpoint.untested.is_none()
+        {
+            judgement.verdict = Verdict::NotTested;
+            judgement.cause = Some(Cause::LocalFault);
+            judgement.name = judgement.name.map(|name| name.map_err(|_| Cause::LocalFault));
+            judgement.detail = sentence(outage);
+            judgement.evidence.insert(0, judgement.detail.clone());
+            if judgement.name.is_some_and(|name| name.is_err()) {
+                judgement.stage = Some(Stage::Dns);
+            }
+        }
+    }
+}
+
+/// The outage that may explain why an endpoint failed, and how much of its failures it covers; `None` if nothing failed
+/// meanwhile, or something passed.
+pub(super) fn of<'a>(own: &'a OwnNetwork, trace: &Trace, judgement: &Judgement) -> Option<(&'a Outage, Coverage)> {
+    if own.outages.is_empty() || judgement.outcomes.iter().any(|outcome| outcome.standing.passes()) {
+        return None;
+    }
+    let failures = failures(trace, judgement);
+    let covered: Vec<Option<(&Outage, Coverage)>> = failures
+        .iter()
+        .map(|(to, from, until)| own.outage(*to, *from, *until))
+        .collect();
+    let first = covered
+        .iter()
+        .flatten()
+        .copied()
+        .max_by_key(|(_, coverage)| *coverage)?;
+    let is_whole = covered.iter().all(|it| matches!(it, Some((_, Coverage::Whole))));
+    Some((first.0, if is_whole { Coverage::Whole } else { Coverage::Part }))
+}
+
+/// What happened, without a capital: `network interface eth0 went down 0.3 s into the run`.
+pub(super) fn sentence(outage: &Outage) -> String {
+    let what = match outage.lost {
+        Lost::Interface => "was removed",
+        Lost::Link => "went down",
+        Lost::Carrier => "lost its carrier",
+        Lost::Address => "lost its IPv4 address",
+        Lost::Route => "lost its route",
+    };
+    let interface = &outage.interface;
+    match outage.until {
+        _ if outage.from.is_zero() => format!("network interface {interface} {what} during the run"),
+        None => format!(
+            "network interface {interface} {what} {} into the run and did not come back",
+            words::duration(outage.from)
+        ),
+        Some(until) => format!(
+            "network interface {interface} {what} {} into the run, until {}",
+            words::duration(outage.from),
+            words::duration(until)
+        ),
+    }
+}
+
+/// The addresses at which something failed silently or could not be sent, each from when until when.
+fn failures(trace: &Trace, judgement: &Judgement) -> Vec<(IpAddr, Duration, Duration)> {
+    let fails = |standing: &AttemptVerdict| match standing {
+        AttemptVerdict::Failed(cause) => {
+            cause.ending() == FailureMode::Silence || matches!(cause, Cause::TcpNoRoute | Cause::UdpUnreachable)
+        }
+        AttemptVerdict::NotTried(cause) => *cause == Cause::LocalFault,
+        _ => false,
+    };
+    let attempts = trace.attempts.iter().zip(&judgement.outcomes);
+    let mut failures: Vec<(IpAddr, Duration, Duration)> = attempts
+        .filter(|(_, outcome)| fails(&outcome.standing))
+        .map(|(attempt, _)| {
+            (
+                attempt.address.ip(),
+                attempt.started,
+                attempt.started + duration(attempt),
+            )
+        })
+        .collect();
+    if let (Some(name), Some(Err(_))) = (&trace.name, judgement.name) {
+        failures.extend(name.decision().map(|reply| {
+            let exchange = &reply.v4;
+            (exchange.server.ip(), name.started, name.started + exchange.duration)
+        }));
+    }
+    failures
+}
+
+fn duration(attempt: &Attempt) -> Duration {
+    let stages = [
+        attempt.tcp.as_ref().map(|tcp| tcp.duration),
+        attempt.prelude.as_ref().map(|hello| hello.duration),
+        attempt.tls.as_ref().map(|tls| tls.duration),
+        attempt.hello.as_ref().map(|hello| hello.duration),
+        attempt.dns.as_ref().map(|exchange| exchange.duration),
+        attempt.ntp.as_ref().map(|exchange| exchange.duration),
+    ];
+    stages.into_iter().flatten().sum()
+}

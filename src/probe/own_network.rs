@@ -1,0 +1,251 @@
+//! What becomes of this machine's own network while a run goes on: its link, its addresses, its routes, its next hops. The
+//! kernel is told by itself what changes, and asks nobody else.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use super::{
+    control::TEST_NET_1,
+    trace::{Attempt, NameTrace, ServerReply, Trace},
+};
+use crate::net::{
+    SocketFailure,
+    dns::{DnsEnd, DnsExchange},
+    kernel::{self, Interface, Neighbour, RouteAnswer},
+    tcp::{TcpEnd, TcpTrace},
+    udp::UdpEnd,
+};
+
+#[cfg(target_os = "linux")]
+mod watch;
+
+#[cfg(target_os = "linux")]
+pub(super) use watch::OwnNetworkWatch;
+
+/// So many destinations are looked at: those that fail have few next hops in common.
+const MOST_ROUTES: usize = 64;
+
+/// This machine's own network, as its kernel tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnNetwork {
+    /// Every interface but loopback, at the end of the run; `None` where the kernel did not tell.
+    pub interfaces: Option<Vec<Interface>>,
+    /// When packets could not leave although they could when the run began, in order.
+    pub outages: Vec<Outage>,
+    /// Where what failed or stayed silent was sent.
+    pub routes: Vec<RouteDecision>,
+}
+
+/// A time in which packets could not leave this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// What it lost.
+    pub lost: Lost,
+    /// The interface, `eth0`.
+    pub interface: String,
+    /// When, from the start of the run on. A carrier's loss is told up to a second late.
+    pub from: Duration,
+    /// Until when; `None` where it lasted to the end of the run.
+    pub until: Option<Duration>,
+}
+
+/// What a machine can lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The interface itself is gone.
+    Interface,
+    /// It was switched off.
+    Link,
+    /// It has no carrier.
+    Carrier,
+    /// It has no IPv4 address.
+    Address,
+    /// No route leads out by it.
+    Route,
+}
+
+/// Where the kernel sends what goes to an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteDecision {
+    /// The address.
+    pub to: IpAddr,
+    /// The next hop, or the error number with which the kernel refuses to route.
+    pub next: Result<NextHop, i32>,
+}
+
+/// The first device on the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextHop {
+    /// Its address.
+    pub address: IpAddr,
+    /// The interface that it is behind.
+    pub interface: String,
+    /// What the neighbour table says where it answered no request for its hardware address: `INCOMPLETE` or `FAILED`.
+    pub unanswered: Option<&'static str>,
+}
+
+impl OwnNetwork {
+    /// Where what goes to an address was sent.
+    pub fn route_to(&self, to: IpAddr) -> Option<&RouteDecision> {
+        self.routes.iter().find(|way| way.to == to)
+    }
+
+    /// The outage that covers a whole time, or only a part of it.
+    pub fn outage(&self, to: IpAddr, from: Duration, until: Duration) -> Option<(&Outage, Coverage)> {
+        let by = self
+            .route_to(to)
+            .and_then(|way| way.next.as_ref().ok())
+            .map(|hop| &hop.interface);
+        let affects = |outage: &&Outage| by.is_none_or(|interface| *interface == outage.interface);
+        let covered = |outage: &'_ Outage| outage.coverage(from, until);
+        let outages = self.outages.iter().filter(affects);
+        outages
+            .filter_map(|outage| Some((outage, covered(outage)?)))
+            .max_by_key(|(_, coverage)| *coverage)
+    }
+}
+
+/// How much of a time an outage covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Some of it.
+    Part,
+    /// All of it, or all from some moment on to the end of the run.
+    Whole,
+}
+
+impl Outage {
+    /// How late the kernel tells of a carrier (`linkwatch`).
+    const LATE: Duration = Duration::from_secs(1);
+
+    fn coverage(&self, from: Duration, until: Duration) -> Option<Coverage> {
+        let begin = match self.lost {
+            Lost::Carrier => self.from.saturating_sub(Self::LATE),
+            _ => self.from,
+        };
+        let overlaps = begin <= until && self.until.is_none_or(|end| end >= from);
+        overlaps.then(|| match self.until {
+            None => Coverage::Whole,
+            Some(end) if begin <= from && end >= until => Coverage::Whole,
+            Some(_) => Coverage::Part,
+        })
+    }
+}
+
+/// The addresses that something was silent at or failed for, with this machine's own address where one was used.
+fn failing<'a>(
+    traces: impl Iterator<Item = &'a Trace>,
+    names: &'a BTreeMap<String, NameTrace>,
+) -> Vec<(IpAddr, Option<IpAddr>)> {
+    let mut all: Vec<(IpAddr, Option<IpAddr>)> = Vec::new();
+    let mut add = |to: SocketAddr, from: Option<SocketAddr>| {
+        let from = from.map(|from| from.ip()).filter(|from| !from.is_unspecified());
+        let is_new = !all.iter().any(|(known, _)| *known == to.ip());
+        if is_new && all.len() < MOST_ROUTES && !to.ip().is_loopback() {
+            all.push((to.ip(), from));
+        }
+    };
+    for attempt in traces.flat_map(|trace| &trace.attempts) {
+        if attempt_fails(attempt) {
+            add(attempt.address, attempt.source());
+        }
+    }
+    let exchanges = names.values().flat_map(NameTrace::everything_said);
+    for exchange in exchanges.flat_map(ServerReply::questions) {
+        if exchange_fails(exchange) {
+            add(exchange.server, exchange.source);
+        }
+    }
+    all
+}
+
+fn attempt_fails(attempt: &Attempt) -> bool {
+    let over_udp = attempt.ntp.as_ref().is_some_and(|exchange| match &exchange.end {
+        UdpEnd::Silent => true,
+        UdpEnd::Failed(failure) => is_own(failure),
+        UdpEnd::Replied(_) => false,
+    });
+    let is_asked = attempt.dns.as_deref().is_some_and(exchange_fails);
+    attempt.tcp.as_ref().is_some_and(connection_fails) || over_udp || is_asked
+}
+
+fn exchange_fails(exchange: &DnsExchange) -> bool {
+    match &exchange.end {
+        DnsEnd::Silent { .. } => true,
+        DnsEnd::Failed(failure) => is_own(failure),
+        DnsEnd::NotConnected(trace) => connection_fails(trace),
+        DnsEnd::Answered(_) | DnsEnd::Unanswered { .. } => false,
+    }
+}
+
+fn connection_fails(trace: &TcpTrace) -> bool {
+    match &trace.end {
+        TcpEnd::Silent { .. } => true,
+        TcpEnd::Failed(failure) => is_own(failure),
+        TcpEnd::Open => false,
+    }
+}
+
+/// Whether this machine itself refused.
+fn is_own(failure: &SocketFailure) -> bool {
+    failure.immediate || failure.icmp.iter().any(|error| error.own)
+}
+
+/// Where something goes, in words of its own.
+fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> NextHop {
+    let address = answer.gateway.unwrap_or(to);
+    let is_it = |other: &&Neighbour| other.address == address && other.interface == answer.interface;
+    let name = interfaces.iter().find(|interface| interface.index == answer.interface);
+    NextHop {
+        address,
+        interface: name.map_or_else(String::new, |interface| interface.name.clone()),
+        unanswered: neighbours
+            .iter()
+            .find(is_it)
+            .and_then(|neighbour| neighbour.state.unanswered()),
+    }
+}
+
+/// What is watched: the name servers, and an address of nobody's (RFC 5737) that only a default route leads to. Nothing is
+/// sent there.
+fn references(name_servers: &[SocketAddr]) -> Vec<IpAddr> {
+    let servers = name_servers
+        .iter()
+        .map(SocketAddr::ip)
+        .filter(|server| !server.is_loopback());
+    servers.chain([TEST_NET_1]).collect()
+}
+
+/// The moments of a run.
+fn since(began: Instant) -> Duration {
+    began.elapsed()
+}
+
+/// Where there is no such kernel: nothing is known, and nothing changes.
+#[cfg(not(target_os = "linux"))]
+pub(super) struct OwnNetworkWatch;
+
+#[cfg(not(target_os = "linux"))]
+impl OwnNetworkWatch {
+    /// Watches nothing.
+    pub(super) fn begin(_: &[SocketAddr], _: Instant) -> Self {
+        Self
+    }
+
+    /// Never completes.
+    pub(super) async fn changed(&mut self) {
+        std::future::pending().await
+    }
+
+    /// Knows nothing.
+    pub(super) fn finish<'a>(
+        self,
+        _: impl Iterator<Item = &'a Trace>,
+        _: &'a BTreeMap<String, NameTrace>,
+    ) -> OwnNetwork {
+        OwnNetwork::default()
+    }
+}
