@@ -12,6 +12,8 @@ use crate::{
     text::{escape, words},
 };
 
+/// Columns of a command: what GitHub shows without scrolling.
+const WIDTH: usize = 100;
 /// Maximum number of endpoints in a finding or a list.
 const MAX_NAMED: usize = 12;
 /// Maximum number of findings that are shown completely: a comment has a limit.
@@ -99,7 +101,7 @@ fn finding_text(finding: &Finding, number: usize) -> String {
         let _ = writeln!(out, "- **{label}:** {value}");
     }
     for (label, commands) in view::commands(&finding.fix) {
-        let lines: Vec<String> = commands.into_iter().flat_map(view::FixCommand::lines).collect();
+        let lines: Vec<String> = commands.into_iter().flat_map(|it| it.wrapped(WIDTH)).collect();
         let _ = write!(out, "\n{label}:\n{}", block(&lines, "sh"));
     }
     let open: Vec<String> = view::open_words(&finding.fix).map(|word| text(&word)).collect();
@@ -141,7 +143,7 @@ fn handed_over(finding: &Finding) -> String {
         }
         let change = request.changes();
         let change: Vec<String> = change
-            .flat_map(|(line, undo)| view::FixCommand { line, undo }.lines())
+            .flat_map(|(line, undo)| view::FixCommand { line, undo }.wrapped(WIDTH))
             .collect();
         for (label, lines) in [("Change", &change), ("Reproduce", &request.reproduce)] {
             if !lines.is_empty() {

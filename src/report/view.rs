@@ -3,12 +3,13 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    iter,
 };
 
 use crate::{
     catalog,
     model::{Cause, Confidence, EndpointReport, Expect, Finding, Fix, Need, Report, Suspect, Verdict},
-    text::words::distinct,
+    text::{Shell, escape, words::distinct, wrap_command},
 };
 
 /// The endpoints of one dependency that have the same need.
@@ -85,6 +86,22 @@ impl FixCommand<'_> {
     pub fn lines(self) -> impl Iterator<Item = String> {
         let undo = self.undo.map(|undo| format!("# undo: {undo}"));
         [self.line.to_owned()].into_iter().chain(undo)
+    }
+
+    /// The same in lines of at most `width` columns, which can be pasted.
+    pub fn wrapped(self, width: usize) -> impl Iterator<Item = String> {
+        const COMMENT: &str = "# ";
+        const UNDO: &str = "undo: ";
+        const INDENT: usize = 4;
+        let line = wrap_command(&escape(self.line), 0, INDENT, width, Shell::Bash);
+        // A backslash does not continue a comment, so each line of it is one.
+        let undo = self.undo.map(|undo| {
+            let undo = wrap_command(&escape(undo), UNDO.len(), INDENT, width - COMMENT.len(), Shell::Bash);
+            let labels = iter::once(UNDO).chain(iter::repeat(""));
+            let lines = undo.into_iter().zip(labels);
+            lines.map(|(line, label)| format!("{COMMENT}{label}{line}"))
+        });
+        line.into_iter().chain(undo.into_iter().flatten())
     }
 }
 

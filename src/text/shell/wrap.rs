@@ -32,10 +32,10 @@ pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, sh
     let mut lines = Vec::new();
     let (mut start, mut taken) = (String::new(), first);
     let mut text = String::new();
-    // The quote that is open at the beginning of the text.
-    let mut quote = None;
+    // Inside which quote the text begins.
+    let mut quoting = Quoting::none(shell);
     let mut before: Option<PieceEnd> = None;
-    let pieces = pieces(command);
+    let pieces = pieces(command, shell);
     for (at, piece) in pieces.iter().enumerate() {
         let space = if before == Some(PieceEnd::Word) { " " } else { "" };
         // An option stays with its values if one line has space for them.
@@ -51,7 +51,7 @@ pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, sh
                 PieceEnd::Word => format!(" {}", shell.continuation()),
                 PieceEnd::Json => String::new(),
             };
-            quote = open_quote(&text, quote);
+            quoting = quoting.after(&text);
             lines.push(format!("{start}{text}{tail}"));
             (start, taken) = (" ".repeat(indent), indent);
             text.clear();
@@ -60,13 +60,17 @@ pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, sh
         }
         text.push_str(&piece.text);
         while shell == Shell::Bash && taken + columns(&text) > width {
-            let rest = text.split_off(fitting(&text, width.saturating_sub(taken)));
-            quote = open_quote(&text, quote);
-            let (close, open) = if quote == Some('\'') { ("'", "'") } else { ("", "") };
+            let rest = text.split_off(fitting(&text, width.saturating_sub(taken), quoting));
+            quoting = quoting.after(&text);
+            let (close, open) = if quoting.open == Some('\'') {
+                ("'", "'")
+            } else {
+                ("", "")
+            };
             lines.push(format!("{start}{text}{close}\\"));
             (start, taken) = (String::new(), 0);
             text = format!("{open}{rest}");
-            quote = quote.filter(|quote| *quote != '\'');
+            quoting.open = quoting.open.filter(|quote| *quote != '\'');
         }
         before = Some(piece.end);
     }
@@ -74,19 +78,49 @@ pub fn wrap_command(command: &str, first: usize, indent: usize, width: usize, sh
     lines
 }
 
-/// The quote that is open after a text, given the one that is open before it.
-fn open_quote(text: &str, before: Option<char>) -> Option<char> {
-    text.chars().fold(before, |open, c| match (c, open) {
-        ('\'' | '"', None) => Some(c),
-        (c, Some(open)) if c == open => None,
-        _ => open,
-    })
+/// A place in a command: inside which quote, and whether right after a backslash that quotes the next character.
+#[derive(Clone, Copy)]
+struct Quoting {
+    open: Option<char>,
+    escaped: bool,
+    has_escapes: bool,
 }
 
-fn pieces(command: &str) -> Vec<CommandPiece> {
+impl Quoting {
+    /// The beginning of a command.
+    fn none(shell: Shell) -> Self {
+        Self {
+            open: None,
+            escaped: false,
+            has_escapes: shell == Shell::Bash,
+        }
+    }
+
+    fn after(self, text: &str) -> Self {
+        text.chars().fold(self, Self::after_one)
+    }
+
+    /// POSIX shell language, 2.2: a backslash quotes the next character, except inside single quotes.
+    fn after_one(self, c: char) -> Self {
+        let is_escape = self.has_escapes && c == '\\' && !self.escaped && self.open != Some('\'');
+        let open = match (c, self.open) {
+            _ if self.escaped => self.open,
+            ('\'' | '"', None) => Some(c),
+            (c, Some(quote)) if c == quote => None,
+            _ => self.open,
+        };
+        Self {
+            open,
+            escaped: is_escape,
+            ..self
+        }
+    }
+}
+
+fn pieces(command: &str, shell: Shell) -> Vec<CommandPiece> {
     let mut pieces: Vec<CommandPiece> = Vec::new();
     let mut text = String::new();
-    let mut quote = None;
+    let mut quoting = Quoting::none(shell);
     let mut push = |text: &mut String, end| {
         let follows_word = pieces
             .last()
@@ -100,15 +134,15 @@ fn pieces(command: &str) -> Vec<CommandPiece> {
     };
     let mut chars = command.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == ' ' && quote.is_none() {
+        if c == ' ' && quoting.open.is_none() && !quoting.escaped {
             if !text.is_empty() {
                 push(&mut text, PieceEnd::Word);
             }
             continue;
         }
-        quote = open_quote(c.encode_utf8(&mut [0; 4]), quote);
+        quoting = quoting.after_one(c);
         text.push(c);
-        if c == ',' && quote == Some('\'') && matches!(chars.peek(), Some('"' | '{')) {
+        if c == ',' && quoting.open == Some('\'') && matches!(chars.peek(), Some('"' | '{')) {
             push(&mut text, PieceEnd::Json);
         }
     }
@@ -118,13 +152,18 @@ fn pieces(command: &str) -> Vec<CommandPiece> {
     pieces
 }
 
-/// The length in bytes of the longest beginning of at most `available` columns, and at least one character.
-fn fitting(text: &str, available: usize) -> usize {
-    let mut used = 0;
+/// The length in bytes of the longest beginning of at most `available` columns, and at least one character. It does not end
+/// in a backslash that quotes the next character.
+fn fitting(text: &str, available: usize, mut quoting: Quoting) -> usize {
+    let (mut used, mut fits) = (0, 0);
     for (at, c) in text.char_indices() {
         used += columns(c.encode_utf8(&mut [0; 4]));
-        if used > available && at > 0 {
-            return at;
+        if used > available && fits > 0 {
+            return fits;
+        }
+        quoting = quoting.after_one(c);
+        if !quoting.escaped {
+            fits = at + c.len_utf8();
         }
     }
     text.len()
@@ -172,6 +211,22 @@ mod tests {
                     same(arguments(command)),
                     "{lines:#?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_within_a_word_do_not_change_where_it_ends() {
+        for command in [
+            r"show --description 'required: Bob'\''s own backend, and the one of the others' --last x y",
+            r"show --name 'it'\'''\'''\''s' --filter 'a'\''b  c' --last",
+            r#"show --query "a \"quoted\" word  and an open \" one" --other 'with a \ backslash' --last"#,
+            r"show --name a\ b\'c --last 'x'",
+            r"show --quotes ''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\'''\''''",
+        ] {
+            for width in 20..80 {
+                let lines = wrap_command(command, 0, 4, width, Shell::Bash);
+                assert_eq!(arguments(&lines.join("\n")), arguments(command), "{width}: {lines:#?}");
             }
         }
     }

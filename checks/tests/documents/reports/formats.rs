@@ -1,12 +1,14 @@
 //! Every other format, and what none of them may let through.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path, process::Command};
 
 use apim_probe::{
     exit::judge,
     model::{Cause, Need, Policy, Report, Standing, Verdict},
     report::{Format, nagios::ServiceState},
 };
+
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     PLAIN, every_sample, rendered,
@@ -415,4 +417,64 @@ fn endings_pick_formats() {
     ] {
         assert_eq!(Format::from_ending(Path::new(path)), format, "{path}");
     }
+}
+
+#[test]
+fn commands_in_markdown_are_narrow_and_still_run() {
+    let mut report = samples::broken_firewall();
+    let finding = &mut report.findings[0];
+    let create = "az network nsg rule create --resource-group 'RG-(Überhafen).1' --nsg-name nsg --name apim-out \
+                  --destination-port-ranges 1433 --description 'required: Bob'\\''s backend, which is the one of the others'";
+    let delete = format!(
+        "az network nsg rule delete --resource-group rg --nsg-name {} --name x",
+        "n".repeat(120)
+    );
+    finding.fix.change = vec![create.to_owned(), create.replace("1433", "443")];
+    finding.fix.undo = vec![Some(delete.clone()), Some(delete.clone())];
+    let commands: Vec<String> = report
+        .findings
+        .iter()
+        .flat_map(|finding| [&finding.fix.look, &finding.fix.change, &finding.fix.verify])
+        .flatten()
+        .cloned()
+        .collect();
+    let markdown = rendered(&report, Format::Markdown, &PLAIN);
+    let (shown, _) = markdown.split_once("<details>").unwrap_or((&markdown, ""));
+    assert!(shown.contains("--description"), "{markdown}");
+    let blocks: Vec<&str> = markdown
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("```")?.0))
+        .filter(|block| block.contains("az "))
+        .collect();
+    for line in blocks.iter().flat_map(|block| block.lines()) {
+        assert!(line.width() <= 100, "{line}");
+    }
+    let run = arguments(&blocks.concat());
+    for command in commands.iter().filter(|command| command.starts_with("az ")) {
+        assert!(run.contains(&arguments(command)), "{command}\n{run}");
+    }
+    // Nothing that undoes a change is run with it, and without its marks it is a command as well.
+    assert!(!run.contains("delete"), "{run}");
+    let undo: String = blocks
+        .iter()
+        .flat_map(|block| block.lines())
+        .filter_map(|line| line.strip_prefix("# "))
+        .map(|line| format!("{}\n", line.trim_start_matches("undo: ")))
+        .collect();
+    assert!(arguments(&undo).contains(&arguments(&delete)), "{undo}");
+}
+
+/// What `az` is given by a script, without the white space that means nothing in JSON.
+fn arguments(script: &str) -> String {
+    let script = format!("az() {{ printf '<%s>' \"$@\"; echo; }}\n{script}");
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .output()
+        .expect("a POSIX system has sh");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let said = String::from_utf8(output.stdout).expect("the arguments are text");
+    let lines: Vec<String> = said.split(">\n").map(|line| line.replace(",\n    \"", ",\"")).collect();
+    lines.join(">\n")
 }
