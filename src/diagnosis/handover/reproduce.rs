@@ -43,7 +43,8 @@ pub(super) fn reproduction(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Stri
     match endpoint.protocol {
         Protocol::Https | Protocol::Tls | Protocol::Amqps | Protocol::Redis => {
             let server_name = server_name.map_or_else(String::new, |name| format!(" -servername {}", quote(name)));
-            format!("openssl s_client -connect {bracketed}:{port}{server_name} </dev/null")
+            // It waits for the kernel, which gives up after two minutes.
+            format!("timeout 10 openssl s_client -connect {bracketed}:{port}{server_name} </dev/null")
         }
         Protocol::Http => request(&endpoint.host, port, &bracketed, endpoint.path.as_deref()),
         // The first packet of RFC 5905 §7.3: version 3, client.
