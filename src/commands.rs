@@ -18,7 +18,7 @@ use crate::{
     cli::{Cli, Command},
     model::ExitStatus,
     output::stream,
-    text::{escape, is_harmful, nearest, quote},
+    text::{escape, is_harmful, nearest, quote, wrap},
 };
 
 mod check;
@@ -248,9 +248,13 @@ impl CommandFailure {
     }
 }
 
-/// Writes a notice to stderr: one escaped line.
+/// Writes a notice to stderr: one escaped line. On a terminal it breaks between words, unless it holds a command, which is
+/// copied.
 fn print_line(kind: &str, text: &str) {
-    let _ = writeln!(io::stderr(), "{kind}: {}", escape(text));
+    let line = format!("{kind}: {}", escape(text));
+    let width = terminal::stderr_columns().filter(|_| !text.contains('`'));
+    let line = width.map_or_else(|| line.clone(), |width| wrap(&line, width).join("\n"));
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Writes to stdout. It is not a failure if the reader has gone (`| head`).

@@ -1,6 +1,9 @@
 //! What the terminal supports.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+};
 
 use clap::ColorChoice;
 
@@ -60,7 +63,19 @@ fn width() -> usize {
 
 /// The columns of the terminal on stdout; `None` for a file or a pipe.
 pub(super) fn columns() -> Option<usize> {
-    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    columns_of(&io::stdout())
+}
+
+/// The columns of the terminal on stderr; `None` for a file or a pipe.
+pub(super) fn stderr_columns() -> Option<usize> {
+    columns_of(&io::stderr())
+}
+
+fn columns_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let terminal = stream
+        .is_terminal()
+        .then(|| terminal_size::terminal_size_of(stream))
+        .flatten();
     terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns))
 }
 

@@ -187,7 +187,10 @@ impl Watcher<'_> {
         };
         let is_read = is_read?;
         self.line.set(|| {
-            let status = self.rounds.watch().map(|watch| text::status(watch, Timestamp::now()));
+            let status = self
+                .rounds
+                .watch()
+                .map(|watch| text::status(watch, Timestamp::now(), columns()));
             status.unwrap_or_default()
         });
         Ok((!is_read).then_some(WatchEnd::Unread))
@@ -289,7 +292,7 @@ impl Closing {
                 width: columns(),
             };
             let summary = self.watch.as_ref().map(|watch| look.summary(watch, now));
-            format!("{}{status}\n", summary.unwrap_or_default())
+            summary.unwrap_or_default() + &look.exit(&status)
         };
         match (self.ending, self.arguments.format) {
             (WatchEnd::Unread, _) => {}

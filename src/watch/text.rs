@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Baseline, Change, Watch, WatchedEndpoint, timeline::between};
 use crate::{
     diff::EndpointState,
-    model::{Need, Verdict},
+    model::{ExitStatus, Need, Verdict},
     text::{
         columns, escape, style,
         words::{self, count, list},
@@ -84,6 +84,11 @@ impl TextOptions {
         }
         let _ = writeln!(out, "finally {}", tally(watch));
         self.folded(&(out + &self.baseline_differences(watch)))
+    }
+
+    /// The last line: the exit status and its reason.
+    pub fn exit(self, status: &ExitStatus) -> String {
+        self.folded(&format!("{status}\n"))
     }
 
     /// Text whose lines break between words, with continuation lines indented.
@@ -163,8 +168,8 @@ impl TextOptions {
     }
 }
 
-/// One line for the bottom of a terminal.
-pub fn status(watch: &Watch, now: Timestamp) -> String {
+/// One line for the bottom of a terminal. It names unhealthy endpoints if they fit in `width` columns.
+pub fn status(watch: &Watch, now: Timestamp, width: Option<usize>) -> String {
     let mut line = format!(
         "{}, {}, {}",
         count_large(watch.rounds(), "round"),
@@ -185,11 +190,10 @@ pub fn status(watch: &Watch, now: Timestamp) -> String {
             )
         })
         .collect();
-    if !unhealthy.is_empty() {
-        let named: Vec<&str> = unhealthy.iter().map(String::as_str).collect();
-        let _ = write!(line, ": {}", list(&named, NAMED));
-    }
-    line
+    let named: Vec<&str> = unhealthy.iter().map(String::as_str).collect();
+    let with_names = format!("{line}: {}", list(&named, NAMED));
+    let fits = width.is_none_or(|width| columns(&with_names) <= width);
+    if fits && !named.is_empty() { with_names } else { line }
 }
 
 /// Endpoints that are not as expected, required ones first.

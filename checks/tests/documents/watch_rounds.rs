@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use apim_probe::{
     diff::EndpointState,
-    model::{Cause, Report, Verdict},
+    model::{Cause, ExitStatus, Report, Verdict},
     probe::Depth,
     watch::{
         Baseline, Watch, carry_over,
@@ -121,7 +121,7 @@ fn a_watch_from_beginning_to_end() {
         for change in watch.observe(&round("sql/", state), Depth::Light, at(second)) {
             told += &PLAIN.change(&change, watch.baseline());
         }
-        let _ = writeln!(told, "[{}]", status(&watch, at(second + 3)));
+        let _ = writeln!(told, "[{}]", status(&watch, at(second + 3), None));
     }
     told += &PLAIN.summary(&watch, at(90_000));
     insta::assert_snapshot!(told, @r"
@@ -159,7 +159,7 @@ fn nothing_from_the_network_acts_on_a_terminal() {
     let watch = Watch::begin(&hostile, at(0), None);
     let mut told = PLAIN.opening(&watch);
     told += &PLAIN.summary(&watch, at(5));
-    told += &status(&watch, at(5));
+    told += &status(&watch, at(5), None);
     let acts = |c: char| c != '\n' && apim_probe::text::escape(&c.to_string()) != c.to_string();
     assert!(!told.contains(acts), "{told:?}");
 }
@@ -223,4 +223,26 @@ fn another_plan_forgets_nothing_of_what_both_have() {
         (None, true)
     );
     assert!(watch.observe(&other, Depth::Full, at(25)).is_empty());
+}
+
+#[test]
+fn lines_on_a_terminal_end_between_words() {
+    let watch = Watch::begin(&samples::broken_firewall(), at(0), None);
+    let reason = "timed out after 6 s; still blocked: DNS, Azure Storage, Azure SQL and 3 more";
+    let exit = ExitStatus::new(1, reason);
+    for width in [40, 60, 80] {
+        let look = TextOptions {
+            width: Some(width),
+            ..PLAIN
+        };
+        let text = look.exit(&exit);
+        assert!(text.lines().all(|line| line.len() <= width), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words.join(" "), format!("exit 1: {reason}"));
+        // The line at the bottom cannot go on in another one: names that do not fit are left out whole.
+        let line = status(&watch, at(5), Some(width));
+        let named = watch.rows().iter().any(|row| line.contains(&row.label));
+        assert!(!named || line.len() <= width, "{line}");
+        assert!(!line.contains(':') || named, "{line}");
+    }
 }
