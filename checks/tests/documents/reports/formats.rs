@@ -456,12 +456,13 @@ fn commands_in_markdown_are_narrow_and_still_run() {
     }
     // Nothing that undoes a change is run with it, and without its marks it is a command as well.
     assert!(!run.contains("delete"), "{run}");
-    let undo: String = blocks
+    let undo: Vec<&str> = blocks
         .iter()
         .flat_map(|block| block.lines())
         .filter_map(|line| line.strip_prefix("# "))
-        .map(|line| format!("{}\n", line.trim_start_matches("undo: ")))
+        .map(|line| line.trim_start_matches("undo: "))
         .collect();
+    let undo = undo.join("\n");
     assert!(arguments(&undo).contains(&arguments(&delete)), "{undo}");
 }
 
