@@ -47,9 +47,9 @@ use crate::{
 /// How long past the deadline a probe may take to notice it before it is aborted.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How long results wait to be collected together: each collection costs two switches between threads, and on a single
-/// core these take a twentieth of the run's processor time.
-const GATHERING: Duration = Duration::from_millis(1);
+/// How long results wait to be collected together. Each collection costs two switches between threads: on a single core,
+/// 2,000 endpoints take 1,700 of them with 1 ms, and 1,000 with 5 ms.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The limits of a run.
 #[derive(Debug, Clone, Copy)]
