@@ -77,7 +77,13 @@ fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> S
         Some(Cause::Skipped) => "skipped".into(),
         Some(Cause::LocalFault) => {
             let details = words::distinct(endpoints.iter().map(|e| e.detail.trim_end_matches('.')));
-            format!("this machine could not probe: {}", words::list(&details, 2))
+            let details = words::list(&details, 2);
+            let said = "this machine could not probe";
+            if details.contains(said) {
+                details
+            } else {
+                format!("{said}: {details}")
+            }
         }
         Some(other) => other.meaning().trim_end_matches('.').to_owned(),
     }
