@@ -14,6 +14,7 @@ use libtest_mimic::Trial;
 use super::{AGENT, trial};
 
 mod memory;
+mod readme;
 mod secrets;
 mod sent_packets;
 
@@ -35,6 +36,7 @@ const DEADLINE: &str = "the_deadline_covers_the_platform";
 const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
 const SECRETS: &str = "neither_the_token_nor_a_secret_of_the_instance_is_ever_shown";
 const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
+const README: &str = "the_report_in_the_readme_is_the_demos";
 const RESOLVER: &str = "the_system_is_asked_for_no_name";
 const WIRE: &str = "what_leaves_is_what_is_listed";
 const STANDPOINT: &str = "the_report_says_where_it_stands";
@@ -45,7 +47,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         .iter()
         .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
     slow.chain(telltales)
-        .chain([DEADLINE, MEMORY, RESOLVER, SECRETS, STANDPOINT, WIRE].map(|name| format!("platform/{name}")))
+        .chain([DEADLINE, MEMORY, README, RESOLVER, SECRETS, STANDPOINT, WIRE].map(|name| format!("platform/{name}")))
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -56,6 +58,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
         (DEADLINE, _) => ends_by_its_deadline(),
         (MEMORY, _) => memory::is_kept_to_itself(),
+        (README, _) => readme::shows_what_the_demo_prints(),
         (RESOLVER, _) => asks_no_system(),
         (SECRETS, _) => secrets::are_shown_nowhere(),
         (STANDPOINT, _) => says_where_it_stands(),

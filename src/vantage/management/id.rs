@@ -42,7 +42,7 @@ impl FromStr for ResourceId {
             }
             _ => Err(
                 "expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ApiManagement/service/NAME, \
-                      as `az apim show --query id` prints it"
+                      as `az apim show --name NAME --resource-group GROUP --query id --output tsv` prints it"
                     .into(),
             ),
         }

@@ -22,7 +22,7 @@ pub(super) fn notices(
     if nothing_came && failures.iter().any(absent) {
         let id = service.as_str();
         return vec![format!(
-            "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --query id` prints"
+            "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --name NAME --resource-group GROUP --query id --output tsv` prints"
         )];
     }
     let mut reasons: Vec<(SessionError, Vec<What>)> = Vec::new();
