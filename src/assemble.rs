@@ -103,13 +103,13 @@ pub(crate) fn assemble(
             diagnosis.notices,
         ),
         summary,
-        findings: handed_over(diagnosis.findings, standing),
+        findings: with_handover(diagnosis.findings, standing),
         endpoints,
     }
 }
 
 /// A machine without any route has nothing to ask another team for.
-fn handed_over(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Finding> {
+fn with_handover(mut findings: Vec<Finding>, standing: Option<Standing>) -> Vec<Finding> {
     if standing == Some(Standing::NoNetwork) {
         for finding in &mut findings {
             finding.handover = None;

@@ -40,9 +40,9 @@ pub const STORAGE_ZONES: &str = "storage.azure.net";
 pub const STORAGE: &str = "core.windows.net";
 
 /// Reduces one of Azure's words to letters and digits: the API, PowerShell and the portal write it differently.
-pub(crate) fn letters(word: &str) -> String {
-    let letters = word.chars().filter(char::is_ascii_alphanumeric);
-    letters.map(|c| c.to_ascii_lowercase()).collect()
+pub(crate) fn normalised(word: &str) -> String {
+    let normalised = word.chars().filter(char::is_ascii_alphanumeric);
+    normalised.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Whether a name is that of a storage account with its DNS zone: `NAME.z12`.

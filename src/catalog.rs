@@ -183,7 +183,7 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catal
     match catalog {
         Some(catalog) if problems.is_empty() => Ok(catalog),
         _ => {
-            problems.sort_by_key(|problem| (problem.at.file(), problem.at.stretch().start));
+            problems.sort_by_key(|problem| (problem.at.file(), problem.at.span().start));
             problems.truncate(MAX_PROBLEMS);
             let files = sources(&files);
             Err(Errors { files, problems })

@@ -156,8 +156,8 @@ pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
     if !accepted {
         return ControlReason::None;
     }
-    match (outcome.standing, outcome.standing.cause()) {
-        (standing, _) if standing.passes() => ControlReason::Proved,
+    match (outcome.verdict, outcome.verdict.cause()) {
+        (verdict, _) if verdict.passes() => ControlReason::Proved,
         (_, Some(Cause::HelloReset | Cause::HelloClosed | Cause::HelloTimeout))
             if endpoint.protocol == Protocol::Http =>
         {
@@ -186,10 +186,10 @@ pub fn suspect(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ControlReason {
 /// What a finished connection showed, as far as that is known while others are still open.
 pub fn showing(endpoint: &PlannedEndpoint, attempt: &Attempt) -> ConnectionResult {
     let outcome = attempt::judge(endpoint, attempt, &Context::default());
-    match outcome.standing {
-        standing if standing.passes() && standing.went_silent() => ConnectionResult::ProvedThenSilent,
+    match outcome.verdict {
+        verdict if verdict.passes() && verdict.went_silent() => ConnectionResult::ProvedThenSilent,
         AttemptVerdict::Proved | AttemptVerdict::Degraded(_) => ConnectionResult::Proved,
-        standing if standing.went_silent() => ConnectionResult::WentSilent,
+        verdict if verdict.went_silent() => ConnectionResult::WentSilent,
         // Without a route no packet is sent, on any port.
         AttemptVerdict::Failed(Cause::TcpNoRoute | Cause::DnsSinkhole) | AttemptVerdict::NotTried(_) => {
             ConnectionResult::NotTried

@@ -26,7 +26,7 @@ use thiserror::Error;
 use crate::text::escape;
 
 /// Size of one read, in bytes.
-const PIECE: usize = 1 << 20;
+const CHUNK_SIZE: usize = 1 << 20;
 /// How much of a device is read, in bytes: a terminal provides less, and others have no end.
 const DEVICE: usize = 1 << 20;
 
@@ -147,7 +147,11 @@ impl io::Read for PatientFile {
 fn up_to(mut source: impl io::Read, reported_size: usize, most: usize) -> io::Result<Option<Vec<u8>>> {
     let (mut pieces, mut length) = (Vec::new(), 0);
     // One byte more, or it would grow while looking for the end.
-    let mut capacity = if reported_size == 0 { PIECE } else { reported_size + 1 };
+    let mut capacity = if reported_size == 0 {
+        CHUNK_SIZE
+    } else {
+        reported_size + 1
+    };
     loop {
         let mut piece = Vec::with_capacity(capacity);
         source.by_ref().take(capacity as u64).read_to_end(&mut piece)?;
@@ -162,7 +166,7 @@ fn up_to(mut source: impl io::Read, reported_size: usize, most: usize) -> io::Re
             }));
         }
         pieces.push(piece);
-        capacity = PIECE;
+        capacity = CHUNK_SIZE;
     }
 }
 
@@ -218,7 +222,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{PIECE, decode, read, read_text, up_to};
+    use super::{CHUNK_SIZE, decode, read, read_text, up_to};
 
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
         text.encode_utf16().flat_map(bytes).collect()
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn file_is_read_whole_despite_wrong_length() {
-        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
+        for length in [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE] {
             let bytes = vec![b'x'; length];
             for reported_size in [0, 1, length.saturating_sub(1), length, length + 1] {
                 let whole = up_to(&bytes[..], reported_size, length).unwrap();

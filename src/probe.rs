@@ -197,7 +197,7 @@ pub async fn run(
                             controller.note(index, attempt, (policy.suspect)(endpoint, attempt));
                         }
                     }
-                    if let Some(trace) = rounds.take_in(index, seen) {
+                    if let Some(trace) = rounds.finish_job(index, seen) {
                         on_event(ProbeEvent::Finished(index, trace));
                     }
                 }
@@ -297,7 +297,7 @@ fn stages(
 
 /// If a later connection for a control is the first that gets through, it is added to the endpoint's trace.
 fn add_what_got_through(traces: &mut [Option<Trace>], controls: &Controls) {
-    for control in controls.names.iter().filter(|control| control.own_passes()) {
+    for control in controls.names.iter().filter(|control| control.own_name_passes()) {
         if let Some(Some(trace)) = traces.get_mut(control.endpoint)
             && !trace.attempts.iter().any(|attempt| control.is_answered(attempt))
         {

@@ -105,7 +105,7 @@ impl Redactor {
         let mut names = Names::new(public);
         names.learn_own(|names| {
             own.files.iter().for_each(|path| names.learn_file(path));
-            take_in(names, own);
+            learn_all(names, own);
         });
         Self(Mutex::new(names))
     }
@@ -114,7 +114,7 @@ impl Redactor {
     pub(crate) fn renew(&self, own: Own<'_>) {
         let mut names = self.names();
         names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
-        names.learn_own(|names| take_in(names, own));
+        names.learn_own(|names| learn_all(names, own));
     }
 
     /// A redacted notice: what it quotes from a document is the user's as well.
@@ -177,7 +177,7 @@ pub(crate) fn public(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<
 }
 
 /// Learns what is known before the first packet.
-fn take_in(names: &mut Names, own: Own<'_>) {
+fn learn_all(names: &mut Names, own: Own<'_>) {
     let Own {
         plan, known, vantage, ..
     } = own;

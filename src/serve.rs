@@ -23,7 +23,7 @@ pub(crate) mod web;
 pub(crate) use self::{
     access::AccessControl,
     clock::ClockReading,
-    fault::Fault,
+    fault::ServeFault,
     pages::status,
     state::{Part, ServeState},
 };

@@ -54,7 +54,7 @@ pub(crate) fn run(name: &str) -> Result<bool> {
 
 /// The built-in catalog: the cost of a round, and of a scrape.
 fn cpu() -> Result<bool> {
-    let stage = Stage::of_builtin()?;
+    let stage = BenchNetwork::of_builtin()?;
     let agent = stage.serve(&["--interval", "3s"])?;
     agent.until("apim_probe_rounds_total", 2.0)?;
     let (rounds, spent) = (agent.number("apim_probe_rounds_total")?, agent.spent()?);
@@ -88,10 +88,10 @@ fn cpu() -> Result<bool> {
 fn rounds() -> Result<bool> {
     let catalog =
         "- { host: web.example, port: 443, protocol: https }\n- { host: sql.example, port: 1433, protocol: tds }\n";
-    let small = Stage::of_catalog(catalog)?;
+    let small = BenchNetwork::of_catalog(catalog)?;
     let mut within = flat("a small catalog", &small, &[])?;
     drop(small);
-    let whole = Stage::of_builtin()?;
+    let whole = BenchNetwork::of_builtin()?;
     let log = whole.lab.folder().join("agent.jsonl").display().to_string();
     within &= flat("the built-in catalog and --log", &whole, &["--log", &log])?;
     let lines = fs::read_to_string(&log)?.lines().count();
@@ -104,7 +104,7 @@ fn rounds() -> Result<bool> {
 ///
 /// Resident memory varies by half a megabyte, because the allocator returns pages with a delay, and serving a page
 /// leaves more allocated for a while. So the medians of the first and the last third of the rounds are compared.
-fn flat(what: &str, stage: &Stage, flags: &[&str]) -> Result<bool> {
+fn flat(what: &str, stage: &BenchNetwork, flags: &[&str]) -> Result<bool> {
     let agent = stage.serve(&[&["--interval", "1ms"], flags].concat())?;
     let (began, mut resident) = (Instant::now(), Vec::new());
     println!("  {what}, resident after rounds:");
@@ -138,7 +138,7 @@ fn endpoints() -> Result<bool> {
     let row = |n| format!("- {{ host: h{n}.example, port: 443, protocol: https }}\n");
     let rows: Vec<String> = (0..ENDPOINTS).map(row).collect();
     let catalog = rows.concat();
-    let stage = Stage::of_catalog(&catalog)?;
+    let stage = BenchNetwork::of_catalog(&catalog)?;
     let agent = stage.serve(&["--interval", "30s"])?;
     agent.until("apim_probe_rounds_total", 1.0)?;
     let (rounds, spent) = (agent.number("apim_probe_rounds_total")?, agent.spent()?);
@@ -176,7 +176,7 @@ fn sample_limit() -> Result<f64> {
 /// A hundred agents on one machine, each with the built-in catalog every 60 s, and one Prometheus that scrapes them and
 /// evaluates `deploy/prometheus`.
 fn fleet() -> Result<bool> {
-    let stage = Stage::of_builtin()?;
+    let stage = BenchNetwork::of_builtin()?;
     let agents: Vec<Agent> = (0..AGENTS)
         .map(|_| stage.serve(&["--interval", "60s"]))
         .collect::<Result<_>>()?;
@@ -251,12 +251,12 @@ fn fleet() -> Result<bool> {
 }
 
 /// A network in which nothing is wrong.
-struct Stage {
+struct BenchNetwork {
     lab: Lab,
     flags: Vec<String>,
 }
 
-impl Stage {
+impl BenchNetwork {
     fn of_builtin() -> Result<Self> {
         let lab = Lab::enter(&Network::default())?;
         lab.serve_plan(agent(), INSTANCE, &Network::default())?;

@@ -44,7 +44,7 @@ pub(crate) fn run(name: &str) -> Result<bool> {
 
 /// Minutes of it, starting with the first round.
 fn cpu() -> Result<bool> {
-    let stage = Stage::set()?;
+    let stage = BenchNetwork::set()?;
     let mut within = true;
     for (interval, duration, most) in SHARES {
         let mut watch = stage.watch(&["--interval", interval])?;
@@ -63,7 +63,7 @@ fn cpu() -> Result<bool> {
 
 /// More than a thousand rounds, one right after the other.
 fn memory() -> Result<bool> {
-    let stage = Stage::set()?;
+    let stage = BenchNetwork::set()?;
     let mut watch = stage.watch(&["--interval", "1ms"])?;
     let mut resident = Vec::new();
     for _ in 0..PARTS {
@@ -84,9 +84,9 @@ fn memory() -> Result<bool> {
 }
 
 /// A network in which nothing is wrong.
-struct Stage(Lab);
+struct BenchNetwork(Lab);
 
-impl Stage {
+impl BenchNetwork {
     fn set() -> Result<Self> {
         let lab = Lab::enter(&Network::default())?;
         lab.serve_plan(agent(), INSTANCE, &Network::default())?;

@@ -43,7 +43,7 @@ const PLAN: [&str; 11] = [
 ];
 
 /// A network in which everything is allowed, and the permitted errors.
-struct Kind {
+struct NetworkKind {
     name: &'static str,
     what: &'static str,
     runs: u64,
@@ -55,7 +55,7 @@ struct Kind {
     most_blocked: f64,
 }
 
-const KINDS: [Kind; 6] = [
+const NETWORKS: [NetworkKind; 6] = [
     kind("loss-0", "nothing is lost", 200, 0.0, 0.0, 0.0),
     kind("loss-2", "2 % of the packets, each way", 200, 0.02, 0.0, 0.0),
     kind("loss-5", "5 % of the packets, each way", 200, 0.05, 0.0, 0.5),
@@ -64,8 +64,15 @@ const KINDS: [Kind; 6] = [
     kind("loss-20", "20 % of the packets, each way", 50, 0.20, 0.0, 100.0 / 60.0),
 ];
 
-const fn kind(name: &'static str, what: &'static str, runs: u64, loss: f64, flows: f64, most_blocked: f64) -> Kind {
-    Kind {
+const fn kind(
+    name: &'static str,
+    what: &'static str,
+    runs: u64,
+    loss: f64,
+    flows: f64,
+    most_blocked: f64,
+) -> NetworkKind {
+    NetworkKind {
         name,
         what,
         runs,
@@ -85,7 +92,10 @@ fn main() -> ExitCode {
 /// One run in a separate lab; prints the results on stdout. The job is named like `loss-2/17`.
 fn one_run(job: &str) -> Result<()> {
     let (name, number) = job.split_once('/').context("no number")?;
-    let kind = KINDS.iter().find(|kind| kind.name == name).context("no such network")?;
+    let kind = NETWORKS
+        .iter()
+        .find(|kind| kind.name == name)
+        .context("no such network")?;
     let network = kind.network(number.parse()?);
     let agent = agent();
     let lab = Lab::enter(&network)?;
@@ -102,7 +112,7 @@ fn one_run(job: &str) -> Result<()> {
     Ok(())
 }
 
-impl Kind {
+impl NetworkKind {
     fn network(&self, seed: u64) -> Network {
         let mut network = Network::default();
         network.link.seed = seed;
@@ -189,7 +199,7 @@ fn all() -> Result<bool> {
     println!("{}", agent().display());
     println!("{}", Sum::HEAD);
     let mut is_well = true;
-    for kind in KINDS
+    for kind in NETWORKS
         .iter()
         .filter(|kind| wanted.is_empty() || wanted.iter().any(|name| name == kind.name))
     {

@@ -12,10 +12,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Deserialize;
 
 pub use self::{
-    link::{Direction, Hop, Kind, Link, Nat, NatErrors, When},
+    link::{Hop, Link, Nat, NatErrors, PacketDirection, PacketKind, When},
     management::{DocumentSource, Identities, Management, ManagementFault, Operation, Refusal},
     service::{
-        After, Amqp, Cut, End, Http, Kms, Ntp, NtpReply, Object, Pace, Page, Service, ServiceProtocol, Smb, Step, Tds,
+        After, Amqp, Cut, End, Http, Kms, Ntp, NtpMisbehaviour, Object, Pace, Page, Service, ServiceProtocol, Smb,
+        Step, Tds,
     },
     service_address::{ServiceAddress, Transport},
     tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},

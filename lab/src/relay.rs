@@ -34,7 +34,7 @@ use self::{
     socket::Socket,
 };
 use crate::{
-    network::{Direction, Network},
+    network::{Network, PacketDirection},
     tools::ip,
 };
 
@@ -133,7 +133,7 @@ fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
             PollFd::new(far.descriptor.as_fd(), PollFlags::POLLIN),
         ];
         let _ = ppoll(&mut ends, patience, None);
-        for (end, direction) in [(&mut low_ttl, Direction::Out), (&mut far, Direction::Back)] {
+        for (end, direction) in [(&mut low_ttl, PacketDirection::Out), (&mut far, PacketDirection::Back)] {
             while let Some(frame) = end.take()? {
                 let parcels = lock(forwarder).treat(direction, frame, Instant::now());
                 waiting.extend(parcels.into_iter().map(|parcel| {
@@ -150,8 +150,8 @@ fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
                 break;
             };
             match parcel.direction {
-                Direction::Out => far.give(&parcel.frame),
-                Direction::Back => low_ttl.give(&parcel.frame),
+                PacketDirection::Out => far.give(&parcel.frame),
+                PacketDirection::Back => low_ttl.give(&parcel.frame),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::letters;
+use super::normalised;
 
 /// The type of a route's next hop. Azure adds types from time to time, so the list is open.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
@@ -53,11 +53,11 @@ impl NextHop {
             ("connectedgroup", "ConnectedGroup"),
             ("hypernetgateway", "HyperNetGateway"),
         ];
-        let letters = letters(word);
-        if let Some((_, kind)) = NETWORKS.iter().find(|(known, _)| *known == letters) {
+        let normalised = normalised(word);
+        if let Some((_, kind)) = NETWORKS.iter().find(|(known, _)| *known == normalised) {
             return Self::Network((*kind).into());
         }
-        match letters.as_str() {
+        match normalised.as_str() {
             "internet" => Self::Internet,
             "virtualnetworkserviceendpoint" => Self::ServiceEndpoint,
             "virtualnetworkgateway" => Self::Gateway,

@@ -20,7 +20,7 @@ impl Errors {
     pub fn summaries(&self) -> impl Iterator<Item = ProblemSummary<'_>> {
         self.problems.iter().map(|problem| {
             let file = &self.files[problem.at.file()];
-            let (line, column) = file.line_column(problem.at.stretch().start);
+            let (line, column) = file.line_column(problem.at.span().start);
             ProblemSummary {
                 file: &file.name,
                 line,
@@ -91,9 +91,8 @@ pub(super) struct ByteRange {
 
 impl ByteRange {
     /// A range in the file at this index of [`Errors::files`].
-    pub(super) fn new(file: usize, stretch: Range<usize>) -> Self {
-        let [file, start, end] =
-            [file, stretch.start, stretch.end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    pub(super) fn new(file: usize, span: Range<usize>) -> Self {
+        let [file, start, end] = [file, span.start, span.end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         Self { file, start, end }
     }
 
@@ -104,7 +103,7 @@ impl ByteRange {
 
     /// The same range, in another file.
     pub(super) fn of_file(self, file: usize) -> Self {
-        Self::new(file, self.stretch())
+        Self::new(file, self.span())
     }
 
     /// The index into [`Errors::files`].
@@ -113,7 +112,7 @@ impl ByteRange {
     }
 
     /// The bytes.
-    pub(super) fn stretch(self) -> Range<usize> {
+    pub(super) fn span(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }

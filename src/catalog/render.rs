@@ -12,7 +12,7 @@ const SHOWN: usize = 25;
 
 /// How much of a line is passed to the renderer before, at and after the place in question, in characters. The renderer
 /// truncates it further, to the width of the screen.
-const AROUND: usize = 500;
+const CONTEXT_CHARACTERS: usize = 500;
 
 /// The problems as text, with a snippet of the source for each. No byte of a file reaches the terminal as a control
 /// sequence, and no line is shown beyond the width of a screen.
@@ -31,7 +31,7 @@ pub fn render(errors: &Errors, colour: bool) -> String {
 }
 
 fn report<'a>(problem: &'a Problem, files: &[SourceText]) -> Group<'a> {
-    let mut group = Group::with_title(Level::ERROR.primary_title(visible(&problem.message, AROUND)));
+    let mut group = Group::with_title(Level::ERROR.primary_title(visible(&problem.message, CONTEXT_CHARACTERS)));
     let others = problem
         .related
         .iter()
@@ -44,33 +44,33 @@ fn report<'a>(problem: &'a Problem, files: &[SourceText]) -> Group<'a> {
             group = group.element(element);
         }
     }
-    group.element(Level::HELP.message(visible(&problem.help, AROUND)))
+    group.element(Level::HELP.message(visible(&problem.help, CONTEXT_CHARACTERS)))
 }
 
 /// The line of a place. A very long one is reduced to the part around the place.
 fn snippet<'a>(file: &SourceText, at: ByteRange, label: &'a str, kind: AnnotationKind) -> Vec<Element<'a>> {
     let text = &file.text;
-    let stretch = at.stretch();
-    let start = file.boundary(stretch.start);
+    let span = at.span();
+    let start = file.boundary(span.start);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    let end = file.boundary(stretch.end.clamp(start, line_end));
+    let end = file.boundary(span.end.clamp(start, line_end));
 
     let (line, column) = file.line_column(start);
-    let path = visible(&file.name, AROUND);
+    let path = visible(&file.name, CONTEXT_CHARACTERS);
     let origin = Origin::path(path.clone()).line(line).char_column(column);
     if text[line_start..line_end].trim().is_empty() {
         return vec![origin.into()];
     }
     let before = tail(&text[line_start..start]);
-    let marked = visible(&text[start..end], AROUND);
-    let after = visible(text[end..line_end].trim_end(), AROUND);
+    let marked = visible(&text[start..end], CONTEXT_CHARACTERS);
+    let after = visible(text[end..line_end].trim_end(), CONTEXT_CHARACTERS);
     let span = before.len()..before.len() + marked.len();
     let snippet = Snippet::source(format!("{before}{marked}{after}"))
         .line_start(line)
         .annotation(annotation(kind, label, span));
     // The renderer counts columns in what it is shown, which is wrong if the beginning of the line was removed.
-    if column > AROUND {
+    if column > CONTEXT_CHARACTERS {
         vec![origin.into(), snippet.into()]
     } else {
         vec![snippet.path(path).into()]
@@ -89,8 +89,8 @@ fn annotation(kind: AnnotationKind, label: &str, span: Range<usize>) -> Annotati
 /// The end of the text before the place, cut from the left.
 fn tail(text: &str) -> String {
     let length = text.chars().count();
-    let kept = text.chars().skip(length.saturating_sub(AROUND)).map(symbol);
-    let cut = (length > AROUND).then_some('…');
+    let kept = text.chars().skip(length.saturating_sub(CONTEXT_CHARACTERS)).map(symbol);
+    let cut = (length > CONTEXT_CHARACTERS).then_some('…');
     cut.into_iter().chain(kept).collect()
 }
 

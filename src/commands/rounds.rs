@@ -104,7 +104,7 @@ impl Rounds {
         let report = session.shown(report);
         let is_whole = !run.interrupted;
         let changes = if is_whole {
-            self.take_in(&report, depth)
+            self.record_report(&report, depth)
         } else {
             Vec::new()
         };
@@ -115,7 +115,7 @@ impl Rounds {
         }
     }
 
-    fn take_in(&mut self, report: &Report, depth: Depth) -> Vec<Change> {
+    fn record_report(&mut self, report: &Report, depth: Depth) -> Vec<Change> {
         let at = Timestamp::now();
         if let Some(watch) = &mut self.watch {
             return watch.observe(report, depth, at);
@@ -160,7 +160,7 @@ impl Rounds {
     fn hold(&mut self, report: &Report, run: &mut Run) {
         let made_one = |index: &usize| report.endpoints[*index].flows.is_none();
         for index in self.debounced.indices().into_iter().filter(made_one) {
-            if let Some(trace) = self.debounced.take_note_of_one(index, &report.endpoints[index]) {
+            if let Some(trace) = self.debounced.record_one(index, &report.endpoints[index]) {
                 run.traces[index] = Some(trace);
             }
         }

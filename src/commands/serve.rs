@@ -26,7 +26,7 @@ use crate::{
     model::{ExitStatus, Report},
     probe::Depth,
     serve::{
-        AccessControl, ClockReading, Fault, Part, ServeState,
+        AccessControl, ClockReading, Part, ServeFault, ServeState,
         log::{self, Log, Pattern},
         stderr::{self, Weight, say},
         web,
@@ -43,7 +43,7 @@ const SHARE: usize = 4;
 /// How long shutdown waits for the log: SIGTERM ends everything within a second.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(400);
 /// How long shutdown waits for the reader of stderr.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const FINAL_LOG_TIMEOUT: Duration = Duration::from_millis(100);
 /// By how much the clock may drift within a round and the pause before it.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
@@ -139,7 +139,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         say(Weight::Warning, &lost);
     }
     say(Weight::Notice, "ended by a signal");
-    stderr::finish(LAST_WORDS);
+    stderr::finish(FINAL_LOG_TIMEOUT);
     Ok(0)
 }
 
@@ -201,7 +201,7 @@ impl Service<'_> {
             let started = Instant::now();
             let last = std::mem::replace(&mut self.clock, ClockReading::now());
             if let Some(leap) = leap(self.clock.clock_drift_since(last)) {
-                self.serve_state.fault(Fault::Clock, &leap);
+                self.serve_state.fault(ServeFault::Clock, &leap);
             }
             if let Some(log) = self.serve_state.log() {
                 log.say(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
@@ -212,7 +212,7 @@ impl Service<'_> {
             if started.elapsed() > interval {
                 let took = words::duration(started.elapsed());
                 self.serve_state.fault(
-                    Fault::LateRound,
+                    ServeFault::LateRound,
                     &format!("a round took {took}, longer than --interval: the next one starts late"),
                 );
             }
@@ -265,7 +265,7 @@ impl Service<'_> {
                     format!("; next attempt in {}", words::duration(wait))
                 });
                 self.serve_state.fault(
-                    Fault::Reload,
+                    ServeFault::Reload,
                     &format!("reload failed, still using the previous configuration: {why}{next}"),
                 );
             }
@@ -334,7 +334,7 @@ impl Service<'_> {
         }
         let status = crate::serve::status(&report);
         if status.code == ExitStatus::FAILED {
-            self.serve_state.fault(Fault::NothingTried, &status.reason);
+            self.serve_state.fault(ServeFault::NothingTried, &status.reason);
         }
         Some(round.changes)
     }

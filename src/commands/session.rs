@@ -61,7 +61,7 @@ const THREADS: usize = 2;
 /// A smaller plan has little to compute at once, and each thread would take four of them.
 const MANY_SOCKETS: usize = 64;
 /// Upper limit for judging, writing and printing one endpoint with sixteen addresses, on a slow machine.
-const TIME_FOR_A_ROW: Duration = Duration::from_micros(100);
+const TIME_PER_ROW: Duration = Duration::from_micros(100);
 
 /// Everything that probing needs, ready for the first packet.
 pub(super) struct Session<'a> {
@@ -323,7 +323,7 @@ impl<'a> Session<'a> {
     /// The limits for what begins now, within the time left since `began`. The report needs time as well.
     fn limits_from(&self, began: Instant) -> Limits {
         let rows = u32::try_from(self.plan.endpoints.len()).unwrap_or(u32::MAX);
-        let report = (TIME_FOR_A_ROW * rows).min(self.limits.deadline / 4);
+        let report = (TIME_PER_ROW * rows).min(self.limits.deadline / 4);
         Limits {
             deadline: self.limits.deadline.saturating_sub(began.elapsed() + report),
             ..self.limits

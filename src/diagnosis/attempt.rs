@@ -76,25 +76,25 @@ fn over_tcp(mut outcome: Outcome, endpoint: &PlannedEndpoint, attempt: &Attempt,
     let mut proof = None;
     if let Some(prelude) = &attempt.prelude {
         let judged = hello::before_tls(prelude);
-        outcome.hello = Some(judged.standing.step());
+        outcome.hello = Some(judged.verdict.step());
         // What is said before TLS proves something only if no TLS follows.
         if attempt.tls.is_none() {
-            return outcome.conclude(judged.standing, Stage::Prelude, judged.seen);
+            return outcome.conclude(judged.verdict, Stage::Prelude, judged.seen);
         }
         proof = Some(judged.seen);
     }
     let mut asked = false;
     if let Some(handshake) = &attempt.tls {
         let judged = tls::judge(endpoint, handshake, context);
-        outcome.tls = Some(judged.standing.step());
+        outcome.tls = Some(judged.verdict.step());
         outcome.evidence = judged.evidence;
         asked = handshake.asked_for_certificate;
-        if judged.standing != AttemptVerdict::Proved || attempt.hello.is_none() {
-            let seen = match (judged.standing, proof) {
+        if judged.verdict != AttemptVerdict::Proved || attempt.hello.is_none() {
+            let seen = match (judged.verdict, proof) {
                 (AttemptVerdict::Proved, Some(proof)) => format!("{proof}, then {}", judged.seen),
                 _ => judged.seen,
             };
-            return outcome.conclude(judged.standing, Stage::Tls, seen);
+            return outcome.conclude(judged.verdict, Stage::Tls, seen);
         }
         proof = Some(judged.seen);
     }
@@ -110,11 +110,11 @@ fn over_tcp(mut outcome: Outcome, endpoint: &PlannedEndpoint, attempt: &Attempt,
     } else {
         hello::in_the_clear(endpoint, hello)
     };
-    outcome.hello = Some(judged.standing.step());
+    outcome.hello = Some(judged.verdict.step());
     if let Some(proof) = proof {
         outcome.evidence.insert(0, format!("{}: {proof}", outcome.address.ip()));
     }
-    outcome.conclude(judged.standing, Stage::Hello, judged.seen)
+    outcome.conclude(judged.verdict, Stage::Hello, judged.seen)
 }
 
 fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
@@ -124,19 +124,19 @@ fn name_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let judged = dns::judge_server(exchange);
     outcome.evidence = judged.evidence;
     if matches!(exchange.end, DnsEnd::NotConnected(_)) && !exchange.truncated {
-        outcome.tcp = Some(judged.standing.step());
-        return outcome.conclude(judged.standing, Stage::Tcp, judged.seen);
+        outcome.tcp = Some(judged.verdict.step());
+        return outcome.conclude(judged.verdict, Stage::Tcp, judged.seen);
     }
     outcome.tcp = (exchange.transport == Transport::Tcp).then_some(Ok(()));
-    outcome.hello = Some(judged.standing.step());
-    outcome.conclude(judged.standing, Stage::Hello, judged.seen)
+    outcome.hello = Some(judged.verdict.step());
+    outcome.conclude(judged.verdict, Stage::Hello, judged.seen)
 }
 
 fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
     let Some(exchange) = &attempt.ntp else {
         return outcome.conclude(AttemptVerdict::NotTried(Cause::Deadline), Stage::Dns, "not queried");
     };
-    let (standing, seen) = match &exchange.end {
+    let (verdict, seen) = match &exchange.end {
         UdpEnd::Replied(reply) => (AttemptVerdict::Proved, reply.proof()),
         UdpEnd::Silent if exchange.ignored.is_empty() => {
             let seen = format!(
@@ -155,8 +155,8 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
             (AttemptVerdict::failed(cause), seen)
         }
     };
-    outcome.hello = Some(standing.step());
-    outcome.conclude(standing, Stage::Hello, seen)
+    outcome.hello = Some(verdict.step());
+    outcome.conclude(verdict, Stage::Hello, seen)
 }
 
 fn silence(syns: Option<usize>, duration: Duration) -> String {

@@ -28,7 +28,7 @@ pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec
     let cause = match (verdict, place) {
         (Verdict::Reachable, _) | (_, None) => None,
         (_, Some(place)) if place.by_size => Some(Cause::PathMtu),
-        _ => deciding.and_then(|outcome| outcome.standing.cause()),
+        _ => deciding.and_then(|outcome| outcome.verdict.cause()),
     };
     // Explains a host that is documented but not offered, and how much the test of a SQL server covers.
     let is_told = match verdict {
@@ -59,7 +59,7 @@ pub fn judge(endpoint: &PlannedEndpoint, attempts: &[Attempt], mut outcomes: Vec
 struct AddressGroup {
     address: SocketAddr,
     /// The overall outcome; if some pass and others do not, that of those that do not.
-    standing: AttemptVerdict,
+    verdict: AttemptVerdict,
     /// The indices of their outcomes, excluding controls.
     connections: Vec<usize>,
     /// How many could be tried.
@@ -76,7 +76,7 @@ struct AddressGroup {
 
 impl AddressGroup {
     fn is_split(&self) -> bool {
-        self.passed > 0 && matches!(self.standing, AttemptVerdict::Failed(_))
+        self.passed > 0 && matches!(self.verdict, AttemptVerdict::Failed(_))
     }
 
     /// Whether the service was verified here, over at least one connection.
@@ -91,9 +91,9 @@ impl AddressGroup {
         let mut seen: Vec<AttemptVerdict> = Vec::new();
         for index in &self.connections {
             if let Some(outcome) = outcomes.get_mut(*index)
-                && !seen.contains(&outcome.standing)
+                && !seen.contains(&outcome.verdict)
             {
-                seen.push(outcome.standing);
+                seen.push(outcome.verdict);
                 evidence.extend(mem::take(&mut outcome.evidence));
             }
         }
@@ -164,36 +164,36 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
     };
     let usual = || here().filter(|(_, (attempt, _))| attempt.segment.is_none());
     let connections: Vec<usize> = usual().map(|(index, _)| index).collect();
-    let standings: Vec<AttemptVerdict> = usual().map(|(_, (_, outcome))| outcome.standing).collect();
-    let count = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().filter(|standing| wanted(standing)).count();
-    let first = |wanted: fn(&AttemptVerdict) -> bool| standings.iter().copied().find(wanted);
+    let verdicts: Vec<AttemptVerdict> = usual().map(|(_, (_, outcome))| outcome.verdict).collect();
+    let count = |wanted: fn(&AttemptVerdict) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let first = |wanted: fn(&AttemptVerdict) -> bool| verdicts.iter().copied().find(wanted);
     let passed = count(AttemptVerdict::passes);
-    let tried = standings.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));
+    let tried = verdicts.len() - count(|verdict| matches!(verdict, AttemptVerdict::NotTried(_)));
     // Of the connections that got furthest, the first that was answered.
     let furthest = usual()
         .map(|(_, (_, outcome))| outcome)
-        .filter(|outcome| matches!(outcome.standing, AttemptVerdict::Failed(_)))
+        .filter(|outcome| matches!(outcome.verdict, AttemptVerdict::Failed(_)))
         .rev()
         .max_by_key(|outcome| (outcome.stage, is_answered(outcome)))
-        .map(|outcome| outcome.standing);
-    let standing = furthest
+        .map(|outcome| outcome.verdict);
+    let verdict = furthest
         .filter(|_| passed > 0)
-        .or(first(|standing| matches!(standing, AttemptVerdict::Degraded(_))))
-        .or(first(|standing| matches!(standing, AttemptVerdict::Proved)))
-        .or(first(|standing| matches!(standing, AttemptVerdict::Unproven(_))))
+        .or(first(|verdict| matches!(verdict, AttemptVerdict::Degraded(_))))
+        .or(first(|verdict| matches!(verdict, AttemptVerdict::Proved)))
+        .or(first(|verdict| matches!(verdict, AttemptVerdict::Unproven(_))))
         .or(furthest)
         .or(first(|_| true))
         .unwrap_or(AttemptVerdict::NotTried(Cause::Deadline));
     let controls: Vec<AttemptVerdict> = here()
         .filter(|(_, (attempt, _))| attempt.segment.is_some())
-        .map(|(_, (_, outcome))| outcome.standing)
+        .map(|(_, (_, outcome))| outcome.verdict)
         .collect();
-    let is_whole = |standing: &&AttemptVerdict| standing.passes() && !standing.went_silent();
+    let is_whole = |verdict: &&AttemptVerdict| verdict.passes() && !verdict.went_silent();
     let small = controls.iter().filter(is_whole).count();
     let silenced = count(AttemptVerdict::went_silent);
     AddressGroup {
         address,
-        standing,
+        verdict,
         tried,
         passed,
         by_size: silenced == tried
@@ -211,16 +211,16 @@ fn place(address: SocketAddr, attempts: &[Attempt], outcomes: &[Outcome]) -> Add
 
 fn verdict(endpoint: &PlannedEndpoint, places: &[AddressGroup]) -> Verdict {
     let one_is_enough = matches!(endpoint.destination, ProbeTarget::Addresses { any: true, .. });
-    let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.standing)).count();
-    let tried = places.len() - count(|standing| matches!(standing, AttemptVerdict::NotTried(_)));
-    let proved = count(|standing| matches!(standing, AttemptVerdict::Proved));
+    let count = |wanted: fn(&AttemptVerdict) -> bool| places.iter().filter(|place| wanted(&place.verdict)).count();
+    let tried = places.len() - count(|verdict| matches!(verdict, AttemptVerdict::NotTried(_)));
+    let proved = count(|verdict| matches!(verdict, AttemptVerdict::Proved));
     if tried == 0 {
         Verdict::NotTested
     } else if proved == tried || (one_is_enough && proved > 0) {
         Verdict::Reachable
     } else if places.iter().any(AddressGroup::works) {
         Verdict::Degraded
-    } else if count(|standing| matches!(standing, AttemptVerdict::Unproven(_))) > 0 {
+    } else if count(|verdict| matches!(verdict, AttemptVerdict::Unproven(_))) > 0 {
         Verdict::Unproven
     } else {
         Verdict::Blocked
@@ -230,7 +230,7 @@ fn verdict(endpoint: &PlannedEndpoint, places: &[AddressGroup]) -> Verdict {
 /// Whether anything answered. If connections to one address fail in the same stage, an answer shows more than a missing
 /// reply, which may be a lost packet.
 fn is_answered(outcome: &Outcome) -> bool {
-    let cause = outcome.standing.cause();
+    let cause = outcome.verdict.cause();
     cause.is_none_or(|cause| cause.ending() != FailureMode::Silence)
 }
 
@@ -239,7 +239,7 @@ fn is_answered(outcome: &Outcome) -> bool {
 fn decisive(verdict: Verdict, places: &[AddressGroup], outcomes: &[Outcome]) -> Option<usize> {
     let explains = |outcome: &Outcome| {
         matches!(
-            (verdict, &outcome.standing),
+            (verdict, &outcome.verdict),
             (Verdict::Reachable, AttemptVerdict::Proved)
                 | (
                     Verdict::Degraded,
@@ -273,11 +273,11 @@ fn detail(
     let all = places.len();
     let proved = places
         .iter()
-        .filter(|place| place.standing == AttemptVerdict::Proved)
+        .filter(|place| place.verdict == AttemptVerdict::Proved)
         .count();
     let untried = places
         .iter()
-        .filter(|place| matches!(place.standing, AttemptVerdict::NotTried(_)))
+        .filter(|place| matches!(place.verdict, AttemptVerdict::NotTried(_)))
         .count();
     let failing = all - untried - proved;
     let seen = if place.by_size {
@@ -313,7 +313,7 @@ fn flows(places: &[AddressGroup]) -> Option<FlowCounts> {
 pub fn proved_at(outcomes: &[Outcome]) -> Vec<IpAddr> {
     outcomes
         .iter()
-        .filter(|outcome| outcome.standing.passes() && outcome.stage > Stage::Dns)
+        .filter(|outcome| outcome.verdict.passes() && outcome.stage > Stage::Dns)
         .map(|outcome| outcome.address.ip())
         .collect()
 }

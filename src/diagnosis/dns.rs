@@ -301,7 +301,7 @@ fn ignored(exchange: &DnsExchange, why: &str) -> String {
 /// Judges the test of a name server, which is queried for an existing name.
 pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
     let evidence = exchange.ignored.iter().map(|why| ignored(exchange, why)).collect();
-    let (standing, seen) = if exchange.truncated {
+    let (verdict, seen) = if exchange.truncated {
         // A truncated reply is a reply: whether TCP works is tested by this server's other endpoint.
         (AttemptVerdict::Proved, "DNS reply over UDP, truncated".to_string())
     } else {
@@ -320,7 +320,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
                     _ => connection(trace),
                 };
                 return Judged {
-                    standing: AttemptVerdict::failed(cause),
+                    verdict: AttemptVerdict::failed(cause),
                     seen,
                     evidence,
                 };
@@ -336,7 +336,7 @@ pub(super) fn judge_server(exchange: &DnsExchange) -> Judged {
         }
     };
     Judged {
-        standing,
+        verdict,
         seen,
         evidence,
     }

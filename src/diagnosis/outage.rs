@@ -41,7 +41,7 @@ pub(super) fn reconsider(plan: &Plan, run: &Run, judgements: &mut [Judgement]) {
 /// The outage that may explain why an endpoint failed, and how much of its failures it covers; `None` if nothing failed
 /// meanwhile, or something passed.
 pub(super) fn of<'a>(own: &'a OwnNetwork, trace: &Trace, judgement: &Judgement) -> Option<(&'a Outage, Coverage)> {
-    if own.outages.is_empty() || judgement.outcomes.iter().any(|outcome| outcome.standing.passes()) {
+    if own.outages.is_empty() || judgement.outcomes.iter().any(|outcome| outcome.verdict.passes()) {
         return None;
     }
     let failures = failures(trace, judgement);
@@ -84,7 +84,7 @@ pub(super) fn sentence(outage: &Outage) -> String {
 
 /// The addresses at which something failed silently or could not be sent, each from when until when.
 fn failures(trace: &Trace, judgement: &Judgement) -> Vec<(IpAddr, Duration, Duration)> {
-    let fails = |standing: &AttemptVerdict| match standing {
+    let fails = |verdict: &AttemptVerdict| match verdict {
         AttemptVerdict::Failed(cause) => {
             cause.ending() == FailureMode::Silence || matches!(cause, Cause::TcpNoRoute | Cause::UdpUnreachable)
         }
@@ -93,7 +93,7 @@ fn failures(trace: &Trace, judgement: &Judgement) -> Vec<(IpAddr, Duration, Dura
     };
     let attempts = trace.attempts.iter().zip(&judgement.outcomes);
     let mut failures: Vec<(IpAddr, Duration, Duration)> = attempts
-        .filter(|(_, outcome)| fails(&outcome.standing))
+        .filter(|(_, outcome)| fails(&outcome.verdict))
         .map(|(attempt, _)| {
             (
                 attempt.address.ip(),

@@ -66,7 +66,7 @@ impl AttemptVerdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// The result.
-    pub standing: AttemptVerdict,
+    pub verdict: AttemptVerdict,
     /// One sentence.
     pub seen: String,
     /// Further observations, one sentence each.
@@ -75,9 +75,9 @@ pub struct Judged {
 
 impl Judged {
     /// A judgement without further observations.
-    pub fn new(standing: AttemptVerdict, seen: impl Into<String>) -> Self {
+    pub fn new(verdict: AttemptVerdict, seen: impl Into<String>) -> Self {
         Self {
-            standing,
+            verdict,
             seen: seen.into(),
             evidence: Vec::new(),
         }
@@ -95,7 +95,7 @@ pub struct Outcome {
     /// Whether it was a control, which explains others and decides nothing by itself.
     pub control: bool,
     /// The result.
-    pub standing: AttemptVerdict,
+    pub verdict: AttemptVerdict,
     /// How far it got.
     pub stage: Stage,
     /// One plain sentence.
@@ -118,7 +118,7 @@ impl Outcome {
         Self {
             address,
             control: false,
-            standing: AttemptVerdict::Proved,
+            verdict: AttemptVerdict::Proved,
             stage: Stage::Tcp,
             detail: String::new(),
             evidence: Vec::new(),
@@ -131,12 +131,12 @@ impl Outcome {
 
     /// The result of the address, in the stage that it reached.
     #[must_use]
-    pub fn conclude(mut self, standing: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
+    pub fn conclude(mut self, verdict: AttemptVerdict, stage: Stage, seen: impl Into<String>) -> Self {
         let seen = seen.into();
-        if standing == AttemptVerdict::Proved {
+        if verdict == AttemptVerdict::Proved {
             self.proof = Some(seen.clone());
         }
-        self.standing = standing;
+        self.verdict = verdict;
         self.stage = stage;
         self.detail = format!("{}: {seen}", self.address.ip());
         self.evidence.insert(0, self.detail.clone());
@@ -146,10 +146,10 @@ impl Outcome {
     /// If the service is not verified at a private address, the name is the more likely fault.
     #[must_use]
     pub fn suspect_private_address(mut self) -> Self {
-        if let AttemptVerdict::Failed(_) = self.standing
+        if let AttemptVerdict::Failed(_) = self.verdict
             && address::is_private(self.address.ip())
         {
-            self.standing = AttemptVerdict::Failed(Cause::DnsPrivateAddress);
+            self.verdict = AttemptVerdict::Failed(Cause::DnsPrivateAddress);
             self.detail = format!("{}, a private address without a private link", self.detail);
             self.evidence.insert(
                 0,

@@ -18,7 +18,7 @@ use crate::{
 /// Judges one handshake.
 pub(super) fn judge(endpoint: &PlannedEndpoint, trace: &TlsTrace, context: &Context) -> Judged {
     let mut evidence = trace.chain.as_deref().map(certificate).into_iter().collect::<Vec<_>>();
-    let (standing, seen) = match (&trace.chain, &trace.end) {
+    let (verdict, seen) = match (&trace.chain, &trace.end) {
         (_, TlsEnd::KeyNotProved(how)) => (AttemptVerdict::Failed(Cause::TlsUntrusted), how.clone()),
         (Some(chain), TlsEnd::Completed) => presented(endpoint, chain, context),
         // If the instance would not trust the chain, that is the cause, whatever ended the conversation later.
@@ -39,7 +39,7 @@ pub(super) fn judge(endpoint: &PlannedEndpoint, trace: &TlsTrace, context: &Cont
         evidence.push("the server asks for a client certificate, which the agent does not have".into());
     }
     Judged {
-        standing,
+        verdict,
         seen,
         evidence,
     }
@@ -140,12 +140,12 @@ fn presented(endpoint: &PlannedEndpoint, chain: &ChainFacts, context: &Context) 
         _ if !chain.right_name => {
             // A public certificate for another name: the network let us through, to a server that does not serve this
             // name.
-            let standing = if endpoint.need == Need::Documented && chain.trust == Trust::Trusted {
+            let verdict = if endpoint.need == Need::Documented && chain.trust == Trust::Trusted {
                 AttemptVerdict::Unproven(Some(Cause::TlsWrongName))
             } else {
                 AttemptVerdict::Failed(Cause::TlsWrongName)
             };
-            (standing, format!("certificate for {}, not for this name", names(chain)))
+            (verdict, format!("certificate for {}, not for this name", names(chain)))
         }
         Trust::Expired => (
             AttemptVerdict::Failed(Cause::TlsExpired),

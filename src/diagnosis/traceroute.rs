@@ -292,7 +292,7 @@ pub fn answer_text(endpoint: &PlannedEndpoint, attempt: &Attempt) -> String {
 /// Why the data on an open connection failed.
 fn failure(endpoint: &PlannedEndpoint, attempt: &Attempt) -> Option<Cause> {
     let opened = attempt.tcp.as_ref().is_some_and(|tcp| tcp.end == TcpEnd::Open);
-    match attempt::judge(endpoint, attempt, &Context::default()).standing {
+    match attempt::judge(endpoint, attempt, &Context::default()).verdict {
         AttemptVerdict::Failed(cause) if opened => Some(cause),
         _ => None,
     }
@@ -328,8 +328,8 @@ fn shares(traced: &Traceroute, endpoint: &PlannedEndpoint) -> Vec<Share> {
             passed: 0,
             failed: 0,
         });
-        match attempt::judge(endpoint, &flow.whole, &Context::default()).standing {
-            standing if standing.passes() => share.passed += 1,
+        match attempt::judge(endpoint, &flow.whole, &Context::default()).verdict {
+            verdict if verdict.passes() => share.passed += 1,
             AttemptVerdict::Failed(_) => share.failed += 1,
             _ => {}
         }

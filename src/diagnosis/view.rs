@@ -186,11 +186,10 @@ impl<'a> RunView<'a> {
     pub fn differing(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = (&'a Outcome, Cause)> {
         let outcomes = &row.judgement.outcomes;
         outcomes.iter().filter_map(move |outcome| {
-            let AttemptVerdict::Failed(cause) = outcome.standing else {
+            let AttemptVerdict::Failed(cause) = outcome.verdict else {
                 return None;
             };
-            let passes =
-                |other: &Outcome| other.address == outcome.address && !other.control && other.standing.passes();
+            let passes = |other: &Outcome| other.address == outcome.address && !other.control && other.verdict.passes();
             let opens = || cause == Cause::TcpTimeout && self.open.contains(&outcome.address);
             (!outcome.control && (outcomes.iter().any(passes) || opens())).then_some((outcome, cause))
         })

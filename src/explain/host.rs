@@ -37,7 +37,7 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
         }
         section(&mut page, &format!("{} ({})", dependency.title, dependency.id));
         for endpoint in reaching {
-            label(&mut page, "Protocol", &spoken(endpoint));
+            label(&mut page, "Protocol", &protocol_name(endpoint));
             if let Some(note) = &endpoint.note {
                 label(&mut page, "", note);
             }
@@ -87,7 +87,7 @@ fn reaches(endpoint: &EndpointSpec, host: &str, catalog: &Catalog, cloud: Cloud)
     }
 }
 
-fn spoken(endpoint: &EndpointSpec) -> String {
+fn protocol_name(endpoint: &EndpointSpec) -> String {
     let transport = endpoint.transport.as_str().to_uppercase();
     let ports: Vec<String> = endpoint
         .ports

@@ -1,6 +1,6 @@
 //! The words in documents for the catalog's dependencies.
 
-use crate::azure::letters;
+use crate::azure::normalised;
 
 /// The meaning of a word in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Meaning {
 /// The `resourceType` of a network status (values seen from 2019 to 2025).
 pub(super) fn of_resource_type(word: &str) -> Option<Meaning> {
     use Meaning::{Inbound, Internal, Outbound};
-    Some(match letters(word).as_str() {
+    Some(match normalised(word).as_str() {
         "blobstorage" | "tablestorage" | "queuestorage" | "queue" | "smtpqueue" => Outbound("storage", Some(443)),
         "filestorage" => Outbound("storage", Some(445)),
         "sqldatabase" => Outbound("sql", Some(1433)),
@@ -35,7 +35,7 @@ pub(super) fn of_resource_type(word: &str) -> Option<Meaning> {
 
 /// The `category` of a list of outbound dependencies.
 pub(super) fn of_category(word: &str) -> Option<&'static str> {
-    Some(match letters(word).as_str() {
+    Some(match normalised(word).as_str() {
         "azurestorage" => "storage",
         "azuresql" => "sql",
         "azurekeyvault" => "key-vault",

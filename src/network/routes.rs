@@ -9,7 +9,7 @@ use crate::{
     azure::{
         NextHop, PLATFORM,
         json::{self, AzureDocument, DocumentKind, JsonNode, Object},
-        letters,
+        normalised,
     },
     model::prediction::RouteSource,
 };
@@ -288,7 +288,7 @@ fn is_active(entry: &Object<'_>) -> bool {
 
 fn parse(entry: &Object<'_>) -> Result<Vec<EffectiveRoute>, String> {
     let kind = entry.text("nextHopType").unwrap_or(Cow::Borrowed("unknown"));
-    let source = match letters(&entry.text("source").unwrap_or_default()).as_str() {
+    let source = match normalised(&entry.text("source").unwrap_or_default()).as_str() {
         "user" => RouteSource::User,
         "virtualnetworkgateway" => RouteSource::Gateway,
         "default" => RouteSource::Default,

@@ -50,7 +50,7 @@ impl<T: AsFd> io::Write for TimedWriter<'_, T> {
 }
 
 /// A pipe that accepts anything accepts this much without blocking (`PIPE_BUF`, pipe(7)).
-const PIECE: usize = 4096;
+const CHUNK_SIZE: usize = 4096;
 
 /// Writes everything. If a reader accepts nothing for `timeout`, writing stops; without it, writing waits as long as
 /// the reader does.
@@ -75,7 +75,7 @@ pub(crate) fn write(to: &impl AsFd, content: &[u8], timeout: Option<Duration>) -
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
         }
-        let piece = rest.get(..PIECE).unwrap_or(rest);
+        let piece = rest.get(..CHUNK_SIZE).unwrap_or(rest);
         match unistd::write(to, piece) {
             Ok(written) => {
                 rest = rest.get(written..).unwrap_or_default();

@@ -90,11 +90,11 @@ pub struct NameControl {
 impl NameControl {
     /// Whether the address answers the other name and cuts the endpoint's own, both at about the same time.
     pub fn depends_on_name(&self) -> bool {
-        answers(&self.attempt, &self.name) && !self.own_passes() && self.own.is_some()
+        answers(&self.attempt, &self.name) && !self.own_name_passes() && self.own.is_some()
     }
 
     /// Whether the endpoint's own name was answered right after the other one.
-    pub fn own_passes(&self) -> bool {
+    pub fn own_name_passes(&self) -> bool {
         self.own.as_ref().is_some_and(|own| self.is_answered(own))
     }
 
@@ -129,7 +129,7 @@ impl Controls {
     }
 
     /// Whether any other name got through on this port.
-    pub fn lets_a_name_through(&self, port: u16) -> bool {
+    pub fn passes_for_other_name(&self, port: u16) -> bool {
         let on_port = |control: &&NameControl| control.attempt.address.port() == port;
         let mut controls = self.names.iter().filter(on_port);
         controls.any(|control| answers(&control.attempt, &control.name))

@@ -151,7 +151,9 @@ impl Flows {
             let address = attempt.address;
             if attempt.not_tried.is_none() && !owed.contains(&address) {
                 let tally = AddressTally::of(self, endpoint, address, attempts);
-                if tally.wants(self, endpoint, Duration::ZERO) || tally.wants_small(self, endpoint, 0) {
+                if tally.needs_connection(self, endpoint, Duration::ZERO)
+                    || tally.needs_small_segments(self, endpoint, 0)
+                {
                     owed.push(address);
                 }
             }
@@ -224,9 +226,10 @@ impl ProbeContext {
             updates.mark_unchanged();
             let waits = underway.waits(flows.second_connection_after);
             flows.add(tally.adds(flows, endpoint, waits.longest));
-            let wants_small = tally.wants_small(flows, endpoint, waits.silent);
-            let usual = tally.wants(flows, endpoint, waits.longest) || (permits.is_some() && !wants_small);
-            let small = !usual && wants_small;
+            let needs_small_segments = tally.needs_small_segments(flows, endpoint, waits.silent);
+            let usual =
+                tally.needs_connection(flows, endpoint, waits.longest) || (permits.is_some() && !needs_small_segments);
+            let small = !usual && needs_small_segments;
             if (usual || small)
                 && let Some(permits) = permits.take().or_else(|| self.spare_permits())
             {

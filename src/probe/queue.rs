@@ -103,7 +103,7 @@ impl ProbeQueue {
     }
 
     /// Stores the results for an endpoint; returns its trace if these are the first.
-    pub(super) fn take_in(&mut self, index: usize, seen: JobOutput) -> Option<&Trace> {
+    pub(super) fn finish_job(&mut self, index: usize, seen: JobOutput) -> Option<&Trace> {
         self.busy[index] = false;
         match seen {
             JobOutput::Probe(trace) => {

@@ -37,9 +37,9 @@ pub fn render(report: &Report, options: &Options) -> String {
     let mut left_out = 0;
     for (at, finding) in findings.iter().take(MAX_FINDINGS).enumerate() {
         out += &finding_text(finding, at + 1);
-        let handed_over = handed_over(finding);
-        if out.len() + handed_over.len() <= ROOM {
-            out += &handed_over;
+        let handover_text = handover_text(finding);
+        if out.len() + handover_text.len() <= ROOM {
+            out += &handover_text;
         } else {
             left_out += 1;
         }
@@ -112,7 +112,7 @@ fn finding_text(finding: &Finding, number: usize) -> String {
 }
 
 /// The hand-over for the network team, folded.
-fn handed_over(finding: &Finding) -> String {
+fn handover_text(finding: &Finding) -> String {
     let Some(handover) = &finding.handover else {
         return String::new();
     };

@@ -23,7 +23,7 @@ use self::{
     config::{Read, Watched},
     users::HashPermits,
 };
-use super::{Fault, ServeState, state::Part};
+use super::{ServeFault, ServeState, state::Part};
 
 /// How often files are checked for changes, at most.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -185,7 +185,7 @@ impl AccessControl {
         serve_state.reloaded(Part::AccessControl, read.is_ok());
         if let Err(why) = read {
             let text = format!("the changed --web-config is not used, the old one stays in effect: {why}");
-            serve_state.fault(Fault::Reload, &text);
+            serve_state.fault(ServeFault::Reload, &text);
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
                 is_taken,
                 "{before}\n{now}"
             );
-            assert!(is_taken || serve_state.read().faults.count(super::Fault::Reload) == 1);
+            assert!(is_taken || serve_state.read().faults.count(super::ServeFault::Reload) == 1);
         }
     }
 
@@ -308,7 +308,11 @@ mod tests {
             "agent.pem is not there"
         );
         access.reload_where_changed(&serve_state);
-        assert_eq!(serve_state.read().faults.count(super::Fault::Reload), 1, "said twice");
+        assert_eq!(
+            serve_state.read().faults.count(super::ServeFault::Reload),
+            1,
+            "said twice"
+        );
         let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
         write("agent.pem", &key.cert.pem());
         write("agent.key", "half a key");
@@ -341,7 +345,11 @@ mod tests {
         }
         access.reload(&serve_state);
         assert_eq!(access.lock().reading, MAX_READINGS);
-        assert_eq!(serve_state.read().faults.count(super::Fault::Reload), 1, "one too many");
+        assert_eq!(
+            serve_state.read().faults.count(super::ServeFault::Reload),
+            1,
+            "one too many"
+        );
         // A writer finally opens it, and its content is not a web config.
         writer.write_all(b"nonsense: [").unwrap();
         drop(writer);

@@ -6,7 +6,7 @@ use super::stderr::{Weight, say};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ServeFault {
     /// This machine's clock was set, or stopped.
     Clock,
     /// More connections were open than allowed, or none could be accepted.
@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     Request,
 }
 
-impl Fault {
+impl ServeFault {
     /// All of them.
     pub(crate) const ALL: [Self; 7] = [
         Self::Clock,
@@ -60,7 +60,7 @@ impl Fault {
 
 /// The number of faults of each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Faults([Tally; Fault::ALL.len()]);
+pub(crate) struct Faults([Tally; ServeFault::ALL.len()]);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -71,12 +71,12 @@ struct Tally {
 
 impl Faults {
     /// The number of a fault.
-    pub(crate) fn count(&self, fault: Fault) -> u64 {
+    pub(crate) fn count(&self, fault: ServeFault) -> u64 {
         self.0[fault as usize].n
     }
 
     /// Counts a fault; returns the line that reports it, unless one was reported just before.
-    pub(super) fn note(&mut self, fault: Fault, text: &str, now: Instant) -> Option<String> {
+    pub(super) fn note(&mut self, fault: ServeFault, text: &str, now: Instant) -> Option<String> {
         let tally = &mut self.0[fault as usize];
         tally.n += 1;
         let is_soon = |logged_at: Instant| now.duration_since(logged_at) < fault.pause();
@@ -101,23 +101,26 @@ pub(super) fn log_line(line: &str) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Fault, Faults};
+    use super::{Faults, ServeFault};
 
     #[test]
     fn words_are_in_order_and_what_peers_repeat_is_said_once_a_minute() {
-        let words: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+        let words: Vec<_> = ServeFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert!(words.is_sorted());
         let (mut faults, now) = (Faults::default(), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(
-            faults.note(Fault::Request, "nonsense", now).as_deref(),
+            faults.note(ServeFault::Request, "nonsense", now).as_deref(),
             Some("nonsense")
         );
-        assert_eq!(faults.note(Fault::Request, "nonsense", after(59)), None);
+        assert_eq!(faults.note(ServeFault::Request, "nonsense", after(59)), None);
         assert_eq!(
-            faults.note(Fault::Request, "nonsense", after(60)).as_deref(),
+            faults.note(ServeFault::Request, "nonsense", after(60)).as_deref(),
             Some("nonsense (and 1 more since the last such line)")
         );
-        assert_eq!((faults.count(Fault::Request), faults.count(Fault::Log)), (3, 0));
+        assert_eq!(
+            (faults.count(ServeFault::Request), faults.count(ServeFault::Log)),
+            (3, 0)
+        );
     }
 }

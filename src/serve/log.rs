@@ -22,7 +22,7 @@ pub(crate) use self::{
     lines::{LoggedPlace, change, fault, heartbeat, round},
 };
 use super::{
-    ClockReading, Fault, ServeState,
+    ClockReading, ServeFault, ServeState,
     stderr::{self, Weight},
 };
 use crate::text::words;
@@ -119,7 +119,7 @@ fn write_all(queue: &Queue, mut file: LogFile, serve_state: &ServeState) {
                                 stderr::lines(lost)
                             );
                             stderr::say(Weight::Warning, &text);
-                            queue.push(lines::fault(Fault::Log, &text));
+                            queue.push(lines::fault(ServeFault::Log, &text));
                         }
                     }
                 }
@@ -132,7 +132,7 @@ fn write_all(queue: &Queue, mut file: LogFile, serve_state: &ServeState) {
                 if lost > 0 {
                     text = format!("{text}; lost: {}", stderr::lines(lost));
                 }
-                serve_state.fault(Fault::Log, &text);
+                serve_state.fault(ServeFault::Log, &text);
                 queue.pause(PAUSE);
             }
         }

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Fault, Part, ServeState, log::Log, pages, process, state::StateInner, stderr};
+use super::{Part, ServeFault, ServeState, log::Log, pages, process, state::StateInner, stderr};
 use crate::{
     model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
     report::metric_families::Families,
@@ -55,7 +55,7 @@ pub(crate) fn page(serve_state: &ServeState) -> String {
         }
         of_reading(&mut page, &state);
         page.counter("apim_probe_faults_total", "Faults of the agent itself, by kind.");
-        for fault in Fault::ALL {
+        for fault in ServeFault::ALL {
             let n = to_float(state.faults.count(fault));
             page.sample("apim_probe_faults_total", &[("kind", fault.as_str())], n);
         }

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Fault,
+    ServeFault,
     fault::{self, Faults},
     log::{self, Log},
     metrics, pages,
@@ -155,7 +155,7 @@ impl ServeState {
     }
 
     /// Counts a fault, and reports it.
-    pub(crate) fn fault(&self, fault: Fault, text: &str) {
+    pub(crate) fn fault(&self, fault: ServeFault, text: &str) {
         let redacted = self.redactor.get().map(|redactor| redactor.notice(text));
         let text = redacted.as_deref().unwrap_or(text);
         let line = self.read().faults.note(fault, text, Instant::now());

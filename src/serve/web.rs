@@ -34,7 +34,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::connections::{Admission, Connections};
-use super::{AccessControl, Fault, ServeState, access::Users};
+use super::{AccessControl, ServeFault, ServeState, access::Users};
 use crate::net::tls::tls_error;
 
 /// Maximum duration of one connection, from its first byte to the end of the reply.
@@ -70,7 +70,7 @@ pub(crate) fn start(
                 Ok(listener) => server.accept_all(listener).await,
                 Err(error) => server
                     .serve_state
-                    .fault(Fault::Connections, &format!("cannot listen: {error}")),
+                    .fault(ServeFault::Connections, &format!("cannot listen: {error}")),
             }
         });
     };
@@ -91,7 +91,7 @@ impl Server {
                 Err(error) => {
                     // Mostly for lack of descriptors, which closing connections will free.
                     let text = format!("cannot accept a connection: {error}");
-                    self.serve_state.fault(Fault::Connections, &text);
+                    self.serve_state.fault(ServeFault::Connections, &text);
                     sleep(PAUSE).await;
                 }
             }
@@ -106,7 +106,7 @@ impl Server {
                 _ => "the one idle for the longest was closed",
             };
             let text = format!("all {} connections are in use: {what}", self.connections.most());
-            self.serve_state.fault(Fault::Connections, &text);
+            self.serve_state.fault(ServeFault::Connections, &text);
         }
         if made == Admission::Full {
             return;
@@ -119,7 +119,7 @@ impl Server {
                 server.count();
                 if let Ok(Err(what)) = timeout(LIFE, server.converse(stream, &busy)).await {
                     let text = format!("bad request from {}: {what}", peer.ip());
-                    server.serve_state.fault(Fault::Request, &text);
+                    server.serve_state.fault(ServeFault::Request, &text);
                 }
             };
             tokio::spawn(converse).abort_handle()

@@ -49,7 +49,7 @@ impl DebouncedFlows {
     }
 
     /// Records the result of one connection to an endpoint, and returns that of several.
-    pub fn take_note_of_one(&mut self, index: usize, endpoint: &EndpointReport) -> Option<Trace> {
+    pub fn record_one(&mut self, index: usize, endpoint: &EndpointReport) -> Option<Trace> {
         let entry = self.0.get_mut(&index)?;
         let passed = endpoint.verdict.is_proved();
         entry.in_a_row = if passed == entry.passed { entry.in_a_row + 1 } else { 1 };

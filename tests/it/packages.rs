@@ -318,7 +318,7 @@ fn assert_installed(root: &Path, expected: &BTreeSet<String>) {
 }
 
 /// dpkg removes the distribution's folders if they are empty; nothing may be there that was not before.
-fn assert_nothing_left(root: &Path, before: &DebouncedFlows) {
+fn assert_nothing_left(root: &Path, before: &InstalledFiles) {
     let after = walk(root);
     assert_eq!(after.files, BTreeMap::new());
     let left: Vec<_> = after.folders.difference(&before.folders).collect();
@@ -342,15 +342,15 @@ fn fresh_root() -> TempDir {
 
 /// The contents of a folder.
 #[derive(Debug, Default, PartialEq)]
-struct DebouncedFlows {
+struct InstalledFiles {
     /// With their modes.
     files: BTreeMap<String, u32>,
     folders: BTreeSet<String>,
 }
 
 /// Everything below a folder, except what package managers store in `var`.
-fn walk(root: &Path) -> DebouncedFlows {
-    let mut held = DebouncedFlows::default();
+fn walk(root: &Path) -> InstalledFiles {
+    let mut held = InstalledFiles::default();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

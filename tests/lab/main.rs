@@ -19,8 +19,8 @@ use libtest_mimic::{Arguments, Trial};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
 
-/// Tests of one kind. Each is named `kind/test`, which is also the job that runs it in a separate lab.
-struct Kind {
+/// Tests of one kind. Each is named `group/test`, which is also the job that runs it in a separate lab.
+struct TestGroup {
     name: &'static str,
     /// How many of them run at once unless the command line sets it.
     threads: usize,
@@ -30,45 +30,45 @@ struct Kind {
     run: fn(&str) -> Result<()>,
 }
 
-const KINDS: [Kind; 7] = [
-    Kind {
+const GROUPS: [TestGroup; 7] = [
+    TestGroup {
         name: "scenarios",
         // They mostly wait.
         threads: 16,
         trials: scenarios::trials,
         run: scenarios::run,
     },
-    Kind {
+    TestGroup {
         name: "generated",
         threads: 4,
         trials: generated::trials,
         run: generated::run,
     },
-    Kind {
+    TestGroup {
         name: "promises",
         threads: 4,
         trials: promises::trials,
         run: promises::run,
     },
-    Kind {
+    TestGroup {
         name: "platform",
         threads: 2,
         trials: platform::trials,
         run: platform::run,
     },
-    Kind {
+    TestGroup {
         name: "watch",
         threads: 2,
         trials: watch::trials,
         run: watch::run,
     },
-    Kind {
+    TestGroup {
         name: "serve",
         threads: 2,
         trials: serve::trials,
         run: serve::run,
     },
-    Kind {
+    TestGroup {
         name: "path",
         threads: 8,
         trials: path_command::trials,
@@ -86,22 +86,22 @@ fn main() -> ExitCode {
     let given = Arguments::from_args();
     let forbidden = lab::forbidden();
     let mut failed = false;
-    for kind in KINDS {
-        let trials = (kind.trials)(forbidden.as_ref());
+    for group in GROUPS {
+        let trials = (group.trials)(forbidden.as_ref());
         if trials.iter().all(|trial| given.is_filtered_out(trial)) {
             continue;
         }
         let mut arguments = given.clone();
-        arguments.test_threads.get_or_insert(kind.threads);
+        arguments.test_threads.get_or_insert(group.threads);
         failed |= libtest_mimic::run(&arguments, trials).has_failed();
     }
     ExitCode::from(u8::from(failed))
 }
 
 fn run(job: &str) -> Result<()> {
-    for kind in KINDS {
-        if let Some(name) = job.strip_prefix(kind.name).and_then(|rest| rest.strip_prefix('/')) {
-            return (kind.run)(name);
+    for group in GROUPS {
+        if let Some(name) = job.strip_prefix(group.name).and_then(|rest| rest.strip_prefix('/')) {
+            return (group.run)(name);
         }
     }
     bail!("no test is called {job}")

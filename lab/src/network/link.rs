@@ -121,9 +121,9 @@ pub struct When {
     /// Only on flows that are older than this, in milliseconds.
     pub age_ms: Option<u64>,
     /// Only packets in this direction.
-    pub direction: Option<Direction>,
+    pub direction: Option<PacketDirection>,
     /// Only packets of this kind.
-    pub on: Option<Kind>,
+    pub on: Option<PacketKind>,
     /// Behind this many of the hops, whose routers have checked the TTL; 0 is the VM's own end.
     pub hop: Option<usize>,
 }
@@ -131,14 +131,14 @@ pub struct When {
 /// The direction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub enum PacketDirection {
     /// From the VM.
     Out,
     /// To the VM.
     Back,
 }
 
-impl Direction {
+impl PacketDirection {
     /// The other direction.
     #[must_use]
     pub fn reversed(self) -> Self {
@@ -152,7 +152,7 @@ impl Direction {
 /// The role of a packet in its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum PacketKind {
     /// It opens one: SYN, or the SYN-ACK in reply.
     Syn,
     /// It carries data.

@@ -291,7 +291,7 @@ pub enum Kms {
 #[serde(default, deny_unknown_fields)]
 pub struct Ntp {
     /// What it answers.
-    pub reply: NtpReply,
+    pub reply: NtpMisbehaviour,
     /// How far its clock is ahead, in seconds.
     pub clock_ahead: i64,
 }
@@ -299,7 +299,7 @@ pub struct Ntp {
 /// An NTP server's answer (RFC 5905 §7.3).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum NtpReply {
+pub enum NtpMisbehaviour {
     /// Mode 4, stratum 2, the client's timestamp as origin.
     #[default]
     Good,

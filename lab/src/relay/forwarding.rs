@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     faults::{self, Place},
-    network::{Direction, Fault, FaultKind, Hop, Kind, Link, Nat, NatErrors, Network, Transport, When},
+    network::{Fault, FaultKind, Hop, Link, Nat, NatErrors, Network, PacketDirection, PacketKind, Transport, When},
     vm_link::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
@@ -25,7 +25,7 @@ pub(super) struct DelayedFrame {
     /// When it arrives.
     pub(super) due: Instant,
     /// In which direction.
-    pub(super) direction: Direction,
+    pub(super) direction: PacketDirection,
     pub(super) frame: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ struct Known {
 
 /// A fault that matches some packets only.
 #[derive(Debug)]
-struct Rule {
+struct FaultRule {
     places: Vec<Place>,
     does: FaultKind,
     when: When,
@@ -89,13 +89,13 @@ pub(super) struct Forwarder {
     gates: Vec<(u16, usize)>,
     /// When each rate-limited hop last answered.
     answered: HashMap<usize, Instant>,
-    rules: Vec<Rule>,
+    rules: Vec<FaultRule>,
     flows: HashMap<Key, Known>,
     /// The flows in the order of their first packets.
     order: Vec<Key>,
     numbers: HashMap<(Transport, Ipv4Addr, u16), u32>,
     began: Option<Instant>,
-    queues: HashMap<Direction, LinkQueue>,
+    queues: HashMap<PacketDirection, LinkQueue>,
     /// Packets without a flow, for the random decision about each.
     strays: u64,
     /// The frames that left the VM, if the line is recorded.
@@ -107,7 +107,7 @@ enum FrameOutcome {
     Passes,
     Lost,
     /// It is lost, and these are sent instead.
-    Answered(Vec<(Direction, Vec<u8>)>),
+    Answered(Vec<(PacketDirection, Vec<u8>)>),
 }
 
 impl Forwarder {
@@ -135,7 +135,7 @@ impl Forwarder {
     pub(super) fn add(&mut self, network: &Network) -> anyhow::Result<()> {
         for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
             let Fault { to, does, when } = fault;
-            self.rules.push(Rule {
+            self.rules.push(FaultRule {
                 places: faults::places(network, to)?,
                 does: *does,
                 when: when.clone(),
@@ -168,11 +168,11 @@ impl Forwarder {
     }
 
     /// What happens to a frame that enters the line in this direction.
-    pub(super) fn treat(&mut self, direction: Direction, mut frame: Vec<u8>, now: Instant) -> Vec<DelayedFrame> {
+    pub(super) fn treat(&mut self, direction: PacketDirection, mut frame: Vec<u8>, now: Instant) -> Vec<DelayedFrame> {
         let view = frame::view(&frame);
         let key = view.as_ref().and_then(|view| key(direction, view));
         let is_echo = key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into());
-        if self.link.recorded && direction == Direction::Out && !is_echo {
+        if self.link.recorded && direction == PacketDirection::Out && !is_echo {
             self.sent.push(frame.clone());
         }
         let Some(view) = view else {
@@ -206,7 +206,7 @@ impl Forwarder {
             .collect()
     }
 
-    fn count(&mut self, key: Key, direction: Direction, low_ttl: bool, now: Instant) {
+    fn count(&mut self, key: Key, direction: PacketDirection, low_ttl: bool, now: Instant) {
         let place = (key.transport, key.destination.0, key.destination.1);
         let known = self.flows.entry(key).or_insert_with(|| {
             let nth = self.numbers.entry(place).or_default();
@@ -226,27 +226,27 @@ impl Forwarder {
                 ended: false,
             }
         });
-        known.flow.low_ttl |= low_ttl && direction == Direction::Out;
+        known.flow.low_ttl |= low_ttl && direction == PacketDirection::Out;
         match direction {
-            Direction::Out => known.flow.out += 1,
-            Direction::Back => known.flow.back += 1,
+            PacketDirection::Out => known.flow.out += 1,
+            PacketDirection::Back => known.flow.back += 1,
         }
     }
 
     /// Past the faults and the routers on the path, in order.
-    fn travel(&mut self, direction: Direction, frame: &mut [u8], key: Option<Key>, now: Instant) -> FrameOutcome {
-        if direction == Direction::Out && self.is_too_far(frame, key) {
+    fn travel(&mut self, direction: PacketDirection, frame: &mut [u8], key: Option<Key>, now: Instant) -> FrameOutcome {
+        if direction == PacketDirection::Out && self.is_too_far(frame, key) {
             return FrameOutcome::Lost;
         }
         let distance = key.map_or(self.link.hops.len(), |key| self.distance(key));
         let places: Vec<usize> = match direction {
-            Direction::Out => (0..=distance).collect(),
-            Direction::Back => (0..=distance).rev().collect(),
+            PacketDirection::Out => (0..=distance).collect(),
+            PacketDirection::Back => (0..=distance).rev().collect(),
         };
         for place in places {
             // The router at a place checks the TTL before anything there happens to the packet; on the return path it
             // does so afterwards.
-            if direction == Direction::Out
+            if direction == PacketDirection::Out
                 && place > 0
                 && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
                     self.pass_hop(direction, frame, key, place, now)
@@ -258,7 +258,7 @@ impl Forwarder {
             {
                 return outcome;
             }
-            if direction == Direction::Back
+            if direction == PacketDirection::Back
                 && place > 0
                 && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
                     self.pass_hop(direction, frame, key, place, now)
@@ -293,7 +293,7 @@ impl Forwarder {
 
     fn pass_hop(
         &mut self,
-        direction: Direction,
+        direction: PacketDirection,
         frame: &mut [u8],
         key: Option<Key>,
         place: usize,
@@ -312,7 +312,7 @@ impl Forwarder {
         let nat = self
             .link
             .nat
-            .filter(|nat| direction == Direction::Out && place > nat.hop);
+            .filter(|nat| direction == PacketDirection::Out && place > nat.hop);
         let from = match nat {
             None => router,
             Some(Nat {
@@ -362,7 +362,7 @@ impl Forwarder {
 
     fn pass_faults(
         &mut self,
-        direction: Direction,
+        direction: PacketDirection,
         frame: &[u8],
         key: Option<Key>,
         place: usize,
@@ -391,10 +391,17 @@ impl Forwarder {
     }
 
     /// Whether a fault matches this packet.
-    fn applies(&mut self, index: usize, direction: Direction, view: &View, key: Option<Key>, now: Instant) -> bool {
+    fn applies(
+        &mut self,
+        index: usize,
+        direction: PacketDirection,
+        view: &View,
+        key: Option<Key>,
+        now: Instant,
+    ) -> bool {
         let far = match direction {
-            Direction::Out => view.destination,
-            Direction::Back => view.source,
+            PacketDirection::Out => view.destination,
+            PacketDirection::Back => view.source,
         };
         let port = key.map(|key| (key.transport, key.destination.1));
         let rule = &self.rules[index];
@@ -405,8 +412,8 @@ impl Forwarder {
         let since = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
         let kind = match when.on {
             None => true,
-            Some(Kind::Syn) => view.is_syn,
-            Some(Kind::Data) => view.payload > 0,
+            Some(PacketKind::Syn) => view.is_syn,
+            Some(PacketKind::Data) => view.payload > 0,
         };
         let passes = kind
             && (!when.even || key.is_some_and(|key| key.source % 2 == 0))
@@ -443,17 +450,17 @@ impl Forwarder {
 
     /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
     /// flow to a place.
-    fn draws(&self, index: usize, direction: Direction, key: Option<Key>) -> bool {
+    fn draws(&self, index: usize, direction: PacketDirection, key: Option<Key>) -> bool {
         let Some(share) = self.rules[index].when.chance else {
             return true;
         };
         let rule = index as u64;
-        let is_back = u64::from(direction == Direction::Back);
+        let is_back = u64::from(direction == PacketDirection::Back);
         let parts = match key.and_then(|key| self.flows.get(&key)) {
             Some(Known { flow, .. }) => {
                 let ordinal = match direction {
-                    Direction::Out => flow.out,
-                    Direction::Back => flow.back,
+                    PacketDirection::Out => flow.out,
+                    PacketDirection::Back => flow.back,
                 };
                 let (address, port) = flow.destination;
                 let place = u64::from(u32::from(address)) << 16 | u64::from(port);
@@ -465,13 +472,13 @@ impl Forwarder {
     }
 
     /// What is sent instead of a packet that a fault matches.
-    fn answer(&self, index: usize, direction: Direction, frame: &[u8], view: &View) -> FrameOutcome {
+    fn answer(&self, index: usize, direction: PacketDirection, frame: &[u8], view: &View) -> FrameOutcome {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
             let router = match rule.when.hop.and_then(|hop| self.link.hops.get(hop.checked_sub(1)?)) {
                 Some(Hop::Address(router) | Hop::OncePerSecond(router) | Hop::Either([router, _])) => *router,
                 Some(Hop::Silent) => return FrameOutcome::Lost,
-                None if direction == Direction::Back => OTHER_ROUTER,
+                None if direction == PacketDirection::Back => OTHER_ROUTER,
                 None => ROUTER,
             };
             let error = frame::icmp_error(frame, view, router, kind, code, rest);
@@ -499,7 +506,7 @@ impl Forwarder {
     }
 
     /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether it does.
-    fn send(&mut self, direction: Direction, frame: Vec<u8>, now: Instant) -> Option<DelayedFrame> {
+    fn send(&mut self, direction: PacketDirection, frame: Vec<u8>, now: Instant) -> Option<DelayedFrame> {
         let mut due = now;
         if let Some(kbit) = self.link.kbit.filter(|kbit| *kbit > 0) {
             let lane = self.queues.entry(direction).or_default();
@@ -521,15 +528,15 @@ impl Forwarder {
 }
 
 /// The flow of a packet, from the VM's side.
-fn key(direction: Direction, view: &View) -> Option<Key> {
+fn key(direction: PacketDirection, view: &View) -> Option<Key> {
     let (transport, from, to) = view.ports?;
     Some(match direction {
-        Direction::Out => Key {
+        PacketDirection::Out => Key {
             transport,
             source: from,
             destination: (view.destination, to),
         },
-        Direction::Back => Key {
+        PacketDirection::Back => Key {
             transport,
             source: to,
             destination: (view.source, from),
@@ -565,8 +572,8 @@ mod tests {
     fn passing(forwarder: &mut Forwarder, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
         let passes = |source: &u16| {
             let syn = frame::tests_support::syn(FAR, *source, 443, 64);
-            let parcels = forwarder.treat(Direction::Out, syn, now);
-            parcels.iter().any(|parcel| parcel.direction == Direction::Out)
+            let parcels = forwarder.treat(PacketDirection::Out, syn, now);
+            parcels.iter().any(|parcel| parcel.direction == PacketDirection::Out)
         };
         sources.filter(passes).collect()
     }
@@ -620,7 +627,7 @@ mod tests {
         let arrivals: Vec<Vec<Duration>> = (1..5)
             .map(|source| {
                 let syn = frame::tests_support::syn(FAR, source, 443, 64);
-                let parcels = slow.treat(Direction::Out, syn, now);
+                let parcels = slow.treat(PacketDirection::Out, syn, now);
                 parcels.iter().map(|parcel| parcel.due - now).collect()
             })
             .collect();
@@ -635,24 +642,30 @@ mod tests {
             "{ link: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], hop: 1, otherwise: forward } ] }",
         );
         let now = Instant::now();
-        let mut seen = |ttl, port| -> Vec<(Direction, Ipv4Addr)> {
+        let mut seen = |ttl, port| -> Vec<(PacketDirection, Ipv4Addr)> {
             let syn = frame::tests_support::syn(FAR, 1, port, ttl);
-            let parcels = hops.treat(Direction::Out, syn, now);
+            let parcels = hops.treat(PacketDirection::Out, syn, now);
             let source = |parcel: &DelayedFrame| (parcel.direction, frame::view(&parcel.frame).unwrap().source);
             parcels.iter().map(source).collect()
         };
         let vm = crate::vm_link::VM;
-        assert_eq!(seen(1, 443), [(Direction::Back, Ipv4Addr::new(10, 1, 0, 1))]);
+        assert_eq!(seen(1, 443), [(PacketDirection::Back, Ipv4Addr::new(10, 1, 0, 1))]);
         assert_eq!(seen(2, 443), []);
-        assert_eq!(seen(3, 443), [(Direction::Back, Ipv4Addr::new(10, 9, 0, 3))]);
-        assert_eq!(seen(4, 443), [(Direction::Out, vm)]);
-        assert_eq!(seen(2, 80), [(Direction::Out, vm)]);
+        assert_eq!(seen(3, 443), [(PacketDirection::Back, Ipv4Addr::new(10, 9, 0, 3))]);
+        assert_eq!(seen(4, 443), [(PacketDirection::Out, vm)]);
+        assert_eq!(seen(2, 80), [(PacketDirection::Out, vm)]);
     }
 
     /// Which hop answers a SYN from this port with this TTL, and whether it quotes the VM.
     fn hears(forwarder: &mut Forwarder, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
-        let parcels = forwarder.treat(Direction::Out, frame::tests_support::syn(FAR, source, 443, ttl), now);
-        let back = parcels.iter().find(|parcel| parcel.direction == Direction::Back)?;
+        let parcels = forwarder.treat(
+            PacketDirection::Out,
+            frame::tests_support::syn(FAR, source, 443, ttl),
+            now,
+        );
+        let back = parcels
+            .iter()
+            .find(|parcel| parcel.direction == PacketDirection::Back)?;
         let quoted = &back.frame[14 + 20 + 8..];
         Some((
             frame::view(&back.frame)?.source,
@@ -701,7 +714,7 @@ mod tests {
         let now = Instant::now();
         let mut passes = |to: Ipv4Addr, port, ttl| {
             let syn = frame::tests_support::syn(to, 1, port, ttl);
-            !plain.treat(Direction::Out, syn, now).is_empty()
+            !plain.treat(PacketDirection::Out, syn, now).is_empty()
         };
         assert!(!passes(FAR, 443, 1));
         assert!(passes(FAR, 443, 64));
@@ -717,7 +730,7 @@ mod tests {
         let now = Instant::now();
         let mut answers = |ttl| {
             let syn = frame::tests_support::syn(FAR, 1, 443, ttl);
-            hops.treat(Direction::Out, syn, now).len()
+            hops.treat(PacketDirection::Out, syn, now).len()
         };
         assert_eq!([answers(1), answers(2), answers(64)], [1, 0, 0]);
     }

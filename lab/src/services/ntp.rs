@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::network::{Ntp, NtpReply};
+use crate::network::{Ntp, NtpMisbehaviour};
 
 const PACKET: usize = 48;
 /// Seconds from 1900, where NTP begins, to 1970.
@@ -21,16 +21,16 @@ pub(crate) fn answer(ntp: &Ntp, datagram: &[u8], count: u32) -> Option<Vec<u8>> 
         packet(MODE_SERVER, 0, id, origin, time)
     };
     Some(match &ntp.reply {
-        NtpReply::WrongOrigin => packet(MODE_SERVER, 2, [20, 0, 0, 1], &[0x5a; 8], time),
-        NtpReply::WrongMode => packet(MODE_CLIENT, 2, [20, 0, 0, 1], origin, time),
-        NtpReply::Short => good()[..PACKET / 2].to_vec(),
-        NtpReply::Silent => return None,
-        NtpReply::Garbage => b"220 time.example.com ready\r\n".to_vec(),
-        NtpReply::Kiss(code) => kiss(code),
-        NtpReply::KissThenGood(code) if count == 0 => kiss(code),
-        NtpReply::WrongOriginThenGood if count == 0 => packet(MODE_SERVER, 2, [20, 0, 0, 1], &[0x5a; 8], time),
-        NtpReply::Stratum(stratum) => packet(MODE_SERVER, *stratum, *b"INIT", origin, time),
-        NtpReply::Good | NtpReply::KissThenGood(_) | NtpReply::WrongOriginThenGood => good(),
+        NtpMisbehaviour::WrongOrigin => packet(MODE_SERVER, 2, [20, 0, 0, 1], &[0x5a; 8], time),
+        NtpMisbehaviour::WrongMode => packet(MODE_CLIENT, 2, [20, 0, 0, 1], origin, time),
+        NtpMisbehaviour::Short => good()[..PACKET / 2].to_vec(),
+        NtpMisbehaviour::Silent => return None,
+        NtpMisbehaviour::Garbage => b"220 time.example.com ready\r\n".to_vec(),
+        NtpMisbehaviour::Kiss(code) => kiss(code),
+        NtpMisbehaviour::KissThenGood(code) if count == 0 => kiss(code),
+        NtpMisbehaviour::WrongOriginThenGood if count == 0 => packet(MODE_SERVER, 2, [20, 0, 0, 1], &[0x5a; 8], time),
+        NtpMisbehaviour::Stratum(stratum) => packet(MODE_SERVER, *stratum, *b"INIT", origin, time),
+        NtpMisbehaviour::Good | NtpMisbehaviour::KissThenGood(_) | NtpMisbehaviour::WrongOriginThenGood => good(),
     })
 }
 

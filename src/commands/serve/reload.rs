@@ -155,9 +155,9 @@ impl<'a> Reload<'a> {
                 time,
             ));
             match event {
-                Event::InTime => return WakeReason::InTime,
-                Event::Interrupted => return WakeReason::Interrupted,
-                Event::HungUp => {
+                ReloadEvent::InTime => return WakeReason::InTime,
+                ReloadEvent::Interrupted => return WakeReason::Interrupted,
+                ReloadEvent::HungUp => {
                     supervisor::is_reloading();
                     if let Some(log) = self.serve_state.log() {
                         log.reopen();
@@ -165,8 +165,8 @@ impl<'a> Reload<'a> {
                     // What is being read now may be older than the signal.
                     self.begin(Some(self.access.clone()));
                 }
-                Event::IsDue => self.begin(None),
-                Event::Read(read) => {
+                ReloadEvent::IsDue => self.begin(None),
+                ReloadEvent::Read(read) => {
                     self.under_way = None;
                     let broken = |failure: CommandFailure| Broken {
                         part: Part::Files,
@@ -174,7 +174,7 @@ impl<'a> Reload<'a> {
                     };
                     return WakeReason::Read(Box::new(read.map_err(broken)));
                 }
-                Event::Late => {
+                ReloadEvent::Late => {
                     self.under_way = None;
                     let file = file::being_read();
                     self.serve_state.know_files(file.as_deref());
@@ -195,7 +195,7 @@ impl<'a> Reload<'a> {
         under_way: Option<&mut UnderWay>,
         due: Option<Instant>,
         time: Instant,
-    ) -> Event {
+    ) -> ReloadEvent {
         let (is_reading, end) = (under_way.is_some(), under_way.as_ref().map_or(time, |it| it.end));
         let read = async {
             match under_way {
@@ -205,19 +205,19 @@ impl<'a> Reload<'a> {
         };
         tokio::select! {
             biased;
-            () = stop.interrupted() => Event::Interrupted,
+            () = stop.interrupted() => ReloadEvent::Interrupted,
             read = read => match read {
-                Ok(read) => Event::Read(Box::new(read)),
-                Err(_) => Event::Read(Box::new(Err(CommandFailure::agent("reading them stopped unexpectedly")))),
+                Ok(read) => ReloadEvent::Read(Box::new(read)),
+                Err(_) => ReloadEvent::Read(Box::new(Err(CommandFailure::agent("reading them stopped unexpectedly")))),
             },
-            () = sleep_until(end.into()), if is_reading => Event::Late,
+            () = sleep_until(end.into()), if is_reading => ReloadEvent::Late,
             told = hung_up.changed() => match told {
-                Ok(()) => Event::HungUp,
+                Ok(()) => ReloadEvent::HungUp,
                 // Signals are no longer handled: the runtime is shutting down.
-                Err(_) => Event::Interrupted,
+                Err(_) => ReloadEvent::Interrupted,
             },
-            () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => Event::IsDue,
-            () = sleep_until(time.into()) => Event::InTime,
+            () = sleep_until(due.unwrap_or(time).into()), if due.is_some() => ReloadEvent::IsDue,
+            () = sleep_until(time.into()) => ReloadEvent::InTime,
         }
     }
 
@@ -252,7 +252,7 @@ impl<'a> Reload<'a> {
     }
 }
 
-enum Event {
+enum ReloadEvent {
     InTime,
     Interrupted,
     HungUp,

@@ -37,11 +37,11 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(100);
 
 /// A message, and a channel that reports when it was sent.
 struct Notification {
-    what: Event,
+    what: SupervisorEvent,
     done: Option<SyncSender<()>>,
 }
 
-enum Event {
+enum SupervisorEvent {
     Ready(String),
     Reloading,
     Status(String),
@@ -51,25 +51,25 @@ enum Event {
 
 /// The service is listening, or continues after a reload.
 pub(super) fn is_ready(what: &str) {
-    notify(Event::Ready(what.to_owned()), None);
+    notify(SupervisorEvent::Ready(what.to_owned()), None);
 }
 
 /// The service is reloading.
 pub(super) fn is_reloading() {
-    notify(Event::Reloading, None);
+    notify(SupervisorEvent::Reloading, None);
 }
 
 /// The service is stopping.
 pub(super) fn is_stopping() {
     let (done, receiver) = sync_channel(1);
-    if notify(Event::Stopping, Some(done)) {
+    if notify(SupervisorEvent::Stopping, Some(done)) {
         let _ = receiver.recv_timeout(SHUTDOWN_GRACE);
     }
 }
 
 /// The result.
 pub(super) fn status(what: String) {
-    notify(Event::Status(what), None);
+    notify(SupervisorEvent::Status(what), None);
 }
 
 /// Notifies the watchdog while rounds keep finishing, twice as often as it requires; completes at once if there is
@@ -82,15 +82,15 @@ pub(super) async fn feed_watchdog(serve_state: Arc<ServeState>) {
     loop {
         beat.tick().await;
         if !serve_state.read().is_stuck() {
-            notify(Event::Alive, None);
+            notify(SupervisorEvent::Alive, None);
         }
     }
 }
 
 /// Queues a message; returns whether it will be sent.
-fn notify(what: Event, done: Option<SyncSender<()>>) -> bool {
+fn notify(what: SupervisorEvent, done: Option<SyncSender<()>>) -> bool {
     static NOTIFIER: OnceLock<Option<Sender<Notification>>> = OnceLock::new();
-    let is_told_again = matches!(what, Event::Alive | Event::Status(_));
+    let is_told_again = matches!(what, SupervisorEvent::Alive | SupervisorEvent::Status(_));
     if is_told_again && WAITING.load(Ordering::Relaxed) >= MAX_WAITING {
         return false;
     }
@@ -120,16 +120,16 @@ fn start() -> Option<Sender<Notification>> {
     Some(sender)
 }
 
-fn forward(event: &Event, socket: &OsStr) {
+fn forward(event: &SupervisorEvent, socket: &OsStr) {
     // It is not an error if the supervisor has gone.
     let _ = match event {
-        Event::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
-        Event::Reloading => {
+        SupervisorEvent::Ready(what) => send(&[NotifyState::Ready, NotifyState::Status(what)], socket),
+        SupervisorEvent::Reloading => {
             NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now], socket))
         }
-        Event::Status(what) => send(&[NotifyState::Status(what)], socket),
-        Event::Alive => send(&[NotifyState::Watchdog], socket),
-        Event::Stopping => send(&[NotifyState::Stopping], socket),
+        SupervisorEvent::Status(what) => send(&[NotifyState::Status(what)], socket),
+        SupervisorEvent::Alive => send(&[NotifyState::Watchdog], socket),
+        SupervisorEvent::Stopping => send(&[NotifyState::Stopping], socket),
     };
 }
 

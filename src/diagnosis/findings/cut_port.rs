@@ -34,7 +34,7 @@ pub(super) const RULE: FindingRule = FindingRule {
             let on_port = |row: &ProbedEndpoint<'_>| row.is_tcp() && row.endpoint.port == port;
             // Connections with small segments get through where those with full ones do not.
             let in_small = |row: &ProbedEndpoint<'_>| row.cause() == Some(Cause::PathMtu);
-            view.controls.lets_a_name_through(port)
+            view.controls.passes_for_other_name(port)
                 || view.proved().any(on_port)
                 || view
                     .rows
@@ -152,7 +152,7 @@ fn unused_end(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> UnusedEnd {
     let similar = rows.iter().filter_map(|row| {
         let attempt = view.controls.unused.get(&row.endpoint.port)?;
         let ended = attempt::judge(row.endpoint, attempt, &Context::default())
-            .standing
+            .verdict
             .cause();
         let (row, unused) = (row.cause()?, ended?);
         Some(match (silent(row), silent(unused)) {

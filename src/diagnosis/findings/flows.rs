@@ -179,9 +179,9 @@ struct FlowResult {
 
 fn connections(row: &ProbedEndpoint<'_>) -> Vec<FlowResult> {
     let both = row.attempts().iter().zip(&row.judgement.outcomes);
-    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.standing, AttemptVerdict::NotTried(_)))
+    both.filter(|(_, outcome)| !outcome.control && !matches!(outcome.verdict, AttemptVerdict::NotTried(_)))
         .map(|(attempt, outcome)| FlowResult {
-            passed: outcome.standing.passes(),
+            passed: outcome.verdict.passes(),
             source: attempt
                 .connection()
                 .and_then(|tcp| tcp.source)

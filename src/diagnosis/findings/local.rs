@@ -37,7 +37,7 @@ pub(super) const STUB: FindingRule = FindingRule {
 };
 
 fn is_refused_here(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
-    is_kept_here(view, row)
+    is_blocked_locally(view, row)
         || row
             .icmp()
             .any(|(error, after)| view.is_own(error) && !view.is_dead_next_hop(error, after))
@@ -45,13 +45,13 @@ fn is_refused_here(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
 
 /// Whether the kernel could not send on any of its connections, and neither an outage of the link nor the next hop explains
 /// why.
-fn is_kept_here(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
-    let kept = |attempt: &Attempt| {
+fn is_blocked_locally(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
+    let blocked_locally = |attempt: &Attempt| {
         let tcp = attempt.tcp.as_ref();
         tcp.is_some_and(|tcp| matches!(tcp.end, TcpEnd::Silent { kept_here: true, .. }))
     };
     row.cause() == Some(Cause::TcpTimeout)
-        && row.decisive().is_some_and(kept)
+        && row.decisive().is_some_and(blocked_locally)
         && view.outage(row).is_none()
         && view.unanswered_hops(row).next().is_none()
 }
@@ -65,16 +65,16 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         .map(|(error, _)| format!("{error}: one of this VM's own addresses"))
         .collect();
     let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
-    let kept: Vec<ProbedEndpoint<'a>> = group
+    let blocked_locally: Vec<ProbedEndpoint<'a>> = group
         .rows
         .iter()
-        .filter(|row| is_kept_here(view, row))
+        .filter(|row| is_blocked_locally(view, row))
         .copied()
         .collect();
-    let dropped = (!kept.is_empty()).then(|| {
+    let dropped = (!blocked_locally.is_empty()).then(|| {
         format!(
             "the kernel could not retransmit its SYNs to {} (TCP_INFO), so they are dropped before they leave this VM",
-            phrases::host_count(&kept)
+            phrases::host_count(&blocked_locally)
         )
     });
     let does = if errors.is_empty() { "drops" } else { "refuses" };

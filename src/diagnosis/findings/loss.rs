@@ -60,7 +60,7 @@ pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
 pub(super) fn outlasts(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
     let failed =
-        attempts.filter(|(attempt, outcome)| Some(attempt.started) > view.line.last_loss && !outcome.standing.passes());
+        attempts.filter(|(attempt, outcome)| Some(attempt.started) > view.line.last_loss && !outcome.verdict.passes());
     view.line.is_over() && failed.count() >= SURE
 }
 

@@ -22,7 +22,7 @@ const MIN_DEPENDENCIES: usize = 3;
 /// Names that resolve to one impossible address: a DNS filter, or a record that was left behind.
 pub(super) const SINKHOLE: FindingRule = FindingRule {
     kind: FindingKind::Sinkhole,
-    claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
+    claims: EndpointMatcher::Each(|_, row| resolved_to(row, Cause::DnsSinkhole).map(|address| address.to_string())),
     describe: sinkhole,
 };
 
@@ -30,7 +30,9 @@ pub(super) const SINKHOLE: FindingRule = FindingRule {
 /// proxy, or an old endpoint.
 pub(super) const PRIVATE_ADDRESS: FindingRule = FindingRule {
     kind: FindingKind::PrivateAddress,
-    claims: EndpointMatcher::Each(|_, row| led_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())),
+    claims: EndpointMatcher::Each(|_, row| {
+        resolved_to(row, Cause::DnsPrivateAddress).map(|address| address.to_string())
+    }),
     describe: private_address,
 };
 
@@ -55,7 +57,7 @@ pub(super) const LEFT: FindingRule = FindingRule {
 };
 
 /// The address that decided the verdict of a row blocked for this cause.
-fn led_to(row: &ProbedEndpoint<'_>, cause: Cause) -> Option<IpAddr> {
+fn resolved_to(row: &ProbedEndpoint<'_>, cause: Cause) -> Option<IpAddr> {
     let outcomes = &row.judgement.outcomes;
     let outcome = outcomes.get(row.judgement.decisive.unwrap_or(0))?;
     (row.cause() == Some(cause)).then(|| outcome.address.ip())

@@ -56,7 +56,7 @@ fn could_not_leave(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     match row.judgement.cause {
         // A name with only IPv6 addresses shows nothing about a machine that only has IPv4.
         Some(Cause::TcpNoRoute) => {
-            let nowhere = |outcome: &Outcome| outcome.standing.cause() == Some(Cause::TcpNoRoute);
+            let nowhere = |outcome: &Outcome| outcome.verdict.cause() == Some(Cause::TcpNoRoute);
             outcomes.clone().all(nowhere) && outcomes.any(|outcome| outcome.address.is_ipv4())
         }
         Some(Cause::UdpUnreachable) => row.failures().all(|(failure, _)| socket::is_without_route(failure)),

@@ -58,7 +58,7 @@ fn is_degraded(row: &ProbedEndpoint<'_>) -> bool {
 }
 
 fn is_failure(outcome: &Outcome) -> bool {
-    matches!(outcome.standing, AttemptVerdict::Failed(_))
+    matches!(outcome.verdict, AttemptVerdict::Failed(_))
 }
 
 fn by_dependency<'a>(view: &RunView<'a>, test: impl Fn(&ProbedEndpoint<'a>) -> bool) -> Vec<FindingGroup<'a>> {

@@ -44,11 +44,11 @@ pub(super) const LEFT: FindingRule = FindingRule {
 fn others_on_port(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> Option<String> {
     let tried: Vec<&ProbedEndpoint<'_>> = view.rows.iter().filter(|row| is_probed(row)).collect();
     let is_whole = |row: &ProbedEndpoint<'_>, by_port: bool, by_tag: bool| {
-        let is_akin = |other: &&ProbedEndpoint<'_>| {
+        let is_similar = |other: &&ProbedEndpoint<'_>| {
             (!by_port || other.endpoint.port == row.endpoint.port) && (!by_tag || other.tag() == row.tag())
         };
-        let akin: Vec<ProbedEndpoint<'_>> = tried.iter().copied().filter(is_akin).copied().collect();
-        akin.iter().all(is_reset) && phrases::dependencies(&akin).len() >= MIN_DEPENDENCIES
+        let similar_rows: Vec<ProbedEndpoint<'_>> = tried.iter().copied().filter(is_similar).copied().collect();
+        similar_rows.iter().all(is_reset) && phrases::dependencies(&similar_rows).len() >= MIN_DEPENDENCIES
     };
     let is_lone = |row: &&ProbedEndpoint<'_>| {
         let rules = [(false, false), (true, false), (false, true), (true, true)];

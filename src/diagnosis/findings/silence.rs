@@ -103,15 +103,15 @@ fn is_about_the_port(view: &RunView<'_>, port: u16) -> bool {
         .iter()
         .filter(|row| is_probed(row))
         .partition(|row| row.endpoint.port == port);
-    let is_akin = |other: &&&ProbedEndpoint<'_>| {
+    let is_similar = |other: &&&ProbedEndpoint<'_>| {
         on_it
             .iter()
             .any(|row| row.endpoint.host == other.endpoint.host || (!row.tag().is_empty() && row.tag() == other.tag()))
     };
     let proves_itself = |row: &&ProbedEndpoint<'_>| row.judgement.verdict.is_proved();
-    let mut akin = elsewhere.iter().filter(is_akin).peekable();
-    let tells = if akin.peek().is_some() {
-        akin.any(proves_itself)
+    let mut similar_rows = elsewhere.iter().filter(is_similar).peekable();
+    let tells = if similar_rows.peek().is_some() {
+        similar_rows.any(proves_itself)
     } else {
         !matches!(port, 80 | 443) || elsewhere.iter().any(proves_itself)
     };
@@ -180,7 +180,7 @@ pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> 
     {
         grounds = grounds.open(open);
     }
-    let is_akin = |other: &&ProbedEndpoint<'_>| {
+    let is_similar = |other: &&ProbedEndpoint<'_>| {
         rows.iter().any(|row| {
             row.endpoint.port == other.endpoint.port
                 || row.endpoint.dependency == other.endpoint.dependency
@@ -190,7 +190,7 @@ pub(super) fn similar_hosts(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>]) -> 
     let mut refused = view
         .rows
         .iter()
-        .filter(is_akin)
+        .filter(is_similar)
         .filter_map(ProbedEndpoint::refusal_on_the_way);
     if let Some(sender) = refused.find_map(|error| error.sender.filter(|_| !view.is_own(error))) {
         grounds = grounds.open(format!(

@@ -98,7 +98,7 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
             host: host.clone(),
             transport: row.endpoint.transport,
             at: moment(view, attempt.started),
-            cause: outcome.standing.cause(),
+            cause: outcome.verdict.cause(),
         };
         Observation::new(flow, duration(attempt), row, row.endpoint.protocol)
     });
@@ -107,7 +107,7 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
 
 /// Whether a connection failed. One that never left this machine concerns no other team.
 fn is_worth_a_look(row: &ProbedEndpoint<'_>, outcome: &Outcome) -> bool {
-    let failed = match outcome.standing {
+    let failed = match outcome.verdict {
         AttemptVerdict::Proved => !should_work(row),
         AttemptVerdict::NotTried(_) | AttemptVerdict::Failed(Cause::TcpNoRoute) => false,
         AttemptVerdict::Degraded(_) | AttemptVerdict::Unproven(_) | AttemptVerdict::Failed(_) => true,

@@ -92,7 +92,7 @@ fn call(
         let failed = judgement
             .outcomes
             .iter()
-            .position(|outcome| !outcome.control && matches!(outcome.standing, AttemptVerdict::Failed(_)))?;
+            .position(|outcome| !outcome.control && matches!(outcome.verdict, AttemptVerdict::Failed(_)))?;
         let attempt = attempts(index)?.get(failed)?;
         is_tcp.then(|| of(index, attempt))
     });

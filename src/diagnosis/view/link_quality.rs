@@ -55,7 +55,7 @@ impl LinkQuality {
         let mut whole = Vec::new();
         for row in rows {
             for (attempt, outcome) in row.attempts().iter().zip(&row.judgement.outcomes) {
-                if outcome.standing.passes()
+                if outcome.verdict.passes()
                     && let Some(counted) = &attempt.counted
                 {
                     if line.connection(counted) {

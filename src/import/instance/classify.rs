@@ -4,7 +4,7 @@ use super::part::{self, EntryType, InstancePart};
 use crate::{
     azure::{
         json::{AzureDocument, DocumentKind, JsonNode, Object},
-        letters,
+        normalised,
     },
     text::{one_line, words},
 };
@@ -175,7 +175,7 @@ fn is_bundle(object: &Object<'_>) -> bool {
 }
 
 fn network_kind(key: &str) -> Option<DocumentKind> {
-    match letters(key).as_str() {
+    match normalised(key).as_str() {
         "networkstatus" => Some(DocumentKind::NetworkStatus),
         "dependencies" | "outboundnetworkdependenciesendpoints" => Some(DocumentKind::Dependencies),
         _ => None,

@@ -2,7 +2,7 @@
 
 use crate::azure::{
     json::{JsonNode, Object},
-    letters,
+    normalised,
 };
 
 /// A document of an instance: the instance itself, or one of its lists.
@@ -116,7 +116,9 @@ impl InstancePart {
 
     /// The part for a key of a bundle, in any case and with or without hyphens.
     pub(super) fn of_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| letters(part.key()) == letters(key))
+        Self::ALL
+            .into_iter()
+            .find(|part| normalised(part.key()) == normalised(key))
     }
 }
 

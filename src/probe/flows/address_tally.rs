@@ -81,7 +81,7 @@ impl AddressTally {
     }
 
     /// Whether another connection is needed; `waited` is the longest time that one has waited in its stage.
-    pub(super) fn wants(&self, flows: &Flows, endpoint: &PlannedEndpoint, waited: Duration) -> bool {
+    pub(super) fn needs_connection(&self, flows: &Flows, endpoint: &PlannedEndpoint, waited: Duration) -> bool {
         // Over UDP, each repetition of a query is a separate flow.
         let shown = *flows.shown.borrow();
         if endpoint.transport == Transport::Udp || !shown.open || self.not_tried > 0 || self.started == 0 {
@@ -94,7 +94,7 @@ impl AddressTally {
             1 => fails || differs || self.proved_then_silent > 0,
             MAX_CONNECTIONS.. => false,
             _ if endpoint.need == Need::Documented => false,
-            _ => differs || (shown.differ && (fails || self.shows_both(flows, waited))),
+            _ => differs || (shown.differ && (fails || self.passes_and_fails(flows, waited))),
         }
     }
 
@@ -111,18 +111,18 @@ impl AddressTally {
         };
         FlowsSoFar {
             open: contradicts,
-            differ: endpoint.need != Need::Documented && self.shows_both(flows, waited),
+            differ: endpoint.need != Need::Documented && self.passes_and_fails(flows, waited),
         }
     }
 
     /// Whether both outcomes occurred; a connection that keeps waiting long after another passed counts as failed.
-    fn shows_both(&self, flows: &Flows, waited: Duration) -> bool {
+    fn passes_and_fails(&self, flows: &Flows, waited: Duration) -> bool {
         self.proved > 0 && (self.failed > 0 || waited >= 2 * flows.second_connection_after)
     }
 
     /// Whether connections with small segments are needed; `mute` is how many have waited for long after our data was
     /// sent.
-    pub(super) fn wants_small(&self, flows: &Flows, endpoint: &PlannedEndpoint, mute: usize) -> bool {
+    pub(super) fn needs_small_segments(&self, flows: &Flows, endpoint: &PlannedEndpoint, mute: usize) -> bool {
         flows.controls
             && flows.shown.borrow().open
             && endpoint.need != Need::Documented

@@ -57,14 +57,14 @@ impl OwnNetworkWatch {
             Err(error) => Err(error),
         };
         match links {
-            Ok(links) => self.take_in(&links),
+            Ok(links) => self.update(&links),
             // Too much at once, and some of it is lost: what is now still counts.
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENOBUFS) => self.take_in(&[]),
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOBUFS) => self.update(&[]),
             Err(_) => self.listener = None,
         }
     }
 
-    fn take_in(&mut self, links: &[Interface]) {
+    fn update(&mut self, links: &[Interface]) {
         let now = super::since(self.began);
         // What was off for a moment is on again by now.
         let moment = links.iter().find_map(|link| {
@@ -108,7 +108,7 @@ impl OwnNetworkWatch {
         if let Some(listener) = &mut self.listener
             && let Ok(links) = listener.get_mut().changed_links()
         {
-            self.take_in(&links);
+            self.update(&links);
         }
         let now = super::since(self.began);
         let Some(kernel) = &mut self.kernel else {

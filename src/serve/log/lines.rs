@@ -7,7 +7,7 @@ use super::Line;
 use crate::{
     azure::Cloud,
     model::{EndpointReport, FindingKind, Need, Report, Vnet},
-    serve::{Fault, metrics},
+    serve::{ServeFault, metrics},
     watch::Change,
 };
 
@@ -119,7 +119,7 @@ pub(crate) fn change(change: &Change, report: &Report) -> Line {
 }
 
 /// A fault of the agent itself.
-pub(crate) fn fault(fault: Fault, text: &str) -> Line {
+pub(crate) fn fault(fault: ServeFault, text: &str) -> Line {
     let rest = columns(json!({ "Fault": fault.as_str(), "Detail": text }));
     Line::new("fault", Timestamp::now(), true, rest)
 }

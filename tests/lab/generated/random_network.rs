@@ -12,8 +12,8 @@ use apim_probe::{
 use apim_probe_lab::{
     Network, ROUTER, Random,
     network::{
-        Action, After, Answer, Certificate, Cut, Direction, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop, Kind,
-        NameServer, Nat, NatErrors, Page, Rule, Service, ServiceAddress, Tls, Validity, When,
+        Action, After, Answer, Certificate, Cut, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop, NameServer, Nat,
+        NatErrors, PacketDirection, PacketKind, Page, Rule, Service, ServiceAddress, Tls, Validity, When,
     },
 };
 
@@ -496,7 +496,7 @@ impl RandomNetwork {
         };
         let large = When {
             larger_than: Some(1_000),
-            direction: Some(Direction::Back),
+            direction: Some(PacketDirection::Back),
             ..When::default()
         };
         // Faults that end: a link that flaps, a NAT or a connection table that is full for a moment, rules that are
@@ -514,8 +514,12 @@ impl RandomNetwork {
                 ..When::default()
             }
         };
-        let moments =
-            [(None, None), (Some(Kind::Syn), None), (None, Some(Direction::Back))].map(|(on, way)| moment(on, way));
+        let moments = [
+            (None, None),
+            (Some(PacketKind::Syn), None),
+            (None, Some(PacketDirection::Back)),
+        ]
+        .map(|(on, way)| moment(on, way));
         let (broken, when) = chances
             .one(&[
                 (Broken::HalfTheFlows, share(0.5)),
@@ -529,8 +533,8 @@ impl RandomNetwork {
                 (Broken::Lossy, chance(0.03, None, None)),
                 (Broken::Lossy, chance(0.1, None, None)),
                 (Broken::Lossy, chance(0.2, None, None)),
-                (Broken::Lossy, chance(0.2, Some(Direction::Back), None)),
-                (Broken::Lossy, chance(0.3, None, Some(Kind::Syn))),
+                (Broken::Lossy, chance(0.2, Some(PacketDirection::Back), None)),
+                (Broken::Lossy, chance(0.3, None, Some(PacketKind::Syn))),
             ])
             .clone();
         let to = ServiceAddress {

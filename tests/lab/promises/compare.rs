@@ -83,7 +83,7 @@ pub(super) const PROMISES: &[Promise] = &[
     Promise {
         name: "vantages/elsewhere",
         catalog: Some(services),
-        network: || SPOKE.replace("silence", "reset"),
+        network: || SPOKE.replace("drop", "reset"),
         check: elsewhere,
     },
 ];

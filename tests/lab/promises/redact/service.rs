@@ -137,8 +137,8 @@ fn network() -> String {
             "fulmar-kv.vault.azure.net": { "aliases": ["fulmar-kv.privatelink.vaultcore.azure.net"], "rcode": 3, "authority": "privatelink.vaultcore.azure.net" },
             "apimstowl.blob.core.windows.net": { "addresses": ["20.90.0.1"] },
             "apirpsqlpika.database.windows.net": { "addresses": ["20.90.0.2"] } },
-        "services": { "sifaka.zz:19080": { "speaks": "https", "tls": { "certificate": { "by": "inspection" } } } },
-        "faults": [ { "to": "*:1433", "does": "silence" }, { "to": "10.44.0.77:443", "does": "prohibited" } ],
+        "services": { "sifaka.zz:19080": { "protocol": "https", "tls": { "certificate": { "by": "inspection" } } } },
+        "faults": [ { "to": "*:1433", "does": "drop" }, { "to": "10.44.0.77:443", "does": "prohibited" } ],
     });
     network.to_string()
 }
