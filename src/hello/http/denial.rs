@@ -334,7 +334,10 @@ mod tests {
         fn any_page_is_read_and_quoted_in_short(body: Vec<u8>, value in "\\PC{0,300}", before in "\\PC{0,40}", after in "\\PC{0,300}") {
             denial(&HttpReply { status: 470, reason: None, headers: Vec::new(), body });
             let page = format!("{before} zscaler {after}");
-            let shown = denial(&reply(200, &[("server", &value)], &page)).map(|denial| denial.to_string());
+            let reply = reply(200, &[("server", &value)], &page);
+            // A few letters can be the name of a content network.
+            prop_assume!(!is_of_a_content_network(&reply, &page));
+            let shown = denial(&reply).map(|denial| denial.to_string());
             prop_assert!(shown.is_some_and(|shown| shown.chars().count() < 200 && !shown.contains('\n')));
         }
     }
