@@ -282,10 +282,10 @@ pub struct RulesArgs {
     #[arg(long, requires = "report")]
     pub missing_only: bool,
     /// Prefix of the instance's subnet, the source of firewall rules [default: from the report or this VM, else any source]
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = prefix)]
     pub subnet: Option<IpNet>,
     /// Priority of the first NSG rule in each direction; rules still go before a deny found in --effective-nsg [default: 2000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=4096))]
+    #[arg(long, value_name = "N", value_parser = priority)]
     pub first_priority: Option<u16>,
     /// Shell to write the commands of --as az for
     #[arg(long, value_enum, value_name = "SHELL", default_value = "bash")]
@@ -807,6 +807,18 @@ fn duration_up_to(longest: Duration, name: &str, text: &str) -> Result<Duration,
     } else {
         Ok(duration)
     }
+}
+
+/// A priority of a user's NSG rule: Azure accepts 100 to 4096.
+fn priority(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(number) if (100..=4096).contains(&number) => Ok(number),
+        _ => Err("expected a priority from 100 to 4096".into()),
+    }
+}
+
+fn prefix(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| "expected a prefix such as 10.1.0.0/24".into())
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {

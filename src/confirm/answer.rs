@@ -13,7 +13,7 @@ const MAX_ITEMS: usize = 30;
 /// Maximum length of Azure's words, in characters.
 const MAX_CHARACTERS: usize = 200;
 
-/// Reads the result of a check that asked for `protocol`.
+/// Reads the result of a check over `protocol`.
 ///
 /// # Errors
 /// What is wrong with it, in a few words.

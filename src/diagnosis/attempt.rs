@@ -91,7 +91,9 @@ fn over_tcp(mut outcome: Outcome, endpoint: &PlannedEndpoint, attempt: &Attempt,
         asked = handshake.asked_for_certificate;
         if judged.verdict != AttemptVerdict::Proved || attempt.hello.is_none() {
             let seen = match (judged.verdict, proof) {
-                (AttemptVerdict::Proved, Some(proof)) => format!("{proof}, then {}", judged.seen),
+                (AttemptVerdict::Proved, Some(proof)) => {
+                    format!("{proof}, then {}", hello::after_acceptance(&judged.seen))
+                }
                 _ => judged.seen,
             };
             return outcome.conclude(judged.verdict, Stage::Tls, seen);

@@ -290,8 +290,14 @@ fn detail(
             let flows = flows(places).unwrap_or_default();
             format!("{}: {seen}", share(flows.passed, flows.tried))
         }
-        Verdict::Degraded if proved > 0 => format!("{failing} of {all} addresses fail: {seen}"),
-        Verdict::Reachable if failing > 0 => format!("{seen}; {failing} of {all} addresses do not answer"),
+        Verdict::Degraded if proved > 0 => {
+            let fail = if failing == 1 { "fails" } else { "fail" };
+            format!("{failing} of {all} addresses {fail}: {seen}")
+        }
+        Verdict::Reachable if failing > 0 => {
+            let fail = if failing == 1 { "does" } else { "do" };
+            format!("{seen}; {failing} of {all} addresses {fail} not answer")
+        }
         Verdict::Blocked if all > 1 => format!("none of {all} addresses works: {seen}"),
         Verdict::Blocked if place.tried > MIN_CONNECTIONS && !place.by_size => {
             format!("none of {} connections works: {seen}", place.tried)

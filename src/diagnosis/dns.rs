@@ -273,7 +273,10 @@ impl AnswerKind {
 fn describe(reply: &ServerReply) -> String {
     match reply.answer() {
         None => unanswered(&reply.v4).1,
-        Some(answer) if reply.addresses().is_empty() => format!("answers {} without an address", answer.rcode),
+        Some(answer) if reply.addresses().is_empty() && answer.rcode == "NOERROR" => {
+            "answers without an address (NOERROR)".into()
+        }
+        Some(answer) if reply.addresses().is_empty() => format!("answers {}", answer.rcode),
         Some(answer) => {
             let addresses: Vec<String> = reply.addresses().iter().take(4).map(ToString::to_string).collect();
             let link = if has_private_link(answer) {

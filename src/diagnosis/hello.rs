@@ -36,10 +36,15 @@ pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
             let (cause, seen) = ended(end, hello);
             Judged::new(
                 AttemptVerdict::Degraded(cause),
-                format!("verified certificate, then {seen}"),
+                format!("verified certificate, then {}", after_acceptance(&seen)),
             )
         }
     }
+}
+
+/// What was seen of an accepted connection, as the rest of a sentence that has said so.
+pub(super) fn after_acceptance(seen: &str) -> &str {
+    seen.strip_prefix("accepted, then ").unwrap_or(seen)
 }
 
 /// A conversation without TLS, which must verify the service by itself.

@@ -150,7 +150,7 @@ impl Outcome {
             && address::is_private(self.address.ip())
         {
             self.verdict = AttemptVerdict::Failed(Cause::DnsPrivateAddress);
-            self.detail = format!("{}, a private address without a private link", self.detail);
+            self.detail = format!("{}; it is a private address without a private link", self.detail);
             self.evidence.insert(
                 0,
                 format!(

@@ -15,7 +15,7 @@ use crate::{
     text::one_line,
 };
 
-/// A page that hosts of this many owners return, although none was asked for a file, does not belong to a service.
+/// A page that hosts of this many owners return, although none was requested to return a file, does not belong to a service.
 const MAX_OWNERS: usize = 2;
 
 /// How much of a page without a title is compared, in characters.

@@ -44,7 +44,7 @@ pub struct Explanation {
     pub title: String,
     /// Its grounds: the evidence and its weight.
     pub grounds: Grounds,
-    /// Where to look, the likeliest first.
+    /// Where to look, the most likely first.
     pub suspects: Vec<Suspect>,
     /// What the instance cannot do meanwhile; `None` to use what its dependencies say.
     pub impact: Option<String>,

@@ -28,7 +28,7 @@ pub(super) struct Public {
     zones: BTreeSet<String>,
     templates: BTreeSet<Template>,
     addresses: HashSet<IpAddr>,
-    /// What the built-in catalogs call dependencies, tags, paths, and what they say of them.
+    /// The built-in catalogs' dependencies, tags and paths, and their texts.
     texts: HashSet<String>,
     /// The words of our own texts, in lower case: a resource with such a name cannot be distinguished from them.
     vocabulary: HashSet<String>,

@@ -1,5 +1,5 @@
-//! What a machine's firmware says of who runs it (SMBIOS, which Linux shows in `/sys/class/dmi/id`). It is there where no
-//! packet gets out, and where access to the metadata service is blocked.
+//! The vendor of a machine, according to its firmware (SMBIOS, which Linux shows in `/sys/class/dmi/id`). It is available
+//! even if no packet gets out, or if access to the metadata service is blocked.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) enum Firmware {
     Azure,
     /// A machine of this vendor.
     Other(String),
-    /// It may be a VM of Azure's or not: the firmware names nobody, or Microsoft without Azure's tag.
+    /// It may or may not be an Azure VM: the firmware names no vendor, or Microsoft without Azure's tag.
     Unknown,
 }
 

@@ -112,7 +112,7 @@ fn what_is_something_else_is_refused_in_a_sentence() {
         ),
         ("<html></html>", "web page"),
         ("", "is empty"),
-        (r#"{"access_token": "x"}"#, "looks like another object"),
+        (r#"{"access_token": "x"}"#, "looks like another kind of object"),
         ("[1, 2]", "looks like a list of plain values"),
         ("null", "is null"),
     ] {

@@ -132,8 +132,8 @@ fn unknown(root: JsonNode<'_>, form: SourceFormat) -> String {
         None => keys(&object),
     };
     match (form, list) {
-        (SourceFormat::Json, true) => format!("looks like a list of other objects{of}"),
-        (SourceFormat::Json, false) => format!("looks like another object{of}"),
+        (SourceFormat::Json, true) => format!("looks like a list of something else{of}"),
+        (SourceFormat::Json, false) => format!("looks like another kind of object{of}"),
         _ => format!("is {form} of something else{of}"),
     }
 }
@@ -144,7 +144,7 @@ fn keys(object: &Object<'_>) -> String {
     let keys: Vec<&str> = object.fields().map(|(key, _)| key).collect();
     let more = if keys.len() > MAX_KEYS { " …" } else { "" };
     match keys.len() {
-        0 => " without keys".into(),
+        0 => " without any keys".into(),
         all => format!(" with {}{more}", keys[..all.min(MAX_KEYS)].join(", ")),
     }
 }

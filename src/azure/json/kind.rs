@@ -213,7 +213,7 @@ impl DocumentKind {
         match self {
             Self::EffectiveNsg => "the effective rules of a running VM's network interface",
             Self::EffectiveRoutes => "the effective routes of a running VM's network interface",
-            Self::ServiceTags => "Service tags",
+            Self::ServiceTags => "the service tags",
             Self::Dependencies => "the dependencies of an instance",
             Self::Instance => "the documents of an instance",
             _ => "the network status of an instance",

@@ -103,7 +103,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
 fn title(off: Option<Measured>, rows: &[ProbedEndpoint<'_>]) -> String {
     match off {
         None => format!(
-            "This VM's clock is wrong: {} seem to be outside their validity period",
+            "This VM's clock is wrong: the certificates of {} seem to be outside their validity period",
             phrases::host_count(rows)
         ),
         Some(Measured { ahead, signed }) => {

@@ -80,9 +80,9 @@ fn filtered<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         }
         ([one], [(way, _)]) => format!("{one}: {ports} is accepted, then {way} right after the {}", last(rows)),
         ([one], _) => format!("{one}: {ports} is accepted, then cut right after the {}", last(rows)),
-        _ if described > 0 => format!("{} are accepted and cut on {ports}, by host name", count(hosts, "host")),
+        _ if described > 0 => format!("{ports} to {} is accepted, then cut by host name", count(hosts, "host")),
         _ => format!(
-            "{} are accepted and cut on {ports}, while others work",
+            "{ports} to {} is accepted, then cut, while other hosts work",
             count(hosts, "host")
         ),
     };
@@ -187,7 +187,7 @@ fn ways(rows: &[ProbedEndpoint<'_>]) -> Vec<(&'static str, usize)> {
         Some(Cause::TlsReset | Cause::HelloReset) => "reset",
         Some(Cause::TlsClosed | Cause::HelloClosed) => "closed",
         Some(Cause::TlsAlert) => "answered with an alert",
-        _ => "silent",
+        _ => "left without a reply",
     };
     let mut ways: Vec<(&'static str, usize)> = distinct(rows.iter().map(word))
         .into_iter()

@@ -111,7 +111,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         [host] if !is_wide && passed == 0 => format!("{host}: some connections open, others are lost"),
         [host] if !is_wide => format!("{host}: {}", share(passed, tried)),
         _ => format!(
-            "{} of the connections {}: one instance of a pair",
+            "{} of the connections {}: one instance of a pair fails",
             lost_share(view, rows),
             if silent { "are lost" } else { "are cut" }
         ),

@@ -187,7 +187,7 @@ fn misnamed<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         grounds: grounds.all(EvidenceWeight::Notes, phrases::examples(rows)),
         suspects: vec![Suspect::DnsServer, Suspect::Nva, Suspect::Service],
         fix: Fix::new(format!(
-            "Find out why {} leads there: a DNS record, or a device that answers instead.",
+            "Find out what answers for {}: a wrong DNS record may lead there, or a device answers instead.",
             list(&hosts, 2)
         ))
         .look(hosts.first().map(|host| fix::dig(None, host)))

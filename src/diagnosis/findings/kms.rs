@@ -51,7 +51,7 @@ fn silent<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
             .note(
                 "Azure lets TCP 1688 through NSGs, unless 0.0.0.0/0 is routed elsewhere or AzurePlatformLKM is denied",
             )
-            .note("so a 0.0.0.0/0 route that sends activation to a firewall is likely"),
+            .note("a 0.0.0.0/0 route that sends activation to a firewall is therefore likely"),
         suspects: vec![Suspect::Udr, Suspect::FirewallNetworkRule, Suspect::Nsg],
         fix: Fix::new(
             "Route each KMS address (/32) to Internet, so that activation leaves from an Azure address; if 0.0.0.0/0 \

@@ -62,7 +62,7 @@ fn firewall<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         .iter()
         .flat_map(ProbedEndpoint::icmp)
         .filter(|(error, _)| view.is_own(error))
-        .map(|(error, _)| format!("{error}: one of this VM's own addresses"))
+        .map(|(error, _)| format!("{error}; the sender is one of this VM's own addresses"))
         .collect();
     let shown = distinct(errors.iter().map(String::as_str)).into_iter().take(2);
     let blocked_locally: Vec<ProbedEndpoint<'a>> = group

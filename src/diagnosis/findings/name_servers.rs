@@ -253,7 +253,7 @@ fn some_names_fail<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanat
         (Some(reading), _) => reading.words(),
         (None, Some(Cause::DnsTimeout)) => "does not answer for them",
         (None, Some(Cause::DnsRefused)) => "refuses them (REFUSED)",
-        (None, Some(Cause::DnsServfail)) => "finds no answer (SERVFAIL)",
+        (None, Some(Cause::DnsServfail)) => "answers SERVFAIL",
         (None, Some(cause)) => ServerBehaviour::of(&seen, Some(cause)).words(),
         (None, None) => "fails for them in several ways",
     };

@@ -81,11 +81,12 @@ fn some_addresses<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanati
         distinct(all.iter().map(String::as_str)).len()
     };
     let (failing, all) = (addresses(is_failure), addresses(|_| true));
+    let fail = if failing == 1 { "fails" } else { "fail" };
     let cause = rows.first().and_then(|row| row.judgement.cause);
     let headline = cause.map_or_else(String::new, |cause| phrases::headline(rows, cause));
     Explanation {
         title: format!(
-            "{}: {failing} of {all} addresses fail, {headline}",
+            "{}: {failing} of {all} addresses {fail}, {headline}",
             phrases::subject(rows)
         ),
         grounds: Grounds::default().all(EvidenceWeight::Supports(Basis::Ambiguous), phrases::examples(rows)),

@@ -167,8 +167,9 @@ pub(super) fn impact(rows: &[ProbedEndpoint<'_>]) -> String {
         (many, 0) => format!("{many} required dependencies do not work: {}.", list(&required, 5)),
         (many, optional) => {
             format!(
-                "{many} required and {optional} optional dependencies do not work: {}, …",
-                list(&required, 5)
+                "{many} required dependencies ({}) and {} do not work.",
+                list(&required, 5),
+                count(optional, "optional one")
             )
         }
     }

@@ -27,10 +27,10 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ("null", "is null: the command or its --query found nothing"),
     ("42", "looks like a single value"),
     ("[1, 2]", "looks like a list of plain values"),
-    ("{}", "looks like another object without keys"),
+    ("{}", "looks like another kind of object without any keys"),
     (
         r#"{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}"#,
-        "looks like another object with a, b, c, d …",
+        "looks like another kind of object with a, b, c, d …",
     ),
     ("{\"value\": [", "ends in the middle of its JSON, on line 1"),
     ("{\"value\": nothing}", "is not JSON from line 1, column 12"),
@@ -105,7 +105,7 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
     ),
     (
         r#"{"value": [{"type": "Microsoft.ApiManagement/service/loggers", "name": "x"}]}"#,
-        "a list of other objects of the type Microsoft.ApiManagement/service/loggers",
+        "a list of something else of the type Microsoft.ApiManagement/service/loggers",
     ),
     (
         r#"{"$schema": "https://…", "contentVersion": "1.0.0.0"}"#,

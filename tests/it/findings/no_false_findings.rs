@@ -281,7 +281,7 @@ impl FaultyNetwork {
             Server::TcpOnly => "answers over TCP 53 but not over UDP 53",
             Server::UdpOnly => "answers over UDP 53 but not over TCP 53",
             Server::Refuses => "refuses to answer",
-            Server::Fails => "finds no answer",
+            Server::Fails => "answers SERVFAIL",
             Server::Denies => "denies names that exist",
             Server::NotListening => "nothing listens on port 53",
             Server::StageWaits => "accepts TCP 53 but never answers",

@@ -83,7 +83,7 @@ impl ServerBehaviour {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Answers(Cause::DnsRefused) => "refuses to answer (REFUSED)",
-            Self::Answers(Cause::DnsServfail) => "finds no answer (SERVFAIL)",
+            Self::Answers(Cause::DnsServfail) => "answers SERVFAIL",
             Self::Answers(Cause::DnsNxdomain) => "denies names that exist",
             Self::Answers(Cause::DnsSinkhole) => "gives impossible addresses",
             Self::Answers(_) => "gives no addresses",
@@ -113,7 +113,7 @@ impl ServerBehaviour {
         Some(format!("{server} {}, {sentence}", self.words()))
     }
 
-    /// Where to look, the likeliest first.
+    /// Where to look, the most likely first.
     pub(super) fn suspects(self, view: &RunView<'_>, server: IpAddr) -> Vec<Suspect> {
         match self {
             // The platform's server runs on the VM's host: only a rule against its tag, or this VM itself, can prevent

@@ -66,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
             healthy()
                 .fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset)
                 .cut_by(Cutter::Firewall),
-            ("name-filter/names", "are accepted and cut on TCP 443, by host name"),
+            ("name-filter/names", "is accepted, then cut by host name"),
             Certain,
             FirewallApplicationRule,
         ),
@@ -76,10 +76,7 @@ pub(super) fn cases() -> Vec<Case> {
                 .fault(of("application-insights"), &Fault::CutClosed)
                 .fault(of("defender"), &Fault::CutSilent)
                 .fault(of("captcha"), &Fault::Alert),
-            (
-                "name-filter/names",
-                "are accepted and cut on TCP 443, while others work",
-            ),
+            ("name-filter/names", "is accepted, then cut, while other hosts work"),
             Medium,
             FirewallApplicationRule,
         ),

@@ -88,7 +88,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "one of two addresses of the vault is silent",
             healthy().fault(of("key-vault"), &Fault::OneAddressSilent),
-            ("some-addresses/key-vault", "Azure Key Vault: 1 of 2 addresses fail"),
+            ("some-addresses/key-vault", "Azure Key Vault: 1 of 2 addresses fails"),
             Medium,
             Nsg,
         ),

@@ -246,7 +246,7 @@ fn read_only(world: &World, command: &str, arguments: &[&str]) -> Result<String>
     Ok(text(&output.stdout) + &text(&output.stderr))
 }
 
-/// Whether what everybody has kept its name: the catalog's dependencies, the platform's zones, the words of a URL.
+/// Whether public names stayed: the catalog's dependencies, the platform's zones, the words of a URL.
 fn still_ours(plain: &[(String, String)], redacted: &[(String, String)]) -> Result<()> {
     let titles = |told: &[(String, String)]| -> Result<BTreeSet<String>> {
         let report: Value = serde_json::from_str(&told[0].1)?;
