@@ -114,7 +114,7 @@ pub struct Run {
     pub controls: Controls,
     /// Where on the path packets stop, as far as that was traced.
     pub traceroutes: Traceroutes,
-    /// What this machine's kernel said of its own network.
+    /// What this machine's kernel reported about its own network.
     pub own_network: OwnNetwork,
     /// How long the run took.
     pub duration: Duration,

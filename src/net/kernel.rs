@@ -1,7 +1,8 @@
-//! What the kernel says of this machine's own network: interfaces, the route to an address, and neighbours (rtnetlink(7)).
+//! The kernel's data about this machine's own network: interfaces, the route to an address, and neighbours
+//! (rtnetlink(7)).
 //!
-//! Any process may ask, nothing is sent, and the answer is that of the network namespace the agent runs in, which neither
-//! `/sys/class/net` nor `/proc/net` is sure to show in a container. Linux only; elsewhere there is no [`Kernel`] to be had.
+//! Any process may query it, nothing is sent, and the answer is for the network namespace that the agent runs in, which
+//! `/sys/class/net` and `/proc/net` may not show in a container. Linux only; on other systems there is no [`Kernel`].
 
 use std::net::IpAddr;
 
@@ -22,13 +23,13 @@ pub struct Interface {
     pub name: String,
     /// Whether it is the loopback interface, which leads nowhere.
     pub is_loopback: bool,
-    /// Whether it is switched on (`ip link set eth0 up`).
+    /// Whether it is enabled (`ip link set eth0 up`).
     pub is_up: bool,
-    /// Whether there is a carrier: a cable, or the switch of a hypervisor.
+    /// Whether there is a carrier: a cable, or a hypervisor's switch.
     pub has_carrier: bool,
-    /// The largest packet that it takes, in bytes.
+    /// Its MTU, in bytes.
     pub mtu: Option<u32>,
-    /// How often it lost its carrier since it exists (Linux 4.16).
+    /// How often it has lost its carrier since it exists (Linux 4.16).
     pub carrier_losses: Option<u32>,
 }
 
@@ -39,39 +40,39 @@ impl Interface {
     }
 }
 
-/// Where the kernel sends what goes to an address.
+/// Where the kernel sends packets to an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteAnswer {
-    /// The number of the interface that it leaves by.
+    /// The number of the outgoing interface.
     pub interface: u32,
-    /// The next hop; `None` where the address is a neighbour itself.
+    /// The next hop; `None` if the address itself is a neighbour.
     pub gateway: Option<IpAddr>,
 }
 
-/// A host on a network that this machine is connected to.
+/// A host on a directly connected network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its address.
     pub address: IpAddr,
     /// The interface that it is behind.
     pub interface: u32,
-    /// Whether it was asked for its hardware address, and no answer came (`INCOMPLETE`, `FAILED` in `ip neigh`).
+    /// Whether a request for its hardware address got no answer (`INCOMPLETE`, `FAILED` in `ip neigh`).
     pub state: NeighbourState,
 }
 
-/// What is known of a neighbour's hardware address.
+/// The state of a neighbour's hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeighbourState {
-    /// It was asked for, without an answer so far.
+    /// It was requested, without an answer so far.
     Incomplete,
-    /// It was asked for as often as the kernel does, without an answer.
+    /// The kernel has given up: none of its requests was answered.
     Failed,
     /// It is known, or not needed.
     Known,
 }
 
 impl NeighbourState {
-    /// As `ip neigh` writes it; `None` where the address is known.
+    /// As in `ip neigh`; `None` if the address is known.
     pub fn unanswered(self) -> Option<&'static str> {
         match self {
             Self::Incomplete => Some("INCOMPLETE"),

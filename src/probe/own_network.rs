@@ -1,5 +1,5 @@
-//! What becomes of this machine's own network while a run goes on: its link, its addresses, its routes, its next hops. The
-//! kernel is told by itself what changes, and asks nobody else.
+//! Changes in this machine's own network during a run: its link, its addresses, its routes, its next hops. The kernel
+//! itself reports what changes; nothing else is queried.
 
 use std::{
     collections::BTreeMap,
@@ -25,30 +25,30 @@ mod watch;
 #[cfg(target_os = "linux")]
 pub(super) use watch::OwnNetworkWatch;
 
-/// So many destinations are looked at: those that fail have few next hops in common.
+/// Maximum number of destinations: those that fail have few next hops in common.
 const MOST_ROUTES: usize = 64;
 
-/// This machine's own network, as its kernel tells of it.
+/// This machine's own network, as its kernel reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnNetwork {
-    /// Every interface but loopback, at the end of the run; `None` where the kernel did not tell.
+    /// Every interface except loopback, at the end of the run; `None` if the kernel did not report them.
     pub interfaces: Option<Vec<Interface>>,
-    /// When packets could not leave although they could when the run began, in order.
+    /// When packets could not leave although they could at the start of the run, in order.
     pub outages: Vec<Outage>,
-    /// Where what failed or stayed silent was sent.
+    /// The routes to the addresses that failed or did not reply.
     pub routes: Vec<RouteDecision>,
 }
 
 /// A time in which packets could not leave this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    /// What it lost.
+    /// What was lost.
     pub lost: Lost,
     /// The interface, `eth0`.
     pub interface: String,
-    /// When, from the start of the run on. A carrier's loss is told up to a second late.
+    /// The start, relative to the start of the run. The kernel reports the loss of a carrier up to a second late.
     pub from: Duration,
-    /// Until when; `None` where it lasted to the end of the run.
+    /// The end; `None` if it lasted to the end of the run.
     pub until: Option<Duration>,
 }
 
@@ -57,17 +57,17 @@ pub struct Outage {
 pub enum Lost {
     /// The interface itself is gone.
     Interface,
-    /// It was switched off.
+    /// It was disabled.
     Link,
     /// It has no carrier.
     Carrier,
     /// It has no IPv4 address.
     Address,
-    /// No route leads out by it.
+    /// No outbound route uses it.
     Route,
 }
 
-/// Where the kernel sends what goes to an address.
+/// Where the kernel sends packets to an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteDecision {
     /// The address.
@@ -83,17 +83,17 @@ pub struct NextHop {
     pub address: IpAddr,
     /// The interface that it is behind.
     pub interface: String,
-    /// What the neighbour table says where it answered no request for its hardware address: `INCOMPLETE` or `FAILED`.
+    /// The state in the neighbour table if it answered no request for its hardware address: `INCOMPLETE` or `FAILED`.
     pub unanswered: Option<&'static str>,
 }
 
 impl OwnNetwork {
-    /// Where what goes to an address was sent.
+    /// Where packets to an address were sent.
     pub fn route_to(&self, to: IpAddr) -> Option<&RouteDecision> {
         self.routes.iter().find(|way| way.to == to)
     }
 
-    /// The outage that covers a whole time, or only a part of it.
+    /// The outage that covers a period, or only a part of it.
     pub fn outage(&self, to: IpAddr, from: Duration, until: Duration) -> Option<(&Outage, Coverage)> {
         let by = self
             .route_to(to)
@@ -108,17 +108,17 @@ impl OwnNetwork {
     }
 }
 
-/// How much of a time an outage covers.
+/// How much of a period an outage covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Coverage {
     /// Some of it.
     Part,
-    /// All of it, or all from some moment on to the end of the run.
+    /// All of it, or all from some moment to the end of the run.
     Whole,
 }
 
 impl Outage {
-    /// How late the kernel tells of a carrier (`linkwatch`).
+    /// How late the kernel reports a change of a carrier (`linkwatch`).
     const LATE: Duration = Duration::from_secs(1);
 
     fn coverage(&self, from: Duration, until: Duration) -> Option<Coverage> {
@@ -135,7 +135,7 @@ impl Outage {
     }
 }
 
-/// The addresses that something was silent at or failed for, with this machine's own address where one was used.
+/// The addresses that did not reply or failed, with this machine's own address if one was used.
 fn failing<'a>(
     traces: impl Iterator<Item = &'a Trace>,
     names: &'a BTreeMap<String, NameTrace>,
@@ -194,7 +194,7 @@ fn is_own(failure: &SocketFailure) -> bool {
     failure.immediate || failure.icmp.iter().any(|error| error.own)
 }
 
-/// Where something goes, in words of its own.
+/// Where packets go, in words.
 fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> NextHop {
     let address = answer.gateway.unwrap_or(to);
     let is_it = |other: &&Neighbour| other.address == address && other.interface == answer.interface;
@@ -209,8 +209,8 @@ fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbou
     }
 }
 
-/// What is watched: the name servers, and an address of nobody's (RFC 5737) that only a default route leads to. Nothing is
-/// sent there.
+/// The watched destinations: the name servers, and an unused address (RFC 5737) that only a default route leads to.
+/// Nothing is sent there.
 fn references(name_servers: &[SocketAddr]) -> Vec<IpAddr> {
     let servers = name_servers
         .iter()
@@ -219,12 +219,12 @@ fn references(name_servers: &[SocketAddr]) -> Vec<IpAddr> {
     servers.chain([TEST_NET_1]).collect()
 }
 
-/// The moments of a run.
+/// The times of a run.
 fn since(began: Instant) -> Duration {
     began.elapsed()
 }
 
-/// Where there is no such kernel: nothing is known, and nothing changes.
+/// On other systems: nothing is known, and nothing changes.
 #[cfg(not(target_os = "linux"))]
 pub(super) struct OwnNetworkWatch;
 

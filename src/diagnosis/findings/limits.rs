@@ -1,4 +1,4 @@
-//! This machine refused to probe: each reason that the kernel tells apart is a finding of its own.
+//! This machine refused to probe: each reason that the kernel distinguishes is a separate finding.
 
 use super::{
     own_vm::{HERE, is_in_outage, is_stubbed, lacks_route, was_not_tried, with_other_evidence},
@@ -40,14 +40,14 @@ pub(super) const LIMITS: FindingRule = FindingRule {
     },
 };
 
-/// What kept this machine from probing, by error number.
+/// What prevented this machine from probing, by error number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     /// No name server is configured.
     NameServers,
-    /// EMFILE: this process may have no more files open.
+    /// EMFILE: this process may not open more files.
     Files,
-    /// ENFILE: this machine may have no more files open.
+    /// ENFILE: this machine may not open more files.
     AllFiles,
     /// ENOMEM, ENOBUFS.
     Memory,
@@ -109,7 +109,7 @@ impl Limit {
         }
     }
 
-    /// The title, up to the hosts.
+    /// The title, without the hosts.
     fn subject(self) -> &'static str {
         match self {
             Self::NameServers => "This VM has no name server configured, which prevents it from probing",
@@ -127,7 +127,7 @@ impl Limit {
         }
     }
 
-    /// What the error number tells apart, as far as it does.
+    /// What the error number shows.
     fn evidence(self) -> Option<&'static str> {
         Some(match self {
             Self::Routes => {

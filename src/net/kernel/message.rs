@@ -1,4 +1,4 @@
-//! The messages of rtnetlink(7): a header of 16 bytes, a fixed part for each kind, and attributes behind it.
+//! The messages of rtnetlink(7): a header of 16 bytes, a fixed part for each kind, then attributes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -30,7 +30,7 @@ const ERROR: u16 = 2;
 const REQUEST: u16 = 1;
 const DUMP: u16 = 0x300;
 
-/// One message, as far as it matters here.
+/// One message, reduced to what matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     kind: u16,
@@ -39,7 +39,7 @@ pub(super) struct Message<'a> {
     body: &'a [u8],
 }
 
-/// The messages of a datagram; what is cut short is left out.
+/// The messages of a datagram; truncated ones are skipped.
 pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let length = usize::try_from(word(bytes, 0)?).ok()?;
@@ -54,17 +54,17 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-/// Asks for all interfaces.
+/// Requests all interfaces.
 pub(super) fn all_links(sequence: u32) -> Vec<u8> {
     request(libc::RTM_GETLINK, REQUEST | DUMP, sequence, &[0; LINK], &[])
 }
 
-/// Asks for all neighbours.
+/// Requests all neighbours.
 pub(super) fn all_neighbours(sequence: u32) -> Vec<u8> {
     request(libc::RTM_GETNEIGH, REQUEST | DUMP, sequence, &[0; NEIGHBOUR], &[])
 }
 
-/// Asks how a packet to `to` leaves, from this address where one is given.
+/// Requests the route of a packet to `to`, from this address if one is given.
 pub(super) fn route_to(sequence: u32, to: IpAddr, from: Option<IpAddr>) -> Vec<u8> {
     let mut fixed = [0; ROUTE];
     let bits = if to.is_ipv6() { 128 } else { 32 };
@@ -97,12 +97,12 @@ fn request(kind: u16, flags: u16, sequence: u32, fixed: &[u8], attributes: &[(u1
 }
 
 impl Message<'_> {
-    /// Whether nothing more comes for a request for all of a kind.
+    /// Whether this is the last message for a request for all of a kind.
     pub(super) fn is_last(&self) -> bool {
         self.kind == DONE
     }
 
-    /// The error number that the kernel answers with; 0 where it only confirms.
+    /// The error number in the kernel's answer; 0 for a confirmation.
     pub(super) fn error(&self) -> Option<i32> {
         (self.kind == ERROR).then_some(())?;
         let negative = i32::from_ne_bytes(self.body.get(..4)?.try_into().ok()?);
@@ -153,14 +153,14 @@ impl Message<'_> {
         })
     }
 
-    /// The value of the first attribute of this kind behind a fixed part.
+    /// The value of the first attribute of this kind after a fixed part.
     fn attribute(&self, fixed: usize, wanted: u16) -> Option<&[u8]> {
         let mut rest = self.body.get(fixed..)?;
         loop {
             let length = usize::from(half(rest, 0)?);
             let kind = half(rest, 2)?;
             let value = rest.get(4..length)?;
-            // The two highest bits say how it is to be read.
+            // The two highest bits are flags.
             if kind & 0x3fff == wanted {
                 return Some(value);
             }
@@ -202,7 +202,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-/// Everything begins at a multiple of four bytes.
+/// Everything is aligned to four bytes.
 fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
 }

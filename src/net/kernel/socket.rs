@@ -1,4 +1,4 @@
-//! The socket over which the kernel is asked.
+//! The socket for requests to the kernel.
 
 use std::{
     io,
@@ -17,9 +17,9 @@ use super::{
     message::{self, Message, messages},
 };
 
-/// The kernel puts no more into one datagram (`NLMSG_GOODSIZE`, and what a dump takes).
+/// Maximum size of the kernel's datagrams (`NLMSG_GOODSIZE`, and the size of a dump).
 const LARGEST: usize = 32 << 10;
-/// So many datagrams at most answer one request: a machine has hundreds of interfaces at most.
+/// Maximum number of datagrams in an answer: a machine has hundreds of interfaces at most.
 const MOST_REPLIES: usize = 1_000;
 
 /// A socket to the kernel.
@@ -30,12 +30,12 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// For questions.
+    /// For requests.
     pub fn ask() -> io::Result<Self> {
         Self::open(0)
     }
 
-    /// For what changes from now on: interfaces, IPv4 addresses and routes.
+    /// For changes from now on: interfaces, IPv4 addresses and routes.
     pub fn listen() -> io::Result<Self> {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV4_ROUTE;
         Self::open(u32::try_from(groups).unwrap_or_default())
@@ -75,7 +75,8 @@ impl Kernel {
         self.all(&message::all_neighbours(self.sequence), |message| message.neighbour())
     }
 
-    /// Where a packet to this address would go, from this one where it is given; the error number where it would go nowhere.
+    /// Where a packet to this address would go, from the given source address if any; the error number if it would go
+    /// nowhere.
     pub fn route(&mut self, to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<RouteAnswer, i32>> {
         self.sequence += 1;
         self.send(&message::route_to(self.sequence, to, from))?;
@@ -89,7 +90,7 @@ impl Kernel {
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Reads what is told of changes, and gives each state that an interface has had since it was last asked; an error where
+    /// Reads the reported changes, and returns each state that an interface has had since the last call; an error if
     /// that is not known.
     pub fn changed_links(&mut self) -> io::Result<Vec<Interface>> {
         let mut buffer = vec![0; LARGEST];
@@ -110,7 +111,7 @@ impl Kernel {
         let mut buffer = vec![0; LARGEST];
         let mut all = Vec::new();
         for _ in 0..MOST_REPLIES {
-            // The kernel has written its reply when it is asked for: there is nothing to wait for.
+            // The kernel has written its reply before the request returns: there is nothing to wait for.
             for message in messages(self.receive(&mut buffer)?).filter(|message| message.sequence == self.sequence) {
                 if let Some(error) = message.error().filter(|error| *error != 0) {
                     return Err(io::Error::from_raw_os_error(error));
