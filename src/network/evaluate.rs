@@ -3,7 +3,10 @@
 //! A rule takes its part of the addresses in question, and the rest goes to the next rule. So one address and a whole
 //! service tag are evaluated in the same way, and a tag that is only partly allowed shows as such.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use ipnet::IpNet;
 
@@ -194,9 +197,15 @@ fn decide<'r>(group: &'r SecurityGroup, flow: &Flow<'_>) -> GroupVerdict<'r> {
             continue;
         }
         let share = share(remote_side, &left, flow);
-        doubts.extend(doubt(remote_side, &left.difference(&share), flow).map(|doubt| (rule, doubt)));
+        // Most rules match nothing, and a service tag has thousands of ranges to copy.
+        let rest = if share.is_empty() {
+            Cow::Borrowed(&left)
+        } else {
+            Cow::Owned(left.difference(&share))
+        };
+        doubts.extend(doubt(remote_side, &rest, flow).map(|doubt| (rule, doubt)));
         if share.size() > negligible {
-            left = left.difference(&share);
+            left = rest.into_owned();
             shares.push((rule, share));
         }
     }

@@ -1,12 +1,12 @@
 //! What the rules predict for a whole plan, once its names are resolved.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
-use super::{INTERNET, NetworkRules, Origin, addresses::AddressSet};
+use super::{INTERNET, NetworkRules, Origin, addresses::AddressSet, remote::known_addresses};
 use crate::{
     address::is_private,
     model::{
-        Prediction,
+        Direction, Prediction, Protocol, Transport,
         prediction::{Expected, RouteMatch},
     },
     plan::{Plan, PlannedEndpoint},
@@ -31,6 +31,33 @@ pub struct Predictions {
     pub default_route_override: Option<String>,
 }
 
+/// What a prediction depends on. The endpoints of a service differ in their hosts only, and evaluating 500 rules for all
+/// addresses of a service tag takes more than a millisecond.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct FlowKey<'p> {
+    direction: Direction,
+    protocol: Protocol,
+    transport: Transport,
+    port: u16,
+    service_tag: Option<&'p str>,
+    source_tag: Option<&'p str>,
+    addresses: Vec<IpAddr>,
+}
+
+impl<'p> FlowKey<'p> {
+    fn of(endpoint: &'p PlannedEndpoint, looked_up: &[IpAddr]) -> Self {
+        Self {
+            direction: endpoint.direction,
+            protocol: endpoint.protocol,
+            transport: endpoint.transport,
+            port: endpoint.port,
+            service_tag: endpoint.service_tag.as_deref(),
+            source_tag: endpoint.source_tag.as_deref(),
+            addresses: known_addresses(endpoint, looked_up),
+        }
+    }
+}
+
 impl NetworkRules {
     /// What the rules predict for every endpoint, at the addresses in `traces` (one for each endpoint); before a run
     /// there are none.
@@ -40,9 +67,16 @@ impl NetworkRules {
             trace.map(Trace::addresses).unwrap_or_default()
         };
         let endpoints = || plan.endpoints.iter().enumerate();
+        let mut known: HashMap<FlowKey<'_>, Option<Prediction>> = HashMap::new();
         Predictions {
             endpoints: endpoints()
-                .map(|(index, endpoint)| self.predict(endpoint, &at(index), from))
+                .map(|(index, endpoint)| {
+                    let addresses = at(index);
+                    let prediction = known
+                        .entry(FlowKey::of(endpoint, &addresses))
+                        .or_insert_with(|| self.predict(endpoint, &addresses, from));
+                    prediction.clone()
+                })
                 .collect(),
             outside_their_tag: endpoints()
                 .map(|(index, endpoint)| self.outside_its_tag(endpoint, &at(index)))

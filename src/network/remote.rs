@@ -12,16 +12,11 @@ impl NetworkRules {
     /// The remote side of an outbound endpoint.
     pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
         let tag = endpoint.service_tag.as_deref();
-        let written: Vec<IpAddr> = match &endpoint.destination {
-            ProbeTarget::Addresses { addresses, .. } => addresses.clone(),
-            ProbeTarget::NameServer(server) => vec![server.ip()],
-            ProbeTarget::Name => endpoint.host.parse().into_iter().collect(),
-        };
-        let addresses = if looked_up.is_empty() { &written[..] } else { looked_up };
+        let addresses = known_addresses(endpoint, looked_up);
         if addresses.is_empty() {
             tag.map_or_else(|| Self::internet_address(None), |tag| self.of_tag(tag, region))
         } else {
-            Remote::at(addresses.iter().copied().collect(), tag)
+            Remote::at(addresses.into_iter().collect(), tag)
         }
     }
 
@@ -53,5 +48,15 @@ impl NetworkRules {
             addresses: public_internet(),
             known: AddressKnowledge::Hardly,
         }
+    }
+}
+
+/// The addresses of an endpoint's remote side: those from a lookup, or else those that its plan gives.
+pub(super) fn known_addresses(endpoint: &PlannedEndpoint, looked_up: &[IpAddr]) -> Vec<IpAddr> {
+    match &endpoint.destination {
+        _ if !looked_up.is_empty() => looked_up.to_vec(),
+        ProbeTarget::Addresses { addresses, .. } => addresses.clone(),
+        ProbeTarget::NameServer(server) => vec![server.ip()],
+        ProbeTarget::Name => endpoint.host.parse().into_iter().collect(),
     }
 }
