@@ -316,7 +316,7 @@ vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts: '10.9.9.9 apirpsql
         "10.1.0.4",
         "subnet 10.1.0.0/24",
         "DNS 168.63.129.16",
-        "status-by-service.json, as of 2026-11-21 16:41 UTC (",
+        "status-by-service.json: network status (14, as of 2026-11-21 16:41 UTC, ",
         "HTTPS_PROXY is set and ignored",
         "/etc/hosts maps apirpsqlmain3.database.windows.net to 10.9.9.9",
     ] {
