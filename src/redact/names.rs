@@ -63,7 +63,7 @@ pub(super) struct Names {
 #[derive(Debug)]
 struct Phrase {
     text: String,
-    sql_substitute: String,
+    replacement: String,
     is_own: bool,
 }
 
@@ -152,7 +152,7 @@ impl Names {
             self.learn_word(&host, "host");
             return;
         }
-        let sql_substitute = format!("host-{}.example", self.number("host"));
+        let replacement = format!("host-{}.example", self.number("host"));
         let mut parent = host.as_str();
         let mut parents = Vec::new();
         while let Some((_, above)) = parent.split_once('.') {
@@ -163,10 +163,10 @@ impl Names {
             parent = above;
         }
         for above in parents {
-            let sql_substitute = format!("domain-{}.example", self.number("domain"));
-            self.words.add(above, sql_substitute, self.is_own);
+            let replacement = format!("domain-{}.example", self.number("domain"));
+            self.words.add(above, replacement, self.is_own);
         }
-        self.words.add(host, sql_substitute, self.is_own);
+        self.words.add(host, replacement, self.is_own);
     }
 
     /// A part of a host that is replaced wherever it appears, unless it is an ordinary word: then only within the host.
@@ -174,9 +174,9 @@ impl Names {
         if !self.public.has_word(label) {
             self.learn_word(label, kind);
         } else if !self.words.keeps(host, self.is_own) {
-            let sql_substitute = format!("{kind}-{}", self.number(kind));
-            let sql_substitute = host.replacen(label, &sql_substitute, 1);
-            self.words.add(host.to_owned(), sql_substitute, self.is_own);
+            let replacement = format!("{kind}-{}", self.number(kind));
+            let replacement = host.replacen(label, &replacement, 1);
+            self.words.add(host.to_owned(), replacement, self.is_own);
         }
     }
 
@@ -238,9 +238,9 @@ impl Names {
             return;
         }
         self.learn(word, kind);
-        let sql_substitute = format!("{kind}-{}", self.number(kind));
-        let sql_substitute = self.words.get(&word.to_lowercase()).cloned().unwrap_or(sql_substitute);
-        self.catalog.add(word.to_owned(), sql_substitute, self.is_own);
+        let replacement = format!("{kind}-{}", self.number(kind));
+        let replacement = self.words.get(&word.to_lowercase()).cloned().unwrap_or(replacement);
+        self.catalog.add(word.to_owned(), replacement, self.is_own);
     }
 
     /// A sentence of a catalog, unless it is one of the built-in one.
@@ -283,10 +283,10 @@ impl Names {
         }
         let number = self.number("file");
         let end = path.extension().map(|end| format!(".{}", end.to_string_lossy()));
-        let sql_substitute = format!("file-{number}{}", end.unwrap_or_default());
+        let replacement = format!("file-{number}{}", end.unwrap_or_default());
         let name = path.file_name().map(Path::new);
         for known in [Some(path), name].into_iter().flatten().map(file::shown) {
-            self.add_phrase(&known, sql_substitute.clone());
+            self.add_phrase(&known, replacement.clone());
         }
         // A folder such as `/tmp` or `out` also appears in texts that are not about it.
         if let Some(folder) = path.parent().filter(|folder| folder.components().count() > 2) {
@@ -313,8 +313,8 @@ impl Names {
         }
         if self.public.has_word(&word) {
             if !self.alone.keeps(&word, self.is_own) {
-                let sql_substitute = format!("{kind}-{}", self.number(kind));
-                self.alone.add(word, sql_substitute, self.is_own);
+                let replacement = format!("{kind}-{}", self.number(kind));
+                self.alone.add(word, replacement, self.is_own);
             }
             return;
         }
@@ -322,12 +322,12 @@ impl Names {
         if self.words.keeps(&word, self.is_own) {
             return;
         }
-        let sql_substitute = if tokens::is_guid(&word) {
+        let replacement = if tokens::is_guid(&word) {
             format!("00000000-0000-0000-0000-{:012}", self.number("id"))
         } else {
             format!("{kind}-{}", self.number(kind))
         };
-        self.words.add(word, sql_substitute, self.is_own);
+        self.words.add(word, replacement, self.is_own);
     }
 
     /// A rule of a network, unless every NSG has it.
@@ -351,7 +351,7 @@ impl Names {
     }
 
     /// In ids it has the same stand-in.
-    fn add_phrase(&mut self, phrase: &str, sql_substitute: String) {
+    fn add_phrase(&mut self, phrase: &str, replacement: String) {
         let lower = phrase.to_lowercase();
         let is_name = lower.chars().filter(|c| c.is_alphanumeric()).count() > 1;
         if !is_name || self.public.has_word(&lower) {
@@ -359,12 +359,12 @@ impl Names {
         }
         let slug = slug(phrase);
         if slug.contains('-') {
-            self.words.add(slug, sql_substitute.clone(), self.is_own);
+            self.words.add(slug, replacement.clone(), self.is_own);
         }
         let at = self.phrases.partition_point(|known| known.text.len() >= lower.len());
         let phrase = Phrase {
             text: lower,
-            sql_substitute,
+            replacement,
             is_own: self.is_own,
         };
         self.phrases.insert(at, phrase);
@@ -377,8 +377,8 @@ impl Names {
             let host = value.trim_start_matches("*.").to_lowercase();
             if tokens::is_host(&host) {
                 self.learn_host(&host);
-                if let Some(sql_substitute) = self.words.get(&host).cloned() {
-                    self.words.add(slug(&host), slug(&sql_substitute), self.is_own);
+                if let Some(replacement) = self.words.get(&host).cloned() {
+                    self.words.add(slug(&host), slug(&replacement), self.is_own);
                 }
             } else {
                 self.learn(value, kind);
@@ -398,7 +398,7 @@ impl Names {
         {
             return *known;
         }
-        let sql_substitute = match address {
+        let replacement = match address {
             IpAddr::V6(_) => {
                 let number = self.number("ipv6");
                 IpAddr::V6(Ipv6Addr::from(IPV6 | number as u128))
@@ -406,8 +406,8 @@ impl Names {
             IpAddr::V4(_) if address::is_private(address) => self.v4(PRIVATE, PRIVATE_BITS, "private"),
             IpAddr::V4(_) => self.v4(PUBLIC, PUBLIC_BITS, "public"),
         };
-        self.addresses.add(address, sql_substitute, self.is_own);
-        sql_substitute
+        self.addresses.add(address, replacement, self.is_own);
+        replacement
     }
 
     /// The next address of a range of `2^bits`, or its first one again, which was forgotten long ago by then.
@@ -436,8 +436,8 @@ impl Names {
 
     /// A text without known names, and without anything that looks like a host, an address or an id.
     pub(super) fn text(&mut self, text: &str) -> String {
-        if let Some(sql_substitute) = self.alone.get(&text.to_lowercase()) {
-            return sql_substitute.clone();
+        if let Some(replacement) = self.alone.get(&text.to_lowercase()) {
+            return replacement.clone();
         }
         let text = self.without_phrases(text);
         for (kind, name) in tokens::resource_names(&text) {
@@ -454,7 +454,7 @@ impl Names {
         let mut lower = text.to_lowercase();
         for Phrase {
             text: phrase,
-            sql_substitute,
+            replacement,
             ..
         } in &self.phrases
         {
@@ -467,9 +467,9 @@ impl Names {
                 if lower.len() != text.len() || !is_apart(&lower, start, end) {
                     continue;
                 }
-                text.replace_range(start..end, sql_substitute);
-                lower.replace_range(start..end, sql_substitute);
-                from = start + sql_substitute.len();
+                text.replace_range(start..end, replacement);
+                lower.replace_range(start..end, replacement);
+                from = start + replacement.len();
             }
         }
         text
@@ -489,8 +489,8 @@ impl Names {
         if word.len() <= SHORT && word != lower && !is_known {
             return word.to_owned();
         }
-        if let Some(sql_substitute) = self.words.get(&lower) {
-            return sql_substitute.clone();
+        if let Some(replacement) = self.words.get(&lower) {
+            return replacement.clone();
         }
         if self.public.has(&lower) {
             return word.to_owned();
@@ -501,8 +501,8 @@ impl Names {
             self.learn_word(word, "thumbprint");
         } else if word.contains('.') {
             // The longest known ending, such as of a host in a domain of the user's.
-            if let Some((at, sql_substitute)) = self.ending(&lower) {
-                return format!("{}{sql_substitute}", self.parts(&word[..at]));
+            if let Some((at, replacement)) = self.ending(&lower) {
+                return format!("{}{replacement}", self.parts(&word[..at]));
             }
             if lower.split('.').any(|part| self.words.has(part)) {
                 return self.parts(word);
@@ -514,8 +514,8 @@ impl Names {
                 }
             }
         }
-        if let Some(sql_substitute) = self.words.get(&lower) {
-            return sql_substitute.clone();
+        if let Some(replacement) = self.words.get(&lower) {
+            return replacement.clone();
         }
         self.within(word, &lower)
     }
@@ -531,11 +531,11 @@ impl Names {
         for range in ranges.chain(single) {
             let (start, end) = (range[0].0, range[range.len() - 1].1);
             if end - start > SHORT
-                && let Some(sql_substitute) = self.words.get(&lower[start..end])
+                && let Some(replacement) = self.words.get(&lower[start..end])
             {
                 let before = self.within(&word[..start], &lower[..start]);
                 let behind = self.within(&word[end..], &lower[end..]);
-                return format!("{before}{sql_substitute}{behind}");
+                return format!("{before}{replacement}{behind}");
             }
         }
         word.to_owned()

@@ -12,7 +12,7 @@ pub(super) struct Table<K, V> {
 
 #[derive(Debug)]
 struct Known<V> {
-    sql_substitute: V,
+    replacement: V,
     is_own: bool,
 }
 
@@ -32,7 +32,7 @@ impl<K: Eq + Hash, V> Table<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.known.get(original).map(|known| &known.sql_substitute)
+        self.known.get(original).map(|known| &known.replacement)
     }
 
     /// Whether an original has a stand-in.
@@ -61,12 +61,12 @@ impl<K: Eq + Hash, V> Table<K, V> {
     }
 
     /// Gives an original its stand-in, unless it has one.
-    pub(super) fn add(&mut self, original: K, sql_substitute: V, is_own: bool) {
+    pub(super) fn add(&mut self, original: K, replacement: V, is_own: bool) {
         if self.keeps(&original, is_own) {
             return;
         }
         self.passing += usize::from(!is_own);
-        self.known.insert(original, Known { sql_substitute, is_own });
+        self.known.insert(original, Known { replacement, is_own });
     }
 
     /// How many may be forgotten.
