@@ -9,7 +9,7 @@ use crate::{
     probe::{
         Run,
         own_network::{Coverage, Lost, Outage, OwnNetwork},
-        trace::{Attempt, Trace},
+        trace::Trace,
     },
     text::words,
 };
@@ -98,7 +98,7 @@ fn failures(trace: &Trace, judgement: &Judgement) -> Vec<(IpAddr, Duration, Dura
             (
                 attempt.address.ip(),
                 attempt.started,
-                attempt.started + duration(attempt),
+                attempt.started + attempt.duration(),
             )
         })
         .collect();
@@ -109,16 +109,4 @@ fn failures(trace: &Trace, judgement: &Judgement) -> Vec<(IpAddr, Duration, Dura
         }));
     }
     failures
-}
-
-fn duration(attempt: &Attempt) -> Duration {
-    let stages = [
-        attempt.tcp.as_ref().map(|tcp| tcp.duration),
-        attempt.prelude.as_ref().map(|hello| hello.duration),
-        attempt.tls.as_ref().map(|tls| tls.duration),
-        attempt.hello.as_ref().map(|hello| hello.duration),
-        attempt.dns.as_ref().map(|exchange| exchange.duration),
-        attempt.ntp.as_ref().map(|exchange| exchange.duration),
-    ];
-    stages.into_iter().flatten().sum()
 }

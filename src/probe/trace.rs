@@ -179,6 +179,19 @@ impl Attempt {
         of_tcp.or_else(of_dns).or_else(|| self.ntp.as_ref()?.source)
     }
 
+    /// How long all of it took. A DNS exchange includes its connection.
+    pub fn duration(&self) -> Duration {
+        let stages = [
+            self.tcp.as_ref().map(|tcp| tcp.duration),
+            self.prelude.as_ref().map(|prelude| prelude.duration),
+            self.tls.as_ref().map(|tls| tls.duration),
+            self.hello.as_ref().map(|hello| hello.duration),
+            self.dns.as_ref().map(|exchange| exchange.duration),
+            self.ntp.as_ref().map(|exchange| exchange.duration),
+        ];
+        stages.into_iter().flatten().sum()
+    }
+
     /// An attempt without results yet.
     pub fn new(address: SocketAddr) -> Self {
         Self {

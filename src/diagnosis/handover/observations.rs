@@ -15,7 +15,6 @@ use crate::{
     },
     model::{Cause, Need, Protocol, SeenFlow},
     net::dns::{DnsEnd, DnsExchange},
-    probe::trace::Attempt,
 };
 
 /// A connection or a query, with what decides whether it is included.
@@ -100,7 +99,7 @@ fn connections(row: &ProbedEndpoint<'_>, view: &RunView<'_>) -> Vec<Observation>
             at: moment(view, attempt.started),
             cause: outcome.verdict.cause(),
         };
-        Observation::new(flow, duration(attempt), row, row.endpoint.protocol)
+        Observation::new(flow, attempt.duration(), row, row.endpoint.protocol)
     });
     seen.collect()
 }
@@ -125,19 +124,6 @@ impl Observation {
             repetition: 0,
         }
     }
-}
-
-/// How long all of it took.
-fn duration(attempt: &Attempt) -> Duration {
-    let parts = [
-        attempt.connection().map(|tcp| tcp.duration),
-        attempt.prelude.as_ref().map(|prelude| prelude.duration),
-        attempt.tls.as_ref().map(|tls| tls.duration),
-        attempt.hello.as_ref().map(|hello| hello.duration),
-        attempt.dns.as_ref().map(|exchange| exchange.duration),
-        attempt.ntp.as_ref().map(|exchange| exchange.duration),
-    ];
-    parts.into_iter().flatten().sum()
 }
 
 /// A moment of the run, according to the servers' clocks.
