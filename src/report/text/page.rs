@@ -172,12 +172,16 @@ impl TextPage {
                 more => format!("{shown} and {more} more"),
             }
         };
-        let fits = |count: &usize| wrap(&named(*count), available).len() <= most;
-        let count = (1..=items.len()).take_while(fits).last().unwrap_or(items.len().min(1));
-        // All may fit although one fewer and "and 1 more" do not.
+        let fits =
+            |text: &str| columns(text) <= (available + 1).saturating_mul(most) && wrap(text, available).len() <= most;
+        // First, as all may fit although one fewer and "and 1 more" do not; and where there is no limit, nothing is tried.
         let whole = named(items.len());
-        let is_short = columns(&whole) <= available.saturating_mul(most) && wrap(&whole, available).len() <= most;
-        let text = if is_short { whole } else { named(count) };
+        let text = if fits(&whole) {
+            whole
+        } else {
+            let count = (1..items.len()).take_while(|count| fits(&named(*count))).last();
+            named(count.unwrap_or(1))
+        };
         self.paragraph(StyledLine::at(column), style, &text);
     }
 
