@@ -31,8 +31,9 @@ pub struct Predictions {
     pub default_route_override: Option<String>,
 }
 
-/// What a prediction depends on. The endpoints of a service differ in their hosts only, and evaluating 500 rules for all
-/// addresses of a service tag takes more than a millisecond.
+/// What a prediction depends on while no address is known. The endpoints of a service differ in their hosts only, and
+/// evaluating 500 rules for all addresses of a service tag takes more than a millisecond; for a few known addresses it
+/// takes little.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct FlowKey<'p> {
     direction: Direction,
@@ -41,11 +42,10 @@ struct FlowKey<'p> {
     port: u16,
     service_tag: Option<&'p str>,
     source_tag: Option<&'p str>,
-    addresses: Vec<IpAddr>,
 }
 
 impl<'p> FlowKey<'p> {
-    fn of(endpoint: &'p PlannedEndpoint, looked_up: &[IpAddr]) -> Self {
+    fn of(endpoint: &'p PlannedEndpoint) -> Self {
         Self {
             direction: endpoint.direction,
             protocol: endpoint.protocol,
@@ -53,7 +53,6 @@ impl<'p> FlowKey<'p> {
             port: endpoint.port,
             service_tag: endpoint.service_tag.as_deref(),
             source_tag: endpoint.source_tag.as_deref(),
-            addresses: known_addresses(endpoint, looked_up),
         }
     }
 }
@@ -67,13 +66,16 @@ impl NetworkRules {
             trace.map(Trace::addresses).unwrap_or_default()
         };
         let endpoints = || plan.endpoints.iter().enumerate();
-        let mut known: HashMap<FlowKey<'_>, Option<Prediction>> = HashMap::new();
+        let mut without_address: HashMap<FlowKey<'_>, Option<Prediction>> = HashMap::new();
         Predictions {
             endpoints: endpoints()
                 .map(|(index, endpoint)| {
-                    let addresses = at(index);
-                    let prediction = known
-                        .entry(FlowKey::of(endpoint, &addresses))
+                    let addresses = known_addresses(endpoint, &at(index));
+                    if !addresses.is_empty() {
+                        return self.predict(endpoint, &addresses, from);
+                    }
+                    let prediction = without_address
+                        .entry(FlowKey::of(endpoint))
                         .or_insert_with(|| self.predict(endpoint, &addresses, from));
                     prediction.clone()
                 })
