@@ -26,7 +26,7 @@ mod watch;
 pub(super) use watch::OwnNetworkWatch;
 
 /// Maximum number of destinations: those that fail have few next hops in common.
-const MOST_ROUTES: usize = 64;
+const MAX_ROUTES: usize = 64;
 
 /// This machine's own network, as its kernel reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,14 +90,14 @@ pub struct NextHop {
 impl OwnNetwork {
     /// Where packets to an address were sent.
     pub fn route_to(&self, to: IpAddr) -> Option<&RouteDecision> {
-        self.routes.iter().find(|way| way.to == to)
+        self.routes.iter().find(|decision| decision.to == to)
     }
 
     /// The outage that covers a period, or only a part of it.
     pub fn outage(&self, to: IpAddr, from: Duration, until: Duration) -> Option<(&Outage, Coverage)> {
         let by = self
             .route_to(to)
-            .and_then(|way| way.next.as_ref().ok())
+            .and_then(|decision| decision.next.as_ref().ok())
             .map(|hop| &hop.interface);
         let affects = |outage: &&Outage| by.is_none_or(|interface| *interface == outage.interface);
         let covered = |outage: &'_ Outage| outage.coverage(from, until);
@@ -144,7 +144,7 @@ fn failing<'a>(
     let mut add = |to: SocketAddr, from: Option<SocketAddr>| {
         let from = from.map(|from| from.ip()).filter(|from| !from.is_unspecified());
         let is_new = !all.iter().any(|(known, _)| *known == to.ip());
-        if is_new && all.len() < MOST_ROUTES && !to.ip().is_loopback() {
+        if is_new && all.len() < MAX_ROUTES && !to.ip().is_loopback() {
             all.push((to.ip(), from));
         }
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const LIST: &str = include_str!("../../fuzz/Cargo.toml");
 const NIGHTLY: &str = include_str!("../../.github/workflows/fuzz.yml");
 /// A seed starts a search, and shows readers what a parser accepts, in bytes.
-const LARGEST_SEED: u64 = 16 << 10;
+const MAX_SEED: u64 = 16 << 10;
 
 fn folder(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
@@ -46,7 +46,7 @@ fn every_target_is_listed_and_has_seeds() {
         let sizes = fs::read_dir(seeds.path()).unwrap();
         let sizes: Vec<u64> = sizes.map(|seed| seed.unwrap().metadata().unwrap().len()).collect();
         let target = seeds.file_name().to_string_lossy().into_owned();
-        let is_small = sizes.iter().all(|size| (1..=LARGEST_SEED).contains(size));
+        let is_small = sizes.iter().all(|size| (1..=MAX_SEED).contains(size));
         assert!(!sizes.is_empty() && is_small, "{target}: {sizes:?}");
         seeded.insert(target);
     }

@@ -12,7 +12,7 @@ const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// How much of a packet an ICMP error quotes, as in Linux (RFC 1812 §4.3.2.3).
-const LONGEST_QUOTE: usize = 548;
+const MAX_QUOTE: usize = 548;
 
 /// The address of a NAT on its far side (RFC 5737, TEST-NET-3).
 const TRANSLATED: [u8; 4] = [203, 0, 113, 9];
@@ -142,7 +142,7 @@ pub(super) fn abandon(frame: &[u8]) -> Option<Vec<u8>> {
 /// An ICMP error about this frame, to its sender. `rest` is the second half of the ICMP header's last word: the MTU of
 /// the next hop in 3/4 (RFC 1191 §4).
 pub(super) fn icmp_error(frame: &[u8], view: &View, from: Ipv4Addr, kind: u8, code: u8, rest: u16) -> Vec<u8> {
-    let quoted = usize::from(view.length).min(LONGEST_QUOTE);
+    let quoted = usize::from(view.length).min(MAX_QUOTE);
     let mut message = vec![kind, code, 0, 0, 0, 0];
     message.extend(rest.to_be_bytes());
     message.extend(&frame[ETHERNET..ETHERNET + quoted]);

@@ -13,7 +13,7 @@ use nix::{
 };
 
 /// Longer than any frame.
-const LONGEST_FRAME: usize = 65_536;
+const MAX_FRAME: usize = 65_536;
 /// `sll_pkttype` of a frame that we sent ourselves (`linux/if_packet.h`).
 const OUTGOING: u8 = 4;
 /// The most that an ordinary user may request; the kernel reduces it if its limit is lower.
@@ -44,7 +44,7 @@ impl Socket {
         let _ = setsockopt(&descriptor, RcvBuf, &BUFFER);
         Ok(Self {
             descriptor,
-            buffer: vec![0; LONGEST_FRAME],
+            buffer: vec![0; MAX_FRAME],
         })
     }
 

@@ -18,9 +18,9 @@ use super::{
 };
 
 /// Maximum size of the kernel's datagrams (`NLMSG_GOODSIZE`, and the size of a dump).
-const LARGEST: usize = 32 << 10;
+const MAX_DATAGRAM: usize = 32 << 10;
 /// Maximum number of datagrams in an answer: a machine has hundreds of interfaces at most.
-const MOST_REPLIES: usize = 1_000;
+const MAX_REPLIES: usize = 1_000;
 
 /// A socket to the kernel.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Kernel {
     pub fn route(&mut self, to: IpAddr, from: Option<IpAddr>) -> io::Result<Result<RouteAnswer, i32>> {
         self.sequence += 1;
         self.send(&message::route_to(self.sequence, to, from))?;
-        let mut buffer = vec![0; LARGEST];
+        let mut buffer = vec![0; MAX_DATAGRAM];
         let bytes = self.receive(&mut buffer)?;
         messages(bytes)
             .find_map(|message| {
@@ -93,9 +93,9 @@ impl Kernel {
     /// Reads the reported changes, and returns each state that an interface has had since the last call; an error if
     /// that is not known.
     pub fn changed_links(&mut self) -> io::Result<Vec<Interface>> {
-        let mut buffer = vec![0; LARGEST];
+        let mut buffer = vec![0; MAX_DATAGRAM];
         let mut changes = Vec::new();
-        for _ in 0..MOST_REPLIES {
+        for _ in 0..MAX_REPLIES {
             match self.receive(&mut buffer) {
                 Ok(bytes) => changes.extend(messages(bytes).filter_map(|message| message.link())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -108,9 +108,9 @@ impl Kernel {
     /// Everything of a kind.
     fn all<T>(&self, request: &[u8], read: impl Fn(&Message<'_>) -> Option<T>) -> io::Result<Vec<T>> {
         self.send(request)?;
-        let mut buffer = vec![0; LARGEST];
+        let mut buffer = vec![0; MAX_DATAGRAM];
         let mut all = Vec::new();
-        for _ in 0..MOST_REPLIES {
+        for _ in 0..MAX_REPLIES {
             // The kernel has written its reply before the request returns: there is nothing to wait for.
             for message in messages(self.receive(&mut buffer)?).filter(|message| message.sequence == self.sequence) {
                 if let Some(error) = message.error().filter(|error| *error != 0) {

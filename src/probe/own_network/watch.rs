@@ -118,8 +118,8 @@ impl OwnNetworkWatch {
         for (_, before) in &self.open {
             let after = interfaces.iter().flatten().find(|after| after.index == before.index);
             let losses = after.and_then(|after| after.carrier_losses).zip(before.carrier_losses);
-            let is_told = self.outages.iter().any(|outage| outage.interface == before.name);
-            if losses.is_some_and(|(after, before)| after > before) && !is_told {
+            let is_known = self.outages.iter().any(|outage| outage.interface == before.name);
+            if losses.is_some_and(|(after, before)| after > before) && !is_known {
                 self.outages.push(Outage {
                     lost: Lost::Carrier,
                     interface: before.name.clone(),
@@ -218,13 +218,13 @@ fn routes(
         return Ok(Vec::new());
     }
     let neighbours = kernel.neighbours()?;
-    let mut ways = Vec::new();
+    let mut decisions = Vec::new();
     for (address, from) in to {
         let next = kernel.route(*address, *from)?;
-        ways.push(RouteDecision {
+        decisions.push(RouteDecision {
             to: *address,
             next: next.map(|answer| next_hop(*address, &answer, interfaces, &neighbours)),
         });
     }
-    Ok(ways)
+    Ok(decisions)
 }
