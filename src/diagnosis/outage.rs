@@ -60,25 +60,29 @@ pub(super) fn of<'a>(own: &'a OwnNetwork, trace: &Trace, judgement: &Judgement) 
 
 /// What happened, without a capital: `network interface eth0 went down 0.3 s into the run`.
 pub(super) fn sentence(outage: &Outage) -> String {
-    let what = match outage.lost {
+    let (interface, what) = (&outage.interface, what_happened(outage.lost));
+    match (outage.from, outage.until) {
+        (None, _) => format!("network interface {interface} {what} during the run"),
+        (Some(from), None) => format!(
+            "network interface {interface} {what} {} into the run and did not come back",
+            words::duration(from)
+        ),
+        (Some(from), Some(until)) => format!(
+            "network interface {interface} {what} {} into the run, until {}",
+            words::duration(from),
+            words::duration(until)
+        ),
+    }
+}
+
+/// What happened to an interface, after its name: `went down`.
+pub(super) fn what_happened(lost: Lost) -> &'static str {
+    match lost {
         Lost::Interface => "was removed",
         Lost::Link => "went down",
         Lost::Carrier => "lost its carrier",
         Lost::Address => "lost its IPv4 address",
         Lost::Route => "lost its route",
-    };
-    let interface = &outage.interface;
-    match outage.until {
-        _ if outage.from.is_zero() => format!("network interface {interface} {what} during the run"),
-        None => format!(
-            "network interface {interface} {what} {} into the run and did not come back",
-            words::duration(outage.from)
-        ),
-        Some(until) => format!(
-            "network interface {interface} {what} {} into the run, until {}",
-            words::duration(outage.from),
-            words::duration(until)
-        ),
     }
 }
 

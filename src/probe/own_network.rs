@@ -46,8 +46,9 @@ pub struct Outage {
     pub lost: Lost,
     /// The interface, `eth0`.
     pub interface: String,
-    /// The start, relative to the start of the run. The kernel reports the loss of a carrier up to a second late.
-    pub from: Duration,
+    /// The start, relative to the start of the run; `None` if the kernel only counted it, so that its time is not known.
+    /// The kernel reports the loss of a carrier up to a second late.
+    pub from: Option<Duration>,
     /// The end; `None` if it lasted to the end of the run.
     pub until: Option<Duration>,
 }
@@ -122,9 +123,12 @@ impl Outage {
     const LATE: Duration = Duration::from_secs(1);
 
     fn coverage(&self, from: Duration, until: Duration) -> Option<Coverage> {
+        let Some(start) = self.from else {
+            return Some(Coverage::Part);
+        };
         let begin = match self.lost {
-            Lost::Carrier => self.from.saturating_sub(Self::LATE),
-            _ => self.from,
+            Lost::Carrier => start.saturating_sub(Self::LATE),
+            _ => start,
         };
         let overlaps = begin <= until && self.until.is_none_or(|end| end >= from);
         overlaps.then(|| match self.until {
@@ -247,5 +251,33 @@ impl OwnNetworkWatch {
         _: &'a BTreeMap<String, NameTrace>,
     ) -> OwnNetwork {
         OwnNetwork::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_at_an_unknown_time_explains_a_part_at_most() {
+        let to = "10.0.0.9".parse().unwrap();
+        let coverage = |from: Option<u64>, until: Option<u64>| {
+            let own = OwnNetwork {
+                outages: vec![Outage {
+                    lost: Lost::Link,
+                    interface: "eth0".into(),
+                    from: from.map(Duration::from_secs),
+                    until: until.map(Duration::from_secs),
+                }],
+                ..OwnNetwork::default()
+            };
+            let outage = own.outage(to, Duration::from_secs(2), Duration::from_secs(5));
+            outage.map(|(_, coverage)| coverage)
+        };
+        assert_eq!(coverage(Some(1), Some(6)), Some(Coverage::Whole));
+        assert_eq!(coverage(Some(1), None), Some(Coverage::Whole));
+        assert_eq!(coverage(Some(3), Some(4)), Some(Coverage::Part));
+        assert_eq!(coverage(Some(6), Some(7)), None);
+        assert_eq!(coverage(None, Some(6)), Some(Coverage::Part));
     }
 }

@@ -36,13 +36,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         return Explanation::default();
     };
     let interface = &first.interface;
-    let what = match first.lost {
-        Lost::Interface => "was removed",
-        Lost::Link => "went down",
-        Lost::Carrier => "lost its carrier",
-        Lost::Address => "lost its address",
-        Lost::Route => "lost its route",
-    };
+    let what = outage::what_happened(first.lost);
     let grounds = outages.iter().fold(Grounds::default(), |grounds, outage| {
         grounds.proof(format!("this VM's kernel (rtnetlink): {}", outage::sentence(outage)))
     });

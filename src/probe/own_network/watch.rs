@@ -81,13 +81,13 @@ impl OwnNetworkWatch {
             (false, Some((lost, interface)), _) => self.outages.push(Outage {
                 lost,
                 interface,
-                from: now,
+                from: Some(now),
                 until: None,
             }),
             (false, None, Some((lost, interface))) => self.outages.push(Outage {
                 lost,
                 interface,
-                from: now,
+                from: Some(now),
                 until: Some(now),
             }),
             (true, None, _) => {
@@ -123,7 +123,7 @@ impl OwnNetworkWatch {
                 self.outages.push(Outage {
                     lost: Lost::Carrier,
                     interface: before.name.clone(),
-                    from: std::time::Duration::ZERO,
+                    from: None,
                     until: Some(now),
                 });
             }

@@ -202,7 +202,7 @@ impl Network {
         self.kernel.outages.push(Outage {
             lost: Lost::Link,
             interface: "eth0".into(),
-            from: Duration::from_millis(1),
+            from: Some(Duration::from_millis(1)),
             until: None,
         });
         self
