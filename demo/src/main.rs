@@ -19,20 +19,9 @@ const AS_AGENT: &str = "APIM_PROBE_DEMO_AGENT";
 /// What is broken in the network.
 const NETWORK: &str = include_str!("demo.yaml");
 
-/// What an engineer would type on the VM.
-const FLAGS: [&str; 11] = [
-    "--no-metadata",
-    "--region",
-    "westeurope",
-    "--set",
-    "storage_account=apimstdemo",
-    "--set",
-    "sql_server=apirpsqldemo",
-    "--set",
-    "key_vault=contoso-apim",
-    "--set",
-    "event_hub_namespace=contoso-events",
-];
+/// What an engineer would type on the VM, after `--no-metadata`: the lab's VM has no metadata service. A test runs the agent
+/// with the same flags, and compares its report with the one in README.md.
+const FLAGS: &str = include_str!("flags.txt");
 
 /// The agent's exit status when a required endpoint is blocked.
 const BLOCKED: i32 = 1;
@@ -72,7 +61,7 @@ fn inside() -> Result<ExitCode> {
     }
     let status = agent(&lab)?
         .arg("run")
-        .args(FLAGS)
+        .args(FLAGS.split_whitespace())
         .arg("--ca-file")
         .arg(lab.ca_file()?)
         .args(&extra)
@@ -90,7 +79,7 @@ fn inside() -> Result<ExitCode> {
 fn plan(lab: &Lab) -> Result<String> {
     let list = agent(lab)?
         .args(["list", "--format", "json"])
-        .args(FLAGS)
+        .args(FLAGS.split_whitespace())
         .stderr(Stdio::inherit())
         .output()?;
     if !list.status.success() {
@@ -125,6 +114,6 @@ fn before() -> String {
          roots. For real use, scripts/build-static.sh builds one static file, which scp\n\
          copies to a VM in the instance's subnet (README.md lists other ways). There,\n\
          run:\n\n  apim-probe run {}",
-        FLAGS[1..].join(" ").replace(" --set", " \\\n      --set")
+        FLAGS.lines().skip(1).collect::<Vec<_>>().join(" \\\n      ")
     )
 }

@@ -7,28 +7,16 @@ use crate::AGENT;
 
 const README: &str = include_str!("../../../README.md");
 const DEMO: &str = include_str!("../../../demo/src/demo.yaml");
-/// The flags that the demo gives.
-const FLAGS: [&str; 11] = [
-    "--no-metadata",
-    "--region",
-    "westeurope",
-    "--set",
-    "storage_account=apimstdemo",
-    "--set",
-    "sql_server=apirpsqldemo",
-    "--set",
-    "key_vault=contoso-apim",
-    "--set",
-    "event_hub_namespace=contoso-events",
-];
+const FLAGS: &str = include_str!("../../../demo/src/flags.txt");
 
 /// Every part of README's block, between lines that stand for what is left out, is in the demo's report.
 pub(super) fn shows_what_the_demo_prints() -> Result<()> {
     let broken: Network = serde_yaml::from_str(DEMO).context("demo.yaml")?;
     let lab = Lab::enter(&broken)?;
-    lab.serve_plan(AGENT, FLAGS, &broken)?;
+    let flags: Vec<&str> = FLAGS.split_whitespace().collect();
+    lab.serve_plan(AGENT, &flags, &broken)?;
     let mut run = lab.agent(AGENT)?;
-    run.arg("run").args(FLAGS).arg("--ca-file").arg(lab.ca_file()?);
+    run.arg("run").args(flags).arg("--ca-file").arg(lab.ca_file()?);
     let output = run.env("LC_ALL", "C.UTF-8").output()?;
     let printed = String::from_utf8(output.stdout)?;
     let (_, rest) = README.split_once("```\nBLOCKED").context("no report in README.md")?;
