@@ -76,14 +76,10 @@ fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> S
         Some(Cause::Deadline) | None => "the run was interrupted first".into(),
         Some(Cause::Skipped) => "skipped".into(),
         Some(Cause::LocalFault) => {
-            let details = words::distinct(endpoints.iter().map(|e| e.detail.trim_end_matches('.')));
-            let details = words::list(&details, 2);
-            let said = "this machine could not probe";
-            if details.contains(said) {
-                details
-            } else {
-                format!("{said}: {details}")
-            }
+            let heading = "this machine could not probe: ";
+            let details: Vec<String> = endpoints.iter().map(|e| e.detail.replacen(heading, "", 1)).collect();
+            let details = words::distinct(details.iter().map(|detail| detail.trim_end_matches('.')));
+            format!("{heading}{}", words::list(&details, 2))
         }
         Some(other) => other.meaning().trim_end_matches('.').to_owned(),
     }
