@@ -138,7 +138,8 @@ impl Limit {
                  profile; the error number does not tell which"
             }
             Self::SecurityModule => {
-                "the routing table does not forbid it, so a security module (SELinux, AppArmor) may"
+                "EACCES and EINVAL come from a security module (SELinux, AppArmor), or from a prohibit or blackhole route, \
+                 which ip route get shows"
             }
             _ => return None,
         })
@@ -167,7 +168,7 @@ impl Limit {
                 "Find what blocks the agent's traffic on this VM (its own firewall, a security profile), remove it, then \
                  run again.",
             )
-            .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT", "sudo dmesg | tail"]),
+            .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT", "ip route get ADDRESS", "sudo dmesg | tail"]),
             Self::AddressFamily => Fix::new(
                 "Allow IPv4 and IPv6 sockets for the agent (RestrictAddressFamilies of systemd, a seccomp profile), or \
                  remove --ipv6 where IPv6 is switched off, then run again.",
