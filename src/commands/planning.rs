@@ -108,7 +108,7 @@ pub(super) fn plan(
     let mut fetch_notices: Vec<String> = fetched.notices.into_iter().chain(unusable).collect();
     let instance = instance
         .and(fetched.instance)
-        .map_err(|error| CommandFailure::usage(format!("--service {error}")).after(fetch_notices.clone()))?;
+        .map_err(|error| CommandFailure::usage(format!("--service: {error}")).after(fetch_notices.clone()))?;
     let tier = tier(arguments, instance.service.as_ref());
     if tier != catalog.tier {
         catalog = of_tier(tier)?;
@@ -186,7 +186,7 @@ fn files(arguments: &PlanArgs) -> Result<Given, CommandFailure> {
     let mut documents = documents(arguments)?;
     let mut instance = Instance::default();
     for path in &arguments.instance {
-        let failed = |error: String| CommandFailure::usage(format!("--instance {error}"));
+        let failed = |error: String| CommandFailure::usage(format!("--instance: {error}"));
         let loaded = Instance::load(path).map_err(failed)?;
         documents.extend(loaded.documents);
         let of = |error| failed(format!("{} {error}", file::shown(path)));
@@ -383,7 +383,7 @@ fn documents(arguments: &PlanArgs) -> Result<Vec<ImportedDocument>, CommandFailu
         .chain(dependencies)
         .map(|(path, kind)| {
             ImportedDocument::load(path, kind)
-                .map_err(|error| CommandFailure::usage(format!("--{} {error}", kind.word())))
+                .map_err(|error| CommandFailure::usage(format!("--{}: {error}", kind.word())))
         })
         .collect()
 }

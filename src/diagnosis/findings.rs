@@ -243,10 +243,12 @@ fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Expl
         explanation.grounds.add(
             EvidenceWeight::Contradicts,
             format!(
-                "this VM's own {}, so the missing replies may be its fault: run again",
+                "this VM's own {}, so the missing replies may be its fault",
                 outage::sentence(outage)
             ),
         );
+        let summary = &mut explanation.fix.summary;
+        *summary = format!("Run again: this VM's own network was down meanwhile. If the result is the same: {summary}");
     }
     let is_silence = |row: &ProbedEndpoint<'_>| {
         row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)

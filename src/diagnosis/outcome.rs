@@ -138,7 +138,12 @@ impl Outcome {
         }
         self.verdict = verdict;
         self.stage = stage;
-        self.detail = format!("{}: {seen}", self.address.ip());
+        let address = self.address.ip().to_string();
+        // An ICMP error's sentence begins with its sender, which may be the address itself.
+        let begins_with_it = seen
+            .strip_prefix(&address)
+            .is_some_and(|rest| rest.starts_with(' '));
+        self.detail = if begins_with_it { seen } else { format!("{address}: {seen}") };
         self.evidence.insert(0, self.detail.clone());
         self
     }
