@@ -24,7 +24,7 @@ pub use model::{
     Catalog, Dependency, EndpointSpec, OF_DOCUMENTS, Retired, SourceMention, SourcePage, SqlGateways, Target,
     title_of_documents,
 };
-pub use problem::{Errors, ProblemSummary};
+pub use problem::{CatalogErrors, ProblemSummary};
 pub use render::render;
 pub(crate) use settings::stands_for;
 pub use settings::{
@@ -161,7 +161,7 @@ impl Catalog {
 /// # Errors
 ///
 /// Every mistake in every file.
-pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catalog, Errors> {
+pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catalog, CatalogErrors> {
     let builtin = builtin.then(|| CatalogFile::builtin(tier));
     let files: Vec<&CatalogFile> = builtin.iter().chain(overlays).collect();
     let mut problems = Vec::new();
@@ -186,7 +186,7 @@ pub fn load(tier: Tier, builtin: bool, overlays: &[CatalogFile]) -> Result<Catal
             problems.sort_by_key(|problem| (problem.at.file(), problem.at.span().start));
             problems.truncate(MAX_PROBLEMS);
             let files = sources(&files);
-            Err(Errors { files, problems })
+            Err(CatalogErrors { files, problems })
         }
     }
 }

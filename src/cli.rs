@@ -531,19 +531,19 @@ pub struct PlanArgs {
         long,
         value_name = "ID,…",
         action = clap::ArgAction::Set,
-        value_parser = suggesting(Ids::from_str, suggest::ids),
+        value_parser = suggesting(IdPatterns::from_str, suggest::ids),
         hide_possible_values = true
     )]
-    pub only: Option<Ids>,
+    pub only: Option<IdPatterns>,
     /// Skip these dependencies; globs allowed
     #[arg(
         long,
         value_name = "ID,…",
         action = clap::ArgAction::Set,
-        value_parser = suggesting(Ids::from_str, suggest::ids),
+        value_parser = suggesting(IdPatterns::from_str, suggest::ids),
         hide_possible_values = true
     )]
-    pub skip: Option<Ids>,
+    pub skip: Option<IdPatterns>,
     /// Probe only required dependencies
     #[arg(long)]
     pub required_only: bool,
@@ -724,9 +724,9 @@ fn value_of(name: &str, value: &str, whole_host: bool) -> Result<String, String>
 
 /// A list of ids or globs, separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ids(pub Vec<String>);
+pub struct IdPatterns(pub Vec<String>);
 
-impl FromStr for Ids {
+impl FromStr for IdPatterns {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

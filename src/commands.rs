@@ -222,7 +222,7 @@ impl CommandFailure {
     }
 
     /// A catalog is wrong; nothing was probed.
-    fn catalog(errors: &catalog::Errors, colour: bool) -> Self {
+    fn catalog(errors: &catalog::CatalogErrors, colour: bool) -> Self {
         Self::new(ExitStatus::USAGE, FailureText::Page(catalog::render(errors, colour)))
     }
 

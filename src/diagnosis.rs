@@ -15,7 +15,7 @@ use crate::{
     plan::{Plan, PlannedEndpoint},
     probe::{
         Run,
-        clock::Measured,
+        clock::ClockOffset,
         control::ControlReason,
         flows::ConnectionResult,
         trace::{Attempt, Trace},
@@ -79,7 +79,7 @@ pub fn diagnose(plan: &Plan, run: &Run, predictions: Option<&Predictions>, place
     let view = RunView::new(plan, run, &judgements, predictions, place);
     let findings = findings::root_causes(&view);
     let without_network = findings::is_without_network(&view);
-    let wrong_clock = view.clock.filter(Measured::is_off);
+    let wrong_clock = view.clock.filter(ClockOffset::is_off);
     let notices = notices::notices(plan, run, &judgements, predictions, wrong_clock, place.started_at);
     let clock_skew = wrong_clock.filter(|clock| clock.signed).map(|clock| clock.ahead);
     let refutation = Refutation::of(&view);

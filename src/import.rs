@@ -99,7 +99,7 @@ pub struct Imports {
 
 /// A catalog and names, completed from documents.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Joined {
+pub struct CompletedCatalog {
     /// The catalog.
     pub catalog: Catalog,
     /// The names of the instance.
@@ -193,7 +193,7 @@ impl Imports {
         values: &Values,
         cloud: Cloud,
         region: Option<&str>,
-    ) -> Result<Joined, String> {
+    ) -> Result<CompletedCatalog, String> {
         let needs = needs::of(&self.instance, cloud, region);
         let mut all = self.targets.clone();
         let mut values = values.clone();
@@ -226,7 +226,7 @@ impl Imports {
             .chain(joined.notices)
             .chain(needs.notices)
             .chain(self.place(region));
-        Ok(Joined {
+        Ok(CompletedCatalog {
             notices: notices.collect(),
             remarks: needs.remarks,
             ..joined

@@ -24,7 +24,7 @@ mod remote;
 pub mod routes;
 pub mod service_tags;
 
-pub use conflicts::NewRule;
+pub use conflicts::AllowedTraffic;
 pub use predictions::Predictions;
 
 use self::{
@@ -41,7 +41,7 @@ use crate::{azure::PLATFORM, model::prediction::NsgAttachment};
 pub struct NetworkRules {
     security: Option<SecurityRules>,
     /// The NSG rules' result if `VirtualNetwork` and `Internet` stand for something else.
-    otherwise: Option<Otherwise>,
+    otherwise: Option<Alternative>,
     routes: Option<Routes>,
     tags: ServiceTags,
     /// Notices about the documents.
@@ -58,7 +58,7 @@ pub struct NetworkRules {
 
 /// The alternative, if the documents allow two.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Otherwise {
+struct Alternative {
     security: SecurityRules,
     /// Why there are two, worded to follow a sentence about the result of the first.
     doubt: &'static str,
@@ -102,7 +102,7 @@ impl NetworkRules {
         let otherwise = security.clone().zip(other).map(|(mut security, (networks, doubt))| {
             networks.name_in(&mut tags);
             security.resolve(&tags);
-            Otherwise { security, doubt }
+            Alternative { security, doubt }
         });
         networks.name_in(&mut tags);
         let security = security.map(|mut security| {

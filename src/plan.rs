@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     azure::Cloud,
-    catalog::model::{self, Catalog, Dependency, OfInstance, Target},
+    catalog::model::{self, Catalog, Dependency, InstanceFacts, Target},
     model::{Cause, Direction, Expect, Need, Protocol, Transport, Vnet},
 };
 
@@ -83,7 +83,7 @@ pub struct PlannedEndpoint {
     /// What it is a stand-in for, if it is not the instance's own.
     pub sql_substitute: Option<SqlSubstitute>,
     /// What the instance's documents say about it, if it is the instance's own and no page lists it.
-    pub of_instance: Option<Arc<OfInstance>>,
+    pub of_instance: Option<Arc<InstanceFacts>>,
     /// Why it cannot be tested, if so.
     pub untested: Option<Untested>,
 }

@@ -35,7 +35,7 @@ use self::{
     own_network::{OwnNetwork, OwnNetworkWatch},
     queue::{Job, ProbeQueue},
     stages::ProbeContext,
-    threads::Threads,
+    threads::ThreadPool,
     trace::{Attempt, NameTrace, Trace},
     traceroute::{TraceTarget, Traceroute, Traceroutes},
 };
@@ -53,7 +53,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 
 /// The limits of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct RunLimits {
     /// For each stage of each address.
     pub timeout: Duration,
     /// For the whole run.
@@ -68,7 +68,7 @@ pub struct Limits {
 
 /// How much a run queries in addition to its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ProbeDepth {
     /// Every name server is queried for every name, and controls are used as far as they are allowed.
     Full,
     /// Only the endpoints: names are queried as a resolver does, the next server only if one fails.
@@ -78,8 +78,8 @@ pub enum Depth {
 /// Which controls a run may use.
 #[derive(Debug, Clone)]
 pub struct ControlPolicy {
-    /// Whether every name server is queried, or only as many as needed; [`Depth::Light`] also skips the controls.
-    pub depth: Depth,
+    /// Whether every name server is queried, or only as many as needed; [`ProbeDepth::Light`] also skips the controls.
+    pub depth: ProbeDepth,
     /// The platform's own name server, queried if the configured ones do not resolve a name; Azure only.
     pub platform: Option<SocketAddr>,
     /// Whether connections may be made to detect middleboxes.
@@ -146,16 +146,16 @@ impl Run {
 /// Probes every testable endpoint of `plan` on `threads`, until `interrupted` completes or the deadline passes.
 pub async fn run(
     plan: Arc<Plan>,
-    threads: &Threads,
+    threads: &ThreadPool,
     tls: TlsClient,
-    limits: Limits,
+    limits: RunLimits,
     policy: ControlPolicy,
     interrupted: impl Future<Output = ()>,
     mut on_event: impl FnMut(ProbeEvent<'_>),
 ) -> Run {
     let (began, started) = (Timestamp::now(), Instant::now());
     let end = tokio::time::Instant::now() + limits.deadline;
-    let controls = policy.connections && policy.depth == Depth::Full;
+    let controls = policy.connections && policy.depth == ProbeDepth::Full;
     let stages = Arc::new(stages(&plan, tls, limits, &policy, started, end));
     let lookups = stages.lookups.clone();
 
@@ -241,7 +241,7 @@ pub async fn run(
 pub async fn run_traceroutes(
     plan: &Plan,
     tls: TlsClient,
-    limits: Limits,
+    limits: RunLimits,
     policy: &ControlPolicy,
     calls: &[TraceTarget],
     interrupted: impl Future<Output = ()>,
@@ -261,7 +261,7 @@ pub async fn run_traceroutes(
 fn stages(
     plan: &Plan,
     tls: TlsClient,
-    limits: Limits,
+    limits: RunLimits,
     policy: &ControlPolicy,
     began: Instant,
     end: tokio::time::Instant,
@@ -269,7 +269,7 @@ fn stages(
     let sockets = Arc::new(Semaphore::new(limits.sockets.max(1)));
     let lookups = Lookups::new(
         plan.name_servers.clone(),
-        policy.platform.filter(|_| policy.depth == Depth::Full),
+        policy.platform.filter(|_| policy.depth == ProbeDepth::Full),
         policy.depth,
         limits,
         began,
@@ -278,7 +278,7 @@ fn stages(
     );
     let flows = Flows::new(
         &policy.reach,
-        policy.connections && policy.depth == Depth::Full,
+        policy.connections && policy.depth == ProbeDepth::Full,
         policy.showing,
         limits.concurrency,
         limits.timeout,

@@ -26,7 +26,7 @@ mod public;
 mod table;
 mod tokens;
 
-use self::{names::Names, public::Public};
+use self::{names::Names, public::PublicNames};
 
 /// Keys whose values are words of closed lists, version numbers and the like: nothing of the user's.
 const PLAIN: [&str; 35] = [
@@ -83,7 +83,7 @@ pub(crate) struct Redactor(Mutex<Names>);
 
 /// What is known about the user's names before the first packet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Own<'a> {
+pub(crate) struct OwnNames<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The user's resources.
@@ -100,8 +100,8 @@ pub(crate) struct Own<'a> {
 
 impl Redactor {
     /// Learns the hosts of a plan, the user's resources and this machine's names.
-    pub(crate) fn new(own: Own<'_>) -> Self {
-        let public = Public::of(own.plan.cloud, own.vantage.region.as_deref());
+    pub(crate) fn new(own: OwnNames<'_>) -> Self {
+        let public = PublicNames::of(own.plan.cloud, own.vantage.region.as_deref());
         let mut names = Names::new(public);
         names.learn_own(|names| {
             own.files.iter().for_each(|path| names.learn_file(path));
@@ -111,9 +111,9 @@ impl Redactor {
     }
 
     /// Continues with another plan; existing stand-ins stay.
-    pub(crate) fn renew(&self, own: Own<'_>) {
+    pub(crate) fn renew(&self, own: OwnNames<'_>) {
         let mut names = self.names();
-        names.renew(Public::of(own.plan.cloud, own.vantage.region.as_deref()));
+        names.renew(PublicNames::of(own.plan.cloud, own.vantage.region.as_deref()));
         names.learn_own(|names| learn_all(names, own));
     }
 
@@ -165,7 +165,7 @@ pub(crate) fn known(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<>
 /// Which endpoints of a report would have their real names if it were made with `--redact`.
 pub(crate) fn public(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<> {
     let vantage = &report.vantage;
-    let public = Public::of(vantage.cloud, vantage.region.as_deref());
+    let public = PublicNames::of(vantage.cloud, vantage.region.as_deref());
     move |endpoint| {
         let is_built_in = public.has_text(&endpoint.dependency) || OF_DOCUMENTS.contains(&endpoint.dependency.as_str());
         is_built_in
@@ -177,8 +177,8 @@ pub(crate) fn public(report: &Report) -> impl Fn(&EndpointReport) -> bool + use<
 }
 
 /// Learns what is known before the first packet.
-fn learn_all(names: &mut Names, own: Own<'_>) {
-    let Own {
+fn learn_all(names: &mut Names, own: OwnNames<'_>) {
+    let OwnNames {
         plan, known, vantage, ..
     } = own;
     for (kind, name) in own.names {
@@ -346,7 +346,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{names::Names, public::Public, redact_value};
+    use super::{names::Names, public::PublicNames, redact_value};
     use crate::azure::Cloud;
 
     /// The words of closed lists in a schema, with their keys.
@@ -387,7 +387,7 @@ mod tests {
         let schema = crate::schema::Document::Report.schema();
         let words = words(schema.as_value());
         assert!(words.contains(&("source".into(), "default".into())), "{words:?}");
-        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         for (_, word) in &words {
             names.learn_word(word, "subnet");
         }
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn address_as_source_is_redacted() {
-        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         let mut document = json!({ "source": "10.1.0.4:49152" });
         redact_value(&mut document, None, &mut names);
         assert_eq!(document, json!({ "source": "198.18.0.1:49152" }));
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn learned_names_are_bounded_and_user_names_are_kept() {
-        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         names.learn_own(|names| {
             names.learn_host("db.corp.internal");
             names.learn_word("orders", "machine");
@@ -439,7 +439,7 @@ mod tests {
 
     #[test]
     fn short_name_is_redacted_case_sensitively() {
-        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         names.learn_word("PROD", "resource-group");
         names.learn_word("vm", "machine");
         names.learn_word("VM01", "machine");
@@ -451,7 +451,7 @@ mod tests {
 
     #[test]
     fn truncated_resource_id_is_not_an_id() {
-        let mut names = Names::new(Public::of(Cloud::Public, None));
+        let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         for text in [
             "/subscriptions/x/providers",
             "/subscriptions/providers",

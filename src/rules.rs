@@ -34,7 +34,7 @@ pub use self::{
     az::{CommandWithUndo, Style},
     firewall::FirewallRule,
     nsg::{NsgRules, SecurityRule},
-    priorities::Deny,
+    priorities::DenyRule,
     requirement::{Requirement, is_forced, missing},
 };
 

@@ -25,5 +25,5 @@ pub(crate) use self::{
     clock::ClockReading,
     fault::ServeFault,
     pages::status,
-    state::{Part, ServeState},
+    state::{ReloadedPart, ServeState},
 };

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use crate::{
     diff::EndpointState,
     model::{Cause, EndpointReport, Need, Report, Verdict},
-    probe::Depth,
+    probe::ProbeDepth,
     report::view,
 };
 
@@ -58,7 +58,7 @@ pub struct WatchedEndpoint {
     /// Its outcome.
     pub timeline: Timeline,
     /// The depth of the latest round in which it had this state.
-    seen_in: Depth,
+    seen_in: ProbeDepth,
 }
 
 impl Watch {
@@ -78,7 +78,7 @@ impl Watch {
             need: endpoint.need,
             is_unhealthy: is_unhealthy(endpoint),
             timeline: Timeline::begin(EndpointState::of(endpoint), at),
-            seen_in: Depth::Full,
+            seen_in: ProbeDepth::Full,
         };
         Self {
             rows: first.endpoints.iter().map(row).collect(),
@@ -114,12 +114,12 @@ impl Watch {
     }
 
     /// Adds a further round of the same plan, which ended at a time, and returns what it changed.
-    pub fn observe(&mut self, report: &Report, depth: Depth, at: Timestamp) -> Vec<Change> {
+    pub fn observe(&mut self, report: &Report, depth: ProbeDepth, at: Timestamp) -> Vec<Change> {
         self.rounds += 1;
         let mut changes = Vec::new();
         for (row, endpoint) in self.rows.iter_mut().zip(&report.endpoints) {
             let (known, seen) = (row.timeline.state(), EndpointState::of(endpoint));
-            if row.seen_in == Depth::Full && depth == Depth::Light && is_unseen_in_light_mode(known, seen) {
+            if row.seen_in == ProbeDepth::Full && depth == ProbeDepth::Light && is_unseen_in_light_mode(known, seen) {
                 continue;
             }
             row.seen_in = depth;

@@ -153,7 +153,7 @@ pub struct EndpointSpec {
     /// What the source page lists for it, if that is neither the default nor the dependency's.
     pub on_page: Option<SourceMention>,
     /// What the instance's documents say about it, if it is the instance's own and no page lists it.
-    pub of_instance: Option<Arc<OfInstance>>,
+    pub of_instance: Option<Arc<InstanceFacts>>,
 }
 
 /// What the source page lists for an endpoint: `drift` compares a newer copy of the page with this.
@@ -188,7 +188,7 @@ impl SourceMention {
 
 /// What the instance's documents say about something of its own: a backend, an identity provider, a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfInstance {
+pub struct InstanceFacts {
     /// Its title, in the user's words, instead of the dependency's.
     pub title: String,
     /// Who needs it, instead of the dependency's.
@@ -196,7 +196,7 @@ pub struct OfInstance {
     /// What breaks without it, instead of the dependency's.
     pub impact: String,
     /// How the instance judges its certificate.
-    pub validation: Validation,
+    pub validation: CertificateValidation,
     /// Why its host is not known, if it is not.
     pub unknown: Option<String>,
     /// The addresses that its name must resolve to, the preferred one first; empty if any will do.
@@ -205,7 +205,7 @@ pub struct OfInstance {
 
 /// How an instance judges the certificate of something that it connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Validation {
+pub struct CertificateValidation {
     /// Whether the chain must end in a root that the instance trusts.
     pub chain: bool,
     /// Whether the certificate must be for the host.
@@ -214,12 +214,12 @@ pub struct Validation {
     /// counts.
     pub thumbprints: Vec<String>,
     /// The names that it may have, with their issuers; if there are any, nothing else counts either.
-    pub issued: Vec<Issued>,
+    pub issued: Vec<NamedCertificate>,
     /// The CA certificates that were uploaded to the instance.
     pub authorities: Arc<[TrustedAuthority]>,
 }
 
-impl Default for Validation {
+impl Default for CertificateValidation {
     fn default() -> Self {
         Self {
             chain: true,
@@ -233,7 +233,7 @@ impl Default for Validation {
 
 /// A certificate by name and issuer, as a Service Fabric cluster's are configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
+pub struct NamedCertificate {
     /// Its common name or one of its other names.
     pub name: String,
     /// The SHA-1 thumbprint of its issuer's certificate, in upper-case hexadecimal; empty if none is required.

@@ -5,12 +5,12 @@ use std::{error, fmt, ops::Range};
 
 /// Everything that is wrong with a set of catalog files. Prints as text with source snippets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errors {
+pub struct CatalogErrors {
     pub(super) files: Vec<SourceText>,
     pub(super) problems: Vec<Problem>,
 }
 
-impl Errors {
+impl CatalogErrors {
     /// How many problems there are: at least one, and a thousand where there are more.
     pub fn count(&self) -> usize {
         self.problems.len()
@@ -31,13 +31,13 @@ impl Errors {
     }
 }
 
-impl fmt::Display for Errors {
+impl fmt::Display for CatalogErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::render(self, false))
     }
 }
 
-impl error::Error for Errors {}
+impl error::Error for CatalogErrors {}
 
 /// One problem in one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub(super) struct ByteRange {
 }
 
 impl ByteRange {
-    /// A range in the file at this index of [`Errors::files`].
+    /// A range in the file at this index of [`CatalogErrors::files`].
     pub(super) fn new(file: usize, span: Range<usize>) -> Self {
         let [file, start, end] = [file, span.start, span.end].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         Self { file, start, end }
@@ -106,7 +106,7 @@ impl ByteRange {
         Self::new(file, self.span())
     }
 
-    /// The index into [`Errors::files`].
+    /// The index into [`CatalogErrors::files`].
     pub(super) fn file(self) -> usize {
         self.file as usize
     }

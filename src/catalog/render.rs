@@ -4,7 +4,7 @@ use std::{fmt::Write as _, ops::Range};
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use super::problem::{ByteRange, Errors, Problem, SourceText};
+use super::problem::{ByteRange, CatalogErrors, Problem, SourceText};
 use crate::text::is_harmful;
 
 /// More problems than this are counted, not shown.
@@ -16,7 +16,7 @@ const CONTEXT_CHARACTERS: usize = 500;
 
 /// The problems as text, with a snippet of the source for each. No byte of a file reaches the terminal as a control
 /// sequence, and no line is shown beyond the width of a screen.
-pub fn render(errors: &Errors, colour: bool) -> String {
+pub fn render(errors: &CatalogErrors, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for problem in errors.problems.iter().take(SHOWN) {

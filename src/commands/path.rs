@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     CommandFailure, print_line, print_within,
-    session::{Session, Unopened},
+    session::{NoSession, Session},
     stop::Stop,
     terminal,
 };
@@ -15,7 +15,7 @@ use crate::{
     exit,
     model::{self, Cause, ExitStatus, Expect, Need, Policy, Protocol, Report, Transport},
     plan::{Plan, PlannedEndpoint, ProbeTarget},
-    probe::{Depth, flows::FlowDepth},
+    probe::{ProbeDepth, flows::FlowDepth},
     report::{Detail, hops},
     text::{host, nearest},
 };
@@ -45,8 +45,8 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     let stop = Stop::begin()?;
     let mut session = match Session::open(&stop, plan, &probe, *color) {
         Ok(session) => session,
-        Err(Unopened::Interrupted) => return Ok(ExitStatus::INTERRUPTED),
-        Err(Unopened::Failed(failure)) => return Err(failure),
+        Err(NoSession::Interrupted) => return Ok(ExitStatus::INTERRUPTED),
+        Err(NoSession::Failed(failure)) => return Err(failure),
     };
     let endpoint = endpoint(session.plan(), target)?;
     if !quiet {
@@ -57,7 +57,7 @@ pub(super) fn path(arguments: &PathArgs) -> Result<u8, CommandFailure> {
     }
     session.restrict_to(endpoint.clone());
     let beside = pending::<Infallible>();
-    let mut run = session.probe(Depth::Full, FlowDepth::default(), session.began(), beside, |_| {});
+    let mut run = session.probe(ProbeDepth::Full, FlowDepth::default(), session.began(), beside, |_| {});
     session.trace_paths(&mut run);
     let report = session.report(&run, started_at);
     let status = status(&report);

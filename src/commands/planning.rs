@@ -10,10 +10,10 @@ use crate::{
         resources::{KnownResources, Resource},
     },
     catalog::{self, Catalog},
-    cli::{Ids, PlanArgs},
+    cli::{IdPatterns, PlanArgs},
     file,
     import::{
-        DocumentKind, ImportedDocument, Imports, Joined,
+        CompletedCatalog, DocumentKind, ImportedDocument, Imports,
         instance::{Instance, ServiceResource},
         subnets::Subnets,
     },
@@ -128,7 +128,7 @@ pub(super) fn plan(
     let joined = imports
         .join(catalog, &values(arguments), place.cloud, place.region.as_deref())
         .map_err(|error| CommandFailure::usage(error).after(fetch_notices.clone()))?;
-    let Joined {
+    let CompletedCatalog {
         catalog,
         values,
         remarks,
@@ -201,7 +201,7 @@ fn files(arguments: &PlanArgs) -> Result<Given, CommandFailure> {
 
 /// Which part of the catalog the flags select, as reports show it.
 pub(super) fn selected(arguments: &PlanArgs) -> model::SelectionReport {
-    let patterns = |ids: &Option<Ids>| ids.as_ref().map(|ids| ids.0.clone());
+    let patterns = |ids: &Option<IdPatterns>| ids.as_ref().map(|ids| ids.0.clone());
     model::SelectionReport {
         only: patterns(&arguments.only),
         skip: patterns(&arguments.skip),

@@ -14,7 +14,7 @@ use crate::{
     hello,
     model::{Report, Verdict},
     probe::{
-        Depth, Run,
+        ProbeDepth, Run,
         flows::{EarlierResult, FlowDepth},
     },
     watch::{Baseline, Change, DebouncedFlows, Watch, confirm, schedule},
@@ -81,7 +81,7 @@ impl Rounds {
     }
 
     /// Probes everything once, and records what changed.
-    pub(super) fn run_round(&mut self, session: &Session<'_>, depth: Depth) -> Round {
+    pub(super) fn run_round(&mut self, session: &Session<'_>, depth: ProbeDepth) -> Round {
         let (began, started_at) = (Instant::now(), Timestamp::now());
         let reach = self.reach(depth);
         let is_quiet = reach.only_on_change;
@@ -115,7 +115,7 @@ impl Rounds {
         }
     }
 
-    fn record_report(&mut self, report: &Report, depth: Depth) -> Vec<Change> {
+    fn record_report(&mut self, report: &Report, depth: ProbeDepth) -> Vec<Change> {
         let at = Timestamp::now();
         if let Some(watch) = &mut self.watch {
             return watch.observe(report, depth, at);
@@ -130,9 +130,9 @@ impl Rounds {
 
     /// How many connections a round makes: all of them in a full one, once per hour, and if single connections have
     /// agreed for long although they used to differ; otherwise only where something changes.
-    fn reach(&mut self, depth: Depth) -> FlowDepth {
+    fn reach(&mut self, depth: ProbeDepth) -> FlowDepth {
         let is_due = self.several.is_none_or(|last| last.elapsed() >= HOUR);
-        let only_on_change = depth == Depth::Light && !is_due && !self.debounced.is_doubtful();
+        let only_on_change = depth == ProbeDepth::Light && !is_due && !self.debounced.is_doubtful();
         if !only_on_change {
             self.several = Some(Instant::now());
         }

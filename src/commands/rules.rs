@@ -119,7 +119,7 @@ fn notices(rules: &RenderedRules, any_source: bool, network: Option<&NetworkRule
 }
 
 fn selection(arguments: &RulesArgs) -> Selection {
-    let ids = |ids: &Option<crate::cli::Ids>| ids.clone().map(|ids| ids.0).unwrap_or_default();
+    let ids = |ids: &Option<crate::cli::IdPatterns>| ids.clone().map(|ids| ids.0).unwrap_or_default();
     Selection {
         only: ids(&arguments.plan.only),
         skip: ids(&arguments.plan.skip),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     CommandFailure, print_line, print_with,
-    session::{Session, Unopened, report_without_plan},
+    session::{NoSession, Session, report_without_plan},
     stop::{Stop, WriteTimeouts},
     terminal,
 };
@@ -18,7 +18,7 @@ use crate::{
     diagnosis, exit,
     model::{ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::{Depth, ProbeEvent, flows::FlowDepth},
+    probe::{ProbeDepth, ProbeEvent, flows::FlowDepth},
     progress::Progress,
     report::{self, Detail, Format, Options, nagios::ServiceState},
 };
@@ -41,8 +41,8 @@ pub(super) fn run(arguments: RunArgs, typed: String) -> Result<u8, CommandFailur
             }
             run_probes(&session, started_at, !report.quiet)
         }
-        Err(Unopened::Interrupted) => report_without_plan(&stop, &plan, probe.redact, started_at),
-        Err(Unopened::Failed(failure)) => return Err(failure),
+        Err(NoSession::Interrupted) => report_without_plan(&stop, &plan, probe.redact, started_at),
+        Err(NoSession::Failed(failure)) => return Err(failure),
     };
     let timeouts = stop.write_timeouts(probe.deadline);
     let run_detached_to_end = stop.run_detached_to_end(move || {
@@ -68,7 +68,7 @@ fn run_probes(session: &Session<'_>, started_at: Timestamp, show_progress: bool)
     let testable = session.plan().testable().count();
     let progress = Progress::new(testable, show_progress && io::stderr().is_terminal());
     let mut run = session.probe(
-        Depth::Full,
+        ProbeDepth::Full,
         FlowDepth::default(),
         session.began(),
         progress.tick(),

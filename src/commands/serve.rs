@@ -13,22 +13,22 @@ use jiff::SignedDuration;
 mod reload;
 mod supervisor;
 
-use self::reload::{Broken, Reload, WakeReason};
+use self::reload::{Reload, ReloadFailure, WakeReason};
 use super::{
     CommandFailure,
     rounds::{HOUR, Rounds, next_start},
-    session::{Prepared, Session, Unopened, deadline_error},
+    session::{NoSession, Prepared, Session, deadline_error},
     stop::{Stop, Stopped},
 };
 use crate::{
     cli::{ServeArgs, ServiceArgs},
     file,
     model::{ExitStatus, Report},
-    probe::Depth,
+    probe::ProbeDepth,
     serve::{
-        AccessControl, ClockReading, Part, ServeFault, ServeState,
-        log::{self, Log, Pattern},
-        stderr::{self, Weight, say},
+        AccessControl, ClockReading, ReloadedPart, ServeFault, ServeState,
+        log::{self, Log, LogFileName},
+        stderr::{self, LogLevel, say},
         web,
     },
     text::words,
@@ -72,7 +72,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     let pattern = service
         .log
         .as_deref()
-        .map(Pattern::new)
+        .map(LogFileName::new)
         .transpose()
         .map_err(CommandFailure::usage)?;
     let listener = listen(service.listen)?;
@@ -86,8 +86,8 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     }
     let mut session = match Session::open(&stop, &arguments.plan, &arguments.probe, ColorChoice::Auto) {
         Ok(session) => session,
-        Err(Unopened::Failed(failure)) => return Err(failure),
-        Err(Unopened::Interrupted) => return Ok(0),
+        Err(NoSession::Failed(failure)) => return Err(failure),
+        Err(NoSession::Interrupted) => return Ok(0),
     };
     session.reserve_sockets(connections);
     if let Some(redactor) = session.redactor() {
@@ -106,10 +106,10 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         .map_err(|error| CommandFailure::agent(format!("cannot start the server: {error}")))?;
     let greeting = greeting(address, &access, &session, &arguments.service);
     let greeting = session.text(&greeting);
-    say(Weight::Notice, &greeting);
+    say(LogLevel::Notice, &greeting);
     if !address.ip().is_loopback() && !access.asks_who() {
         say(
-            Weight::Warning,
+            LogLevel::Warning,
             &session.text(&format!(
                 "anyone who can reach {address} can read the report, which contains host names and addresses: \
                  --web-config restricts access"
@@ -120,8 +120,8 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     stop.spawn(supervisor::feed_watchdog(serve_state.clone()));
     let mut reload = Reload::new(&stop, &arguments, serve_state.clone(), access);
     if arguments.plan.service.is_some() && !session.knows_instance() {
-        serve_state.reloaded(Part::Platform, false);
-        reload.next_retry(Err(Part::Platform));
+        serve_state.reloaded(ReloadedPart::Platform, false);
+        reload.next_retry(Err(ReloadedPart::Platform));
     }
     let mut service = Service {
         reload,
@@ -136,9 +136,9 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     service.run_loop();
     supervisor::is_stopping();
     if let Some(lost) = service.serve_state.log().and_then(|log| log.finish(SHUTDOWN_GRACE)) {
-        say(Weight::Warning, &lost);
+        say(LogLevel::Warning, &lost);
     }
-    say(Weight::Notice, "ended by a signal");
+    say(LogLevel::Notice, "ended by a signal");
     stderr::finish(FINAL_LOG_TIMEOUT);
     Ok(0)
 }
@@ -146,7 +146,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
 /// Notices about the plan.
 fn print_notices(session: &Session<'_>) {
     for notice in session.notices() {
-        say(Weight::Notice, &notice);
+        say(LogLevel::Notice, &notice);
     }
 }
 
@@ -233,10 +233,10 @@ impl Service<'_> {
     }
 
     /// Continues with what was reloaded, or with the previous configuration if that is invalid; reports which.
-    fn replace_plan(&mut self, read: Result<Prepared, Broken>) -> bool {
+    fn replace_plan(&mut self, read: Result<Prepared, ReloadFailure>) -> bool {
         let adopted = read.and_then(|prepared| {
-            let untold = |why| Broken {
-                part: Part::Platform,
+            let untold = |why| ReloadFailure {
+                part: ReloadedPart::Platform,
                 why,
             };
             let is_asked = self.arguments.plan.service.is_some();
@@ -248,18 +248,21 @@ impl Service<'_> {
             .next_retry(adopted.as_ref().map(drop).map_err(|broken| broken.part));
         match &adopted {
             Ok(less) => {
-                self.serve_state.reloaded(Part::Files, true);
-                self.serve_state.reloaded(Part::Platform, true);
+                self.serve_state.reloaded(ReloadedPart::Files, true);
+                self.serve_state.reloaded(ReloadedPart::Platform, true);
                 print_notices(&self.session);
                 for less in less {
-                    say(Weight::Warning, &self.session.text(less));
+                    say(LogLevel::Warning, &self.session.text(less));
                 }
                 self.rounds.replan();
                 self.full_at = None;
                 let endpoints = words::count(self.session.plan().testable().count(), "endpoint");
-                say(Weight::Notice, &format!("reloaded catalog and documents: {endpoints}"));
+                say(
+                    LogLevel::Notice,
+                    &format!("reloaded catalog and documents: {endpoints}"),
+                );
             }
-            Err(Broken { part, why }) => {
+            Err(ReloadFailure { part, why }) => {
                 self.serve_state.reloaded(*part, false);
                 let next = next.map_or_else(String::new, |wait| {
                     format!("; next attempt in {}", words::duration(wait))
@@ -276,15 +279,15 @@ impl Service<'_> {
     /// Probes everything once, and again as a full round if something changed; returns whether it was complete.
     fn look(&mut self) -> bool {
         let is_due = self.full_at.is_none_or(|at| at.elapsed() >= HOUR);
-        let depth = if is_due { Depth::Full } else { Depth::Light };
+        let depth = if is_due { ProbeDepth::Full } else { ProbeDepth::Light };
         let Some(mut changes) = self.round(depth) else {
             return false;
         };
         let mut is_whole = true;
-        if depth == Depth::Light && !changes.is_empty() {
+        if depth == ProbeDepth::Light && !changes.is_empty() {
             // Only a full round can name the cause behind a change; if a signal ends it, the change is reported
             // without.
-            match self.round(Depth::Full) {
+            match self.round(ProbeDepth::Full) {
                 Some(further) => changes.extend(further),
                 None => is_whole = false,
             }
@@ -309,9 +312,9 @@ impl Service<'_> {
     }
 
     /// One round; returns what it changed, or nothing if a signal ended it.
-    fn round(&mut self, depth: Depth) -> Option<Vec<Change>> {
+    fn round(&mut self, depth: ProbeDepth) -> Option<Vec<Change>> {
         let began = Instant::now();
-        if depth == Depth::Full {
+        if depth == ProbeDepth::Full {
             self.full_at = Some(began);
         }
         let round = self.rounds.run_round(&self.session, depth);
@@ -319,7 +322,7 @@ impl Service<'_> {
             return None;
         }
         let report = match (depth, &self.last, self.rounds.watch()) {
-            (Depth::Light, Some(last), Some(watch)) => {
+            (ProbeDepth::Light, Some(last), Some(watch)) => {
                 let changed: Vec<&str> = round.changes.iter().map(|change| change.id.as_str()).collect();
                 carry_over::after(round.report, last, watch, &changed)
             }
@@ -330,7 +333,7 @@ impl Service<'_> {
         self.serve_state
             .show(report.clone(), began.elapsed(), round.changes.len());
         for change in &round.changes {
-            say(Weight::Warning, &in_words(change));
+            say(LogLevel::Warning, &in_words(change));
         }
         let status = crate::serve::status(&report);
         if status.code == ExitStatus::FAILED {

@@ -41,15 +41,15 @@ use crate::{
     network::NetworkRules,
     plan::{Plan, PlannedEndpoint},
     probe::{
-        self, ControlPolicy, Depth, Limits, ProbeEvent, Run,
+        self, ControlPolicy, ProbeDepth, ProbeEvent, Run, RunLimits,
         control::Controls,
         flows::FlowDepth,
         own_network::OwnNetwork,
-        threads::Threads,
+        threads::ThreadPool,
         trace::Trace,
         traceroute::{MIN_TIME, TraceTarget, Traceroutes},
     },
-    redact::{Own, Redactor},
+    redact::{OwnNames, Redactor},
     rules::{self, Requirement, RuleSet},
     serve::log::LoggedPlace,
     text::words,
@@ -72,7 +72,7 @@ pub(super) struct Session<'a> {
     network: Option<NetworkRules>,
     known: KnownResources,
     selection: SelectionReport,
-    limits: Limits,
+    limits: RunLimits,
     controls: bool,
     confirmation: Option<Confirmation>,
     elsewhere: Option<ReportElsewhere>,
@@ -81,14 +81,14 @@ pub(super) struct Session<'a> {
 }
 
 /// Why there is no session.
-pub(super) enum Unopened {
+pub(super) enum NoSession {
     /// It cannot be created.
     Failed(CommandFailure),
     /// A signal came before there was a plan.
     Interrupted,
 }
 
-impl From<CommandFailure> for Unopened {
+impl From<CommandFailure> for NoSession {
     fn from(failure: CommandFailure) -> Self {
         Self::Failed(failure)
     }
@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
         plan: &PlanArgs,
         probe: &ProbeArgs,
         color: ColorChoice,
-    ) -> Result<Self, Unopened> {
+    ) -> Result<Self, NoSession> {
         let sockets = descriptors::prepare().map_err(CommandFailure::agent)?;
         let end = stop.began() + probe.deadline;
         let in_colour = terminal::colour(color, &io::stderr());
@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
         };
         let prepared = match stop.run_detached(Some(end), prepare) {
             Ok(prepared) => prepared?,
-            Err(Stopped::Interrupted) => return Err(Unopened::Interrupted),
+            Err(Stopped::Interrupted) => return Err(NoSession::Interrupted),
             Err(Stopped::Late(file)) => return Err(deadline_error(file.as_deref(), probe.deadline).into()),
         };
         Ok(Self::of(stop, prepared, plan, probe, sockets))
@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
             own_names,
             fetch_notices: _,
         } = planned;
-        let own = Own {
+        let own = OwnNames {
             plan: &made,
             known: &known,
             vantage: &vantage,
@@ -159,7 +159,7 @@ impl<'a> Session<'a> {
             network,
             known,
             selection,
-            limits: Limits {
+            limits: RunLimits {
                 timeout: probe.dial.timeout,
                 deadline: probe.deadline,
                 concurrency: probe.dial.concurrency,
@@ -210,7 +210,7 @@ impl<'a> Session<'a> {
         self.tls = TlsClient::new(roots);
         self.elsewhere = elsewhere;
         if let Some(redactor) = &self.redactor {
-            redactor.renew(Own {
+            redactor.renew(OwnNames {
                 plan: &self.plan,
                 known: &self.known,
                 vantage: &self.vantage,
@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
     /// `beside` runs at the same time.
     pub(super) fn probe(
         &self,
-        depth: Depth,
+        depth: ProbeDepth,
         reach: FlowDepth,
         began: Instant,
         background: impl Future<Output = Infallible>,
@@ -321,10 +321,10 @@ impl<'a> Session<'a> {
     }
 
     /// The limits for what begins now, within the time left since `began`. The report needs time as well.
-    fn limits_from(&self, began: Instant) -> Limits {
+    fn limits_from(&self, began: Instant) -> RunLimits {
         let rows = u32::try_from(self.plan.endpoints.len()).unwrap_or(u32::MAX);
         let report = (TIME_PER_ROW * rows).min(self.limits.deadline / 4);
-        Limits {
+        RunLimits {
             deadline: self.limits.deadline.saturating_sub(began.elapsed() + report),
             ..self.limits
         }
@@ -332,7 +332,7 @@ impl<'a> Session<'a> {
 
     /// Probes some endpoints again, by their indices in the plan, with as many connections as needed, in the time left
     /// since `began`. The new results replace those in `run`.
-    pub(super) fn probe_again(&self, run: Run, depth: Depth, began: Instant, indices: &[usize]) -> Run {
+    pub(super) fn probe_again(&self, run: Run, depth: ProbeDepth, began: Instant, indices: &[usize]) -> Run {
         let plan = Plan {
             cloud: self.plan.cloud,
             endpoints: indices
@@ -420,11 +420,11 @@ impl<'a> Session<'a> {
                 ..Traceroutes::default()
             };
         }
-        let limits = Limits {
+        let limits = RunLimits {
             deadline,
             ..self.limits
         };
-        let policy = self.policy(Depth::Full, FlowDepth::default());
+        let policy = self.policy(ProbeDepth::Full, FlowDepth::default());
         let look = probe::run_traceroutes(
             &self.plan,
             self.tls.clone(),
@@ -510,7 +510,7 @@ impl<'a> Session<'a> {
         report
     }
 
-    fn policy(&self, depth: Depth, reach: FlowDepth) -> ControlPolicy {
+    fn policy(&self, depth: ProbeDepth, reach: FlowDepth) -> ControlPolicy {
         ControlPolicy {
             depth,
             platform: (self.controls && self.vantage.in_azure).then_some(PLATFORM_DNS),
@@ -524,14 +524,14 @@ impl<'a> Session<'a> {
     fn run_until_stopped(
         &self,
         plan: Arc<Plan>,
-        limits: Limits,
+        limits: RunLimits,
         policy: ControlPolicy,
         beside: impl Future<Output = Infallible>,
         on_event: impl FnMut(ProbeEvent<'_>),
     ) -> Run {
         let interrupted = self.stop.interrupted();
         // They end with the run, and the allocator gets their memory back before the diagnosis: 0.4 kB less per endpoint.
-        let threads = Threads::start(threads(limits.sockets));
+        let threads = ThreadPool::start(threads(limits.sockets));
         let run = probe::run(plan, &threads, self.tls.clone(), limits, policy, interrupted, on_event);
         self.stop.block_on(async {
             tokio::select! {
@@ -642,7 +642,7 @@ pub(super) fn report_without_plan(stop: &Stop, plan: &PlanArgs, is_redacted: boo
         planning::selected(plan),
     );
     if is_redacted {
-        let own = Own {
+        let own = OwnNames {
             plan: &empty,
             known: &KnownResources::default(),
             vantage: &vantage,

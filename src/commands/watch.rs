@@ -12,7 +12,7 @@ use super::{
     CommandFailure, print_within,
     rounds::{Round, Rounds, next_start},
     run::write_files,
-    session::{Session, Unopened, report_without_plan},
+    session::{NoSession, Session, report_without_plan},
     stop::{Stop, WriteTimeouts},
     terminal::{colour, columns},
 };
@@ -22,7 +22,7 @@ use crate::{
     exit,
     model::{DecidingEndpoints, ExitStatus, Policy, Report},
     output::{Outputs, Sinks},
-    probe::Depth,
+    probe::ProbeDepth,
     report::Detail,
     text::words,
     watch::{
@@ -57,8 +57,8 @@ pub(super) fn watch(arguments: WatchArgs) -> Result<u8, CommandFailure> {
     let (baseline, sinks) = opened?;
     let session = match Session::open(&stop, &arguments.plan, &arguments.probe, arguments.color) {
         Ok(session) => session,
-        Err(Unopened::Failed(failure)) => return Err(failure),
-        Err(Unopened::Interrupted) => {
+        Err(NoSession::Failed(failure)) => return Err(failure),
+        Err(NoSession::Interrupted) => {
             let report = report_without_plan(&stop, &arguments.plan, arguments.probe.redact, started_at);
             return Closing::new(None, Some(report), WatchEnd::Interrupted, arguments).publish(&stop, sinks);
         }
@@ -139,7 +139,7 @@ impl Watcher<'_> {
     fn run_loop(&mut self) -> Result<WatchEnd, CommandFailure> {
         let began = Instant::now();
         let mut started = began;
-        let mut depth = Depth::Full;
+        let mut depth = ProbeDepth::Full;
         let end = self.arguments.schedule.at_most.map(|time| began + time);
         loop {
             if let Some(ending) = self.round(depth)? {
@@ -147,10 +147,10 @@ impl Watcher<'_> {
             }
             if let Some(until) = self.came() {
                 // A full round decides whether a watch ends: it must confirm what a light one saw.
-                if depth == Depth::Full {
+                if depth == ProbeDepth::Full {
                     return Ok(WatchEnd::Came(until));
                 }
-                if let Some(ending) = self.round(Depth::Full)? {
+                if let Some(ending) = self.round(ProbeDepth::Full)? {
                     return Ok(ending);
                 }
                 if let Some(until) = self.came() {
@@ -162,7 +162,7 @@ impl Watcher<'_> {
             }
             let next = next_start(started, self.arguments.schedule.interval);
             let is_last = end.is_some_and(|end| end <= next);
-            depth = if is_last { Depth::Full } else { Depth::Light };
+            depth = if is_last { ProbeDepth::Full } else { ProbeDepth::Light };
             if self.session.wait_until(end.map_or(next, |end| end.min(next))) {
                 return Ok(WatchEnd::Interrupted);
             }
@@ -171,7 +171,7 @@ impl Watcher<'_> {
     }
 
     /// Probes everything once and prints what changed; returns an ending if the round was not complete.
-    fn round(&mut self, depth: Depth) -> Result<Option<WatchEnd>, CommandFailure> {
+    fn round(&mut self, depth: ProbeDepth) -> Result<Option<WatchEnd>, CommandFailure> {
         let round = self.rounds.run_round(&self.session, depth);
         if !round.is_whole {
             self.last.get_or_insert(round.report);

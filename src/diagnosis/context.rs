@@ -10,7 +10,7 @@ use crate::{
     plan::{Plan, PlannedEndpoint, ProbeTarget},
     probe::{
         Run,
-        clock::{self, Measured},
+        clock::{self, ClockOffset},
         control::{ControlReason, Controls, NameControl, TEST_NET_1},
         trace::{Attempt, NameTrace},
     },
@@ -24,7 +24,7 @@ pub struct Context<'a> {
     answering: BTreeSet<SocketAddr>,
     planned: BTreeSet<SocketAddr>,
     owners: BTreeMap<String, BTreeSet<String>>,
-    clock: Option<Measured>,
+    clock: Option<ClockOffset>,
 }
 
 impl<'a> Context<'a> {
@@ -70,8 +70,8 @@ impl<'a> Context<'a> {
     }
 
     /// What the peers' times show about this machine's clock, if it is off.
-    pub fn wrong_clock(&self) -> Option<Measured> {
-        self.clock.filter(Measured::is_off)
+    pub fn wrong_clock(&self) -> Option<ClockOffset> {
+        self.clock.filter(ClockOffset::is_off)
     }
 
     /// What every server said about a name, once the run has ended.

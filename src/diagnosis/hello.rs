@@ -6,12 +6,12 @@ use crate::{
     hello::{ExchangeEnd, ProtocolReply},
     model::{Cause, Protocol},
     plan::PlannedEndpoint,
-    probe::trace::Hello,
+    probe::trace::HelloTrace,
     text::{excerpt, words},
 };
 
 /// What is said before TLS (TDS PRELOGIN, the first AMQP header).
-pub(super) fn before_tls(hello: &Hello) -> Judged {
+pub(super) fn before_tls(hello: &HelloTrace) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
         end => {
@@ -22,7 +22,7 @@ pub(super) fn before_tls(hello: &Hello) -> Judged {
 }
 
 /// After a verified handshake the service is verified: every reply confirms it, and a cut makes it degraded.
-pub(super) fn behind_tls(hello: &Hello, asked_for_certificate: bool) -> Judged {
+pub(super) fn behind_tls(hello: &HelloTrace, asked_for_certificate: bool) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
         ExchangeEnd::Foreign { why } => {
@@ -48,7 +48,7 @@ pub(super) fn after_acceptance(seen: &str) -> &str {
 }
 
 /// A conversation without TLS, which must verify the service by itself.
-pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &Hello) -> Judged {
+pub(super) fn in_the_clear(endpoint: &PlannedEndpoint, hello: &HelloTrace) -> Judged {
     match &hello.greeting.end {
         ExchangeEnd::Replied(ProtocolReply::Http(reply)) => http::judge(endpoint, reply),
         ExchangeEnd::Replied(reply) => Judged::new(AttemptVerdict::Proved, describe_reply(reply)),
@@ -70,7 +70,7 @@ fn describe_reply(reply: &ProtocolReply) -> String {
     }
 }
 
-fn ended(end: &ExchangeEnd, hello: &Hello) -> (Cause, String) {
+fn ended(end: &ExchangeEnd, hello: &HelloTrace) -> (Cause, String) {
     let after = words::duration(hello.duration);
     let received = &hello.greeting.received;
     let but = if received.is_empty() {

@@ -7,10 +7,10 @@ use jiff::{Timestamp, ToSpan};
 use super::outcome::Judgement;
 use crate::{
     model::Verdict,
-    net::tls::chain::{ChainFacts, LeftOut, common_name},
+    net::tls::chain::{ChainFacts, MissingCertificate, common_name},
     network::Predictions,
     plan::Plan,
-    probe::{Run, clock::Measured},
+    probe::{Run, clock::ClockOffset},
     text::words,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn notices(
     run: &Run,
     judgements: &[Judgement],
     predictions: Option<&Predictions>,
-    wrong_clock: Option<Measured>,
+    wrong_clock: Option<ClockOffset>,
     now: Timestamp,
 ) -> Vec<String> {
     wrong_clock
@@ -43,7 +43,7 @@ pub(super) fn notices(
         .collect()
 }
 
-fn clock(Measured { ahead, signed }: Measured) -> String {
+fn clock(ClockOffset { ahead, signed }: ClockOffset) -> String {
     let off = words::duration(ahead.unsigned_abs());
     let side = if ahead.is_positive() { "ahead of" } else { "behind" };
     if signed {
@@ -102,7 +102,7 @@ fn proving<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = (&'a str, &
 
 /// Certificates that servers do not send: the agent has them, the instance must fetch them.
 fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
-    let mut missing: Vec<(&LeftOut, BTreeSet<&str>)> = Vec::new();
+    let mut missing: Vec<(&MissingCertificate, BTreeSet<&str>)> = Vec::new();
     for (host, chain) in proving(plan, run) {
         let Some(left_out) = &chain.left_out else { continue };
         match missing.iter_mut().find(|(known, _)| *known == left_out) {
@@ -114,7 +114,7 @@ fn left_out(plan: &Plan, run: &Run, judgements: &[Judgement]) -> Vec<String> {
         let mut judged = plan.endpoints.iter().zip(judgements);
         judged.any(|(endpoint, it)| endpoint.host == *host && endpoint.port == 80 && it.verdict == Verdict::Blocked)
     };
-    let sentence = |(left_out, hosts): (&LeftOut, BTreeSet<&str>)| {
+    let sentence = |(left_out, hosts): (&MissingCertificate, BTreeSet<&str>)| {
         let hosts: Vec<&str> = hosts.into_iter().collect();
         format!(
             "{} {} not send the certificate of {}: the instance must fetch it from {}{}",

@@ -8,7 +8,7 @@ use crate::{
     plan::Plan,
     probe::{
         Run,
-        own_network::{Coverage, Lost, Outage, OwnNetwork},
+        own_network::{Lost, Outage, OutageCoverage, OwnNetwork},
         trace::Trace,
     },
     text::words,
@@ -23,7 +23,7 @@ pub(super) fn reconsider(plan: &Plan, run: &Run, judgements: &mut [Judgement]) {
         let Some(trace) = trace.as_ref().filter(|_| judgement.verdict == Verdict::Blocked) else {
             continue;
         };
-        if let Some((outage, Coverage::Whole)) = of(&run.own_network, trace, judgement)
+        if let Some((outage, OutageCoverage::Whole)) = of(&run.own_network, trace, judgement)
             && endpoint.untested.is_none()
         {
             judgement.verdict = Verdict::NotTested;
@@ -40,12 +40,16 @@ pub(super) fn reconsider(plan: &Plan, run: &Run, judgements: &mut [Judgement]) {
 
 /// The outage that may explain why an endpoint failed, and how much of its failures it covers; `None` if nothing failed
 /// meanwhile, or something passed.
-pub(super) fn of<'a>(own: &'a OwnNetwork, trace: &Trace, judgement: &Judgement) -> Option<(&'a Outage, Coverage)> {
+pub(super) fn of<'a>(
+    own: &'a OwnNetwork,
+    trace: &Trace,
+    judgement: &Judgement,
+) -> Option<(&'a Outage, OutageCoverage)> {
     if own.outages.is_empty() || judgement.outcomes.iter().any(|outcome| outcome.verdict.passes()) {
         return None;
     }
     let failures = failures(trace, judgement);
-    let covered: Vec<Option<(&Outage, Coverage)>> = failures
+    let covered: Vec<Option<(&Outage, OutageCoverage)>> = failures
         .iter()
         .map(|(to, from, until)| own.outage(*to, *from, *until))
         .collect();
@@ -54,8 +58,15 @@ pub(super) fn of<'a>(own: &'a OwnNetwork, trace: &Trace, judgement: &Judgement) 
         .flatten()
         .copied()
         .max_by_key(|(_, coverage)| *coverage)?;
-    let is_whole = covered.iter().all(|it| matches!(it, Some((_, Coverage::Whole))));
-    Some((first.0, if is_whole { Coverage::Whole } else { Coverage::Part }))
+    let is_whole = covered.iter().all(|it| matches!(it, Some((_, OutageCoverage::Whole))));
+    Some((
+        first.0,
+        if is_whole {
+            OutageCoverage::Whole
+        } else {
+            OutageCoverage::Part
+        },
+    ))
 }
 
 /// What happened, without a capital: `network interface eth0 went down 0.3 s into the run`.

@@ -140,10 +140,12 @@ impl Outcome {
         self.stage = stage;
         let address = self.address.ip().to_string();
         // An ICMP error's sentence begins with its sender, which may be the address itself.
-        let begins_with_it = seen
-            .strip_prefix(&address)
-            .is_some_and(|rest| rest.starts_with(' '));
-        self.detail = if begins_with_it { seen } else { format!("{address}: {seen}") };
+        let begins_with_it = seen.strip_prefix(&address).is_some_and(|rest| rest.starts_with(' '));
+        self.detail = if begins_with_it {
+            seen
+        } else {
+            format!("{address}: {seen}")
+        };
         self.evidence.insert(0, self.detail.clone());
         self
     }

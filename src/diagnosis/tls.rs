@@ -11,7 +11,7 @@ use crate::{
         chain::{ChainFacts, Trust},
     },
     plan::PlannedEndpoint,
-    probe::clock::Measured,
+    probe::clock::ClockOffset,
     text::{excerpt, words},
 };
 
@@ -226,7 +226,7 @@ fn whose(chain: &ChainFacts) -> String {
 
 /// A wrong clock is the likelier reason for a wrong date.
 fn clock(context: &Context) -> String {
-    let Some(Measured { ahead, signed }) = context.wrong_clock() else {
+    let Some(ClockOffset { ahead, signed }) = context.wrong_clock() else {
         return "; is this VM's clock right?".into();
     };
     let off = words::duration(ahead.unsigned_abs());

@@ -75,7 +75,7 @@ pub struct TracerouteReading<'a> {
     /// known: on an open connection the kernel does not report the sender.
     pub reaches: Option<u8>,
     /// Connections, grouped by their first hop.
-    pub shares: Vec<Share>,
+    pub shares: Vec<FirstHopShare>,
 }
 
 /// A router on the path.
@@ -93,7 +93,7 @@ pub struct Router {
 
 /// The results of the connections over one first hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
+pub struct FirstHopShare {
     /// The hop.
     pub hop: IpAddr,
     /// How many verified the service.
@@ -176,9 +176,9 @@ impl<'a> TracerouteReading<'a> {
     }
 
     /// The hop over which nothing passes, and one over which everything does.
-    pub fn unequal_hops(&self) -> Option<(Share, Share)> {
-        let all = |share: &&Share| share.failed == 0 && share.passed >= MIN_CONNECTIONS;
-        let none = |share: &&Share| share.passed == 0 && share.failed >= MIN_CONNECTIONS;
+    pub fn unequal_hops(&self) -> Option<(FirstHopShare, FirstHopShare)> {
+        let all = |share: &&FirstHopShare| share.failed == 0 && share.passed >= MIN_CONNECTIONS;
+        let none = |share: &&FirstHopShare| share.passed == 0 && share.failed >= MIN_CONNECTIONS;
         let is_mixed = self.shares.iter().any(|share| share.passed > 0 && share.failed > 0);
         let (good, bad) = (self.shares.iter().find(all)?, self.shares.iter().find(none)?);
         (!is_mixed).then_some((*bad, *good))
@@ -319,11 +319,11 @@ fn reaches(traced: &Traceroute, endpoint: &PlannedEndpoint, hops: &[Router]) -> 
     (last < traced.words.len()).then_some(hop)
 }
 
-fn shares(traced: &Traceroute, endpoint: &PlannedEndpoint) -> Vec<Share> {
-    let mut shares: BTreeMap<IpAddr, Share> = BTreeMap::new();
+fn shares(traced: &Traceroute, endpoint: &PlannedEndpoint) -> Vec<FirstHopShare> {
+    let mut shares: BTreeMap<IpAddr, FirstHopShare> = BTreeMap::new();
     for flow in &traced.flows {
         let Some(hop) = flow.hop else { continue };
-        let share = shares.entry(hop).or_insert(Share {
+        let share = shares.entry(hop).or_insert(FirstHopShare {
             hop,
             passed: 0,
             failed: 0,
@@ -346,7 +346,7 @@ mod tests {
         hello::{ExchangeEnd, Greeting},
         model::{Protocol, Suspect},
         net::SocketFailure,
-        probe::trace::Hello,
+        probe::trace::HelloTrace,
     };
 
     /// The results of the SYNs: `.` no reply, `+` accepted, `-` reset, `?` not sent; any other character is the last
@@ -541,7 +541,7 @@ mod tests {
                     end: TcpEnd::Open,
                     source: None,
                 }),
-                hello: Some(Box::new(Hello {
+                hello: Some(Box::new(HelloTrace {
                     duration: Duration::from_millis(400),
                     greeting,
                 })),
@@ -591,7 +591,7 @@ mod tests {
         let traced = traced("20.1.2.3", "a.......");
         for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
             let mut reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
-            let share = |host, passed, failed| Share {
+            let share = |host, passed, failed| FirstHopShare {
                 hop: [10, 0, 2, host].into(),
                 passed,
                 failed,

@@ -22,9 +22,9 @@ use crate::{
     plan::Plan,
     probe::{
         Run,
-        clock::{self, Measured},
+        clock::{self, ClockOffset},
         control::Controls,
-        own_network::{Coverage, NextHop, Outage, OwnNetwork},
+        own_network::{FirstHop, Outage, OutageCoverage, OwnNetwork},
         trace::{NameTrace, ServerReply},
         traceroute::Traceroute,
     },
@@ -84,7 +84,7 @@ pub struct RunView<'a> {
     /// Whether the platform's name server (168.63.129.16) answered as a control; `None` if it was not queried.
     pub platform_dns: Option<bool>,
     /// What the peers' times show about this machine's clock; `None` if there are none.
-    pub clock: Option<Measured>,
+    pub clock: Option<ClockOffset>,
     /// The quality of the line.
     pub line: LinkQuality,
     /// The addresses and ports at which a connection was accepted.
@@ -143,12 +143,12 @@ impl<'a> RunView<'a> {
     }
 
     /// The outage of this machine's own network that may explain why a row failed, and how much of that it covers.
-    pub fn outage(&self, row: &ProbedEndpoint<'a>) -> Option<(&'a Outage, Coverage)> {
+    pub fn outage(&self, row: &ProbedEndpoint<'a>) -> Option<(&'a Outage, OutageCoverage)> {
         outage::of(self.own_network, row.trace?, row.judgement)
     }
 
     /// The next hops to what was silent in a row, as far as they do not answer for their hardware address.
-    pub fn unanswered_hops(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a NextHop> + use<'a> {
+    pub fn unanswered_hops(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a FirstHop> + use<'a> {
         let own = self.own_network;
         row.silent_addresses()
             .into_iter()

@@ -19,7 +19,7 @@ const FOR_READERS: [&str; 6] = [
 
 /// The meaning of a word on a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum HostWord {
     /// A host, with the port after it.
     Host(String, Option<u16>),
     /// A URL that may be meant as an endpoint, or not.
@@ -29,7 +29,7 @@ pub(super) enum Word {
 }
 
 /// Reads one word without spaces; in code it may have only two labels.
-pub(super) fn word(text: &str, in_code: bool) -> Word {
+pub(super) fn word(text: &str, in_code: bool) -> HostWord {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, text),
@@ -41,13 +41,13 @@ pub(super) fn word(text: &str, in_code: bool) -> Word {
         _ => (rest, None),
     };
     let Some(host) = host(name, in_code || scheme.is_some()) else {
-        return Word::Other;
+        return HostWord::Other;
     };
     match scheme {
-        Some(_) if FOR_READERS.contains(&host.as_str()) => Word::Other,
-        Some(_) if !in_code => Word::Link(text.to_owned()),
-        Some(scheme) => Word::Host(host, port.or(default_port(scheme))),
-        None => Word::Host(host, port.filter(|port| *port > 0)),
+        Some(_) if FOR_READERS.contains(&host.as_str()) => HostWord::Other,
+        Some(_) if !in_code => HostWord::Link(text.to_owned()),
+        Some(scheme) => HostWord::Host(host, port.or(default_port(scheme))),
+        None => HostWord::Host(host, port.filter(|port| *port > 0)),
     }
 }
 
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn words_are_hosts_links_or_neither() {
-        let host = |name: &str, port| Word::Host(name.to_owned(), port);
+        let host = |name: &str, port| HostWord::Host(name.to_owned(), port);
         for (text, in_code, expected) in [
             ("mscrl.microsoft.com", true, host("mscrl.microsoft.com", None)),
             ("aka.example", true, host("aka.example", None)),
-            ("aka.example", false, Word::Other),
+            ("aka.example", false, HostWord::Other),
             ("*.data.microsoft.com", false, host("*.data.microsoft.com", None)),
             (
                 "<region>.login.microsoft.com",
@@ -156,18 +156,18 @@ mod tests {
             (
                 "https://a.example.com/path",
                 false,
-                Word::Link("https://a.example.com/path".into()),
+                HostWord::Link("https://a.example.com/path".into()),
             ),
-            ("https://learn.microsoft.com/azure", false, Word::Other),
-            ("Storage.WestUS", true, Word::Other),
-            ("context.Request.Url", true, Word::Other),
+            ("https://learn.microsoft.com/azure", false, HostWord::Other),
+            ("Storage.WestUS", true, HostWord::Other),
+            ("context.Request.Url", true, HostWord::Other),
             ("New.EDGE.example.com", false, host("new.edge.example.com", None)),
             ("NEW.EXAMPLE.COM", false, host("new.example.com", None)),
-            ("policy.xml", true, Word::Other),
-            ("10.1.0.5", true, Word::Other),
-            ("a..example.com", true, Word::Other),
-            ("{a.example.com", true, Word::Other),
-            ("", true, Word::Other),
+            ("policy.xml", true, HostWord::Other),
+            ("10.1.0.5", true, HostWord::Other),
+            ("a..example.com", true, HostWord::Other),
+            ("{a.example.com", true, HostWord::Other),
+            ("", true, HostWord::Other),
         ] {
             assert_eq!(word(text, in_code), expected, "{text}");
         }

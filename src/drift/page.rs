@@ -4,7 +4,7 @@ use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::{
     PageInfo, PageReading, PageRow,
-    host::{Word, word},
+    host::{HostWord, word},
     prose::{self, SentenceFacts},
     table::{self, PageTable},
 };
@@ -285,7 +285,7 @@ impl PageReader {
     fn html(&mut self, html: &str, line: usize) {
         let text = without_tags(html);
         for text in text.split(|c: char| c.is_whitespace() || c == ',') {
-            if let Word::Host(host, _) | Word::Link(host) = word(text, false) {
+            if let HostWord::Host(host, _) | HostWord::Link(host) = word(text, false) {
                 self.unread.push(format!("line {line}: {host} is in an HTML block"));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     PageRow,
-    host::{Word, word},
+    host::{HostWord, word},
     page::{CODE_BEGINS, CODE_ENDS},
 };
 use crate::{
@@ -201,9 +201,9 @@ pub(super) fn read(sentence: &str) -> SentenceFacts {
                 expecting = Expecting::Nothing;
                 range = false;
                 match word(text, in_code) {
-                    Word::Host(host, port) => facts.items.push(SentenceItem::Host(host, port)),
-                    Word::Link(link) => facts.doubtful.push(format!("{link} may be an endpoint")),
-                    Word::Other => {}
+                    HostWord::Host(host, port) => facts.items.push(SentenceItem::Host(host, port)),
+                    HostWord::Link(link) => facts.doubtful.push(format!("{link} may be an endpoint")),
+                    HostWord::Other => {}
                 }
             }
         }

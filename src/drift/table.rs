@@ -2,7 +2,7 @@
 
 use super::{
     PageRow,
-    host::{Word, word},
+    host::{HostWord, word},
     page::{CODE_BEGINS, CODE_ENDS},
     prose,
 };
@@ -280,11 +280,11 @@ fn hosts(line: usize, environment: &str, endpoints: &str, tag: Option<&str>, rea
     let mut found = Vec::new();
     for text in plain(endpoints).split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '(' | ')')) {
         match word(text.trim(), true) {
-            Word::Host(host, port) => found.push((host, port)),
-            Word::Link(_) | Word::Other if text.contains('.') => {
+            HostWord::Host(host, port) => found.push((host, port)),
+            HostWord::Link(_) | HostWord::Other if text.contains('.') => {
                 reading.unread.push(format!("line {line}: \"{text}\" is not a host"));
             }
-            Word::Link(_) | Word::Other => {}
+            HostWord::Link(_) | HostWord::Other => {}
         }
     }
     if cloud.is_none() || found.is_empty() {

@@ -33,7 +33,7 @@ use crate::{
 
 use self::part::{EntryType, instance_of};
 pub(super) use self::{
-    link::Link,
+    link::UrlOrigin,
     policy::{ApimPolicy, Mention, PolicyScope},
     records::{Api, Backend, NamedValue, Records, Vault},
 };

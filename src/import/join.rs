@@ -8,7 +8,7 @@ mod matching;
 
 use std::collections::BTreeMap;
 
-use super::{HostOrAddresses, InstanceTarget, Joined};
+use super::{CompletedCatalog, HostOrAddresses, InstanceTarget};
 use crate::{
     azure::Cloud,
     catalog::{Catalog, Dependency, EndpointSpec, SETTINGS, model::Target as To, placeholders},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 use additions::{Additions, place_of};
-use matching::{Fit, fit};
+use matching::{EntryMatch, fit};
 
 /// The dependency for everything that belongs to no other.
 pub(super) const OTHER: &str = "imported";
@@ -31,8 +31,9 @@ pub(super) fn other_cloud(catalog: &Catalog, targets: &[InstanceTarget], cloud: 
     let own_host = |cloud: Cloud| {
         let suffixes = catalog.clouds.get(&cloud)?;
         let specs = || catalog.dependencies.iter().flat_map(|dependency| &dependency.endpoints);
-        let is_own =
-            |host: &str| specs().any(|spec| matches!(fit(&spec.target, suffixes, None, host), Some(Fit::Own { .. })));
+        let is_own = |host: &str| {
+            specs().any(|spec| matches!(fit(&spec.target, suffixes, None, host), Some(EntryMatch::Own { .. })))
+        };
         hosts.iter().copied().find(|host| is_own(host))
     };
     if own_host(cloud).is_some() {
@@ -50,7 +51,7 @@ pub(super) fn join(
     targets: &[InstanceTarget],
     cloud: Cloud,
     region: Option<&str>,
-) -> Joined {
+) -> CompletedCatalog {
     let suffixes = catalog.clouds.get(&cloud).cloned().unwrap_or_default();
     let scope = MatchScope {
         cloud,
@@ -70,7 +71,7 @@ pub(super) fn join(
             let dependency = &known[fit.dependency];
             let need = additions[fit.dependency].take(dependency, target, fit, &scope, home);
             // An account that only a feature uses need not offer what the instance requires.
-            if let Fit::Own { setting, value } = &fit.fit
+            if let EntryMatch::Own { setting, value } = &fit.fit
                 && need == dependency.need
                 && !scope.values.has(setting)
             {
@@ -105,7 +106,7 @@ pub(super) fn join(
             words::list(&strays, 3)
         ));
     }
-    Joined {
+    CompletedCatalog {
         catalog,
         values,
         remarks: Vec::new(),
@@ -163,7 +164,7 @@ struct Match {
     entry: usize,
     port: u16,
     protocol: Protocol,
-    fit: Fit,
+    fit: EntryMatch,
 }
 
 /// The context in which targets are matched.

@@ -19,7 +19,7 @@ use crate::{
     azure::Cloud,
     catalog::{
         self, Dependency, EndpointSpec,
-        model::{OfInstance, TrustedAuthority},
+        model::{InstanceFacts, TrustedAuthority},
     },
     model::{Direction, Expect, Need, Protocol, Transport},
 };
@@ -110,7 +110,7 @@ fn of_the_instance(id: &str, feature: &str, impact: &str, docs: &str, endpoints:
 }
 
 /// One entry of such a dependency: a feature's, outbound over TCP.
-fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_instance: OfInstance) -> EndpointSpec {
+fn endpoint(target: catalog::model::Target, port: u16, protocol: Protocol, of_instance: InstanceFacts) -> EndpointSpec {
     EndpointSpec {
         target,
         ports: vec![(port, protocol)],

@@ -104,7 +104,7 @@ impl TcpFacts {
 
 /// What happened to the SYNs of an unanswered connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Syns {
+pub struct SynCounts {
     /// How many the kernel sent, or tried to send.
     pub sent: usize,
     /// None of the retransmissions could be sent: something on this machine drops them. The kernel counts every
@@ -133,7 +133,7 @@ mod platform {
         },
     };
 
-    use super::{IcmpError, Syns, TcpFacts};
+    use super::{IcmpError, SynCounts, TcpFacts};
 
     /// `ee_origin` of an error that arrived as ICMP or ICMPv6 (`linux/errqueue.h`).
     const ORIGIN_ICMP: u8 = 2;
@@ -300,10 +300,10 @@ mod platform {
     }
 
     /// The unanswered SYNs; `None` if the kernel does not report them.
-    pub fn unanswered_syns(socket: &impl AsFd) -> Option<Syns> {
+    pub fn unanswered_syns(socket: &impl AsFd) -> Option<SynCounts> {
         let info = getsockopt(socket, TcpInfo).ok()?;
         let repeated = usize::try_from(info.words[TOTAL_RETRANS]).ok()?;
-        (info.state == SYN_SENT).then_some(Syns {
+        (info.state == SYN_SENT).then_some(SynCounts {
             sent: repeated + 1,
             kept_here: repeated > 0 && info.words[RETRANS] == 0,
         })
@@ -314,7 +314,7 @@ mod platform {
 mod platform {
     use std::net::IpAddr;
 
-    use super::{IcmpError, Syns, TcpFacts};
+    use super::{IcmpError, SynCounts, TcpFacts};
 
     /// There is nothing to request here.
     pub fn listen<S>(_: &S, _: bool) {}
@@ -338,7 +338,7 @@ mod platform {
     }
 
     /// Never known here.
-    pub fn unanswered_syns<S>(_: &S) -> Option<Syns> {
+    pub fn unanswered_syns<S>(_: &S) -> Option<SynCounts> {
         None
     }
 }

@@ -25,7 +25,7 @@ pub mod roots;
 mod signatures;
 
 use self::{
-    chain::{ChainFacts, cache::Chains},
+    chain::{ChainFacts, cache::ChainCache},
     completing_verifier::CompletingVerifier,
     recording_verifier::RecordingVerifier,
     roots::Roots,
@@ -86,7 +86,7 @@ pub enum TlsEnd {
 pub struct TlsClient {
     template: Arc<ClientConfig>,
     roots: Arc<Roots>,
-    chains: Arc<Chains>,
+    chains: Arc<ChainCache>,
 }
 
 impl TlsClient {
@@ -96,7 +96,7 @@ impl TlsClient {
     ///
     /// Never: ring supports both protocol versions.
     pub fn new(roots: Arc<Roots>) -> Self {
-        let chains = Arc::<Chains>::default();
+        let chains = Arc::<ChainCache>::default();
         let recorder = Arc::new(RecordingVerifier::new(roots.clone(), chains.clone(), Arc::default()));
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

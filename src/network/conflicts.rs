@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     INTERNET, NetworkRules, Origin,
-    evaluate::{Flow, GroupVerdict, Remote, security},
+    evaluate::{Flow, GroupVerdict, RemoteSide, security},
     nsg::EffectiveRule,
 };
 use crate::model::{
@@ -14,7 +14,7 @@ use crate::model::{
 
 /// The traffic that a rule is to allow.
 #[derive(Debug, Clone, Copy)]
-pub struct NewRule<'a> {
+pub struct AllowedTraffic<'a> {
     /// Whether the subnet starts it.
     pub outbound: bool,
     /// TCP or UDP.
@@ -28,7 +28,7 @@ pub struct NewRule<'a> {
 impl NetworkRules {
     /// The rule in the subnet's NSG that denies some of this traffic, the first if several do. A rule that allows it
     /// has no effect after this one.
-    pub fn first_deny(&self, new_rule: &NewRule<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
+    pub fn first_deny(&self, new_rule: &AllowedTraffic<'_>, from: &Origin<'_>) -> Option<&EffectiveRule> {
         let remote = self.named(new_rule.remote_names, from.region);
         let local = self.local(from);
         let readings = self
@@ -63,10 +63,10 @@ impl NetworkRules {
             .filter(move |rule| rule.outbound == outbound)
     }
 
-    fn named(&self, remote_names: &[String], region: Option<&str>) -> Remote {
+    fn named(&self, remote_names: &[String], region: Option<&str>) -> RemoteSide {
         let addresses: Option<Vec<IpAddr>> = remote_names.iter().map(|word| word.parse().ok()).collect();
         match (addresses, remote_names) {
-            (Some(addresses), [_, ..]) => Remote::at(addresses.into_iter().collect(), None),
+            (Some(addresses), [_, ..]) => RemoteSide::at(addresses.into_iter().collect(), None),
             (_, [tag]) if tag != "*" => self.of_tag(tag, region),
             _ => self.of_tag(INTERNET, region),
         }

@@ -2,7 +2,7 @@
 
 use super::{
     API_MANAGEMENT, NetworkRules, describe,
-    evaluate::{AddressKnowledge, Doubt, Flow, GroupVerdict, NsgDecision, Remote, routing, security},
+    evaluate::{AddressKnowledge, Doubt, Flow, GroupVerdict, NsgDecision, RemoteSide, routing, security},
     nsg::SecurityRules,
     routes::EffectiveRoute,
 };
@@ -66,7 +66,7 @@ impl NetworkRules {
     }
 
     /// What the routes do with traffic to `remote`.
-    pub(super) fn route_prediction(&self, remote: &Remote) -> Option<RoutePrediction> {
+    pub(super) fn route_prediction(&self, remote: &RemoteSide) -> Option<RoutePrediction> {
         let shares = routing(self.routes.as_ref()?, remote);
         let Some((route, share)) = shares.first() else {
             // Azure's own table has a route for everything, so this one is incomplete.
@@ -105,7 +105,7 @@ impl NetworkRules {
     }
 
     /// What the routes do with replies to `remote`: replies through an appliance that never saw the request are lost.
-    pub(super) fn return_prediction(&self, remote: &Remote) -> Option<RoutePrediction> {
+    pub(super) fn return_prediction(&self, remote: &RemoteSide) -> Option<RoutePrediction> {
         let table = self.routes.as_ref()?;
         let shares = routing(table, remote);
         let leaves_azure =
@@ -330,7 +330,7 @@ pub(super) fn undecided() -> Prediction {
     }
 }
 
-fn is_of(remote: &Remote, family: &str) -> bool {
+fn is_of(remote: &RemoteSide, family: &str) -> bool {
     remote
         .tag
         .as_deref()

@@ -2,7 +2,7 @@
 
 use super::{
     addresses::AddressSet,
-    evaluate::{AddressKnowledge, Flow, NsgDecision, Remote},
+    evaluate::{AddressKnowledge, Flow, NsgDecision, RemoteSide},
     nsg::{EffectiveRule, SecurityGroup},
     routes::EffectiveRoute,
 };
@@ -80,7 +80,7 @@ pub(super) fn port(flow: &Flow<'_>) -> String {
 }
 
 /// The remote side: addresses if they are known, or else its tag.
-pub(super) fn remote(remote: &Remote) -> String {
+pub(super) fn remote(remote: &RemoteSide) -> String {
     match (remote.known, remote.tag.as_deref()) {
         (AddressKnowledge::Exactly, _) => remote.addresses.to_string(),
         (_, None) => "the internet".into(),

@@ -30,7 +30,7 @@ pub struct Flow<'a> {
     /// The port at the destination.
     pub port: u16,
     /// The remote side.
-    pub remote: &'a Remote,
+    pub remote: &'a RemoteSide,
     /// The addresses of the local side, if they are known.
     pub local: Option<&'a AddressSet>,
     /// The region, which may be part of a tag's name.
@@ -43,7 +43,7 @@ pub struct Flow<'a> {
 
 /// The remote side of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
+pub struct RemoteSide {
     /// Its documented service tag.
     pub tag: Option<String>,
     /// Its possible addresses; IPv4 only, unless it was looked up.
@@ -101,7 +101,7 @@ pub struct NsgDecision<'r> {
     pub security: GroupVerdict<'r>,
 }
 
-impl Remote {
+impl RemoteSide {
     /// The remote side with known addresses.
     pub fn at(addresses: AddressSet, tag: Option<&str>) -> Self {
         Self {
@@ -162,7 +162,7 @@ pub fn security<'r>(rules: &'r SecurityRules, flow: &Flow<'_>, places: &[NsgAtta
 }
 
 /// The routes that a flow to `remote` uses, with their shares, the largest first.
-pub fn routing<'r>(routes: &'r Routes, remote: &Remote) -> Vec<(&'r EffectiveRoute, AddressSet)> {
+pub fn routing<'r>(routes: &'r Routes, remote: &RemoteSide) -> Vec<(&'r EffectiveRoute, AddressSet)> {
     let mut shares = routes.decide(&remote.addresses);
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.size()));
     if remote.known == AddressKnowledge::Hardly {

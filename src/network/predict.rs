@@ -7,7 +7,7 @@ use super::{
     addresses::AddressSet,
     decision::{NsgPrediction, OF_THE_SUBNET, RoutePrediction, combine, undecided},
     describe,
-    evaluate::{AddressKnowledge, Flow, Remote},
+    evaluate::{AddressKnowledge, Flow, RemoteSide},
     nsg::EffectiveRule,
 };
 use crate::{
@@ -208,7 +208,7 @@ impl NetworkRules {
         // The other machines are in the same subnet, where the rules treat them like this machine.
         let remote = local.clone().map_or_else(
             || self.of_tag(VIRTUAL_NETWORK, from.region),
-            |here| Remote {
+            |here| RemoteSide {
                 tag: Some(VIRTUAL_NETWORK.into()),
                 addresses: here,
                 known: AddressKnowledge::AsTag,
@@ -243,16 +243,16 @@ impl NetworkRules {
 /// The platform's addresses, and the only tags with which rules match them.
 const OF_THE_PLATFORM: [(IpAddr, &str); 2] = [(PLATFORM, "AzurePlatformDNS"), (METADATA, "AzurePlatformIMDS")];
 
-fn is_platform(remote: &Remote) -> bool {
+fn is_platform(remote: &RemoteSide) -> bool {
     remote.known == AddressKnowledge::Exactly && OF_THE_PLATFORM.iter().any(|(address, _)| is_at(remote, *address))
 }
 
-fn is_at(remote: &Remote, address: IpAddr) -> bool {
+fn is_at(remote: &RemoteSide, address: IpAddr) -> bool {
     remote.addresses == AddressSet::from_iter([address])
 }
 
 /// The tag with which rules match what the platform exempts; the one for name resolution applies only to that.
-fn platform_tag(endpoint: &PlannedEndpoint, remote: &Remote) -> Option<&'static str> {
+fn platform_tag(endpoint: &PlannedEndpoint, remote: &RemoteSide) -> Option<&'static str> {
     if endpoint.protocol == Protocol::Kms {
         return Some(ACTIVATION);
     }

@@ -4,24 +4,24 @@ use std::net::IpAddr;
 
 use super::{
     INTERNET, NetworkRules,
-    evaluate::{AddressKnowledge, Remote, ipv4, public_internet},
+    evaluate::{AddressKnowledge, RemoteSide, ipv4, public_internet},
 };
 use crate::plan::{PlannedEndpoint, ProbeTarget};
 
 impl NetworkRules {
     /// The remote side of an outbound endpoint.
-    pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> Remote {
+    pub(super) fn remote(&self, endpoint: &PlannedEndpoint, looked_up: &[IpAddr], region: Option<&str>) -> RemoteSide {
         let tag = endpoint.service_tag.as_deref();
         let addresses = known_addresses(endpoint, looked_up);
         if addresses.is_empty() {
             tag.map_or_else(|| Self::internet_address(None), |tag| self.of_tag(tag, region))
         } else {
-            Remote::at(addresses.into_iter().collect(), tag)
+            RemoteSide::at(addresses.into_iter().collect(), tag)
         }
     }
 
     /// All addresses of a service tag.
-    pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> Remote {
+    pub(super) fn of_tag(&self, tag: &str, region: Option<&str>) -> RemoteSide {
         if tag.eq_ignore_ascii_case(INTERNET) {
             return Self::internet_address(None);
         }
@@ -32,7 +32,7 @@ impl NetworkRules {
             .addresses(name)
             .map(|addresses| addresses.intersection(&ipv4()))
         {
-            Some(addresses) if !addresses.is_empty() => Remote {
+            Some(addresses) if !addresses.is_empty() => RemoteSide {
                 tag: self.tags.canonical_name(name).map(str::to_owned),
                 addresses,
                 known: AddressKnowledge::AsTag,
@@ -42,8 +42,8 @@ impl NetworkRules {
     }
 
     /// Somewhere on the internet, whatever Azure's rules count as that at the moment.
-    fn internet_address(tag: Option<&str>) -> Remote {
-        Remote {
+    fn internet_address(tag: Option<&str>) -> RemoteSide {
+        RemoteSide {
             tag: tag.map(str::to_owned),
             addresses: public_internet(),
             known: AddressKnowledge::Hardly,

@@ -33,14 +33,14 @@ pub fn ahead(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
 
 /// The difference of this machine's clock from the peers'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measured {
+pub struct ClockOffset {
     /// How far it is ahead of theirs; negative if it is behind.
     pub ahead: SignedDuration,
     /// Whether they were verified. Any device on the path can answer NTP and plain HTTP.
     pub signed: bool,
 }
 
-impl Measured {
+impl ClockOffset {
     /// Whether it is off by more than the error of such a measurement.
     pub fn is_off(&self) -> bool {
         self.ahead.abs() > TOLERANCE
@@ -48,7 +48,7 @@ impl Measured {
 }
 
 /// The median of the peers, if there are any; of the verified ones only, if there are any.
-pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured> {
+pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<ClockOffset> {
     let (mut signed, mut unsigned) = (Vec::new(), Vec::new());
     for attempt in traces.flat_map(|trace| &trace.attempts) {
         if let Some(ahead) = attempt.clock_ahead {
@@ -66,7 +66,7 @@ pub fn measured<'a>(traces: impl Iterator<Item = &'a Trace>) -> Option<Measured>
     accounts.sort();
     // The median: a single server with a wrong clock shows nothing about ours.
     let ahead = *accounts.get(accounts.len() / 2)?;
-    Some(Measured {
+    Some(ClockOffset {
         ahead,
         signed: is_signed,
     })
@@ -78,7 +78,7 @@ mod tests {
 
     use jiff::SignedDuration;
 
-    use super::{Measured, measured};
+    use super::{ClockOffset, measured};
     use crate::{
         net::tls::{TlsEnd, TlsTrace},
         probe::trace::{Attempt, Trace},
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    fn of(accounts: Vec<Attempt>) -> Option<Measured> {
+    fn of(accounts: Vec<Attempt>) -> Option<ClockOffset> {
         let trace = Trace {
             duration: Duration::ZERO,
             name: None,
@@ -131,7 +131,7 @@ mod tests {
         ] {
             assert_eq!(
                 of(accounts),
-                Some(Measured {
+                Some(ClockOffset {
                     ahead: secs(ahead),
                     signed
                 })

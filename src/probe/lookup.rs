@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::{
-    Depth, Limits,
+    ProbeDepth, RunLimits,
     trace::{NameTrace, ServerReply},
 };
 use crate::{model::Transport, net::dns::DnsQuestion};
@@ -48,8 +48,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Lookups {
     servers: Vec<SocketAddr>,
     platform: Option<SocketAddr>,
-    depth: Depth,
-    limits: Limits,
+    depth: ProbeDepth,
+    limits: RunLimits,
     began: Instant,
     end: tokio::time::Instant,
     sockets: Arc<Semaphore>,
@@ -116,8 +116,8 @@ impl Lookups {
     pub fn new(
         servers: Vec<SocketAddr>,
         platform: Option<SocketAddr>,
-        depth: Depth,
-        limits: Limits,
+        depth: ProbeDepth,
+        limits: RunLimits,
         began: Instant,
         end: tokio::time::Instant,
         sockets: Arc<Semaphore>,
@@ -178,8 +178,8 @@ impl Lookups {
         let started = Instant::now();
         *name.replies() = vec![None; self.servers.len()];
         let mut asked = match self.depth {
-            Depth::Full => self.servers.len(),
-            Depth::Light => self.servers.len().min(1),
+            ProbeDepth::Full => self.servers.len(),
+            ProbeDepth::Light => self.servers.len().min(1),
         };
         for index in 0..asked {
             self.ask(host, index, name);

@@ -74,12 +74,12 @@ pub struct RouteDecision {
     /// The address.
     pub to: IpAddr,
     /// The next hop, or the error number with which the kernel refuses to route.
-    pub next: Result<NextHop, i32>,
+    pub next: Result<FirstHop, i32>,
 }
 
 /// The first device on the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NextHop {
+pub struct FirstHop {
     /// Its address.
     pub address: IpAddr,
     /// The interface that it is behind.
@@ -95,7 +95,7 @@ impl OwnNetwork {
     }
 
     /// The outage that covers a period, or only a part of it.
-    pub fn outage(&self, to: IpAddr, from: Duration, until: Duration) -> Option<(&Outage, Coverage)> {
+    pub fn outage(&self, to: IpAddr, from: Duration, until: Duration) -> Option<(&Outage, OutageCoverage)> {
         let by = self
             .route_to(to)
             .and_then(|decision| decision.next.as_ref().ok())
@@ -111,7 +111,7 @@ impl OwnNetwork {
 
 /// How much of a period an outage covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Coverage {
+pub enum OutageCoverage {
     /// Some of it.
     Part,
     /// All of it, or all from some moment to the end of the run.
@@ -122,9 +122,9 @@ impl Outage {
     /// How late the kernel reports a change of a carrier (`linkwatch`).
     const LATE: Duration = Duration::from_secs(1);
 
-    fn coverage(&self, from: Duration, until: Duration) -> Option<Coverage> {
+    fn coverage(&self, from: Duration, until: Duration) -> Option<OutageCoverage> {
         let Some(start) = self.from else {
-            return Some(Coverage::Part);
+            return Some(OutageCoverage::Part);
         };
         let begin = match self.lost {
             Lost::Carrier => start.saturating_sub(Self::LATE),
@@ -132,9 +132,9 @@ impl Outage {
         };
         let overlaps = begin <= until && self.until.is_none_or(|end| end >= from);
         overlaps.then(|| match self.until {
-            None => Coverage::Whole,
-            Some(end) if begin <= from && end >= until => Coverage::Whole,
-            Some(_) => Coverage::Part,
+            None => OutageCoverage::Whole,
+            Some(end) if begin <= from && end >= until => OutageCoverage::Whole,
+            Some(_) => OutageCoverage::Part,
         })
     }
 }
@@ -199,11 +199,11 @@ fn is_own(failure: &SocketFailure) -> bool {
 }
 
 /// Where packets go, in words.
-fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> NextHop {
+fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> FirstHop {
     let address = answer.gateway.unwrap_or(to);
     let is_it = |other: &&Neighbour| other.address == address && other.interface == answer.interface;
     let name = interfaces.iter().find(|interface| interface.index == answer.interface);
-    NextHop {
+    FirstHop {
         address,
         interface: name.map_or_else(String::new, |interface| interface.name.clone()),
         unanswered: neighbours
@@ -274,10 +274,10 @@ mod tests {
             let outage = own.outage(to, Duration::from_secs(2), Duration::from_secs(5));
             outage.map(|(_, coverage)| coverage)
         };
-        assert_eq!(coverage(Some(1), Some(6)), Some(Coverage::Whole));
-        assert_eq!(coverage(Some(1), None), Some(Coverage::Whole));
-        assert_eq!(coverage(Some(3), Some(4)), Some(Coverage::Part));
+        assert_eq!(coverage(Some(1), Some(6)), Some(OutageCoverage::Whole));
+        assert_eq!(coverage(Some(1), None), Some(OutageCoverage::Whole));
+        assert_eq!(coverage(Some(3), Some(4)), Some(OutageCoverage::Part));
         assert_eq!(coverage(Some(6), Some(7)), None);
-        assert_eq!(coverage(None, Some(6)), Some(Coverage::Part));
+        assert_eq!(coverage(None, Some(6)), Some(OutageCoverage::Part));
     }
 }

@@ -14,13 +14,13 @@ use tokio::{
 };
 
 use super::{
-    Limits, clock,
+    RunLimits, clock,
     flows::{
         Flows,
         connection_progress::{ConnectionProgress, ConnectionStage},
     },
     lookup::Lookups,
-    trace::{Attempt, Hello, NotTriedReason, Trace},
+    trace::{Attempt, HelloTrace, NotTriedReason, Trace},
     ttl_stream::TtlStream,
 };
 use crate::{
@@ -45,7 +45,7 @@ pub struct ProbeContext {
     /// Makes the handshakes.
     pub tls: TlsClient,
     /// The run's limits.
-    pub limits: Limits,
+    pub limits: RunLimits,
     /// When the run started.
     pub began: Instant,
     /// When the run ends.
@@ -273,7 +273,7 @@ async fn http(
     endpoint: &PlannedEndpoint,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     progress: &ConnectionProgress,
-) -> Box<Hello> {
+) -> Box<HelloTrace> {
     let (host, until) = (host_header(endpoint), progress.enter(ConnectionStage::Converse));
     timed(http::greet(&mut stream, &host, endpoint.path.as_deref(), until)).await
 }
@@ -311,7 +311,7 @@ fn host_header(endpoint: &PlannedEndpoint) -> String {
     }
 }
 
-fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<Hello>> {
+fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<HelloTrace>> {
     // Boxed: otherwise the future of its connection would contain it twice, as an argument and as an awaited value.
     let greeting = Box::pin(greeting);
     async move {
@@ -321,7 +321,7 @@ fn timed(greeting: impl Future<Output = Greeting>) -> impl Future<Output = Box<H
         if matches!(greeting.end, ExchangeEnd::Replied(_)) {
             greeting.received = Vec::new();
         }
-        Box::new(Hello {
+        Box::new(HelloTrace {
             duration: started.elapsed(),
             greeting,
         })

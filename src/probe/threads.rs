@@ -15,13 +15,13 @@ use tokio::{
 
 /// Threads to distribute probes over. They end when this value is dropped.
 #[derive(Debug)]
-pub struct Threads {
+pub struct ThreadPool {
     runtimes: Vec<Handle>,
     next: AtomicUsize,
     _end: watch::Sender<()>,
 }
 
-impl Threads {
+impl ThreadPool {
     /// Starts as many threads as the system allows, at most `wanted`.
     pub fn start(wanted: usize) -> Self {
         let (end, _) = watch::channel(());
@@ -58,12 +58,12 @@ impl Threads {
 mod tests {
     use std::{collections::HashSet, thread};
 
-    use super::Threads;
+    use super::ThreadPool;
 
     #[tokio::test]
     async fn work_uses_all_threads_or_the_caller() {
         for (wanted, distinct) in [(2, 2), (0, 1)] {
-            let threads = Threads::start(wanted);
+            let threads = ThreadPool::start(wanted);
             let mut seen = HashSet::new();
             for _ in 0..4 {
                 seen.insert(threads.next().spawn(async { thread::current().id() }).await.unwrap());

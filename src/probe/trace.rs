@@ -75,11 +75,11 @@ pub struct Attempt {
     /// The connection.
     pub tcp: Option<TcpTrace>,
     /// The exchange before TLS.
-    pub prelude: Option<Box<Hello>>,
+    pub prelude: Option<Box<HelloTrace>>,
     /// The handshake.
     pub tls: Option<Box<TlsTrace>>,
     /// The exchange in the service's protocol.
-    pub hello: Option<Box<Hello>>,
+    pub hello: Option<Box<HelloTrace>>,
     /// The kernel's counts for the connection, if it was opened.
     pub counted: Option<TcpFacts>,
     /// Whether a hop reported that the TTL of our data expired, if it was a low one.
@@ -105,7 +105,7 @@ pub enum NotTriedReason {
 
 /// One exchange in the service's own protocol.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hello {
+pub struct HelloTrace {
     /// How long it took.
     pub duration: Duration,
     /// How it ended, and its content.

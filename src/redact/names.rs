@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     Counts,
-    public::Public,
-    table::Table,
+    public::PublicNames,
+    table::StandIns,
     tokens::{self, Piece},
 };
 use crate::{address, file, text::slug};
@@ -42,22 +42,22 @@ const PHRASE: usize = 32;
 /// Everything that has a stand-in.
 #[derive(Debug)]
 pub(super) struct Names {
-    public: Public,
+    public: PublicNames,
     /// The number of stand-ins of each kind so far: none is ever used twice.
     counts: Counts,
     /// Whether what is learned now is the user's own, and not just an answer from the network.
     is_own: bool,
     /// Hosts, domains, and parts of them, in lower case; names of resources.
-    words: Table<String, String>,
+    words: StandIns<String, String>,
     /// Names of resources as they are spelled.
-    spelled: Table<String, ()>,
+    spelled: StandIns<String, ()>,
     /// Texts of several words in lower case, the longest first.
     phrases: Vec<Phrase>,
     /// Names that are also ordinary words, in lower case: they are replaced only if they are a whole text.
-    alone: Table<String, String>,
+    alone: StandIns<String, String>,
     /// Words from a user's catalog: ids of dependencies, service tags.
-    catalog: Table<String, String>,
-    addresses: Table<IpAddr, IpAddr>,
+    catalog: StandIns<String, String>,
+    addresses: StandIns<IpAddr, IpAddr>,
 }
 
 #[derive(Debug)]
@@ -69,22 +69,22 @@ struct Phrase {
 
 impl Names {
     /// None yet.
-    pub(super) fn new(public: Public) -> Self {
+    pub(super) fn new(public: PublicNames) -> Self {
         Self {
             public,
             counts: Counts::new(),
             is_own: false,
-            words: Table::default(),
-            spelled: Table::default(),
+            words: StandIns::default(),
+            spelled: StandIns::default(),
             phrases: Vec::new(),
-            alone: Table::default(),
-            catalog: Table::default(),
-            addresses: Table::default(),
+            alone: StandIns::default(),
+            catalog: StandIns::default(),
+            addresses: StandIns::default(),
         }
     }
 
     /// Learns another cloud's or region's hosts; existing stand-ins stay.
-    pub(super) fn renew(&mut self, public: Public) {
+    pub(super) fn renew(&mut self, public: PublicNames) {
         self.public = public;
     }
 

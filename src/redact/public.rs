@@ -22,7 +22,7 @@ struct Template {
 
 /// The public names.
 #[derive(Debug)]
-pub(super) struct Public {
+pub(super) struct PublicNames {
     hosts: HashSet<String>,
     /// Domains in which all users have names of their own.
     zones: BTreeSet<String>,
@@ -102,7 +102,7 @@ const OF_SENTENCES: [&str; 40] = [
     "value",
 ];
 
-impl Public {
+impl PublicNames {
     /// Learns the built-in catalogs' names for a cloud and a region.
     pub(super) fn of(cloud: Cloud, region: Option<&str>) -> Self {
         let mut public = Self {

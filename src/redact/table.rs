@@ -5,7 +5,7 @@ use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 /// Stand-ins by their originals.
 #[derive(Debug)]
-pub(super) struct Table<K, V> {
+pub(super) struct StandIns<K, V> {
     known: HashMap<K, Known<V>>,
     passing: usize,
 }
@@ -16,7 +16,7 @@ struct Known<V> {
     is_own: bool,
 }
 
-impl<K, V> Default for Table<K, V> {
+impl<K, V> Default for StandIns<K, V> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
@@ -25,7 +25,7 @@ impl<K, V> Default for Table<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Table<K, V> {
+impl<K: Eq + Hash, V> StandIns<K, V> {
     /// The stand-in of an original.
     pub(super) fn get<Q>(&self, original: &Q) -> Option<&V>
     where
@@ -84,11 +84,11 @@ impl<K: Eq + Hash, V> Table<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::Table;
+    use super::StandIns;
 
     #[test]
     fn user_names_are_never_evicted() {
-        let mut table = Table::<String, u8>::default();
+        let mut table = StandIns::<String, u8>::default();
         for (original, is_own) in [
             ("own", true),
             ("seen", false),

@@ -148,12 +148,12 @@ struct EndpointView<'a> {
     /// Whether a finding lists it.
     is_explained: bool,
     ms: String,
-    bars: Vec<Bar>,
+    bars: Vec<TimingBar>,
     is_cut: bool,
     spoken: String,
 }
 
-struct Bar {
+struct TimingBar {
     class: &'static str,
     x: String,
     width: String,
@@ -372,12 +372,12 @@ fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explain
 }
 
 /// The stages as consecutive bars, truncated at the end of the scale.
-fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<Bar> {
+fn bars(timings: &[(&'static str, f64)], scale: f64) -> Vec<TimingBar> {
     let mut start = 0.0;
     let mut bars = Vec::new();
     for &(class, ms) in timings {
         let end = (start + ms / scale * BAR).min(BAR);
-        bars.push(Bar {
+        bars.push(TimingBar {
             class,
             x: format!("{start:.0}"),
             width: format!("{:.0}", (end - start).max(1.0)),

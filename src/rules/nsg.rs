@@ -2,7 +2,7 @@
 
 use super::{
     RuleBasis, RuleFilter, RuleSet,
-    priorities::{Deny, Numbers, RANGE},
+    priorities::{DenyRule, FreePriorities, RANGE},
     slots::{RuleDestination, RuleSlot},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub struct SecurityRule {
     /// What it is for, in at most 140 characters.
     pub description: String,
     /// The rule in force that denies some of its traffic, and must come after it.
-    pub deny: Option<Deny>,
+    pub deny: Option<DenyRule>,
 }
 
 /// The longest description that Azure accepts.
@@ -59,7 +59,7 @@ pub(super) fn rules(set: &RuleSet<'_>, choice: RuleFilter<'_>) -> Result<NsgRule
     let mut rules = Vec::new();
     for inbound in [true, false] {
         let slots: Vec<&RuleSlot> = set.slots.iter().filter(|slot| slot.inbound == inbound).collect();
-        let numbers = Numbers::new(&set.basis, slots.len(), inbound);
+        let numbers = FreePriorities::new(&set.basis, slots.len(), inbound);
         for (at, slot) in slots.into_iter().enumerate() {
             if choice.takes(set.required_by(slot)) {
                 rules.extend(rule(set, slot, &numbers, at)?);
@@ -156,7 +156,7 @@ impl NsgRules {
             ))
         });
         let mut clashes: Vec<String> = taken.collect();
-        let mut late: Vec<(&Deny, usize)> = Vec::new();
+        let mut late: Vec<(&DenyRule, usize)> = Vec::new();
         for rule in &self.rules {
             let Some(deny) = rule.deny.as_ref().filter(|deny| !rule.is_before(deny)) else {
                 continue;
@@ -176,13 +176,18 @@ impl NsgRules {
 
 impl SecurityRule {
     /// Whether it comes before a rule that denies.
-    pub fn is_before(&self, deny: &Deny) -> bool {
+    pub fn is_before(&self, deny: &DenyRule) -> bool {
         u32::from(self.priority) < deny.priority
     }
 }
 
 /// The rule of a slot; none if there is nothing to allow, as for a name server at the platform's own address.
-fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) -> Result<Option<SecurityRule>, String> {
+fn rule(
+    set: &RuleSet<'_>,
+    slot: &RuleSlot,
+    numbers: &FreePriorities<'_>,
+    at: usize,
+) -> Result<Option<SecurityRule>, String> {
     let far = match &slot.far {
         RuleDestination::Tag(tag) if tag == INTERNET => vec![internet(&set.basis)],
         RuleDestination::Tag(tag) => vec![set.basis.tag(tag)],
@@ -195,7 +200,7 @@ fn rule(set: &RuleSet<'_>, slot: &RuleSlot, numbers: &Numbers<'_>, at: usize) ->
     };
     let way = if slot.inbound { "in" } else { "out" };
     let name = format!("apim-{way}-{}", slot.name(&slot.ports));
-    let deny = Deny::first(&set.basis, slot, &far);
+    let deny = DenyRule::first(&set.basis, slot, &far);
     let priority = numbers.number(&name, at, deny.as_ref()).ok_or_else(|| {
         let last = RANGE.end();
         format!("an NSG's priorities end at {last}, which leaves none for {name}: pass a lower --first-priority")

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 
 use super::{RuleBasis, slots::RuleSlot};
 use crate::{
-    network::{NewRule, nsg::EffectiveRule},
+    network::{AllowedTraffic, nsg::EffectiveRule},
     text::escape,
 };
 
@@ -21,23 +21,23 @@ pub(super) const RANGE: std::ops::RangeInclusive<u16> = 100..=4096;
 
 /// A rule in force that denies some of what a rule allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deny {
+pub struct DenyRule {
     /// Its name.
     pub name: String,
     /// Its priority; more than 4096 for a default rule.
     pub priority: u32,
 }
 
-impl fmt::Display for Deny {
+impl fmt::Display for DenyRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", escape(&self.name), self.priority)
     }
 }
 
-impl Deny {
+impl DenyRule {
     /// The rule in force that denies some of what a slot's rule allows from or to `far`.
     pub fn first(basis: &RuleBasis<'_>, slot: &RuleSlot, far: &[String]) -> Option<Self> {
-        let new_rule = NewRule {
+        let new_rule = AllowedTraffic {
             outbound: !slot.inbound,
             transport: slot.transport,
             ports: &slot.ports,
@@ -53,14 +53,14 @@ impl Deny {
 
 /// The numbers for one direction.
 #[derive(Debug, Clone)]
-pub(super) struct Numbers<'a> {
+pub(super) struct FreePriorities<'a> {
     first: u32,
     step: u32,
     slots: u32,
     in_force: Vec<&'a EffectiveRule>,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> FreePriorities<'a> {
     /// The numbers for this many slots in one direction.
     pub(super) fn new(basis: &RuleBasis<'a>, slots: usize, inbound: bool) -> Self {
         let first = u32::from(basis.first_priority.unwrap_or(FIRST));
@@ -79,7 +79,7 @@ impl<'a> Numbers<'a> {
 
     /// The number for the rule with this name in the slot at this index, before `deny` if possible; `None` if Azure's
     /// range of numbers ends before it.
-    pub(super) fn number(&self, name: &str, at: usize, deny: Option<&Deny>) -> Option<u16> {
+    pub(super) fn number(&self, name: &str, at: usize, deny: Option<&DenyRule>) -> Option<u16> {
         let at = u32::try_from(at).ok()?;
         let regular = self.first + self.step * at;
         let end = u32::from(*RANGE.end()) + 1;

@@ -20,10 +20,10 @@ use tokio::{task::spawn_blocking, time::timeout};
 pub(super) use self::config::check;
 pub(crate) use self::users::Users;
 use self::{
-    config::{Read, Watched},
+    config::{WatchedFile, WebConfigReading},
     users::HashPermits,
 };
-use super::{ServeFault, ServeState, state::Part};
+use super::{ServeFault, ServeState, state::ReloadedPart};
 
 /// How often files are checked for changes, at most.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ pub(crate) struct AccessControl {
 struct AccessState {
     rules: Rules,
     /// The files of the rules, or the error in the latest version.
-    watched: Vec<Watched>,
+    watched: Vec<WatchedFile>,
     looked: Instant,
     /// How many times the files were read, and which of these the rules are from.
     started: u64,
@@ -104,7 +104,7 @@ impl AccessControl {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
         let turn = users::turn();
         let (rules, watched) = match path.map(|path| config::load(path, &turn)) {
-            Some(Read { rules, watched }) => (rules?, watched),
+            Some(WebConfigReading { rules, watched }) => (rules?, watched),
             None => (Rules::default(), Vec::new()),
         };
         let state = AccessState {
@@ -163,7 +163,7 @@ impl AccessControl {
     /// Reloads the files if one of them has changed.
     fn reload_where_changed(&self, serve_state: &ServeState) {
         let watched = self.lock().watched.clone();
-        if watched.iter().any(Watched::has_changed) {
+        if watched.iter().any(WatchedFile::has_changed) {
             self.reload(serve_state);
         }
     }
@@ -171,10 +171,10 @@ impl AccessControl {
     /// Reloads the files.
     pub(crate) fn reload(&self, serve_state: &ServeState) {
         let Some(path) = &self.path else { return };
-        let read = match self.begin(Watched::new(path)) {
+        let read = match self.begin(WatchedFile::new(path)) {
             Some(number) => {
                 let read = config::load(path, &self.turn);
-                serve_state.know_files(read.watched.iter().map(Watched::path));
+                serve_state.know_files(read.watched.iter().map(WatchedFile::path));
                 self.end(number, read)
             }
             None => Some(Err(format!(
@@ -182,7 +182,7 @@ impl AccessControl {
             ))),
         };
         let Some(read) = read else { return };
-        serve_state.reloaded(Part::AccessControl, read.is_ok());
+        serve_state.reloaded(ReloadedPart::AccessControl, read.is_ok());
         if let Err(why) = read {
             let text = format!("the changed --web-config is not used, the old one stays in effect: {why}");
             serve_state.fault(ServeFault::Reload, &text);
@@ -190,7 +190,7 @@ impl AccessControl {
     }
 
     /// Records the start of a reload; returns its number, unless too many are running.
-    fn begin(&self, file: Watched) -> Option<u64> {
+    fn begin(&self, file: WatchedFile) -> Option<u64> {
         let mut state = self.lock();
         if state.reading >= MAX_READINGS {
             return None;
@@ -203,7 +203,7 @@ impl AccessControl {
     }
 
     /// Uses the result, or reports what is wrong with it; nothing if a later reload came first.
-    fn end(&self, number: u64, read: Read) -> Option<Result<(), String>> {
+    fn end(&self, number: u64, read: WebConfigReading) -> Option<Result<(), String>> {
         let mut state = self.lock();
         state.reading -= 1;
         if number < state.taken {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stderr::{Weight, say};
+use super::stderr::{LogLevel, say};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Faults {
 
 /// Writes the line for a fault.
 pub(super) fn log_line(line: &str) {
-    say(Weight::Warning, line);
+    say(LogLevel::Warning, line);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{access, log::Pattern};
+use super::{access, log::LogFileName};
 
 /// Reads the text of a web config, but none of the files that it names.
 ///
@@ -20,5 +20,5 @@ pub fn web_config(text: &str) -> Result<(), String> {
 /// What is wrong with it, in one sentence.
 pub fn log_name(path: &Path, other: &str) -> Result<bool, String> {
     let today = jiff::civil::date(2030, 1, 1);
-    Pattern::new(path).map(|pattern| pattern.is_over(other, today))
+    LogFileName::new(path).map(|pattern| pattern.is_over(other, today))
 }

@@ -16,14 +16,14 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use self::{file::LogFile, queue::Queue};
+use self::{file::LogFile, queue::LogQueue};
 pub(crate) use self::{
-    file::Pattern,
+    file::LogFileName,
     lines::{LoggedPlace, change, fault, heartbeat, round},
 };
 use super::{
     ClockReading, ServeFault, ServeState,
-    stderr::{self, Weight},
+    stderr::{self, LogLevel},
 };
 use crate::text::words;
 
@@ -32,14 +32,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     at: Timestamp,
     text: String,
     /// Whether its content is not repeated by a later line.
     is_news: bool,
 }
 
-impl Line {
+impl LogLine {
     /// A line about an event; keys of `rest` are columns.
     fn new(event: &str, at: Timestamp, is_news: bool, rest: Map<String, Value>) -> Self {
         let mut object = Map::new();
@@ -54,7 +54,7 @@ impl Line {
 
 /// An open log.
 #[derive(Debug, Clone)]
-pub(crate) struct Log(Arc<Queue>);
+pub(crate) struct Log(Arc<LogQueue>);
 
 impl Log {
     /// Opens the file, and starts to write lines from now on. Errors after that are faults on the board.
@@ -62,10 +62,10 @@ impl Log {
     /// # Errors
     ///
     /// The file cannot be written to, or the system cannot start a thread.
-    pub(crate) fn open(pattern: Pattern, serve_state: Arc<ServeState>) -> std::io::Result<Self> {
+    pub(crate) fn open(pattern: LogFileName, serve_state: Arc<ServeState>) -> std::io::Result<Self> {
         let mut file = LogFile::new(pattern);
         file.open(Timestamp::now(), ClockReading::now())?;
-        let log = Self(Arc::new(Queue::default()));
+        let log = Self(Arc::new(LogQueue::default()));
         let queue = log.0.clone();
         let write = move || write_all(&queue, file, &serve_state);
         thread::Builder::new().name("log".into()).spawn(write)?;
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Writes a line.
-    pub(crate) fn say(&self, line: Line) {
+    pub(crate) fn say(&self, line: LogLine) {
         self.0.push(line);
     }
 
@@ -96,7 +96,7 @@ impl Log {
     }
 }
 
-fn write_all(queue: &Queue, mut file: LogFile, serve_state: &ServeState) {
+fn write_all(queue: &LogQueue, mut file: LogFile, serve_state: &ServeState) {
     let mut broken_since: Option<(Instant, u64)> = None;
     loop {
         let (line, is_to_reopen) = queue.next();
@@ -112,13 +112,13 @@ fn write_all(queue: &Queue, mut file: LogFile, serve_state: &ServeState) {
                         words::duration(since.elapsed())
                     );
                     match queue.state().1 - lost_before {
-                        0 => stderr::say(Weight::Notice, &again),
+                        0 => stderr::say(LogLevel::Notice, &again),
                         lost => {
                             let text = format!(
                                 "{again}; dropped {}, because too many were waiting",
                                 stderr::lines(lost)
                             );
-                            stderr::say(Weight::Warning, &text);
+                            stderr::say(LogLevel::Warning, &text);
                             queue.push(lines::fault(ServeFault::Log, &text));
                         }
                     }

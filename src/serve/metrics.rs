@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Part, ServeFault, ServeState, log::Log, pages, process, state::StateInner, stderr};
+use super::{ReloadedPart, ServeFault, ServeState, log::Log, pages, process, state::StateInner, stderr};
 use crate::{
     model::{EndpointReport, ExitStatus, FindingKind, Need, Report, Verdict},
     report::metric_families::Families,
@@ -107,7 +107,7 @@ fn of_reading(page: &mut Families, state: &StateInner) {
         "apim_probe_config_part_last_reload_successful",
         "Whether the last reload of each part succeeded: 1 or 0.",
     );
-    for part in Part::ALL {
+    for part in ReloadedPart::ALL {
         page.sample(
             "apim_probe_config_part_last_reload_successful",
             &[("part", part.as_str())],

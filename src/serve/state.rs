@@ -30,7 +30,7 @@ pub(crate) struct ServeState {
 #[derive(Debug)]
 pub(crate) struct StateInner {
     /// The last complete round.
-    pub shown: Option<Arc<Shown>>,
+    pub shown: Option<Arc<PublishedRound>>,
     /// Complete rounds so far.
     pub rounds: u64,
     /// Changes so far.
@@ -40,7 +40,7 @@ pub(crate) struct StateInner {
     /// How long the last round took.
     pub duration: Duration,
     /// Which of the parts were invalid when they were last read.
-    broken: [bool; Part::ALL.len()],
+    broken: [bool; ReloadedPart::ALL.len()],
     /// When catalog, documents and certificates were last reloaded successfully.
     pub reloaded_at: Timestamp,
     /// The faults.
@@ -55,7 +55,7 @@ pub(crate) struct StateInner {
 
 /// A round as readers get it. Each page is rendered on its first request.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct PublishedRound {
     /// The results.
     pub report: Arc<Report>,
     metrics: OnceLock<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Shown {
     json: OnceLock<Bytes>,
 }
 
-impl Shown {
+impl PublishedRound {
     fn new(report: Arc<Report>) -> Self {
         Self {
             report,
@@ -99,7 +99,7 @@ impl ServeState {
             changes: 0,
             ended_at: None,
             duration: Duration::ZERO,
-            broken: [false; Part::ALL.len()],
+            broken: [false; ReloadedPart::ALL.len()],
             reloaded_at: now,
             faults: Faults::default(),
             connections: 0,
@@ -144,7 +144,7 @@ impl ServeState {
 
     /// Publishes a complete round, with its duration and its number of changes.
     pub(crate) fn show(&self, report: Arc<Report>, took: Duration, changes: usize) {
-        let shown = Arc::new(Shown::new(report));
+        let shown = Arc::new(PublishedRound::new(report));
         let mut state = self.read();
         state.shown = Some(shown);
         state.rounds += 1;
@@ -168,7 +168,7 @@ impl ServeState {
     }
 
     /// Records whether a part was read successfully.
-    pub(crate) fn reloaded(&self, part: Part, is_well: bool) {
+    pub(crate) fn reloaded(&self, part: ReloadedPart, is_well: bool) {
         let mut state = self.read();
         state.broken[part as usize] = !is_well;
         if state.is_reloaded() {
@@ -179,7 +179,7 @@ impl ServeState {
 
 /// What is reloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ReloadedPart {
     /// Catalog and documents, and the certificates that verify probes.
     Files,
     /// What the metadata service and, with `--service`, the management endpoint provide.
@@ -188,7 +188,7 @@ pub(crate) enum Part {
     AccessControl,
 }
 
-impl Part {
+impl ReloadedPart {
     /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::Files, Self::Platform, Self::AccessControl];
 
@@ -209,7 +209,7 @@ impl StateInner {
     }
 
     /// Whether a part was last read successfully.
-    pub(crate) fn is_current(&self, part: Part) -> bool {
+    pub(crate) fn is_current(&self, part: ReloadedPart) -> bool {
         !self.broken[part as usize]
     }
 

@@ -22,14 +22,14 @@ const MAX_LINES: usize = 256;
 
 /// The level of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weight {
+pub(crate) enum LogLevel {
     /// Something failed, and needs attention.
     Warning,
     /// Something happened that may be of interest.
     Notice,
 }
 
-impl Weight {
+impl LogLevel {
     /// The word before the line, and the syslog(3) level that the journal reads from `<4>` (sd-daemon(3)).
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -51,7 +51,7 @@ static WRITER: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Writes one escaped line; never waits.
-pub(crate) fn say(weight: Weight, text: &str) {
+pub(crate) fn say(weight: LogLevel, text: &str) {
     if !hand_over(Task::Write(shown(weight, text))) {
         LOST.fetch_add(1, Ordering::Relaxed);
     }
@@ -92,7 +92,7 @@ fn write_all(tasks: &Receiver<Task>, to: &mut impl Write, lost: &AtomicU64) {
                 if all > reported {
                     let dropped = lines(all - reported);
                     let text = format!("dropped {dropped} for stderr, because it could not be written to");
-                    if to.write_all(shown(Weight::Warning, &text).as_bytes()).is_ok() {
+                    if to.write_all(shown(LogLevel::Warning, &text).as_bytes()).is_ok() {
                         reported = all;
                     }
                 }
@@ -107,11 +107,11 @@ pub(crate) fn lines(n: u64) -> String {
     crate::text::words::count(usize::try_from(n).unwrap_or(usize::MAX), "line")
 }
 
-fn shown(weight: Weight, text: &str) -> String {
+fn shown(weight: LogLevel, text: &str) -> String {
     line(weight, text, env::var_os("JOURNAL_STREAM").is_some())
 }
 
-fn line(weight: Weight, text: &str, is_journal: bool) -> String {
+fn line(weight: LogLevel, text: &str, is_journal: bool) -> String {
     let (word, level) = weight.words();
     let before = if is_journal { level } else { word };
     format!("{before}{}\n", escape(text))
@@ -127,7 +127,7 @@ mod tests {
         },
     };
 
-    use super::{Task, Weight, line};
+    use super::{LogLevel, Task, line};
 
     /// Writes these lines, and a notice about lost ones.
     fn write_all(texts: &[&str], to: &mut impl Write, lost: &AtomicU64) {
@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn stderr_line_has_a_severity_prefix() {
-        assert_eq!(line(Weight::Warning, "no\nroom", false), "warning: no\\nroom\n");
-        assert_eq!(line(Weight::Warning, "no room", true), "<4>no room\n");
-        assert_eq!(line(Weight::Notice, "a change", true), "<5>a change\n");
+        assert_eq!(line(LogLevel::Warning, "no\nroom", false), "warning: no\\nroom\n");
+        assert_eq!(line(LogLevel::Warning, "no room", true), "<4>no room\n");
+        assert_eq!(line(LogLevel::Notice, "a change", true), "<5>a change\n");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) use self::{
     network::{NetworkConfig, NsgDocuments, RouteDocuments},
 };
 use self::{
-    documents::{GatheredDocuments, What},
+    documents::{GatheredDocuments, InstanceDocument},
     network::CollectedNetwork,
     session::{ManagementSession, SessionError},
 };
@@ -127,8 +127,8 @@ async fn gather(
             let mut gathered = gathered.borrow_mut();
             gathered
                 .failures
-                .extend(What::all().map(|what| (what, trouble.clone())));
-            gathered.done.extend(What::all());
+                .extend(InstanceDocument::all().map(|what| (what, trouble.clone())));
+            gathered.done.extend(InstanceDocument::all());
             return;
         }
     };
@@ -154,7 +154,7 @@ pub(super) fn read_answer(body: &str) -> (String, Option<String>) {
 fn locations(gathered: &GatheredDocuments) -> Vec<Location> {
     let mut instance = Instance::default();
     for (what, _, answer) in &gathered.answers {
-        if *what == What::Part(InstancePart::Service) {
+        if *what == InstanceDocument::Part(InstancePart::Service) {
             // Errors in it are reported once everything has been read.
             let _ = instance.add(InstancePart::Service, answer, ENDPOINT);
         }
@@ -168,9 +168,9 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
     let mut failures = gathered.failures;
     for (what, _, answer) in &gathered.answers {
         let kind = match what {
-            What::Status => DocumentKind::NetworkStatus,
-            What::Dependencies => DocumentKind::Dependencies,
-            What::Part(part) => {
+            InstanceDocument::Status => DocumentKind::NetworkStatus,
+            InstanceDocument::Dependencies => DocumentKind::Dependencies,
+            InstanceDocument::Part(part) => {
                 if let Err(why) = fetched.instance.add(*part, answer, ENDPOINT) {
                     failures.push((*what, SessionError::Odd(why)));
                 }
@@ -190,7 +190,9 @@ fn read(gathered: GatheredDocuments, service: &ResourceId, cloud: Cloud) -> Fetc
             Err(why) => failures.push((*what, SessionError::Unread(why))),
         }
     }
-    let late: Vec<What> = What::all().filter(|what| !gathered.done.contains(what)).collect();
+    let late: Vec<InstanceDocument> = InstanceDocument::all()
+        .filter(|what| !gathered.done.contains(what))
+        .collect();
     fetched.notices = missing::notices(gathered.answers.is_empty(), failures, &late, service, cloud);
     fetched
 }

@@ -26,7 +26,7 @@ const MAX_SERVERS: usize = 20;
 
 /// The configured servers, and notices about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct System {
+pub(crate) struct SystemResolvers {
     /// In the order in which a resolver would use them.
     pub servers: Vec<SocketAddr>,
     /// Notices.
@@ -34,7 +34,7 @@ pub(crate) struct System {
 }
 
 /// Reads the system's configuration.
-pub(crate) fn system() -> System {
+pub(crate) fn system() -> SystemResolvers {
     let read = |path: &str| file::read(Path::new(path), MAX_SIZE).map_err(|error| error.to_string());
     let mut system = choose(&read(RESOLV_CONF), &read(BEHIND_THE_STUB));
     if system.servers.len() > MAX_SERVERS {
@@ -46,11 +46,11 @@ pub(crate) fn system() -> System {
     system
 }
 
-pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> System {
+pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u8>, String>) -> SystemResolvers {
     let bytes = match configured {
         Ok(bytes) => bytes,
         Err(error) => {
-            return System {
+            return SystemResolvers {
                 servers: Vec::new(),
                 notices: vec![format!("{error}: pass --dns-server")],
             };
@@ -58,7 +58,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
     };
     let servers = parse(bytes);
     if servers.is_empty() {
-        return System {
+        return SystemResolvers {
             servers,
             notices: vec![format!(
                 "{RESOLV_CONF} lists no name server, so no name can be resolved: pass --dns-server"
@@ -67,7 +67,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
     }
     let is_stub = |server: &SocketAddr| STUBS.iter().any(|stub| server.ip().to_string() == *stub);
     if !servers.iter().all(is_stub) {
-        return System {
+        return SystemResolvers {
             notices: servers.iter().find_map(own).into_iter().collect(),
             servers,
         };
@@ -83,12 +83,12 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
         let notice = format!(
             "{RESOLV_CONF} lists only systemd-resolved's stub, and {BEHIND_THE_STUB} lists no server behind it"
         );
-        return System {
+        return SystemResolvers {
             servers,
             notices: vec![notice],
         };
     }
-    System {
+    SystemResolvers {
         servers: real,
         notices: vec!["using the name servers behind systemd-resolved's stub".into()],
     }

@@ -8,7 +8,7 @@ use apim_probe::{
     diff::Diff,
     drift::{Drift, PageReading},
     model::{self, Tier},
-    probe::Depth,
+    probe::ProbeDepth,
     schema::Document,
     watch::Watch,
 };
@@ -65,7 +65,7 @@ fn every_imagined_report_is_valid() -> Result<()> {
 fn every_change_is_valid() -> Result<()> {
     let at = Timestamp::from_second(1_795_000_000)?;
     let mut watch = Watch::begin(&samples::all_healthy(), at, None);
-    let changes = watch.observe(&samples::broken_firewall(), Depth::Light, at);
+    let changes = watch.observe(&samples::broken_firewall(), ProbeDepth::Light, at);
     ensure!(!changes.is_empty(), "nothing changed");
     for change in changes {
         validate(Document::Change, &serde_json::from_str(&change.to_jsonl())?)?;

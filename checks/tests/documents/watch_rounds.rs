@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use apim_probe::{
     diff::EndpointState,
     model::{Cause, ExitStatus, Report, Verdict},
-    probe::Depth,
+    probe::ProbeDepth,
     watch::{
         Baseline, Watch, carry_over,
         text::{TextOptions, status},
@@ -50,8 +50,12 @@ fn round(id_part: &str, state: EndpointState) -> Report {
 #[test]
 fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), None);
-    assert!(watch.observe(&round("sql/", SILENT), Depth::Light, at(5)).is_empty());
-    let changes = watch.observe(&round("sql/", REACHABLE), Depth::Light, at(192));
+    assert!(
+        watch
+            .observe(&round("sql/", SILENT), ProbeDepth::Light, at(5))
+            .is_empty()
+    );
+    let changes = watch.observe(&round("sql/", REACHABLE), ProbeDepth::Light, at(192));
     assert_eq!(changes.len(), 1);
     insta::assert_snapshot!(
         PLAIN.change(&changes[0], None),
@@ -63,7 +67,7 @@ fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
     );
     assert!(
         watch
-            .observe(&round("sql/", REACHABLE), Depth::Light, at(200))
+            .observe(&round("sql/", REACHABLE), ProbeDepth::Light, at(200))
             .is_empty()
     );
     assert_eq!((watch.rounds(), watch.changes()), (4, 1));
@@ -73,14 +77,14 @@ fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
 fn what_only_a_full_round_sees_is_no_change_in_a_light_one() {
     let mut watch = Watch::begin(&round("sql/", DOUBTED), at(0), None);
     let mut observe = |state, depth, second| watch.observe(&round("sql/", state), depth, at(second)).len();
-    assert_eq!(observe(REACHABLE, Depth::Light, 5), 0);
-    assert_eq!(observe(SILENT, Depth::Light, 10), 1);
-    assert_eq!(observe(REACHABLE, Depth::Light, 15), 1);
-    assert_eq!(observe(DOUBTED, Depth::Full, 20), 1);
-    assert_eq!(observe(REACHABLE, Depth::Full, 25), 1);
+    assert_eq!(observe(REACHABLE, ProbeDepth::Light, 5), 0);
+    assert_eq!(observe(SILENT, ProbeDepth::Light, 10), 1);
+    assert_eq!(observe(REACHABLE, ProbeDepth::Light, 15), 1);
+    assert_eq!(observe(DOUBTED, ProbeDepth::Full, 20), 1);
+    assert_eq!(observe(REACHABLE, ProbeDepth::Full, 25), 1);
     // A light round that saw it also reports its end: there the first server fails, and the next one is queried.
-    assert_eq!(observe(DOUBTED, Depth::Light, 30), 1);
-    assert_eq!(observe(REACHABLE, Depth::Light, 35), 1);
+    assert_eq!(observe(DOUBTED, ProbeDepth::Light, 30), 1);
+    assert_eq!(observe(REACHABLE, ProbeDepth::Light, 35), 1);
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn memory_does_not_grow_with_changes() {
     let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
     for n in 1..=1_001 {
         let state = if n % 2 == 1 { SILENT } else { REACHABLE };
-        watch.observe(&round("sql/", state), Depth::Light, at(n * 10));
+        watch.observe(&round("sql/", state), ProbeDepth::Light, at(n * 10));
     }
     let row = watch.rows().iter().find(|row| row.id.starts_with("sql/")).unwrap();
     assert_eq!(row.timeline.changes(), 1_001);
@@ -101,7 +105,7 @@ fn memory_does_not_grow_with_changes() {
 #[test]
 fn a_clock_that_is_set_back_does_no_harm() {
     let mut watch = Watch::begin(&round("sql/", SILENT), at(100), None);
-    let changes = watch.observe(&round("sql/", REACHABLE), Depth::Light, at(50));
+    let changes = watch.observe(&round("sql/", REACHABLE), ProbeDepth::Light, at(50));
     assert!(changes[0].lasted.is_zero());
     assert!(
         PLAIN
@@ -118,7 +122,7 @@ fn a_watch_from_beginning_to_end() {
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
     let mut told = PLAIN.opening(&watch);
     for (state, second) in [(REACHABLE, 100), (SILENT, 4_000), (REACHABLE, 4_005)] {
-        for change in watch.observe(&round("sql/", state), Depth::Light, at(second)) {
+        for change in watch.observe(&round("sql/", state), ProbeDepth::Light, at(second)) {
             told += &PLAIN.change(&change, watch.baseline());
         }
         let _ = writeln!(told, "[{}]", status(&watch, at(second + 3), None));
@@ -171,7 +175,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
     let mut watch = Watch::begin(&full, at(0), None);
     let light = round("sql/", REACHABLE);
     assert!(light.findings.is_empty());
-    let changes = watch.observe(&light, Depth::Light, at(5));
+    let changes = watch.observe(&light, ProbeDepth::Light, at(5));
     assert!(changes.is_empty());
     let stands = carry_over::after(light.clone(), &full, &watch, &[]);
     let sql = |report: &Report| report.endpoints.iter().find(|e| e.id.contains("sql/")).unwrap().verdict;
@@ -180,7 +184,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
 
     // Only for blocked endpoints is the previous cause shown.
     let mut light = round("key-vault/", SILENT);
-    let told = watch.observe(&light, Depth::Light, at(10));
+    let told = watch.observe(&light, ProbeDepth::Light, at(10));
     assert_eq!(told.len(), 1);
     let blocked = told[0].id.as_str();
     let mut before = stands;
@@ -203,7 +207,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
 #[test]
 fn another_plan_forgets_nothing_of_what_both_have() {
     let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
-    watch.observe(&round("sql/", SILENT), Depth::Full, at(5));
+    watch.observe(&round("sql/", SILENT), ProbeDepth::Full, at(5));
     let mut other = round("sql/", REACHABLE);
     let gone = other.endpoints.remove(0).id;
     other.endpoints.reverse();
@@ -222,7 +226,7 @@ fn another_plan_forgets_nothing_of_what_both_have() {
         (watch.known_of(&gone), watch.known_of("new/new.example:443").is_some()),
         (None, true)
     );
-    assert!(watch.observe(&other, Depth::Full, at(25)).is_empty());
+    assert!(watch.observe(&other, ProbeDepth::Full, at(25)).is_empty());
 }
 
 #[test]

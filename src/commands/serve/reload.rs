@@ -27,7 +27,7 @@ use super::{
 use crate::{
     cli::{PlanArgs, ProbeArgs, ServeArgs},
     file,
-    serve::{AccessControl, Part, ServeState},
+    serve::{AccessControl, ReloadedPart, ServeState},
     text::words,
 };
 
@@ -41,12 +41,12 @@ const MAX_READINGS: usize = 4;
 const SOON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// What was reloaded, or why it is invalid.
-pub(super) type Reloaded = Box<Result<Prepared, Broken>>;
+pub(super) type Reloaded = Box<Result<Prepared, ReloadFailure>>;
 
 /// Why what was reloaded is not used.
-pub(super) struct Broken {
+pub(super) struct ReloadFailure {
     /// Which part is invalid.
-    pub part: Part,
+    pub part: ReloadedPart,
     /// The reason, in words.
     pub why: String,
 }
@@ -129,10 +129,10 @@ impl<'a> Reload<'a> {
 
     /// Records the result of a reload, or which part is invalid. Returns when the next one is due, if that is sooner
     /// than planned.
-    pub(super) fn next_retry(&mut self, outcome: Result<(), Part>) -> Option<Duration> {
+    pub(super) fn next_retry(&mut self, outcome: Result<(), ReloadedPart>) -> Option<Duration> {
         let is_hourly = self.plan.service.is_some();
         let wait = match outcome {
-            Err(part) if is_hourly || part == Part::Platform => Some(self.pause.take()),
+            Err(part) if is_hourly || part == ReloadedPart::Platform => Some(self.pause.take()),
             // SIGHUP announces a corrected file.
             Err(_) => None,
             Ok(()) => {
@@ -168,8 +168,8 @@ impl<'a> Reload<'a> {
                 ReloadEvent::IsDue => self.begin(None),
                 ReloadEvent::Read(read) => {
                     self.under_way = None;
-                    let broken = |failure: CommandFailure| Broken {
-                        part: Part::Files,
+                    let broken = |failure: CommandFailure| ReloadFailure {
+                        part: ReloadedPart::Files,
                         why: failure.line(),
                     };
                     return WakeReason::Read(Box::new(read.map_err(broken)));
@@ -178,8 +178,8 @@ impl<'a> Reload<'a> {
                     self.under_way = None;
                     let file = file::being_read();
                     self.serve_state.know_files(file.as_deref());
-                    let broken = Broken {
-                        part: file.as_ref().map_or(Part::Platform, |_| Part::Files),
+                    let broken = ReloadFailure {
+                        part: file.as_ref().map_or(ReloadedPart::Platform, |_| ReloadedPart::Files),
                         // Rounds continue meanwhile.
                         why: deadline_error_because(file.as_deref(), self.probe.deadline, "").line(),
                     };

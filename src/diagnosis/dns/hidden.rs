@@ -19,13 +19,13 @@ pub(crate) enum Hidden {
         /// The zone, if the answer shows it.
         zone: Option<String>,
         /// How the answer shows it.
-        shown_by: Sign,
+        shown_by: PrivateZoneSign,
     },
 }
 
 /// What shows that a private zone answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sign {
+pub(crate) enum PrivateZoneSign {
     /// The name alone: nothing else hides a gateway, unless the instance does not exist.
     Name,
     /// The aliases end in a `privatelink` zone, whose public counterpart never denies a name that an alias leads to.
@@ -49,10 +49,12 @@ pub(crate) fn hidden(host: &str, answer: &DnsAnswer) -> Option<Hidden> {
     };
     match &answer.authority {
         // The server of all private zones shows none by itself.
-        Some(soa) if soa.is_private() && soa.zone.ends_with("azureprivatedns.net") => by_zone(alias, Sign::Authority),
-        Some(soa) if soa.is_private() => by_zone(Some(&soa.zone), Sign::Authority),
-        _ if alias.is_some() => by_zone(alias, Sign::Alias),
-        None if answer.rcode == "NXDOMAIN" => by_zone(Some(gateway_zone(host)?), Sign::Name),
+        Some(soa) if soa.is_private() && soa.zone.ends_with("azureprivatedns.net") => {
+            by_zone(alias, PrivateZoneSign::Authority)
+        }
+        Some(soa) if soa.is_private() => by_zone(Some(&soa.zone), PrivateZoneSign::Authority),
+        _ if alias.is_some() => by_zone(alias, PrivateZoneSign::Alias),
+        None if answer.rcode == "NXDOMAIN" => by_zone(Some(gateway_zone(host)?), PrivateZoneSign::Name),
         _ => None,
     }
 }
@@ -94,7 +96,7 @@ mod tests {
         }
     }
 
-    fn by_zone(zone: Option<&str>, shown_by: Sign) -> Hidden {
+    fn by_zone(zone: Option<&str>, shown_by: PrivateZoneSign) -> Hidden {
         let zone = zone.map(str::to_owned);
         Hidden::ByZone { zone, shown_by }
     }
@@ -109,51 +111,51 @@ mod tests {
                 "kv.vault.azure.net",
                 vec![],
                 Some((VAULTS, PRIVATE)),
-                Some(by_zone(Some(VAULTS), Sign::Authority)),
+                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 azure,
-                Some(by_zone(Some(VAULTS), Sign::Authority)),
+                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec![VAULTS],
                 azure,
-                Some(by_zone(Some(VAULTS), Sign::Authority)),
+                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.myprivatelink.example.net"],
                 azure,
-                Some(by_zone(None, Sign::Authority)),
+                Some(by_zone(None, PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 None,
-                Some(by_zone(Some(VAULTS), Sign::Alias)),
+                Some(by_zone(Some(VAULTS), PrivateZoneSign::Alias)),
             ),
             // A forwarder may put its own zone there.
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 Some(("corp.example", "ns1.corp.example")),
-                Some(by_zone(Some(VAULTS), Sign::Alias)),
+                Some(by_zone(Some(VAULTS), PrivateZoneSign::Alias)),
             ),
             ("kv.vault.azure.net", vec!["kv.myprivatelink.example.net"], None, None),
             (
                 "one.azure-api.net",
                 vec![],
                 Some(("azure-api.net", PRIVATE)),
-                Some(by_zone(Some("azure-api.net"), Sign::Authority)),
+                Some(by_zone(Some("azure-api.net"), PrivateZoneSign::Authority)),
             ),
             (
                 "one.azure-api.net",
                 vec![],
                 None,
-                Some(by_zone(Some("azure-api.net"), Sign::Name)),
+                Some(by_zone(Some("azure-api.net"), PrivateZoneSign::Name)),
             ),
             // The public zone denies it: the instance does not exist.
             (

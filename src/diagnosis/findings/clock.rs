@@ -11,7 +11,7 @@ use crate::{
     },
     model::{Basis, Cause, FindingKind, Fix, Suspect},
     net::tls::chain::ChainFacts,
-    probe::clock::Measured,
+    probe::clock::ClockOffset,
     text::words,
 };
 
@@ -41,7 +41,7 @@ pub(super) const RULE: FindingRule = FindingRule {
 };
 
 /// How far the clock is off, where that matters.
-fn off(view: &RunView<'_>) -> Option<Measured> {
+fn off(view: &RunView<'_>) -> Option<ClockOffset> {
     view.clock.filter(|clock| clock.ahead.abs() > TOLERANCE)
 }
 
@@ -100,13 +100,13 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     }
 }
 
-fn title(off: Option<Measured>, rows: &[ProbedEndpoint<'_>]) -> String {
+fn title(off: Option<ClockOffset>, rows: &[ProbedEndpoint<'_>]) -> String {
     match off {
         None => format!(
             "This VM's clock is wrong: the certificates of {} seem to be outside their validity period",
             phrases::host_count(rows)
         ),
-        Some(Measured { ahead, signed }) => {
+        Some(ClockOffset { ahead, signed }) => {
             let (verb, off) = (
                 if signed { "is" } else { "may be" },
                 words::duration(ahead.unsigned_abs()),
@@ -116,7 +116,7 @@ fn title(off: Option<Measured>, rows: &[ProbedEndpoint<'_>]) -> String {
     }
 }
 
-fn measured(Measured { ahead, signed }: Measured) -> String {
+fn measured(ClockOffset { ahead, signed }: ClockOffset) -> String {
     let off = words::duration(ahead.unsigned_abs());
     let direction = if ahead.is_negative() { "behind" } else { "ahead" };
     if signed {

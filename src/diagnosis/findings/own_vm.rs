@@ -8,7 +8,7 @@ use crate::{
         view::{ProbedEndpoint, RunView},
     },
     model::Cause,
-    probe::own_network::Coverage,
+    probe::own_network::OutageCoverage,
 };
 
 /// The usual scope.
@@ -31,7 +31,7 @@ pub(super) fn lacks_route(row: &ProbedEndpoint<'_>) -> bool {
 
 /// Whether it could not be tested because of an outage of this machine's own network.
 pub(super) fn is_in_outage(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
-    was_not_tried(row) && matches!(view.outage(row), Some((_, Coverage::Whole)))
+    was_not_tried(row) && matches!(view.outage(row), Some((_, OutageCoverage::Whole)))
 }
 
 /// What else works, and what this does not mean.

@@ -3,7 +3,7 @@
 use super::phrases;
 use crate::{
     diagnosis::{
-        dns::hidden::{Hidden, Sign, hidden, is_of_gateways},
+        dns::hidden::{Hidden, PrivateZoneSign, hidden, is_of_gateways},
         grounds::{EvidenceWeight, Grounds},
         rule::{EndpointMatcher, Explanation, FindingGroup, FindingRule},
         view::{ProbedEndpoint, RunView},
@@ -28,7 +28,7 @@ pub(super) const RULE: FindingRule = FindingRule {
 };
 
 /// The zone that hides the row's name, from the strongest evidence in any answer.
-fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Option<String>, Sign)> {
+fn hiding_zone<'a>(view: &RunView<'a>, row: &ProbedEndpoint<'a>) -> Option<(Option<String>, PrivateZoneSign)> {
     if !matches!(row.cause(), Some(Cause::DnsNxdomain | Cause::DnsNoAddress)) || row.tested_server().is_some() {
         return None;
     }
@@ -56,23 +56,27 @@ fn is_microsofts(row: &ProbedEndpoint<'_>) -> bool {
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let rows = &group.rows;
     let hosts = phrases::hosts(rows);
-    let shown: Vec<(Option<String>, Sign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
+    let shown: Vec<(Option<String>, PrivateZoneSign)> = rows.iter().filter_map(|row| hiding_zone(view, row)).collect();
     let zone = shown.first().and_then(|(zone, _)| zone.as_deref());
-    let weakest = shown.iter().map(|(_, sign)| *sign).min().unwrap_or(Sign::Name);
+    let weakest = shown
+        .iter()
+        .map(|(_, sign)| *sign)
+        .min()
+        .unwrap_or(PrivateZoneSign::Name);
     let name = zone.map_or_else(String::new, |zone| format!(" {zone}"));
     let title = match hosts[..] {
         [_] => format!("{}: the private zone{name} has no record", phrases::leader(rows)),
         _ => format!("The private zone{name} hides {}", count(hosts.len(), "name")),
     };
     let basis = match weakest {
-        Sign::Authority => Basis::Proof,
-        Sign::Alias => Basis::Pattern,
-        Sign::Name => Basis::Ambiguous,
+        PrivateZoneSign::Authority => Basis::Proof,
+        PrivateZoneSign::Alias => Basis::Pattern,
+        PrivateZoneSign::Name => Basis::Ambiguous,
     };
     let mut grounds = Grounds::default()
         .all(EvidenceWeight::Supports(basis), phrases::examples(rows))
         .note("a zone linked to the network answers for all names in it, and hides the public ones");
-    if weakest < Sign::Authority {
+    if weakest < PrivateZoneSign::Authority {
         grounds =
             grounds.note("the answer has no SOA record that would show which zone it is from: forwarders omit it");
     }

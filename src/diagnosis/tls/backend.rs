@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use super::{AttemptVerdict, names};
 use crate::{
-    catalog::model::{Issued, TrustedAuthority, Validation},
+    catalog::model::{CertificateValidation, NamedCertificate, TrustedAuthority},
     model::Cause,
     net::tls::chain::{ChainFacts, Trust},
     text::words,
 };
 
 /// Judges a chain if the instance's own configuration decides; `None` leaves it to the general rules.
-pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(AttemptVerdict, String)> {
+pub(super) fn judge(validation: &CertificateValidation, chain: &ChainFacts) -> Option<(AttemptVerdict, String)> {
     if !validation.thumbprints.is_empty() || !validation.issued.is_empty() {
         return Some(of_cluster(validation, chain));
     }
@@ -61,7 +61,7 @@ pub(super) fn judge(validation: &Validation, chain: &ChainFacts) -> Option<(Atte
 }
 
 /// The certificate of a Service Fabric cluster, by its thumbprint, or by its name and issuer.
-fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
+fn of_cluster(validation: &CertificateValidation, chain: &ChainFacts) -> (AttemptVerdict, String) {
     if validation.thumbprints.contains(&chain.thumbprint) {
         let seen = format!(
             "the certificate with the thumbprint {}, as configured for the backend",
@@ -69,7 +69,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, S
         );
         return (AttemptVerdict::Proved, seen);
     }
-    let has_name = |issued: &&Issued| {
+    let has_name = |issued: &&NamedCertificate| {
         let common_name = format!("cn={}", issued.name).to_ascii_lowercase();
         let mut parts = chain.subject.split(',').map(|part| part.trim().to_ascii_lowercase());
         chain.names.iter().any(|name| name.eq_ignore_ascii_case(&issued.name)) || parts.any(|part| part == common_name)
@@ -106,7 +106,7 @@ fn of_cluster(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, S
 }
 
 /// The uploaded root that the chain leads to, according to the certificates that the server sent.
-fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a TrustedAuthority> {
+fn uploaded<'a>(validation: &'a CertificateValidation, chain: &ChainFacts) -> Option<&'a TrustedAuthority> {
     let is_sent = |authority: &&TrustedAuthority| {
         let thumbprints = chain.leads_to.iter().map(|sent| &sent.thumbprint);
         authority.is_root
@@ -119,7 +119,7 @@ fn uploaded<'a>(validation: &'a Validation, chain: &ChainFacts) -> Option<&'a Tr
 }
 
 /// A chain that does not lead to anything known to be the instance's.
-fn unknown(validation: &Validation, chain: &ChainFacts) -> (AttemptVerdict, String) {
+fn unknown(validation: &CertificateValidation, chain: &ChainFacts) -> (AttemptVerdict, String) {
     let untrusted = AttemptVerdict::Unproven(Some(Cause::TlsUntrusted));
     let issuers = [&chain.ends_at, &chain.issuer];
     let by_name = |authority: &&TrustedAuthority| issuers.into_iter().any(|issuer| is_same(&authority.subject, issuer));

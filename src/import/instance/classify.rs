@@ -11,7 +11,7 @@ use crate::{
 
 /// The content of a file.
 #[derive(Debug, Default)]
-pub(super) struct Sorted<'a> {
+pub(super) struct ClassifiedFile<'a> {
     /// Entries, each with the part that it belongs to.
     pub entries: Vec<(InstancePart, JsonNode<'a>)>,
     /// Documents of the instance's network, which have separate readers.
@@ -32,8 +32,8 @@ const MAX_DEPTH: usize = 6;
 /// # Errors
 ///
 /// What it looks like instead.
-pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, String> {
-    let mut sorted = Sorted::default();
+pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<ClassifiedFile<'a>, String> {
+    let mut sorted = ClassifiedFile::default();
     let root = document.root();
     if document.is_lossy() {
         return Err("is a table or a list, which omits nested values: pass JSON".into());
@@ -60,7 +60,7 @@ pub(super) fn sorted<'a>(document: &'a AzureDocument<'_>) -> Result<Sorted<'a>, 
     Ok(sorted)
 }
 
-impl<'a> Sorted<'a> {
+impl<'a> ClassifiedFile<'a> {
     /// Sorts a node; returns whether it belongs to an instance. Below a key of a bundle the part is known.
     fn node(&mut self, node: JsonNode<'a>, part: Option<InstancePart>, depth: usize) -> Result<bool, String> {
         if depth == 0 {

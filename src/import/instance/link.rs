@@ -5,12 +5,12 @@ use std::{borrow::Cow, fmt};
 /// The beginning of a URL: scheme, host and port. Everything after the host is dropped on reading, and so is a user
 /// before it, because these may contain keys and passwords. The host may contain `{{named values}}`, or be code.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(in crate::import) struct Link(String);
+pub(in crate::import) struct UrlOrigin(String);
 
 /// A host is never longer.
 const MAX_LENGTH: usize = 400;
 
-impl Link {
+impl UrlOrigin {
     /// The part of a URL that is kept; `None` if there is none.
     pub(in crate::import) fn of(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -49,7 +49,7 @@ impl Link {
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for UrlOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -88,7 +88,7 @@ mod tests {
             ("https://host.example&key=p", "https://host.example…"),
             ("a password", "a…"),
         ] {
-            assert_eq!(Link::of(text).unwrap().as_str(), kept, "{text}");
+            assert_eq!(UrlOrigin::of(text).unwrap().as_str(), kept, "{text}");
         }
     }
 
@@ -101,8 +101,8 @@ mod tests {
             "https://@(context.Variables[\"x\"])/y",
             "https://api-@(x).example",
         ] {
-            assert!(Link::of(text).unwrap().is_code(), "{text}");
+            assert!(UrlOrigin::of(text).unwrap().is_code(), "{text}");
         }
-        assert!(!Link::of("https://host.example/@(x)").unwrap().is_code());
+        assert!(!UrlOrigin::of("https://host.example/@(x)").unwrap().is_code());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Instance,
-    link::Link,
+    link::UrlOrigin,
     policy::{ApimPolicy, Mention, PolicyScope},
     records::{Backend, Records, Vault},
 };
@@ -102,7 +102,7 @@ impl ApimPolicy {
     }
 }
 
-fn host(link: &Link) -> OwnName {
+fn host(link: &UrlOrigin) -> OwnName {
     ("host", link.as_str().to_owned())
 }
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use roxmltree::{Document, Node};
 
-use super::link::{Link, is_code};
+use super::link::{UrlOrigin, is_code};
 use crate::azure::json::Object;
 
 /// A policy, or a fragment of one.
@@ -59,12 +59,12 @@ pub(in crate::import) enum Mention {
         /// The element: `send-request`.
         element: String,
         /// The URL.
-        link: Link,
+        link: UrlOrigin,
     },
     /// A URL that calls are sent to instead of the API's own.
     BackendUrl {
         /// The URL.
-        link: Link,
+        link: UrlOrigin,
         /// Whether only some calls are sent there.
         is_conditional: bool,
     },
@@ -76,7 +76,7 @@ pub(in crate::import) enum Mention {
         is_conditional: bool,
     },
     /// The metadata of a token issuer (`validate-jwt`).
-    Metadata(Link),
+    Metadata(UrlOrigin),
     /// Entra ID, which issues or validates tokens.
     Entra,
     /// The credential manager.
@@ -131,7 +131,7 @@ fn mentions(text: &str) -> Option<Vec<Mention>> {
 }
 
 fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
-    let link = |attribute: &str| element.attribute(attribute).and_then(Link::of);
+    let link = |attribute: &str| element.attribute(attribute).and_then(UrlOrigin::of);
     let plain = |attribute: &str| {
         element
             .attribute(attribute)
@@ -149,8 +149,8 @@ fn of_element(element: Node<'_, '_>) -> Vec<Mention> {
         "openid-config" => mentions.extend(link("url").map(Mention::Metadata)),
         "validate-azure-ad-token" | "authentication-managed-identity" => mentions.push(Mention::Entra),
         "send-request" | "send-one-way-request" => {
-            let url = child("set-url").and_then(|url| Link::of(url.text()?));
-            let proxy = child("proxy").and_then(|proxy| Link::of(proxy.attribute("url")?));
+            let url = child("set-url").and_then(|url| UrlOrigin::of(url.text()?));
+            let proxy = child("proxy").and_then(|proxy| UrlOrigin::of(proxy.attribute("url")?));
             // The connection goes to the proxy, regardless of where the request goes from there.
             mentions.extend(proxy.or(url).map(|link| Mention::Url {
                 element: name.into(),

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    link::Link,
+    link::UrlOrigin,
     part::InstancePart,
     policy::{self, ApimPolicy},
 };
 use crate::{
     azure::json::{JsonNode, Object},
-    catalog::model::Issued,
+    catalog::model::NamedCertificate,
     text::one_line,
 };
 
@@ -42,7 +42,7 @@ pub(in crate::import) struct Logger {
     /// `applicationInsights`, `azureEventHub` or `azureMonitor`, in lower case.
     pub kind: String,
     /// The Event Hubs namespace's host, if it is reached with a managed identity.
-    pub endpoint: Option<Link>,
+    pub endpoint: Option<UrlOrigin>,
     pub resource: Option<String>,
 }
 
@@ -57,17 +57,17 @@ pub(in crate::import) struct Cache {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct Backend {
     pub name: String,
-    pub url: Option<Link>,
+    pub url: Option<UrlOrigin>,
     /// Whether the instance validates its chain and its name; both by default.
     pub chain: bool,
     pub own_name: bool,
-    pub proxy: Option<Link>,
+    pub proxy: Option<UrlOrigin>,
     /// The management endpoints of a Service Fabric cluster, which replace the URL.
-    pub cluster: Vec<Link>,
+    pub cluster: Vec<UrlOrigin>,
     /// The thumbprints that its certificate may have, in upper-case hexadecimal.
     pub thumbprints: Vec<String>,
     /// The names and issuers that its certificate may have.
-    pub issued: Vec<Issued>,
+    pub issued: Vec<NamedCertificate>,
     /// The names of the backends of a pool.
     pub members: Vec<String>,
     pub is_pool: bool,
@@ -78,7 +78,7 @@ pub(in crate::import) struct Backend {
 pub(in crate::import) struct Api {
     pub name: String,
     pub title: String,
-    pub url: Option<Link>,
+    pub url: Option<UrlOrigin>,
     pub is_current: bool,
 }
 
@@ -89,7 +89,7 @@ pub(in crate::import) struct NamedValue {
     /// The name in `{{…}}`.
     pub title: String,
     /// The beginning of its value as a URL, if it is not secret.
-    pub value: Option<Link>,
+    pub value: Option<UrlOrigin>,
     pub vault: Option<Vault>,
 }
 
@@ -103,7 +103,7 @@ pub(in crate::import) struct Certificate {
 /// The vault secret that the instance fetches, with the result of its own last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::import) struct Vault {
-    pub url: Link,
+    pub url: UrlOrigin,
     /// The code of the last result: `Success`, or Azure's word for a failure.
     pub code: Option<String>,
     pub message: Option<String>,
@@ -115,7 +115,7 @@ pub(in crate::import) struct Vault {
 pub(in crate::import) struct IdentityProvider {
     /// `aad`, `aadB2C`, `google` …
     pub kind: String,
-    pub authority: Option<Link>,
+    pub authority: Option<UrlOrigin>,
     pub tenants: Vec<String>,
 }
 
@@ -126,7 +126,7 @@ pub(in crate::import) struct TokenHost {
     pub of: String,
     /// The user's name for it: `x`.
     pub name: String,
-    pub url: Link,
+    pub url: UrlOrigin,
     /// What needs it, in the words of a feature.
     pub feature: &'static str,
 }
@@ -203,7 +203,7 @@ impl Records {
     }
 
     fn token(&mut self, (kind, name): (&str, String), url: Option<&str>, feature: &'static str) {
-        if let Some(url) = url.and_then(Link::of) {
+        if let Some(url) = url.and_then(UrlOrigin::of) {
             self.token_hosts.push(TokenHost {
                 of: format!("{kind} {name}"),
                 name,
@@ -243,7 +243,7 @@ impl Records {
 impl Logger {
     fn of(entry: &Object<'_>) -> Self {
         let credentials = entry.get("credentials").and_then(JsonNode::object);
-        let endpoint = credentials.and_then(|credentials| Link::of(&credentials.filled("endpointAddress")?));
+        let endpoint = credentials.and_then(|credentials| UrlOrigin::of(&credentials.filled("endpointAddress")?));
         Self {
             name: name(entry),
             kind: entry.filled("loggerType").unwrap_or_default().to_ascii_lowercase(),
@@ -280,7 +280,7 @@ impl Backend {
             proxy: proxy.and_then(|proxy| link(&proxy, "url")),
             cluster: of_cluster("managementEndpoints")
                 .iter()
-                .filter_map(|url| Link::of(url))
+                .filter_map(|url| UrlOrigin::of(url))
                 .collect(),
             thumbprints: of_cluster("serverCertificateThumbprints")
                 .iter()
@@ -291,7 +291,7 @@ impl Backend {
                 .into_iter()
                 .filter_map(|node| {
                     let of = node.object()?;
-                    Some(Issued {
+                    Some(NamedCertificate {
                         name: owned(&of, "name")?,
                         issuer: hexadecimal(&of.filled("issuerCertificateThumbprint").unwrap_or_default()),
                     })
@@ -401,8 +401,8 @@ fn title(entry: &Object<'_>) -> String {
     }
 }
 
-fn link(entry: &Object<'_>, key: &str) -> Option<Link> {
-    Link::of(&entry.filled(key)?)
+fn link(entry: &Object<'_>, key: &str) -> Option<UrlOrigin> {
+    UrlOrigin::of(&entry.filled(key)?)
 }
 
 fn owned(entry: &Object<'_>, key: &str) -> Option<String> {

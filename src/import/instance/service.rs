@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use super::link::Link;
+use super::link::UrlOrigin;
 use crate::{
     azure::{
         Cloud,
@@ -67,7 +67,7 @@ pub struct HostName {
     /// Whether it is a custom name, with the user's own certificate.
     pub is_custom: bool,
     /// The vault of its certificate.
-    pub(in crate::import) vault: Option<Link>,
+    pub(in crate::import) vault: Option<UrlOrigin>,
 }
 
 impl ServiceResource {
@@ -213,7 +213,7 @@ fn host_names(entry: &Object<'_>) -> Vec<HostName> {
         };
         let host = configuration.filled("hostName").unwrap_or_default();
         let is_custom = !is_default(&host);
-        let vault = configuration.filled("keyVaultId").and_then(|url| Link::of(&url));
+        let vault = configuration.filled("keyVaultId").and_then(|url| UrlOrigin::of(&url));
         add(role, &host, is_custom, vault);
     }
     let urls = [
@@ -223,7 +223,7 @@ fn host_names(entry: &Object<'_>) -> Vec<HostName> {
         ("managementApiUrl", Role::Management),
     ];
     for (key, role) in urls {
-        if let Some(link) = entry.filled(key).and_then(|url| Link::of(&url)) {
+        if let Some(link) = entry.filled(key).and_then(|url| UrlOrigin::of(&url)) {
             let host = link.as_str().split_once("://").map_or(link.as_str(), |(_, host)| host);
             add(role, host, !is_default(host), None);
         }

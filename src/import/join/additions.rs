@@ -5,7 +5,7 @@ use std::{
     mem,
 };
 
-use super::{Match, MatchScope, matching::Fit};
+use super::{Match, MatchScope, matching::EntryMatch};
 use crate::{
     catalog::{Dependency, EndpointSpec, model::Target as To},
     import::{HostOrAddresses, InstanceTarget},
@@ -45,7 +45,7 @@ impl Additions {
         let stated = target.need.filter(|_| owner == Some(fitting.dependency));
         let (to, need, is_replaced) = match fit {
             // An instance that currently works without something does not change that the documentation requires it.
-            Fit::Known => {
+            EntryMatch::Known => {
                 let need = stated.map_or(documented, |stated| stated.min(documented));
                 if spec.retired.is_some() || (need == documented && !spec.only_when_named) {
                     return need;
@@ -53,16 +53,16 @@ impl Additions {
                 // The plan keeps the first of two rows with the same id.
                 (known(&spec.target, target), need, false)
             }
-            Fit::Elsewhere => {
+            EntryMatch::Elsewhere => {
                 let need = stated.map_or(documented, |stated| stated.min(documented));
                 (place_of(target), need, scope.region.is_none())
             }
-            Fit::Own { setting, .. } => (
+            EntryMatch::Own { setting, .. } => (
                 place_of(target),
                 stated.unwrap_or(documented),
                 !scope.values.has(setting),
             ),
-            Fit::Member => {
+            EntryMatch::Member => {
                 let is_empty = matches!(&spec.target, To::Wildcard { members, .. } if members.is_empty());
                 (known(&spec.target, target), stated.unwrap_or(documented), is_empty)
             }

@@ -10,7 +10,7 @@ use super::Suffixes;
 
 /// How a host matches an entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fit {
+pub(super) enum EntryMatch {
     /// It is the entry's host.
     Known,
     /// It is the instance's own host.
@@ -30,17 +30,17 @@ fn zoned_account<'a>(host: &'a str, after: &str) -> Option<&'a str> {
 }
 
 /// How `host` matches an entry, in the run's cloud and region.
-pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str) -> Option<Fit> {
+pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str) -> Option<EntryMatch> {
     match to {
         To::Host(template) => {
             let filled = fill(template, suffixes);
             let names: Vec<&str> = placeholders(&filled).collect();
             let [name] = names[..] else {
-                return (names.is_empty() && filled == host).then_some(Fit::Known);
+                return (names.is_empty() && filled == host).then_some(EntryMatch::Known);
             };
             let (before, after) = filled.split_once(&format!("{{{name}}}"))?;
             if let Some(account) = zoned_account(host, after) {
-                return Some(Fit::Own {
+                return Some(EntryMatch::Own {
                     setting: name.into(),
                     value: account.into(),
                 });
@@ -54,23 +54,23 @@ pub(super) fn fit(to: &To, suffixes: &Suffixes, region: Option<&str>, host: &str
                 None
             } else if name != REGION {
                 let is_setting = SETTINGS.iter().any(|setting| setting.name == name);
-                is_setting.then(|| Fit::Own {
+                is_setting.then(|| EntryMatch::Own {
                     setting: name.into(),
                     value: value.into(),
                 })
             } else if region == Some(value) {
-                Some(Fit::Known)
+                Some(EntryMatch::Known)
             } else {
-                Some(Fit::Elsewhere)
+                Some(EntryMatch::Elsewhere)
             }
         }
         To::Wildcard { pattern, members } => {
             let pattern = fill(pattern, suffixes);
             if members.iter().any(|member| member == host) {
-                return Some(Fit::Known);
+                return Some(EntryMatch::Known);
             }
             let under = host.strip_suffix(pattern.strip_prefix('*')?)?;
-            (!under.is_empty()).then_some(Fit::Member)
+            (!under.is_empty()).then_some(EntryMatch::Member)
         }
         To::Addresses { .. } | To::NameServer | To::Anything => None,
     }

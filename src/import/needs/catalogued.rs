@@ -7,7 +7,7 @@ use crate::{
     azure::Cloud,
     import::{
         HostOrAddresses, InstanceTarget, host_name,
-        instance::{Instance, Link, Vault},
+        instance::{Instance, UrlOrigin, Vault},
         view::Remark,
     },
     text::words,
@@ -103,7 +103,7 @@ fn caches(instance: &Instance, cloud: Cloud, needs: &mut Needs) {
 /// Vaults, and the instance's own last attempt at each.
 fn vaults(instance: &Instance, needs: &mut Needs) {
     let mut known = BTreeSet::new();
-    let mut add = |link: &Link, kind: String, needs: &mut Needs| {
+    let mut add = |link: &UrlOrigin, kind: String, needs: &mut Needs| {
         let host = host_of(link)?;
         if known.insert(host.clone()) {
             needs.targets.push(target(host.clone(), Some(443), "key-vault", kind));
@@ -169,7 +169,7 @@ fn target(host: String, port: Option<u16>, dependency: &'static str, kind: Strin
     }
 }
 
-fn host_of(link: &Link) -> Option<String> {
+fn host_of(link: &UrlOrigin) -> Option<String> {
     match host_name::parse(link.as_str())? {
         (HostOrAddresses::Host(host), _) => Some(host),
         (HostOrAddresses::Addresses(_), _) => None,

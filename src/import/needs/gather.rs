@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalog::{
         Dependency, EndpointSpec,
-        model::{OfInstance, Target as To, TrustedAuthority, Validation},
+        model::{CertificateValidation, InstanceFacts, Target as To, TrustedAuthority},
     },
     import::{HostOrAddresses, some_of},
     model::Protocol,
@@ -33,7 +33,7 @@ pub(super) struct GatheredNeeds {
 const MAX_USERS: usize = 25;
 
 /// A host and port with everything that uses it.
-struct Shared {
+struct SharedTarget {
     spot: Result<UrlTarget, (String, String)>,
     port: u16,
     uses: Vec<Use>,
@@ -41,7 +41,7 @@ struct Shared {
 
 /// Groups uses by their target.
 pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAuthority]) -> GatheredNeeds {
-    let mut shared: Vec<Shared> = Vec::new();
+    let mut shared: Vec<SharedTarget> = Vec::new();
     let mut places: HashMap<(String, u16), usize> = HashMap::new();
     let (mut computed, mut no_hosts) = (Vec::new(), Vec::new());
     for of in uses {
@@ -59,7 +59,7 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAu
         };
         let port = key.1;
         let index = *places.entry(key).or_insert_with(|| {
-            shared.push(Shared {
+            shared.push(SharedTarget {
                 spot,
                 port,
                 uses: Vec::new(),
@@ -102,14 +102,14 @@ pub(super) fn gather(uses: Vec<Use>, hosts: &Hosts<'_>, authorities: &[TrustedAu
     }
 }
 
-impl Shared {
+impl SharedTarget {
     fn endpoint(self, authorities: &Arc<[TrustedAuthority]>) -> EndpointSpec {
         let tls = self.spot.as_ref().map_or(true, |spot| spot.tls);
-        let of_instance = OfInstance {
+        let of_instance = InstanceFacts {
             title: some(&words::distinct(self.uses.iter().map(|of| of.title.as_str()))),
             feature: self.feature(),
             impact: self.impact(),
-            validation: Validation {
+            validation: CertificateValidation {
                 authorities: authorities.clone(),
                 ..self.validation()
             },
@@ -168,7 +168,7 @@ impl Shared {
     }
 
     /// The strictest of all.
-    fn validation(&self) -> Validation {
+    fn validation(&self) -> CertificateValidation {
         let mut uses = self.uses.iter().map(|of| &of.validation);
         let mut all = uses.next().cloned().unwrap_or_default();
         for other in uses {

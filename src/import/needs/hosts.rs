@@ -6,7 +6,7 @@ use crate::{
     address::is_impossible,
     import::{
         HostOrAddresses, host_name,
-        instance::{Link, NamedValue},
+        instance::{NamedValue, UrlOrigin},
     },
     text::words,
 };
@@ -33,7 +33,7 @@ pub(super) enum UnresolvedUrl {
 /// The named values of an instance, which URLs may refer to.
 #[derive(Debug, Default)]
 pub(super) struct Hosts<'a> {
-    values: HashMap<&'a str, Option<&'a Link>>,
+    values: HashMap<&'a str, Option<&'a UrlOrigin>>,
 }
 
 impl<'a> Hosts<'a> {
@@ -47,7 +47,7 @@ impl<'a> Hosts<'a> {
     }
 
     /// The target of a URL. One without a scheme is treated as HTTPS.
-    pub(super) fn find(&self, link: &Link) -> Result<UrlTarget, UnresolvedUrl> {
+    pub(super) fn find(&self, link: &UrlOrigin) -> Result<UrlTarget, UnresolvedUrl> {
         if link.is_code() {
             return Err(UnresolvedUrl::Computed);
         }
@@ -60,7 +60,7 @@ impl<'a> Hosts<'a> {
             }
         };
         // A value may be a whole URL, of which only the host counts.
-        let Some(link) = Link::of(&filled) else {
+        let Some(link) = UrlOrigin::of(&filled) else {
             return Err(UnresolvedUrl::NoHost(quoted(written)));
         };
         if link.is_code() {

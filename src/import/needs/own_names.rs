@@ -9,7 +9,7 @@ use super::endpoint;
 use crate::{
     catalog::{
         Dependency, EndpointSpec,
-        model::{OfInstance, Target as To, Validation},
+        model::{CertificateValidation, InstanceFacts, Target as To},
     },
     import::{
         OWN_HOSTNAMES,
@@ -80,14 +80,14 @@ fn entry(name: &HostName, leads_to: Vec<IpAddr>) -> EndpointSpec {
         Role::Management => ("The developer portal, which uses the management API,", "does"),
         Role::Configuration => ("Self-hosted gateways, which fetch their configuration,", "do"),
     };
-    let of_instance = OfInstance {
+    let of_instance = InstanceFacts {
         title: format!("{title} {}", name.host),
         feature: users.trim_end_matches(',').into(),
         impact: format!("{users} {does} not reach it at {}.", name.host),
-        validation: Validation {
+        validation: CertificateValidation {
             // A custom certificate implies clients that trust it.
             chain: !name.is_custom,
-            ..Validation::default()
+            ..CertificateValidation::default()
         },
         unknown: None,
         leads_to,

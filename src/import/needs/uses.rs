@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    catalog::model::Validation,
-    import::instance::{Api, ApimPolicy, Backend, Link, Mention, PolicyScope, Records},
+    catalog::model::CertificateValidation,
+    import::instance::{Api, ApimPolicy, Backend, Mention, PolicyScope, Records, UrlOrigin},
     text::words,
 };
 
@@ -32,8 +32,8 @@ pub(super) struct Use {
     pub users: UserList,
     /// What breaks without it.
     pub impact: String,
-    pub link: Link,
-    pub validation: Validation,
+    pub link: UrlOrigin,
+    pub validation: CertificateValidation,
     /// A proxy used instead: the connection goes there.
     pub is_proxy: bool,
 }
@@ -207,14 +207,14 @@ impl<'a> RecordIndex<'a> {
                 lower(&every_call(&users))
             ),
         };
-        let validation = Validation {
+        let validation = CertificateValidation {
             chain: backend.chain,
             name: backend.own_name,
             thumbprints: backend.thumbprints.clone(),
             issued: backend.issued.clone(),
-            ..Validation::default()
+            ..CertificateValidation::default()
         };
-        let of = |title: String, link: &Link, is_proxy| Use {
+        let of = |title: String, link: &UrlOrigin, is_proxy| Use {
             group: UseKind::Backends,
             title,
             users: users.clone(),
@@ -253,7 +253,7 @@ impl<'a> RecordIndex<'a> {
             users: [who].into(),
             impact,
             link: api.url.clone()?,
-            validation: Validation::default(),
+            validation: CertificateValidation::default(),
             is_proxy: false,
         })
     }
@@ -307,14 +307,14 @@ impl<'a> PolicySource<'a> {
         let names: Vec<&str> = self.users.iter().map(String::as_str).collect();
         let (who, every_call) = (words::list(&names, 3), every_call(&self.users));
         let policy = if names.len() == 1 { "policy" } else { "policies" };
-        let of = |group, title: String, impact: String, link: &Link| {
+        let of = |group, title: String, impact: String, link: &UrlOrigin| {
             Some(Use {
                 group,
                 title,
                 users: self.users.clone(),
                 impact,
                 link: link.clone(),
-                validation: Validation::default(),
+                validation: CertificateValidation::default(),
                 is_proxy: false,
             })
         };
@@ -424,13 +424,13 @@ fn merge_users(of: &[(UserList, bool)]) -> (UserList, bool) {
 
 /// Where the instance gets tokens and their metadata.
 fn identity_providers(records: &Records) -> Vec<Use> {
-    let of = |title: String, user: &str, impact: String, link: Link| Use {
+    let of = |title: String, user: &str, impact: String, link: UrlOrigin| Use {
         group: UseKind::IdentityProviders,
         title,
         users: [user.to_owned()].into(),
         impact,
         link,
-        validation: Validation::default(),
+        validation: CertificateValidation::default(),
         is_proxy: false,
     };
     let mut uses = Vec::new();
@@ -441,7 +441,7 @@ fn identity_providers(records: &Records) -> Vec<Use> {
                 .tenants
                 .iter()
                 .find_map(|tenant| tenant.strip_suffix(".onmicrosoft.com"))?;
-            Link::of(&format!("https://{tenant}.b2clogin.com"))
+            UrlOrigin::of(&format!("https://{tenant}.b2clogin.com"))
         };
         let link = match &provider.authority {
             Some(link) => Some(link.clone()),

@@ -49,7 +49,7 @@ pub struct ChainFacts {
     /// accepted, like the next four.
     pub issuer_hosts: Vec<String>,
     /// The CAs that the server sent and that its certificate leads to, according to their signatures.
-    pub leads_to: Vec<Sent>,
+    pub leads_to: Vec<SentCertificate>,
     /// The issuer at which the server's chain ends.
     pub ends_at: String,
     /// Whether the server's chain ends in a self-signed CA, so that nothing is missing.
@@ -59,7 +59,7 @@ pub struct ChainFacts {
     /// Whether the instance would trust it.
     pub trust: Trust,
     /// The certificate that the server did not send and without which the chain would be incomplete.
-    pub left_out: Option<LeftOut>,
+    pub left_out: Option<MissingCertificate>,
     /// The CA whose own certificate is expired or not yet valid, while the server's is valid.
     pub out_of_date: Option<Issuer>,
     /// Whether it is for the requested name, or for one that counts as the host's own.
@@ -81,7 +81,7 @@ pub struct Issuer {
 
 /// The certificate of a CA that a server sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sent {
+pub struct SentCertificate {
     /// Its subject.
     pub subject: String,
     /// Its SHA-1 thumbprint, in upper-case hexadecimal.
@@ -90,7 +90,7 @@ pub struct Sent {
 
 /// A certificate that a server should have sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LeftOut {
+pub struct MissingCertificate {
     /// Its subject.
     pub subject: String,
     /// The hosts where it can be fetched, according to the certificate that it issued.
@@ -114,7 +114,7 @@ pub enum Trust {
     Unacceptable(String),
 }
 
-impl LeftOut {
+impl MissingCertificate {
     /// Where it can be fetched, over plain HTTP.
     pub fn places(&self) -> String {
         let places: Vec<String> = self.hosts.iter().map(|host| format!("{host}:80")).collect();
@@ -260,9 +260,9 @@ fn thumbprint(der: &CertificateDer<'_>) -> String {
     text
 }
 
-fn authority(der: &CertificateDer<'_>) -> Option<Sent> {
+fn authority(der: &CertificateDer<'_>) -> Option<SentCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(Sent {
+    Some(SentCertificate {
         subject: short(&certificate.subject()),
         thumbprint: thumbprint(der),
     })
@@ -286,15 +286,19 @@ fn path<'a>(leaf: &X509Certificate<'a>, sent: &'a [CertificateDer<'_>]) -> Vec<X
 }
 
 /// The first of the built-in certificates that the server should have sent.
-fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -> Option<LeftOut> {
+fn first_left_out(path: &[X509Certificate<'_>], known: &[&CertificateDer<'_>]) -> Option<MissingCertificate> {
     path.iter().find_map(|below| {
         let is_above = |der: &&CertificateDer<'_>| {
             X509Certificate::from_der(der).is_ok_and(|(_, it)| it.subject().as_raw() == below.issuer().as_raw())
         };
-        known.iter().copied().any(|der| is_above(&der)).then(|| LeftOut {
-            subject: short(&below.issuer()),
-            hosts: issuer_hosts(below),
-        })
+        known
+            .iter()
+            .copied()
+            .any(|der| is_above(&der))
+            .then(|| MissingCertificate {
+                subject: short(&below.issuer()),
+                hosts: issuer_hosts(below),
+            })
     })
 }
 

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::{
-    chain::{ChainFacts, cache::Chains},
+    chain::{ChainFacts, cache::ChainCache},
     roots::Roots,
 };
 
@@ -31,13 +31,13 @@ pub(super) struct HandshakeRecord {
 #[derive(Debug)]
 pub(super) struct RecordingVerifier {
     roots: Arc<Roots>,
-    chains: Arc<Chains>,
+    chains: Arc<ChainCache>,
     names: Arc<[String]>,
     seen: Mutex<HandshakeRecord>,
 }
 
 impl RecordingVerifier {
-    pub(super) fn new(roots: Arc<Roots>, chains: Arc<Chains>, names: Arc<[String]>) -> Self {
+    pub(super) fn new(roots: Arc<Roots>, chains: Arc<ChainCache>, names: Arc<[String]>) -> Self {
         Self {
             roots,
             chains,

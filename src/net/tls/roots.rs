@@ -58,7 +58,7 @@ pub struct Roots {
 
 /// How many certificates of a file were added, by their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Added {
+pub struct AddedCertificates {
     /// Ends of chains.
     pub roots: usize,
     /// Links to a known root.
@@ -94,14 +94,14 @@ impl Roots {
 
     /// Adds the certificates of a PEM file: those whose issuers lead to a known root, in the file or not, as
     /// intermediates, and all others as further roots.
-    pub fn add_file(&mut self, path: &Path) -> Result<Added, String> {
+    pub fn add_file(&mut self, path: &Path) -> Result<AddedCertificates, String> {
         let pem = file::read_text(path, MAX_SIZE).map_err(|error| error.to_string())?;
         self.add_pem(pem.as_bytes())
             .map_err(|what| format!("{} {what}", file::shown(path)))
     }
 
     /// Adds certificates in PEM like [`Self::add_file`]. Errors are worded to follow the file's name.
-    pub fn add_pem(&mut self, pem: &[u8]) -> Result<Added, String> {
+    pub fn add_pem(&mut self, pem: &[u8]) -> Result<AddedCertificates, String> {
         let certificates = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
@@ -116,7 +116,7 @@ impl Roots {
                 added + refused + intermediates.len()
             ));
         }
-        let added = Added {
+        let added = AddedCertificates {
             roots: added,
             intermediates: intermediates.len(),
         };
@@ -449,7 +449,7 @@ mod tests {
         let (all, without_root) = ([lower.pem(), root.pem(), upper.pem()], [lower.pem(), upper.pem()]);
         assert_eq!(
             added(&all),
-            Added {
+            AddedCertificates {
                 roots: 1,
                 intermediates: 2
             }
@@ -457,7 +457,7 @@ mod tests {
         // These two are self-signed: they are meant as roots.
         assert_eq!(
             added(&without_root),
-            Added {
+            AddedCertificates {
                 roots: 2,
                 intermediates: 0
             }

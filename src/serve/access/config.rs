@@ -44,16 +44,16 @@ pub(super) struct Tls {
 }
 
 /// The result of reading a web config: its content, or what is wrong with it, and all the files that it depends on.
-pub(super) struct Read {
+pub(super) struct WebConfigReading {
     /// The content.
     pub rules: Result<Rules, String>,
     /// The file and those that it names, each in its state before it was read: what is written meanwhile is read again.
-    pub watched: Vec<Watched>,
+    pub watched: Vec<WatchedFile>,
 }
 
 /// A file, and its identity.
 #[derive(Debug, Clone)]
-pub(super) struct Watched {
+pub(super) struct WatchedFile {
     path: PathBuf,
     stamp: Stamp,
 }
@@ -62,7 +62,7 @@ pub(super) struct Watched {
 /// not exist.
 type Stamp = Option<(u64, u64, i64, i64, u64)>;
 
-impl Watched {
+impl WatchedFile {
     /// The current state of a file.
     pub(super) fn new(path: &Path) -> Self {
         Self {
@@ -94,13 +94,13 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// Reads a file and those that it names. Relative paths in it start at its folder.
-pub(super) fn load(path: &Path, turn: &HashPermits) -> Read {
-    let mut watched = vec![Watched::new(path)];
+pub(super) fn load(path: &Path, turn: &HashPermits) -> WebConfigReading {
+    let mut watched = vec![WatchedFile::new(path)];
     let rules = rules(path, turn, &mut watched);
-    Read { rules, watched }
+    WebConfigReading { rules, watched }
 }
 
-fn rules(path: &Path, turn: &HashPermits, watched: &mut Vec<Watched>) -> Result<Rules, String> {
+fn rules(path: &Path, turn: &HashPermits, watched: &mut Vec<WatchedFile>) -> Result<Rules, String> {
     let text = file::read_text(path, MAX_SIZE).map_err(|error| format!("--web-config: {error}"))?;
     let of = |error: String| format!("--web-config: {}: {error}", file::shown(path));
     let File {
@@ -111,7 +111,7 @@ fn rules(path: &Path, turn: &HashPermits, watched: &mut Vec<Watched>) -> Result<
     let tls = tls_server_config.map(|tls| tls.beside(folder));
     if let Some(tls) = &tls {
         let named = [Some(&tls.cert_file), Some(&tls.key_file), tls.client_ca_file.as_ref()];
-        watched.extend(named.into_iter().flatten().map(|path| Watched::new(path)));
+        watched.extend(named.into_iter().flatten().map(|path| WatchedFile::new(path)));
     }
     let kind = tls.as_ref().and_then(|tls| tls.client_auth_type.as_deref());
     let is_certificate_needed = kind == Some("RequireAndVerifyClientCert");

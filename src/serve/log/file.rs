@@ -11,7 +11,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use nix::libc::O_NONBLOCK;
 
-use super::Line;
+use super::LogLine;
 use crate::{file, serve::ClockReading};
 
 /// The placeholder for the UTC day; no other braces are allowed.
@@ -24,12 +24,12 @@ const LEAP: SignedDuration = SignedDuration::from_hours(1);
 
 /// The name of a log, which may contain a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub(crate) struct LogFileName {
     folder: PathBuf,
     name: String,
 }
 
-impl Pattern {
+impl LogFileName {
     /// A path, with or without `{day}` in its last part.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Pattern {
 /// The current file of a log.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    pattern: Pattern,
+    pattern: LogFileName,
     open: Option<OpenFile>,
     /// How much of the current line the open file already contains.
     written: usize,
@@ -99,7 +99,7 @@ struct OpenFile {
 
 impl LogFile {
     /// Nothing is open yet.
-    pub(super) fn new(pattern: Pattern) -> Self {
+    pub(super) fn new(pattern: LogFileName) -> Self {
         Self {
             pattern,
             open: None,
@@ -166,7 +166,7 @@ impl LogFile {
     }
 
     /// Appends a line. If a full disk interrupted a line, it is completed the next time.
-    pub(super) fn write(&mut self, line: &Line, now: ClockReading) -> io::Result<()> {
+    pub(super) fn write(&mut self, line: &LogLine, now: ClockReading) -> io::Result<()> {
         self.open(line.at, now)?;
         let Some(open) = &mut self.open else {
             return Err(io::Error::other("no file is open"));
@@ -225,10 +225,10 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{ClockReading, Line, LogFile, O_NONBLOCK, Pattern};
+    use super::{ClockReading, LogFile, LogFileName, LogLine, O_NONBLOCK};
 
-    fn line(at: &str, text: &str) -> Line {
-        Line {
+    fn line(at: &str, text: &str) -> LogLine {
+        LogLine {
             at: at.parse::<Timestamp>().unwrap(),
             text: format!("{text}\n"),
             is_news: false,
@@ -243,7 +243,7 @@ mod tests {
     fn clock_jump_forward_deletes_no_log() {
         let folder = tempfile::tempdir().unwrap();
         let mine = |name: &str| folder.path().join(name);
-        let mut file = LogFile::new(Pattern::new(&mine("{day}.log")).unwrap());
+        let mut file = LogFile::new(LogFileName::new(&mine("{day}.log")).unwrap());
         let began = Instant::now();
         let mut write = |at: &str, hours: u64| {
             let now = ClockReading {
@@ -290,7 +290,7 @@ mod tests {
         ] {
             fs::write(mine(name), "old\n").unwrap();
         }
-        let mut file = LogFile::new(Pattern::new(&mine("a-{day}.log")).unwrap());
+        let mut file = LogFile::new(LogFileName::new(&mine("a-{day}.log")).unwrap());
         write(&mut file, "2026-11-26T23:59:59Z", "one").unwrap();
         write(&mut file, "2026-11-27T00:00:00Z", "two").unwrap();
         write(&mut file, "2026-11-27T00:00:01Z", "three").unwrap();
@@ -306,7 +306,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let mut file = LogFile::new(Pattern::new(&path).unwrap());
+        let mut file = LogFile::new(LogFileName::new(&path).unwrap());
         assert!(write(&mut file, "2026-11-26T00:00:00Z", "unread").is_err());
         let mut reader = fs::File::options()
             .read(true)
@@ -326,7 +326,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         fs::write(&path, "half a line").unwrap();
-        let mut file = LogFile::new(Pattern::new(&path).unwrap());
+        let mut file = LogFile::new(LogFileName::new(&path).unwrap());
         write(&mut file, "2026-11-26T00:00:00Z", "one").unwrap();
         fs::rename(&path, folder.path().join("a.log.1")).unwrap();
         write(&mut file, "2026-11-26T00:00:01Z", "two").unwrap();
@@ -344,13 +344,13 @@ mod tests {
 
     #[test]
     fn day_placeholder_in_log_name() {
-        let wrong = |path: &str| Pattern::new(path.as_ref()).unwrap_err();
+        let wrong = |path: &str| LogFileName::new(path.as_ref()).unwrap_err();
         for name in ["{date}.log", "a-{Day}.log", "{day}-{hour}.log", "{.log"] {
             assert!(wrong(name).contains("only {day} may be in braces"), "{name}");
         }
         assert!(wrong("logs-{day}/a.log").contains("{day} must be in the file's name"));
         assert!(wrong("{day}-{day}.log").contains("once"));
         assert!(wrong("/").contains("does not name a file"));
-        assert!(Pattern::new("a.log".as_ref()).is_ok());
+        assert!(LogFileName::new("a.log".as_ref()).is_ok());
     }
 }

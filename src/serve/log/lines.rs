@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::Line;
+use super::LogLine;
 use crate::{
     azure::Cloud,
     model::{EndpointReport, FindingKind, Need, Report, Vnet},
@@ -54,14 +54,14 @@ impl LoggedPlace {
 }
 
 /// A heartbeat, before each round.
-pub(crate) fn heartbeat(round: u64, place: &LoggedPlace) -> Line {
+pub(crate) fn heartbeat(round: u64, place: &LoggedPlace) -> LogLine {
     let mut rest = place.columns();
     rest.insert("Round".into(), json!(round));
-    Line::new("heartbeat", Timestamp::now(), false, rest)
+    LogLine::new("heartbeat", Timestamp::now(), false, rest)
 }
 
 /// The result of a round.
-pub(crate) fn round(round: u64, report: &Report) -> Line {
+pub(crate) fn round(round: u64, report: &Report) -> LogLine {
     let summary = &report.summary;
     let findings: Vec<&str> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
     let kinds = metrics::findings(Some(report));
@@ -87,11 +87,11 @@ pub(crate) fn round(round: u64, report: &Report) -> Line {
         "Findings": findings,
         "FindingKinds": kinds,
     })));
-    Line::new("round", Timestamp::now(), false, rest)
+    LogLine::new("round", Timestamp::now(), false, rest)
 }
 
 /// A change, with the finding that explains the new state.
-pub(crate) fn change(change: &Change, report: &Report) -> Line {
+pub(crate) fn change(change: &Change, report: &Report) -> LogLine {
     let endpoint: Option<&EndpointReport> = report.endpoints.iter().find(|endpoint| endpoint.id == change.id);
     let finding = report
         .findings
@@ -115,11 +115,11 @@ pub(crate) fn change(change: &Change, report: &Report) -> Line {
         "Confidence": finding.map(|finding| finding.confidence.as_str()),
         "Fix": finding.map(|finding| &finding.fix.summary),
     })));
-    Line::new("change", change.at, true, rest)
+    LogLine::new("change", change.at, true, rest)
 }
 
 /// A fault of the agent itself.
-pub(crate) fn fault(fault: ServeFault, text: &str) -> Line {
+pub(crate) fn fault(fault: ServeFault, text: &str) -> LogLine {
     let rest = columns(json!({ "Fault": fault.as_str(), "Detail": text }));
-    Line::new("fault", Timestamp::now(), true, rest)
+    LogLine::new("fault", Timestamp::now(), true, rest)
 }

@@ -6,29 +6,29 @@ use std::{
     time::Duration,
 };
 
-use super::Line;
+use super::LogLine;
 
 /// Maximum number of waiting lines: a day of heartbeats and summaries, or 4 MB of changes.
 const MAX_LINES: usize = 4_000;
 
 /// The lines that wait.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct LogQueue {
     state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
-    lines: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
     lost: u64,
     is_to_reopen: bool,
 }
 
-impl Queue {
+impl LogQueue {
     /// Adds a line. If the queue is full, the oldest line whose content is repeated later is dropped, or else the
     /// oldest but one: the first may be half-written.
-    pub(super) fn push(&self, line: Line) {
+    pub(super) fn push(&self, line: LogLine) {
         let mut state = self.lock();
         if state.lines.len() >= MAX_LINES {
             let old = state
@@ -45,7 +45,7 @@ impl Queue {
     }
 
     /// The first line, once there is one, and whether the file must be reopened for it.
-    pub(super) fn next(&self) -> (Line, bool) {
+    pub(super) fn next(&self) -> (LogLine, bool) {
         let mut state = self.lock();
         loop {
             if let Some(line) = state.lines.front().cloned() {
@@ -99,12 +99,12 @@ impl Queue {
 mod tests {
     use jiff::Timestamp;
 
-    use super::{Line, MAX_LINES, Queue};
+    use super::{LogLine, LogQueue, MAX_LINES};
 
     #[test]
     fn changes_are_kept_before_heartbeats_when_the_queue_is_full() {
-        let queue = Queue::default();
-        let line = |text: String, is_news| Line {
+        let queue = LogQueue::default();
+        let line = |text: String, is_news| LogLine {
             at: Timestamp::UNIX_EPOCH,
             text,
             is_news,

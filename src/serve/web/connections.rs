@@ -44,12 +44,12 @@ pub(super) enum Admission {
 
 /// The place of one connection; it is released when this value is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(super) struct ConnectionSlot {
     open: Arc<Mutex<OpenConnections>>,
     number: u64,
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         lock(&self.open).by_number.remove(&self.number);
     }
@@ -98,7 +98,7 @@ impl Connections {
     }
 
     /// Registers a connection whose task `start` starts.
-    pub(super) fn keep(&self, is_busy: Arc<AtomicBool>, start: impl FnOnce(Ticket) -> AbortHandle) {
+    pub(super) fn keep(&self, is_busy: Arc<AtomicBool>, start: impl FnOnce(ConnectionSlot) -> AbortHandle) {
         let number = {
             let mut open = lock(&self.open);
             let number = open.next;
@@ -106,7 +106,7 @@ impl Connections {
             open.by_number.insert(number, Connection { is_busy, task: None });
             number
         };
-        let ticket = Ticket {
+        let ticket = ConnectionSlot {
             open: self.open.clone(),
             number,
         };

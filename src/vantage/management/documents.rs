@@ -15,7 +15,7 @@ use crate::{
 
 /// One document of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(super) enum InstanceDocument {
     /// Its own status of its network.
     Status,
     /// Azure's list of its outbound dependencies.
@@ -28,14 +28,14 @@ pub(super) enum What {
 #[derive(Debug, Default)]
 pub(super) struct GatheredDocuments {
     /// Replies, each with the id of its API or product, if it has one. Pages are in order.
-    pub answers: Vec<(What, String, String)>,
+    pub answers: Vec<(InstanceDocument, String, String)>,
     /// The errors.
-    pub failures: Vec<(What, SessionError)>,
+    pub failures: Vec<(InstanceDocument, SessionError)>,
     /// The documents that arrived completely, or were refused.
-    pub done: Vec<What>,
+    pub done: Vec<InstanceDocument>,
 }
 
-impl What {
+impl InstanceDocument {
     /// All of them.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         [Self::Status, Self::Dependencies]
@@ -79,13 +79,18 @@ impl What {
 
 /// Requests all of them.
 pub(super) async fn gather(session: &ManagementSession, service: &ResourceId, gathered: &RefCell<GatheredDocuments>) {
-    join_all(What::all().map(|what| one(session, service, what, gathered))).await;
+    join_all(InstanceDocument::all().map(|what| one(session, service, what, gathered))).await;
 }
 
-async fn one(session: &ManagementSession, service: &ResourceId, what: What, gathered: &RefCell<GatheredDocuments>) {
+async fn one(
+    session: &ManagementSession,
+    service: &ResourceId,
+    what: InstanceDocument,
+    gathered: &RefCell<GatheredDocuments>,
+) {
     let mut scopes = Vec::new();
     let keep = |answer: String| {
-        if let What::Part(part) = what
+        if let InstanceDocument::Part(part) = what
             && InstancePart::WITH_POLICIES.contains(&part)
         {
             scopes.extend(instance::scopes(part, &answer));
@@ -93,7 +98,7 @@ async fn one(session: &ManagementSession, service: &ResourceId, what: What, gath
         gathered.borrow_mut().answers.push((what, String::new(), answer));
     };
     let came = match what {
-        What::Part(InstancePart::Service) | What::Status => {
+        InstanceDocument::Part(InstancePart::Service) | InstanceDocument::Status => {
             let document = session.document(&what.path(service)).await;
             document.and_then(|found| found.map(keep).ok_or(SessionError::Refused(404, Reason::default())))
         }
@@ -108,7 +113,7 @@ async fn one(session: &ManagementSession, service: &ResourceId, what: What, gath
 
 /// The policies of one API or product; most have none.
 async fn policies(session: &ManagementSession, scope: &str, gathered: &RefCell<GatheredDocuments>) {
-    let what = What::Part(InstancePart::Policies);
+    let what = InstanceDocument::Part(InstancePart::Policies);
     let keep = |answer| gathered.borrow_mut().answers.push((what, scope.to_owned(), answer));
     let path = format!("{scope}/policies?api-version={API_VERSION}");
     if let Err(trouble) = session.pages(&path, keep).await {

@@ -2,7 +2,7 @@
 
 use super::{
     API_VERSION, ENDPOINT, ResourceId,
-    documents::What,
+    documents::InstanceDocument,
     session::{self, Reason, SessionError},
 };
 use crate::{azure::Cloud, import::instance::InstancePart, text::words, vantage::http::RequestFailure};
@@ -10,13 +10,13 @@ use crate::{azure::Cloud, import::instance::InstancePart, text::words, vantage::
 /// One sentence for each reason why something is missing: usually there is one for everything.
 pub(super) fn notices(
     nothing_came: bool,
-    failures: Vec<(What, SessionError)>,
-    late: &[What],
+    failures: Vec<(InstanceDocument, SessionError)>,
+    late: &[InstanceDocument],
     service: &ResourceId,
     cloud: Cloud,
 ) -> Vec<String> {
-    let absent = |(what, trouble): &(What, SessionError)| {
-        *what == What::Part(InstancePart::Service) && matches!(trouble, SessionError::Refused(404, _))
+    let absent = |(what, trouble): &(InstanceDocument, SessionError)| {
+        *what == InstanceDocument::Part(InstancePart::Service) && matches!(trouble, SessionError::Refused(404, _))
     };
     // If something did arrive, the instance exists.
     if nothing_came && failures.iter().any(absent) {
@@ -25,7 +25,7 @@ pub(super) fn notices(
             "--service: there is no instance {id} (HTTP 404): compare with what `az apim show --name NAME --resource-group GROUP --query id --output tsv` prints"
         )];
     }
-    let mut reasons: Vec<(SessionError, Vec<What>)> = Vec::new();
+    let mut reasons: Vec<(SessionError, Vec<InstanceDocument>)> = Vec::new();
     for (what, trouble) in failures {
         match reasons.iter_mut().find(|(known, _)| *known == trouble) {
             Some((_, missing)) if missing.contains(&what) => {}
@@ -51,7 +51,7 @@ pub(super) fn notices(
 }
 
 /// Why documents are missing, and how to get them.
-fn why(trouble: &SessionError, missing: &[What], service: &ResourceId, cloud: Cloud) -> String {
+fn why(trouble: &SessionError, missing: &[InstanceDocument], service: &ResourceId, cloud: Cloud) -> String {
     let what = named(missing);
     let coded = |status: &u16, reason: &Reason| match &reason.code {
         Some(code) => format!("HTTP {status}, {code}"),
@@ -105,16 +105,16 @@ fn why(trouble: &SessionError, missing: &[What], service: &ResourceId, cloud: Cl
 }
 
 /// Up to four documents, for a sentence.
-fn named(documents: &[What]) -> String {
+fn named(documents: &[InstanceDocument]) -> String {
     let names: Vec<&str> = documents.iter().map(|what| what.what()).collect();
-    if names.len() == What::all().count() {
+    if names.len() == InstanceDocument::all().count() {
         return "the instance and its dependencies".into();
     }
     words::list(&names, 4)
 }
 
 /// The permissions required for reading.
-fn permissions(missing: &[What]) -> String {
+fn permissions(missing: &[InstanceDocument]) -> String {
     const PROVIDER: &str = "Microsoft.ApiManagement/service";
     if missing.len() > 3 {
         return format!("{PROVIDER}/*/read");
@@ -127,9 +127,9 @@ fn permissions(missing: &[What]) -> String {
 }
 
 /// How a user who may read the instance gets the documents to this machine.
-fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[What]) -> String {
+fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[InstanceDocument]) -> String {
     let (id, base) = (service.as_str(), session::base(cloud));
-    let by_az = |what: &What, flag: &str| {
+    let by_az = |what: &InstanceDocument, flag: &str| {
         let below = match what.below() {
             "" => String::new(),
             below => format!("/{below}"),
@@ -142,12 +142,15 @@ fn by_hand(cloud: Cloud, service: &ResourceId, missing: &[What]) -> String {
     let mut ways: Vec<String> = Vec::new();
     for what in missing {
         match what {
-            What::Status => ways.push(by_az(what, "network-status")),
-            What::Dependencies => ways.push(by_az(what, "dependencies")),
-            What::Part(_) => {}
+            InstanceDocument::Status => ways.push(by_az(what, "network-status")),
+            InstanceDocument::Dependencies => ways.push(by_az(what, "dependencies")),
+            InstanceDocument::Part(_) => {}
         }
     }
-    let parts: Vec<&What> = missing.iter().filter(|what| matches!(what, What::Part(_))).collect();
+    let parts: Vec<&InstanceDocument> = missing
+        .iter()
+        .filter(|what| matches!(what, InstanceDocument::Part(_)))
+        .collect();
     match parts[..] {
         [] => {}
         [what] => ways.push(by_az(what, "instance")),
@@ -169,7 +172,7 @@ mod tests {
         let service: ResourceId = ID.parse().unwrap();
         let refused = |part| {
             (
-                What::Part(part),
+                InstanceDocument::Part(part),
                 SessionError::Refused(
                     403,
                     Reason {
@@ -199,7 +202,7 @@ mod tests {
         let gone = vec![
             refused(InstancePart::Loggers),
             (
-                What::Part(InstancePart::Service),
+                InstanceDocument::Part(InstancePart::Service),
                 SessionError::Refused(404, Reason::default()),
             ),
         ];

@@ -21,7 +21,7 @@ use apim_probe::{
     plan::{Plan, PlanScope, PlannedEndpoint, ProbeTarget, Selection, Values},
     probe::{
         Run,
-        clock::Measured,
+        clock::ClockOffset,
         control::{Controls, LateControl, NameControl, TEST_NET_1},
         own_network::{Lost, Outage, OwnNetwork},
         trace::{Attempt, NameTrace, Trace},
@@ -56,7 +56,7 @@ pub(super) struct Network {
     platform_gives: bool,
     instance: Option<InstanceView>,
     subnets: Option<Subnets>,
-    clock: Option<Measured>,
+    clock: Option<ClockOffset>,
     led: Vec<(String, IpAddr)>,
     rules: Option<NetworkRules>,
     vnet: Option<Vnet>,
@@ -284,7 +284,7 @@ impl Network {
 
     /// With a clock that is this far ahead, according to verified or other peers.
     pub(super) fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
-        self.clock = Some(Measured { ahead, signed });
+        self.clock = Some(ClockOffset { ahead, signed });
         self
     }
 

@@ -13,9 +13,9 @@ const MAX_CHAINS: usize = 256;
 /// The most recent chains. The endpoints of one service present the same one, as do the addresses of a name and every
 /// round of a watch: kept for each of them, it would take 0.5 kB of the 4 kB that a report needs per endpoint.
 #[derive(Debug, Default)]
-pub(in super::super) struct Chains(Mutex<HashSet<Arc<ChainFacts>>>);
+pub(in super::super) struct ChainCache(Mutex<HashSet<Arc<ChainFacts>>>);
 
-impl Chains {
+impl ChainCache {
     /// These facts, or an equal earlier copy.
     pub(in super::super) fn share(&self, facts: ChainFacts) -> Arc<ChainFacts> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn same_chain_is_cached_once_up_to_the_limit() {
-        let (roots, chains) = (Roots::builtin(), Chains::default());
+        let (roots, chains) = (Roots::builtin(), ChainCache::default());
         let facts = |leaf: usize, name: &str| {
             let leaf = leaf.to_be_bytes().to_vec().into();
             let names = [name.to_owned()];

@@ -26,7 +26,7 @@ use apim_probe::{
     },
     plan::{PlannedEndpoint, ProbeTarget},
     probe::flows::SMALL_SEGMENT,
-    probe::trace::{Attempt, Hello, NameTrace, NotTriedReason, ServerReply},
+    probe::trace::{Attempt, HelloTrace, NameTrace, NotTriedReason, ServerReply},
 };
 
 /// The source port of everything.
@@ -552,13 +552,13 @@ fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ExchangeEnd {
     }))
 }
 
-fn said(end: ExchangeEnd) -> Hello {
+fn said(end: ExchangeEnd) -> HelloTrace {
     let duration = if end == ExchangeEnd::TimedOut { TIMEOUT } else { QUICK };
     let greeting = Greeting {
         end,
         received: Vec::new(),
     };
-    Hello { duration, greeting }
+    HelloTrace { duration, greeting }
 }
 
 fn handshake(host: &str, fault: Option<&Fault>) -> TlsTrace {
