@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fmt};
 
-use askama::Template;
+use askama::{
+    Template,
+    filters::{Escaper, Html, HtmlSafe},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ring::digest;
 
@@ -28,6 +31,9 @@ const MAX_LINKS: usize = 50;
 const MAX_FLOWS: usize = 12;
 /// The site of the documentation: no other links are made.
 const DOCS: &str = "https://learn.microsoft.com/";
+/// Number of endpoints from which a browser only draws the rows in sight. A screenshot of the whole page shows the others
+/// as empty.
+const MANY_ROWS: usize = 1_000;
 /// The width of a row's timings, in units of the drawing.
 const BAR: f64 = 1_000.0;
 
@@ -54,6 +60,27 @@ impl fmt::Display for EscapedText<'_> {
     }
 }
 
+/// An endpoint's target or id, escaped: a narrow page breaks it after the dependency or before the port first.
+pub(crate) struct TargetText<'a>(pub(crate) &'a str);
+
+impl fmt::Display for TargetText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = escape(self.0);
+        let (before, port) = text.split_at(text.rfind(':').unwrap_or(text.len()));
+        let (dependency, host) = before.split_at(before.find('/').map_or(0, |slash| slash + 1));
+        let pieces = [dependency, host, port].into_iter().filter(|piece| !piece.is_empty());
+        for (at, piece) in pieces.enumerate() {
+            if at > 0 {
+                f.write_str("<wbr>")?;
+            }
+            Html.write_escaped_str(&mut *f, piece)?;
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for TargetText<'_> {}
+
 #[derive(Template)]
 #[template(path = "report.html")]
 struct ReportPage<'a> {
@@ -70,6 +97,8 @@ struct ReportPage<'a> {
     tables: Vec<TableView<'a>>,
     verdicts: Vec<(Verdict, usize)>,
     scale: String,
+    has_paths: bool,
+    has_many_rows: bool,
     groups: Vec<GroupView<'a>>,
     exit: String,
     catalog: EscapedText<'a>,
@@ -89,7 +118,7 @@ struct FindingView<'a> {
     docs: Option<&'a str>,
     way: Vec<DrawnHop>,
     /// The number of an endpoint's row, and its link target.
-    endpoints: Vec<(usize, EscapedText<'a>)>,
+    endpoints: Vec<(usize, TargetText<'a>)>,
     more: usize,
     parts: Vec<(&'static str, String)>,
     commands: Vec<(&'static str, Vec<String>)>,
@@ -138,7 +167,7 @@ struct EndpointView<'a> {
     verdict: Verdict,
     tone: &'static str,
     need: &'static str,
-    target: EscapedText<'a>,
+    target: TargetText<'a>,
     feature: Option<EscapedText<'a>>,
     cause: Option<Cause>,
     detail: EscapedText<'a>,
@@ -173,6 +202,11 @@ impl<'a> ReportPage<'a> {
             Verdict::Degraded,
             Verdict::Reachable,
         ];
+        let findings: Vec<_> = (1..)
+            .zip(&counting)
+            .map(|(number, f)| finding_view(f, number, &numbers, report.vantage.standing))
+            .collect();
+        let has_paths = findings.iter().any(|finding| !finding.way.is_empty());
         let count = |verdict| report.endpoints.iter().filter(|e| e.verdict == verdict).count();
         Self {
             css: CSS,
@@ -196,13 +230,12 @@ impl<'a> ReportPage<'a> {
                 .iter()
                 .map(|notice| EscapedText(notice))
                 .collect(),
-            findings: (1..)
-                .zip(&counting)
-                .map(|(number, f)| finding_view(f, number, &numbers, report.vantage.standing))
-                .collect(),
+            findings,
             tables: tables(report),
             verdicts: all.into_iter().map(|verdict| (verdict, count(verdict))).collect(),
             scale: words::milliseconds(scale),
+            has_paths,
+            has_many_rows: report.endpoints.len() > MANY_ROWS,
             groups: view::by_dependency(report)
                 .into_iter()
                 .map(|(id, endpoints)| GroupView {
@@ -234,7 +267,7 @@ fn finding_view<'a>(
     let known = finding
         .endpoints
         .iter()
-        .filter_map(|id| Some((*numbers.get(id.as_str())?, EscapedText(target(id)))));
+        .filter_map(|id| Some((*numbers.get(id.as_str())?, TargetText(target(id)))));
     let endpoints: Vec<_> = known.take(MAX_LINKS).collect();
     let look_at = view::places(finding);
     let parts = [
@@ -355,12 +388,18 @@ fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explain
             tone(status)
         },
         need: endpoint.need.as_str(),
-        target: EscapedText(endpoint.target()),
+        target: TargetText(endpoint.target()),
         feature: endpoint.feature.as_deref().map(EscapedText),
         cause: endpoint.cause,
         detail: EscapedText(&endpoint.detail),
         facts: facts(&endpoint.stages),
-        evidence: endpoint.evidence.iter().map(|sentence| EscapedText(sentence)).collect(),
+        // The row shows the detail already.
+        evidence: endpoint
+            .evidence
+            .iter()
+            .filter(|sentence| **sentence != endpoint.detail)
+            .map(|sentence| EscapedText(sentence))
+            .collect(),
         open: endpoint.need != Need::Documented
             && matches!(status, GroupStatus::Blocked | GroupStatus::Open | GroupStatus::Unproven),
         is_explained,

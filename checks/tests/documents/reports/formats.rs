@@ -182,6 +182,30 @@ fn html_has_a_row_for_every_endpoint() {
 }
 
 #[test]
+fn html_shows_all_rows_in_a_screenshot_unless_there_are_thousands() {
+    let drawn_in_sight_only = "class=\"endpoints many\"";
+    let mut report = samples::broken_firewall();
+    assert!(!rendered(&report, Format::Html, &PLAIN).contains(drawn_in_sight_only));
+    report.endpoints = report.endpoints.iter().cycle().take(2_000).cloned().collect();
+    assert!(rendered(&report, Format::Html, &PLAIN).contains(drawn_in_sight_only));
+}
+
+#[test]
+fn html_breaks_an_endpoint_before_its_port() {
+    let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
+    let targets: Vec<&str> = html
+        .split("<summary class=\"host\">")
+        .skip(1)
+        .filter_map(|rest| rest.split("</summary>").next())
+        .collect();
+    assert!(targets.len() > 20);
+    for target in targets {
+        let (_, port) = target.split_once("<wbr>:").unwrap_or_else(|| panic!("{target}"));
+        assert!(port.starts_with(|c: char| c.is_ascii_digit()), "{target}");
+    }
+}
+
+#[test]
 fn markdown_stays_text() {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
     let mut report = samples::hostile();

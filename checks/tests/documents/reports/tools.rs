@@ -96,16 +96,39 @@ fn a_browser_runs_the_page_and_nothing_else() {
     assert_eq!(page.matches("<script").count(), 1);
 }
 
+/// A page without its policy and with one more script.
+fn with_script(html: &str, script: &str) -> String {
+    let policy = html.find("<meta http-equiv").unwrap();
+    let end = policy + html[policy..].find('\n').unwrap();
+    let script = format!("<script>{script}</script></body>");
+    format!("{}{}", &html[..policy], &html[end..]).replace("</body>", &script)
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn commands_stay_within_their_frame_on_a_narrow_page() {
+    let measured = "document.body.style.width = '390px';\
+                    document.querySelectorAll('details').forEach((it) => { it.open = true; });\
+                    const pieces = Array.from(document.querySelectorAll('pre span'));\
+                    const over = pieces.filter((piece) => {\
+                        const frame = piece.closest('pre'), room = parseFloat(getComputedStyle(frame).paddingRight);\
+                        return piece.getBoundingClientRect().right > frame.getBoundingClientRect().right - room;\
+                    });\
+                    document.body.textContent = over.length + ' of ' + pieces.length + ' pieces protrude';";
+    let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
+    let page = in_chromium(&with_script(&html, measured));
+    let found = page.lines().find(|line| line.contains("protrude")).unwrap_or_default();
+    assert!(found.contains(">0 of ") && !found.contains("of 0 "), "{found}");
+}
+
 #[test]
 #[ignore = "needs Chromium"]
 fn a_browser_filters_the_rows() {
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
-    let policy = html.find("<meta http-equiv").unwrap();
-    let end = policy + html[policy..].find('\n').unwrap();
-    let typed = "<script>requestAnimationFrame = (f) => f();\
+    let typed = "requestAnimationFrame = (f) => f();\
                  const form = document.getElementById('filter'); form.elements.text.value = 'SQL tcp-timeout';\
-                 form.dispatchEvent(new Event('input'));</script></body>";
-    let page = in_chromium(&format!("{}{}", &html[..policy], &html[end..]).replace("</body>", typed));
+                 form.dispatchEvent(new Event('input'));";
+    let page = in_chromium(&with_script(&html, typed));
     assert!(
         page.contains("1 of 28 shown"),
         "{}",
