@@ -9,7 +9,7 @@ use super::{
 use crate::{
     report::{
         Options,
-        html::{EscapedText, hash},
+        html::{EscapedText, TargetText, hash},
     },
     text::escape,
 };
@@ -42,8 +42,9 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
             .iter()
             .map(|it| ConclusionView {
                 text: EscapedText(&it.text),
+                weight: display::weight(it),
                 kind: it.kind.as_str(),
-                endpoints: it.endpoints.iter().map(|id| EscapedText(id)).collect(),
+                endpoints: it.endpoints.iter().map(|id| TargetText(id)).collect(),
             })
             .collect(),
         groups: groups(comparison),
@@ -69,8 +70,9 @@ struct ComparePage<'a> {
 
 struct ConclusionView<'a> {
     text: EscapedText<'a>,
+    weight: &'static str,
     kind: &'static str,
-    endpoints: Vec<EscapedText<'a>>,
+    endpoints: Vec<TargetText<'a>>,
 }
 
 /// The endpoints of one dependency.
@@ -81,7 +83,7 @@ struct ComparedGroupView<'a> {
 }
 
 struct ComparedRowView<'a> {
-    target: EscapedText<'a>,
+    target: TargetText<'a>,
     need: &'static str,
     /// Whether it is not reachable from some place: only such rows are printed.
     is_amiss: bool,
@@ -113,7 +115,7 @@ fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
         (class(tone), word)
     };
     ComparedRowView {
-        target: EscapedText(display::target(row)),
+        target: TargetText(display::target(row)),
         need: row.need.as_str(),
         is_amiss: display::is_unhealthy(row),
         cells: row.seen.iter().map(cell).collect(),

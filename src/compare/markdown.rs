@@ -35,8 +35,9 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         };
         let _ = write!(
             out,
-            "\n{number}. {}\n   {}{more}\n",
+            "\n{number}. {}\n   {}: {}{more}\n",
             text(&conclusion.text),
+            display::weight(conclusion),
             named.join(", ")
         );
     }
