@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 const README: &str = include_str!("../README.md");
 
 #[test]
-fn every_catalog_in_it_is_accepted() {
+fn every_readme_catalog_is_accepted() {
     let catalogs = blocks("yaml");
     assert!(!catalogs.is_empty());
     let folder = tempfile::tempdir().unwrap();
@@ -26,7 +26,7 @@ fn every_catalog_in_it_is_accepted() {
 }
 
 #[test]
-fn every_command_in_it_can_be_typed() {
+fn every_readme_command_is_parsed() {
     let scripts = blocks("sh").concat().replace("\\\n", " ");
     let commands: Vec<&str> = scripts.lines().filter(|line| line.starts_with("apim-probe ")).collect();
     assert!(!commands.is_empty());
@@ -37,7 +37,7 @@ fn every_command_in_it_can_be_typed() {
 }
 
 #[test]
-fn every_flag_in_it_exists() {
+fn every_readme_flag_exists() {
     let known: Vec<String> = Cli::command()
         .get_subcommands()
         .flat_map(clap::Command::get_arguments)

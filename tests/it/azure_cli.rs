@@ -197,7 +197,7 @@ fn agent() -> String {
 }
 
 #[test]
-fn bad_flags_ask_azure_nothing() {
+fn bad_flags_are_refused_without_calling_az() {
     for (script, arguments) in [
         ("throwaway-vm.sh", vec!["--subnet", "apim"]),
         ("throwaway-vm.sh", vec!["--region", "westeurope"]),
@@ -219,7 +219,7 @@ fn bad_flags_ask_azure_nothing() {
 }
 
 #[test]
-fn ids_are_taken_in_whatever_case_azure_gives_them() {
+fn resource_ids_are_accepted_in_any_case() {
     let azure = Azure::new();
     let vm = VM
         .replace("resourceGroups", "resourcegroups")
@@ -245,7 +245,7 @@ fn ids_are_taken_in_whatever_case_azure_gives_them() {
 
 /// az itself would use the account in a connection string instead of the given one.
 #[test]
-fn settings_of_the_users_own_name_no_other_account() {
+fn environment_does_not_override_the_storage_account() {
     let application = "--resource-group rg --gallery gal --location westeurope --storage-account st1 --container probe --version 1.2.3";
     let managed = format!("--vm {VM} --storage-account st1 --container probe");
     let throwaway = format!("--subnet {SUBNET} --yes");

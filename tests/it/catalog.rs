@@ -21,7 +21,7 @@ use proptest::prelude::*;
 type Row = (String, String, char);
 
 #[test]
-fn builtin_names_the_documented_hosts_and_no_others() {
+fn builtin_hosts_equal_the_documented_hosts() {
     let catalog = Catalog::builtin();
     for (cloud, letter) in [(Cloud::Public, 'P'), (Cloud::Usgov, 'G'), (Cloud::China, 'C')] {
         let ours = outbound(&catalog, cloud);
@@ -113,7 +113,7 @@ fn applicable(catalog: &Catalog, cloud: Cloud) -> impl Iterator<Item = (Need, &E
 }
 
 #[test]
-fn inbound_and_peer_rows_are_the_documented_ones() {
+fn inbound_and_peer_rows_equal_the_documented_rows() {
     let catalog = Catalog::builtin();
     let mut rows = BTreeSet::new();
     for dependency in &catalog.dependencies {
@@ -158,7 +158,7 @@ fn inbound_and_peer_rows_are_the_documented_ones() {
 }
 
 #[test]
-fn service_tags_are_those_of_the_documented_rules() {
+fn service_tags_equal_those_of_the_documented_rules() {
     let catalog = Catalog::builtin();
     for (id, tag) in [
         ("storage", "Storage"),
@@ -177,7 +177,7 @@ fn service_tags_are_those_of_the_documented_rules() {
 }
 
 #[test]
-fn wildcards_have_members_or_are_known_to_have_none() {
+fn every_wildcard_but_one_lists_member_hosts() {
     for endpoint in Catalog::builtin()
         .dependencies
         .iter()
@@ -190,7 +190,7 @@ fn wildcards_have_members_or_are_known_to_have_none() {
 }
 
 #[test]
-fn impacts_fit_one_line_of_a_finding() {
+fn every_impact_fits_on_one_line() {
     for dependency in Catalog::builtin().dependencies {
         assert!(
             dependency.impact.chars().count() <= 63,
@@ -202,7 +202,7 @@ fn impacts_fit_one_line_of_a_finding() {
 }
 
 #[test]
-fn entries_explain_themselves() {
+fn every_dependency_has_an_impact_and_a_docs_page() {
     let catalog = Catalog::builtin();
     assert_eq!(catalog.source.documented, "2026-04-30");
     for dependency in &catalog.dependencies {
@@ -242,7 +242,7 @@ fn every_setting_is_used_by_its_dependency() {
 }
 
 #[test]
-fn revocation_requests_name_real_objects() {
+fn revocation_paths_are_valid_ocsp_and_crl_requests() {
     let paths: BTreeMap<_, _> = Catalog::builtin()
         .dependencies
         .into_iter()
@@ -272,7 +272,7 @@ fn revocation_requests_name_real_objects() {
 }
 
 #[test]
-fn gateways_and_routes_are_known_for_every_cloud() {
+fn sql_gateways_and_kms_routes_cover_every_cloud() {
     let catalog = Catalog::builtin();
     let gateways = catalog.sql_gateways.unwrap();
     assert_eq!(gateways.regions.len(), 78);
@@ -328,7 +328,7 @@ fn gateways_and_routes_are_known_for_every_cloud() {
 }
 
 #[test]
-fn smb_and_smtp_wait_to_be_named() {
+fn smb_and_smtp_are_probed_only_when_named() {
     for endpoint in Catalog::builtin()
         .dependencies
         .iter()
@@ -344,7 +344,7 @@ fn smb_and_smtp_wait_to_be_named() {
 
 /// Each file of `tests/data/bad-catalogs`, with its complete error message.
 #[test]
-fn bad_catalogs_say_what_to_write_instead() {
+fn errors_for_invalid_catalogs_match_the_snapshots() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad-catalogs");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).unwrap() {
@@ -366,7 +366,7 @@ fn bad_catalogs_say_what_to_write_instead() {
     }
 }
 
-fn named(name: &str, text: impl Into<Vec<u8>>) -> CatalogFile {
+fn catalog_file(name: &str, text: impl Into<Vec<u8>>) -> CatalogFile {
     CatalogFile {
         name: name.to_owned(),
         bytes: text.into(),
@@ -374,14 +374,14 @@ fn named(name: &str, text: impl Into<Vec<u8>>) -> CatalogFile {
 }
 
 /// The message for a single file.
-fn refusal(text: impl Into<Vec<u8>>) -> String {
-    load(Tier::Classic, false, &[named("x.yaml", text)])
+fn error_text(text: impl Into<Vec<u8>>) -> String {
+    load(Tier::Classic, false, &[catalog_file("x.yaml", text)])
         .unwrap_err()
         .to_string()
 }
 
 #[test]
-fn hostile_files_are_refused_in_time_and_in_bounds() {
+fn hostile_catalogs_give_a_short_error() {
     let deep = |open: &str| open.repeat(10_000);
     let indented: Vec<String> = (0..2_000)
         .map(|depth| {
@@ -432,21 +432,21 @@ fn hostile_files_are_refused_in_time_and_in_bounds() {
             "nothing fills",
         ),
     ] {
-        let words = refusal(text);
+        let words = error_text(text);
         assert!(words.contains(phrase), "{phrase}: {words}");
         assert!(words.len() < 40_000, "{phrase}: {} bytes of words", words.len());
     }
 }
 
 #[test]
-fn bytes_that_are_no_text_are_named() {
-    assert!(refusal(b"dependencies:\n  - \xff".to_vec()).contains("x.yaml:2:5"));
-    assert!(refusal(b"\xfe\xff\0d\xd8".to_vec()).contains("byte 0xFE is not UTF-8"));
-    assert!(refusal(b"\x7fELF\x02\x01\x01\0\0".to_vec()).contains("not YAML"));
+fn non_text_bytes_are_reported() {
+    assert!(error_text(b"dependencies:\n  - \xff".to_vec()).contains("x.yaml:2:5"));
+    assert!(error_text(b"\xfe\xff\0d\xd8".to_vec()).contains("byte 0xFE is not UTF-8"));
+    assert!(error_text(b"\x7fELF\x02\x01\x01\0\0".to_vec()).contains("not YAML"));
 }
 
 #[test]
-fn a_huge_file_is_not_read_to_its_end() {
+fn file_over_4_mb_is_refused() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"dependencies: []").unwrap();
     file.as_file().set_len(100 << 20).unwrap();
@@ -455,14 +455,14 @@ fn a_huge_file_is_not_read_to_its_end() {
 }
 
 #[test]
-fn a_thousand_mistakes_are_counted_and_a_few_shown() {
+fn many_errors_are_counted_and_the_first_25_shown() {
     let entries: Vec<String> = (0..1_000)
         .map(|number| format!("- {{ id: Bad{number}, x: 1 }}"))
         .collect();
     let errors = load(
         Tier::Classic,
         false,
-        &[named("x.yaml", format!("dependencies:\n{}", entries.join("\n")))],
+        &[catalog_file("x.yaml", format!("dependencies:\n{}", entries.join("\n")))],
     )
     .unwrap_err();
     assert_eq!(errors.count(), 1_000, "a thousand of two thousand are kept");
@@ -472,14 +472,14 @@ fn a_thousand_mistakes_are_counted_and_a_few_shown() {
 }
 
 #[test]
-fn colour_is_an_option() {
-    let errors = load(Tier::Classic, false, &[named("x.yaml", "a: 1")]).unwrap_err();
+fn errors_are_coloured_only_on_request() {
+    let errors = load(Tier::Classic, false, &[catalog_file("x.yaml", "a: 1")]).unwrap_err();
     assert!(render(&errors, true).contains("\u{1b}["));
     assert!(!render(&errors, false).contains('\u{1b}'));
 }
 
 #[test]
-fn no_file_at_all_is_an_error() {
+fn no_catalog_file_is_an_error() {
     assert!(
         load(Tier::Classic, false, &[])
             .unwrap_err()
@@ -489,9 +489,9 @@ fn no_file_at_all_is_an_error() {
 }
 
 #[test]
-fn the_builtin_catalog_over_itself_changes_nothing_but_the_digest() {
+fn builtin_as_its_own_overlay_changes_only_the_digest() {
     let once = Catalog::builtin();
-    let twice = load(Tier::Classic, true, &[named("again.yaml", BUILTIN)]).unwrap();
+    let twice = load(Tier::Classic, true, &[catalog_file("again.yaml", BUILTIN)]).unwrap();
     assert_ne!(once.sha256, twice.sha256);
     assert_eq!(
         Catalog {
@@ -500,14 +500,14 @@ fn the_builtin_catalog_over_itself_changes_nothing_but_the_digest() {
         },
         once
     );
-    let alone = load(Tier::Classic, false, &[named("alone.yaml", BUILTIN)]).unwrap();
+    let alone = load(Tier::Classic, false, &[catalog_file("alone.yaml", BUILTIN)]).unwrap();
     assert_eq!(alone, once);
     assert_eq!(alone.sha256.len(), 64);
 }
 
 #[test]
-fn an_overlay_changes_replaces_and_adds() {
-    let overlay = named(
+fn overlay_changes_replaces_and_adds_dependencies() {
+    let overlay = catalog_file(
         "overlay.yaml",
         r#"
 clouds:
@@ -532,7 +532,7 @@ dependencies:
       - { host: evil.example.com, port: 443, protocol: tls, expect: blocked }
 "#,
     );
-    let later = named(
+    let later = catalog_file(
         "later.yaml",
         "dependencies: [{ id: internal-api, need: feature, feature: Ours }]",
     );
@@ -568,7 +568,7 @@ dependencies:
 }
 
 #[test]
-fn the_schema_knows_every_key_that_the_builtin_catalog_uses() {
+fn json_schema_contains_the_catalog_keys() {
     let schema = serde_json::to_value(json_schema()).unwrap();
     assert_eq!(schema["additionalProperties"], false);
     let endpoint = schema["$defs"]["Endpoint"]["properties"].as_object().unwrap();
@@ -589,17 +589,17 @@ fn the_schema_knows_every_key_that_the_builtin_catalog_uses() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        survive(bytes);
+    fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        load_and_check_errors(bytes);
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "(dependencies|clouds|id|host|[-:{}\\[\\]&*!|>'\"%@`#,? \n\t]|\\PC){0,80}") {
-        survive(text.into_bytes());
+    fn any_text_does_not_panic(text in "(dependencies|clouds|id|host|[-:{}\\[\\]&*!|>'\"%@`#,? \n\t]|\\PC){0,80}") {
+        load_and_check_errors(text.into_bytes());
     }
 
     #[test]
-    fn any_damage_is_read_or_refused(
+    fn damaged_builtin_catalog_does_not_panic(
         from in 0..BUILTIN.len(),
         length in 0usize..40,
         patch in proptest::collection::vec(any::<char>(), 0..20),
@@ -607,21 +607,21 @@ proptest! {
         let mut bytes = BUILTIN.as_bytes().to_vec();
         let patch: String = patch.into_iter().collect();
         bytes.splice(from..(from + length).min(BUILTIN.len()), patch.into_bytes());
-        survive(bytes);
+        load_and_check_errors(bytes);
     }
 
     #[test]
-    fn any_host_is_taken_or_refused(host in "\\PC{0,20}|[a-z{}*._:/-]{0,20}") {
+    fn any_host_does_not_panic(host in "\\PC{0,20}|[a-z{}*._:/-]{0,20}") {
         let text = serde_json::json!({ "dependencies": [{
             "id": "a", "title": "A", "need": "required", "impact": "B.",
             "endpoints": [{ "host": host, "port": 443, "protocol": "tls" }],
         }] });
-        survive(text.to_string().into_bytes());
+        load_and_check_errors(text.to_string().into_bytes());
     }
 }
 
 #[test]
-fn no_character_that_hides_or_turns_text_is_shown() {
+fn errors_escape_invisible_and_bidi_characters() {
     for hidden in [
         '\u{ad}',
         '\u{61c}',
@@ -631,13 +631,13 @@ fn no_character_that_hides_or_turns_text_is_shown() {
         '\u{fff9}',
         '\u{e0041}',
     ] {
-        survive(format!("dependencies:\n  - id: a{hidden}b\n    wrong{hidden}key: 1\n").into_bytes());
+        load_and_check_errors(format!("dependencies:\n  - id: a{hidden}b\n    wrong{hidden}key: 1\n").into_bytes());
     }
 }
 
 /// Loads it, and renders its errors, without a panic and without control characters.
-fn survive(bytes: Vec<u8>) {
-    if let Err(errors) = load(Tier::Classic, false, &[named("\u{1b}[2J.yaml", bytes)]) {
+fn load_and_check_errors(bytes: Vec<u8>) {
+    if let Err(errors) = load(Tier::Classic, false, &[catalog_file("\u{1b}[2J.yaml", bytes)]) {
         assert!(errors.count() > 0);
         let words = render(&errors, false);
         let moves = words.chars().find(|c| apim_probe::text::is_harmful(*c) && *c != '\n');
@@ -647,7 +647,7 @@ fn survive(bytes: Vec<u8>) {
 }
 
 /// The public cloud's suffixes, as those of another cloud.
-fn in_another_cloud(name: &str) -> String {
+fn clouds_section(name: &str) -> String {
     let public = &Catalog::builtin().clouds[&Cloud::Public];
     let suffixes: Vec<String> = public
         .keys()
@@ -657,11 +657,11 @@ fn in_another_cloud(name: &str) -> String {
 }
 
 #[test]
-fn an_overlay_adds_a_cloud() {
+fn overlay_adds_a_cloud() {
     let bleu: Cloud = "bleu".parse().unwrap();
     let mine = "dependencies:\n  - id: mine\n    title: Mine\n    need: required\n    impact: Much.\n    clouds: [bleu]\n    \
                 endpoints: [ { host: \"a.{storage}\", port: 443, protocol: tls } ]\n";
-    let overlay = named("bleu.yaml", in_another_cloud("bleu") + mine);
+    let overlay = catalog_file("bleu.yaml", clouds_section("bleu") + mine);
     let catalog = load(Tier::Classic, true, &[overlay]).unwrap();
     assert_eq!(catalog.knows(bleu), Ok(()));
     assert_eq!(catalog.clouds.len(), 4);
@@ -680,7 +680,7 @@ fn an_overlay_adds_a_cloud() {
 }
 
 #[test]
-fn a_cloud_that_nobody_added_is_said_as_such_with_what_to_give() {
+fn unknown_cloud_error_lists_the_required_suffixes() {
     let said = Catalog::builtin().knows("delos".parse().unwrap()).unwrap_err();
     for part in [
         "no cloud delos",

@@ -18,7 +18,7 @@ fn said(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_help_is_as_reviewed() {
+fn help_matches_the_snapshots() {
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("help", said(&["--help"]));
         let commands = [
@@ -32,7 +32,7 @@ fn every_help_is_as_reviewed() {
 
 /// A table below a heading begins on a line of its own, wherever the source breaks its string.
 #[test]
-fn no_table_of_a_help_is_joined_with_its_heading() {
+fn help_tables_start_on_the_line_after_their_heading() {
     let commands = ["run", "watch", "serve", "path"];
     for command in commands {
         let help = said(&[command, "--help"]);
@@ -44,7 +44,7 @@ fn no_table_of_a_help_is_joined_with_its_heading() {
 }
 
 #[test]
-fn the_man_page_is_as_reviewed() {
+fn man_page_matches_the_snapshot() {
     let page = said(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("man", page);
@@ -52,7 +52,7 @@ fn the_man_page_is_as_reviewed() {
 }
 
 #[test]
-fn every_shell_completes_every_command() {
+fn completion_scripts_contain_commands_and_flags() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = said(&["completions", shell]);
         for word in ["watch", "until", "interval", "completions"] {
@@ -62,7 +62,7 @@ fn every_shell_completes_every_command() {
 }
 
 #[test]
-fn bash_takes_its_completions() {
+fn bash_completes_the_values_of_a_flag() {
     let script = said(&["completions", "bash"]);
     let asked = format!(
         "{script}\nCOMP_WORDS=(apim-probe watch --until '') COMP_CWORD=3\n_apim__probe apim-probe '' --until\necho \"${{COMPREPLY[@]}}\""
@@ -77,7 +77,7 @@ fn bash_takes_its_completions() {
 }
 
 #[test]
-fn flags_that_make_no_sense_are_refused() {
+fn invalid_flags_are_refused_with_status_2() {
     for (arguments, said) in [
         (&["watch", "--interval", "0s"][..], "more than 0"),
         (&["watch", "--for", "9000h"], "at most 366d"),
@@ -110,7 +110,7 @@ fn flags_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn remarks_on_json_go_to_stderr() {
+fn notices_about_json_rules_go_to_stderr() {
     let folder = tempfile::tempdir().unwrap();
     let routes = folder.path().join("routes.json");
     let rules = |forced: Option<&str>| {
@@ -152,7 +152,7 @@ fn ran(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, 
 }
 
 #[test]
-fn flags_come_from_the_environment_and_what_is_typed_wins() {
+fn typed_flags_override_environment_variables() {
     let list = ["list", "--no-metadata", "--only", "sql"];
     let region = [("APIM_PROBE_REGION", "westeurope")];
     let (_, from_environment, _) = ran(&list, &region);
@@ -165,7 +165,7 @@ fn flags_come_from_the_environment_and_what_is_typed_wins() {
 }
 
 #[test]
-fn a_slip_of_the_finger_is_told_what_was_meant() {
+fn typo_suggests_the_intended_word() {
     for (arguments, status, meant) in [
         (&["list", "--no-metadata", "--only", "slq"][..], 2, "did you mean sql?"),
         (
@@ -189,7 +189,7 @@ fn a_slip_of_the_finger_is_told_what_was_meant() {
 }
 
 #[test]
-fn a_command_has_a_page_and_a_help_of_its_own() {
+fn every_command_has_help_with_an_example() {
     let page = said(&["man", "watch"]);
     assert!(
         page.contains("apim\\-probe\\-watch") && page.contains("interval"),
@@ -213,7 +213,7 @@ fn a_command_has_a_page_and_a_help_of_its_own() {
 }
 
 #[test]
-fn completions_know_ids_names_and_regions() {
+fn completion_scripts_contain_ids_settings_and_regions() {
     for shell in ["bash", "fish", "zsh"] {
         let script = said(&["completions", shell]);
         for word in ["westeurope", "key-vault", "storage_account=", "tcp-timeout"] {
@@ -225,14 +225,14 @@ fn completions_know_ids_names_and_regions() {
 }
 
 #[test]
-fn the_names_that_are_missing_stand_on_top_of_the_list() {
+fn missing_instance_names_are_listed_first() {
     let (_, plan, _) = ran(&["list", "--no-metadata", "--region", "westeurope"], &[]);
     let top: Vec<&str> = plan.lines().take(5).collect();
     assert!(top.join(" ").contains("--set storage_account=NAME"), "{plan}");
 }
 
 #[test]
-fn powershell_gets_its_own_quotes_and_variables() {
+fn powershell_rules_use_powershell_quotes_and_variables() {
     let rules = [
         "rules",
         "--no-metadata",
@@ -253,7 +253,7 @@ fn powershell_gets_its_own_quotes_and_variables() {
 }
 
 #[test]
-fn a_cloud_without_a_catalog_is_refused_before_anything_is_asked() {
+fn unknown_cloud_is_refused_with_status_2() {
     for arguments in [
         &["list", "--no-metadata", "--cloud", "delos"][..],
         &["rules", "--no-metadata", "--kind", "nsg", "--cloud", "delos"],
@@ -271,7 +271,7 @@ fn a_cloud_without_a_catalog_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn fish_completes_what_stands_without_a_flag() {
+fn fish_completes_positional_arguments() {
     let script = said(&["completions", "fish"]);
     for (command, word) in [
         ("explain", "tcp-timeout"),

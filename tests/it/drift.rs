@@ -18,7 +18,7 @@ fn drift(page: &str) -> Drift {
 }
 
 /// The differences from today's page; the replaced text must exist.
-fn after(changes: &[(&str, &str)]) -> Drift {
+fn drift_after(changes: &[(&str, &str)]) -> Drift {
     let mut page = PAGE.to_owned();
     for (from, to) in changes {
         assert!(page.contains(from), "{from}");
@@ -32,14 +32,14 @@ fn hosts(rows: &[PageRow]) -> Vec<&str> {
 }
 
 /// The row of the page's table with this beginning.
-fn row_of(tag: &str) -> &'static str {
+fn table_row(tag: &str) -> &'static str {
     PAGE.split_inclusive('\n')
         .find(|line| line.contains(tag) && line.starts_with("| "))
         .unwrap()
 }
 
 #[test]
-fn the_page_of_today_is_all_in_the_catalog() {
+fn current_page_shows_no_drift() {
     let drift = drift(PAGE);
     assert_eq!(
         drift.page.title.as_deref(),
@@ -52,7 +52,7 @@ fn the_page_of_today_is_all_in_the_catalog() {
 }
 
 #[test]
-fn every_host_of_the_page_is_missed_once_it_is_gone() {
+fn removed_host_is_reported_as_dropped() {
     let catalog = Catalog::builtin();
     let reading = PageReading::of(PAGE, "page.md").unwrap();
     let all: BTreeSet<&str> = hosts(&reading.rows).into_iter().collect();
@@ -68,14 +68,14 @@ fn every_host_of_the_page_is_missed_once_it_is_gone() {
 }
 
 #[test]
-fn every_row_of_the_table_is_missed_once_it_is_gone() {
+fn removed_table_row_is_reported_as_dropped() {
     let rows: Vec<&str> = PAGE
         .split_inclusive('\n')
         .filter(|line| line.contains(" Allow | "))
         .collect();
     assert!(rows.len() >= 12, "{rows:#?}");
     for row in rows {
-        let drift = after(&[(row, "")]);
+        let drift = drift_after(&[(row, "")]);
         assert!(!drift.dropped.is_empty(), "{row}");
         assert!(
             drift.added.is_empty() && drift.changed.is_empty() && drift.unread.is_empty(),
@@ -86,14 +86,14 @@ fn every_row_of_the_table_is_missed_once_it_is_gone() {
 }
 
 #[test]
-fn a_new_host_a_moved_port_and_a_dropped_row_are_told_apart() {
-    let drift = after(&[
+fn added_changed_and_dropped_rows_are_distinguished() {
+    let drift = drift_after(&[
         (
             "<li>global.prod.microsoftmetrics.com</li>",
             "<li>global.prod.microsoftmetrics.com</li><li>edge.handler.example.azure.com</li>",
         ),
         ("| Sql | 1433 |", "| Sql | 1434 |"),
-        (row_of("| EventHub |"), ""),
+        (table_row("| EventHub |"), ""),
         ("ms.date: 04/30/2026", "ms.date: 11/02/2026"),
     ]);
     assert_eq!(drift.page.documented.as_deref(), Some("2026-11-02"));
@@ -124,7 +124,7 @@ fn a_new_host_a_moved_port_and_a_dropped_row_are_told_apart() {
 }
 
 #[test]
-fn additions_are_found_wherever_they_stand() {
+fn new_host_is_found_in_any_markdown_element() {
     let host = "new.edge.example.com";
     for (what, from, to) in [
         (
@@ -174,14 +174,14 @@ fn additions_are_found_wherever_they_stand() {
             "Allow `new.EDGE.example.com` on port 443.",
         ),
     ] {
-        let drift = after(&[(from, to)]);
+        let drift = drift_after(&[(from, to)]);
         assert_eq!(hosts(&drift.added), [host], "{what}: {drift:#?}");
         assert!(
             drift.dropped.is_empty() && drift.changed.is_empty(),
             "{what}: {drift:#?}"
         );
     }
-    let below = after(&[(
+    let below = drift_after(&[(
         "* Allow outbound UDP access",
         "* Allow outbound access on port 8443 to:\n  * new.edge.example.com\n* Allow outbound UDP access",
     )]);
@@ -192,22 +192,22 @@ fn additions_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn new_rules_new_ports_and_turned_ones_are_told() {
-    let more = after(&[("| 1886, 443 |", "| 1886, 443, 12000 |")]);
+fn new_rules_and_changed_ports_are_reported() {
+    let more = drift_after(&[("| 1886, 443 |", "| 1886, 443, 12000 |")]);
     // The catalog has port 12000 of Azure Monitor, however the page describes it.
     assert!(more.added.is_empty(), "{more:#?}");
-    let more = after(&[("| Storage | 443 |", "| Storage | 443, 445-447 |")]);
+    let more = drift_after(&[("| Storage | 443 |", "| Storage | 443, 445-447 |")]);
     let ports: Vec<_> = more.added.iter().map(|row| row.port.unwrap()).collect();
     assert_eq!(ports, [446, 447]);
     let rule = "| Outbound | VirtualNetwork | * | ServiceBus | 5671 | TCP/UDP | Allow | New | External |\n";
-    let new = after(&[(row_of("| Sql |"), &format!("{}{rule}", row_of("| Sql |")))]);
+    let new = drift_after(&[(table_row("| Sql |"), &format!("{}{rule}", table_row("| Sql |")))]);
     let told: Vec<_> = new
         .added
         .iter()
         .map(|row| (row.tag.as_deref().unwrap(), row.transport.unwrap()))
         .collect();
     assert_eq!(told, [("ServiceBus", Transport::Tcp), ("ServiceBus", Transport::Udp)]);
-    let moved = after(&[(
+    let moved = drift_after(&[(
         "on port `443` to the following endpoint for internal PKI",
         "on port `8443` to the following endpoint for internal PKI",
     )]);
@@ -216,13 +216,13 @@ fn new_rules_new_ports_and_turned_ones_are_told() {
     };
     assert_eq!(change.after.host.as_deref(), Some("issuer.pki.azure.com"));
     assert_eq!((change.before.port, change.after.port), (Some(443), Some(8443)));
-    let other = after(&[(" 4290 | UDP |", " 4290 | TCP |")]);
+    let other = drift_after(&[(" 4290 | UDP |", " 4290 | TCP |")]);
     let [change] = &other.changed[..] else {
         panic!("{other:#?}")
     };
     assert_eq!(change.after.transport, Some(Transport::Tcp));
     // A host that was removed in one cloud only.
-    let gone = after(&[("<li>prod5.prod.microsoftmetrics.com</li>", "")]);
+    let gone = drift_after(&[("<li>prod5.prod.microsoftmetrics.com</li>", "")]);
     assert!(
         gone.dropped.iter().all(|row| row.cloud == Some(Cloud::Usgov)),
         "{gone:#?}"
@@ -231,7 +231,7 @@ fn new_rules_new_ports_and_turned_ones_are_told() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_with_its_line() {
+fn unreadable_content_is_reported_with_its_line() {
     for (what, from, to, said) in [
         (
             "a direction",
@@ -285,14 +285,14 @@ fn what_cannot_be_read_is_said_with_its_line() {
             "#kms-endpoint",
         ),
     ] {
-        let drift = after(&[(from, to)]);
+        let drift = drift_after(&[(from, to)]);
         assert!(
             drift.unread.iter().any(|line| line.contains(said)),
             "{what}: {drift:#?}"
         );
         assert_eq!(drift.status().code, 1, "{what}");
     }
-    let drift = after(&[("| Sql | 1433 | TCP |", "| Sql | 1433 | ICMP |")]);
+    let drift = drift_after(&[("| Sql | 1433 | TCP |", "| Sql | 1433 | ICMP |")]);
     let line = PAGE.lines().position(|line| line.contains("| Sql |")).unwrap() + 1;
     assert!(
         drift.unread[0].starts_with(&format!("line {line}: ")),
@@ -302,7 +302,7 @@ fn what_cannot_be_read_is_said_with_its_line() {
 }
 
 #[test]
-fn what_is_no_such_page_is_refused_and_an_unknown_heading_with_its_line() {
+fn other_pages_and_unknown_headings_are_refused() {
     let refused = |page: &str| PageReading::of(page, "page.md").unwrap_err();
     for (page, said) in [
         ("", "contains no table of required ports"),
@@ -324,7 +324,7 @@ fn what_is_no_such_page_is_refused_and_an_unknown_heading_with_its_line() {
 }
 
 #[test]
-fn a_page_is_read_as_editors_and_the_site_save_it() {
+fn line_endings_bom_and_markdown_variants_show_no_drift() {
     for page in [
         PAGE.replace('\n', "\r\n"),
         format!("\u{feff}{PAGE}"),
@@ -340,7 +340,7 @@ fn a_page_is_read_as_editors_and_the_site_save_it() {
 }
 
 #[test]
-fn an_instances_own_list_adds_and_drops_nothing() {
+fn instance_dependency_list_reports_no_dropped_rows() {
     let page = r#"{"value": [
         {"category": "Azure Storage", "endpoints": [{"domainName": "apimst1.blob.core.windows.net", "endpointDetails": [{"port": 443}]}]},
         {"category": "Azure SQL", "endpoints": [{"domainName": "apimsql1.database.windows.net", "endpointDetails": [{"port": 1435}]}]},
@@ -360,12 +360,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_text_is_read_or_refused(text in "(?s).{0,400}") {
+    fn any_text_does_not_panic(text in "(?s).{0,400}") {
         let _ = PageReading::of(&text, "page.md").map(|reading| Drift::between(&Catalog::builtin(), reading));
     }
 
     #[test]
-    fn a_mutilated_page_is_read_or_refused(from in 0..PAGE.len(), length in 0..400_usize, patch in "[|<>`*#\\[\\]\n0-9a-z .{}-]{0,40}") {
+    fn mutated_page_does_not_panic(from in 0..PAGE.len(), length in 0..400_usize, patch in "[|<>`*#\\[\\]\n0-9a-z .{}-]{0,40}") {
         let mut bytes = PAGE.as_bytes().to_vec();
         bytes.splice(from..(from + length).min(PAGE.len()), patch.into_bytes());
         let text = String::from_utf8_lossy(&bytes);

@@ -15,7 +15,7 @@ fn page(word: &str) -> String {
 }
 
 #[test]
-fn every_word_has_a_page_of_80_columns() {
+fn every_word_has_a_page_within_80_columns() {
     let catalog = Catalog::builtin();
     for word in words(&catalog) {
         for cloud in Cloud::ALL {
@@ -30,7 +30,7 @@ fn every_word_has_a_page_of_80_columns() {
 }
 
 #[test]
-fn what_only_comes_in_is_not_to_be_probed_from_here() {
+fn inbound_dependency_page_suggests_rules_instead_of_run() {
     assert!(page("sql").contains("apim-probe run --only sql"));
     let inbound = page("load-balancer");
     assert!(!inbound.contains("apim-probe run"), "{inbound}");
@@ -41,7 +41,7 @@ fn what_only_comes_in_is_not_to_be_probed_from_here() {
 }
 
 #[test]
-fn no_two_causes_share_their_signature() {
+fn every_cause_has_a_distinct_wire_signature() {
     let mut seen = BTreeMap::new();
     for cause in Cause::ALL {
         let other = seen.insert(cause.wire(), cause);
@@ -51,7 +51,7 @@ fn no_two_causes_share_their_signature() {
 }
 
 #[test]
-fn a_dependency_is_told_from_the_catalog() {
+fn dependency_page_shows_the_catalog_entry() {
     let sql = page("SQL");
     for part in [
         "Azure SQL (sql)",
@@ -78,7 +78,7 @@ fn a_dependency_is_told_from_the_catalog() {
 }
 
 #[test]
-fn a_catalog_of_the_users_own_is_explained_too() {
+fn overlay_dependency_has_a_page() {
     let overlay = CatalogFile {
         name: "mine.yaml".into(),
         bytes: b"dependencies:\n  - { id: mine, title: Mine, need: required, impact: Much., endpoints: [{ host: a.example.org, port: 443, protocol: https, note: Ask the owner. }] }\n".to_vec(),
@@ -92,7 +92,7 @@ fn a_catalog_of_the_users_own_is_explained_too() {
 }
 
 #[test]
-fn an_unknown_word_suggests_the_nearest() {
+fn unknown_word_suggests_the_nearest() {
     let said = |word: &str| explain(word, &Catalog::builtin(), Cloud::Public).unwrap_err();
     for (word, nearest) in [
         ("keyvault", "did you mean key-vault?"),
@@ -109,7 +109,7 @@ fn an_unknown_word_suggests_the_nearest() {
 }
 
 #[test]
-fn a_kind_of_finding_is_told_and_so_is_a_finding() {
+fn finding_kind_and_finding_id_have_a_page() {
     let kind = page("Name-Filter");
     for part in [
         "name-filter\n",
@@ -125,7 +125,7 @@ fn a_kind_of_finding_is_told_and_so_is_a_finding() {
 }
 
 #[test]
-fn a_host_is_told_by_who_needs_it() {
+fn host_page_lists_the_dependencies_that_need_it() {
     for (asked, parts) in [
         (
             "login.microsoftonline.com",
@@ -159,7 +159,7 @@ fn a_host_is_told_by_who_needs_it() {
 }
 
 #[test]
-fn without_a_word_all_words_are_listed() {
+fn list_contains_every_word_within_80_columns() {
     let page = list(&Catalog::builtin());
     assert!(
         ["key-vault", "tls-untrusted", "name-filter", "premium-v2", "only-here"]
@@ -177,7 +177,7 @@ fn without_a_word_all_words_are_listed() {
 }
 
 #[test]
-fn in_the_list_no_word_runs_into_what_it_means() {
+fn list_separates_each_word_from_its_meaning() {
     let page = list(&Catalog::builtin());
     for word in page
         .lines()

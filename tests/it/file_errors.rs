@@ -38,7 +38,7 @@ const READERS: [&[&str]; 13] = [
     ],
 ];
 
-fn say(reader: &[&str], file: &Path) -> Output {
+fn run_with_file(reader: &[&str], file: &Path) -> Output {
     let file = file.to_str().unwrap();
     let arguments = reader.iter().map(|word| if *word == "@" { file } else { word });
     Command::cargo_bin("apim-probe")
@@ -48,9 +48,9 @@ fn say(reader: &[&str], file: &Path) -> Output {
         .unwrap()
 }
 
-/// The only sentence on stderr, which is one line whatever it contains.
-fn sentence(reader: &[&str], file: &Path) -> String {
-    let output = say(reader, file);
+/// The only line on stderr, whatever the file contains.
+fn error_line(reader: &[&str], file: &Path) -> String {
+    let output = run_with_file(reader, file);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{reader:?}: {stderr}");
     assert!(output.stdout.is_empty(), "{reader:?}");
@@ -60,33 +60,33 @@ fn sentence(reader: &[&str], file: &Path) -> String {
 }
 
 #[test]
-fn what_has_no_end_is_one_sentence() {
+fn endless_or_huge_file_gives_one_error_line() {
     let folder = tempfile::tempdir().unwrap();
     let sparse = folder.path().join("sparse\u{1b}[31m\n.json");
     File::create(&sparse).unwrap().set_len(1 << 30).unwrap();
     for reader in READERS {
         for file in [Path::new("/dev/zero"), &sparse] {
-            let said = sentence(reader, file);
+            let said = error_line(reader, file);
             assert!(said.contains("is larger than "), "{reader:?}: {said}");
         }
     }
 }
 
 #[test]
-fn what_cannot_be_read_is_named_harmlessly() {
+fn unreadable_file_name_is_escaped_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let (none, inside) = (folder.path().join("no\u{1b}[2J"), folder.path().join("inside"));
     std::fs::create_dir(&inside).unwrap();
     for reader in READERS {
         for file in [&none, &inside] {
-            let said = sentence(reader, file);
+            let said = error_line(reader, file);
             assert!(said.contains("cannot read "), "{reader:?}: {said}");
         }
     }
 }
 
 #[test]
-fn utf_16_is_as_good_as_utf_8() {
+fn utf_16_files_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let wide = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -108,7 +108,7 @@ fn utf_16_is_as_good_as_utf_8() {
         (READERS[4], &catalog),
         (READERS[5], &status),
     ] {
-        let output = say(reader, file);
+        let output = run_with_file(reader, file);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{reader:?}: {stderr}");
     }

@@ -30,7 +30,7 @@ use cases::{
 use network::{Fault, Network, Server};
 
 #[test]
-fn one_fault_is_named_first() {
+fn single_fault_is_the_first_finding() {
     let cases = all();
     assert!(cases.len() >= 40);
     let mut missed = Vec::new();
@@ -62,7 +62,7 @@ fn one_fault_is_named_first() {
 }
 
 #[test]
-fn one_fault_is_one_finding() {
+fn single_fault_gives_exactly_one_finding() {
     for case in all() {
         let counting: Vec<String> = case
             .network
@@ -76,7 +76,7 @@ fn one_fault_is_one_finding() {
 }
 
 #[test]
-fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
+fn spurious_retransmissions_are_not_packet_loss() {
     // What came late was retransmitted; most peers' reports that they already had it came in time.
     let network = healthy()
         .fault(of("azure-monitor"), &Fault::Resent { in_vain: false })
@@ -88,7 +88,7 @@ fn a_moment_in_which_everything_stood_still_is_no_line_that_loses_packets() {
 }
 
 /// The confidence of the first finding of a kind, and its evidence.
-fn confidence(network: &Network, kind: &str) -> (Confidence, String) {
+fn first_confidence(network: &Network, kind: &str) -> (Confidence, String) {
     let findings = network.findings();
     let found = findings.iter().find(|finding| finding.id.starts_with(kind));
     let found = found.unwrap_or_else(|| panic!("no {kind}"));
@@ -96,7 +96,7 @@ fn confidence(network: &Network, kind: &str) -> (Confidence, String) {
 }
 
 #[test]
-fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_enough() {
+fn packet_loss_lowers_confidence_in_missing_replies() {
     let resent = |network: Network, share: usize| {
         let some = move |endpoint: &PlannedEndpoint| speaks_tls(endpoint) && endpoint.host.len().is_multiple_of(share);
         network
@@ -104,18 +104,18 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
             .fault(port(1433), &Fault::Silent)
     };
     // A loss of a few connections in a hundred does not make six lost SYNs in a row any more likely; one in four does.
-    let (sure, _) = confidence(&resent(healthy(), 12), "silence/");
+    let (sure, _) = first_confidence(&resent(healthy(), 12), "silence/");
     assert_eq!(sure, Confidence::High);
-    let (_, evidence) = confidence(&resent(healthy(), 4), "loss/");
+    let (_, evidence) = first_confidence(&resent(healthy(), 4), "loss/");
     assert!(
         evidence.contains("missing replies may be random packet loss"),
         "{evidence}"
     );
     // If few connections were made, a single loss is too little for a notice about the line, but enough for doubt.
     let few = healthy().only(&["sql", "microsoft-graph"]);
-    let (sure, _) = confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
+    let (sure, _) = first_confidence(&few.clone().fault(port(1433), &Fault::Silent), "silence/");
     assert_eq!(sure, Confidence::High);
-    let (doubted, evidence) = confidence(&resent(few, 1), "silence/");
+    let (doubted, evidence) = first_confidence(&resent(few, 1), "silence/");
     assert_eq!(doubted, Confidence::Medium);
     assert!(
         evidence.contains("so the missing replies may be random packet loss"),
@@ -124,20 +124,20 @@ fn silence_on_a_line_that_loses_packets_is_sure_only_where_it_was_asked_often_en
 }
 
 #[test]
-fn services_that_do_not_listen_are_not_counted_in_for_sure_where_a_device_resets_others() {
+fn resets_from_few_services_have_medium_confidence() {
     let some = healthy()
         .fault(of("captcha"), &Fault::Refused)
         .fault(of("entra-id"), &Fault::Refused)
         .fault(of("application-insights"), &Fault::Refused);
-    let (found, evidence) = confidence(&some, "reset/resets");
+    let (found, evidence) = first_confidence(&some, "reset/resets");
     assert_eq!(found, Confidence::Medium);
     assert!(evidence.contains("may simply not be listening"), "{evidence}");
     let all = healthy().fault(|endpoint| endpoint.port == 443, &Fault::Refused);
-    assert_eq!(confidence(&all, "reset/resets").0, Confidence::High);
+    assert_eq!(first_confidence(&all, "reset/resets").0, Confidence::High);
 }
 
 #[test]
-fn what_passes_at_once_counts_in_the_share_that_is_lost() {
+fn lost_share_counts_first_connections_that_pass() {
     let all = healthy().fault(beyond_dns, &Fault::EverySecondSilent).findings();
     assert!(
         all[0].title.starts_with("Half of the connections are lost"),
@@ -157,7 +157,7 @@ fn what_passes_at_once_counts_in_the_share_that_is_lost() {
 }
 
 #[test]
-fn activation_needs_no_route_where_a_firewall_in_azure_lets_it_out() {
+fn kms_fix_mentions_egress_through_a_firewall_in_azure() {
     let answers = healthy()
         .fault(beyond_dns, &AZURE_FIREWALL)
         .fault(of("kms"), &Fault::Resent { in_vain: true });
@@ -185,15 +185,15 @@ fn networks() -> Vec<(&'static str, Network)> {
 }
 
 /// What must be true of the findings of any run.
-fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
+fn check_findings(what: &str, network: &Network) -> Result<(), TestCaseError> {
     let findings = network.findings();
     let diagnosis = network.diagnosis();
     prop_assert_eq!(&findings, &network.findings(), "{}: not stable", what);
     let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
     prop_assert_eq!(ids.len(), findings.len(), "{}: ids are not unique: {:?}", what, ids);
-    explained_once(what, network, &diagnosis, &findings)?;
-    rules_are_those_of_the_command(what, network, &findings)?;
-    handed_over(what, &findings)?;
+    check_explained_once(what, network, &diagnosis, &findings)?;
+    check_rules_match_the_command(what, network, &findings)?;
+    check_handovers(what, &findings)?;
     for finding in &findings {
         let Finding {
             id,
@@ -258,7 +258,7 @@ fn check(what: &str, network: &Network) -> Result<(), TestCaseError> {
 }
 
 /// Every endpoint that is not as expected belongs to exactly one finding about a fault.
-fn explained_once(
+fn check_explained_once(
     what: &str,
     network: &Network,
     diagnosis: &Diagnosis,
@@ -286,7 +286,7 @@ fn explained_once(
 }
 
 /// Every hand-over can be looked up, and asks each team for something.
-fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
+fn check_handovers(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
     for finding in findings {
         let id = &finding.id;
         let Some(handover) = &finding.handover else {
@@ -325,7 +325,7 @@ fn handed_over(what: &str, findings: &[Finding]) -> Result<(), TestCaseError> {
 }
 
 /// Every rule in a fix is exactly a line of `apim-probe rules`, and so is the command that undoes it.
-fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Finding]) -> Result<(), TestCaseError> {
+fn check_rules_match_the_command(what: &str, network: &Network, findings: &[Finding]) -> Result<(), TestCaseError> {
     let set = network.rule_set();
     let every: BTreeSet<String> = network
         .plan()
@@ -352,9 +352,9 @@ fn rules_are_those_of_the_command(what: &str, network: &Network, findings: &[Fin
 }
 
 #[test]
-fn what_holds_of_all_findings() {
+fn findings_of_every_network_are_well_formed() {
     for (what, network) in networks() {
-        check(what, &network).unwrap_or_else(|failure| panic!("{failure}"));
+        check_findings(what, &network).unwrap_or_else(|failure| panic!("{failure}"));
     }
 }
 
@@ -406,7 +406,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_wrong_is_explained_once(
+    fn random_faults_are_explained_exactly_once(
         servers in (any_server(), any_server()),
         faults in proptest::collection::vec(any_fault(), 8..40),
         platform in proptest::option::of(any::<bool>()),
@@ -427,12 +427,12 @@ proptest! {
         if let Some(hours) = hours {
             network = network.clock(SignedDuration::from_hours(hours), hours % 2 == 0);
         }
-        check("random faults", &network)?;
+        check_findings("random faults", &network)?;
     }
 }
 
 #[test]
-fn nothing_wrong_is_nothing_found() {
+fn healthy_network_has_no_findings() {
     for (what, network) in [
         ("healthy", healthy()),
         ("unnamed", healthy().unnamed()),
@@ -450,7 +450,7 @@ fn nothing_wrong_is_nothing_found() {
 
 /// Any device on the path can answer NTP and plain HTTP.
 #[test]
-fn nobody_sets_a_clock_by_what_nobody_signed() {
+fn unsigned_time_never_suggests_setting_the_clock() {
     let year = SignedDuration::from_hours(24 * 365);
     for (signed, certain) in [(false, false), (true, true)] {
         let findings = healthy().clock(year, signed).findings();
@@ -476,7 +476,7 @@ fn nobody_sets_a_clock_by_what_nobody_signed() {
 
 /// An endpoint that is only documented, or that only an appliance makes doubtful, is just a hint.
 #[test]
-fn hints_stay_low() {
+fn hints_have_low_confidence() {
     let gone = Fault::Nxdomain {
         authority: Some("com"),
         alias: None,
@@ -519,7 +519,7 @@ fn hints_stay_low() {
 }
 
 #[test]
-fn an_answer_of_kms_is_doubted_where_an_appliance_shows_itself() {
+fn kms_reply_is_doubted_if_an_appliance_is_detected() {
     let hint = |network: Network| {
         network
             .findings()
@@ -546,7 +546,7 @@ fn an_answer_of_kms_is_doubted_where_an_appliance_shows_itself() {
 }
 
 #[test]
-fn silence_beside_refusals_belongs_to_the_router_only_where_it_can() {
+fn router_refusal_covers_silent_hosts_of_the_same_rule_only() {
     // Event Hubs is refused on one port and gets no reply on another under the same rule; SQL gets no reply for another
     // reason.
     let network = healthy()
@@ -578,7 +578,7 @@ fn silence_beside_refusals_belongs_to_the_router_only_where_it_can() {
 }
 
 #[test]
-fn a_dead_name_server_explains_every_host() {
+fn dead_name_server_is_the_only_finding() {
     let network = Network::with(&[(CUSTOM_DNS, Server::Silent)]).platform_dns(true);
     let findings = network.findings();
     let [only] = findings.as_slice() else {
@@ -601,7 +601,7 @@ fn a_dead_name_server_explains_every_host() {
 }
 
 #[test]
-fn several_faults_rank_by_what_the_instance_cannot_do_without() {
+fn findings_are_ordered_by_need() {
     let network = healthy()
         .fault(of("defender"), &Fault::CutReset)
         .fault(of("application-insights"), &CONTOSO)
@@ -634,7 +634,7 @@ fn several_faults_rank_by_what_the_instance_cannot_do_without() {
 }
 
 #[test]
-fn what_stops_activation_comes_first_then_what_explains_more() {
+fn findings_that_stop_activation_come_first() {
     let ids = |network: Network| -> Vec<String> { network.findings().into_iter().map(|finding| finding.id).collect() };
     let both = |first: &str, second: &str| {
         healthy()
@@ -666,7 +666,7 @@ fn what_stops_activation_comes_first_then_what_explains_more() {
 }
 
 #[test]
-fn fixes_name_the_rule() {
+fn fix_contains_tag_port_and_host_of_the_rule() {
     let first = |network: Network| network.findings().into_iter().next().expect("a finding");
 
     let sql = first(healthy().fault(port(1433), &Fault::Silent));
@@ -712,7 +712,7 @@ fn fixes_name_the_rule() {
 
 /// The protocol is not HTTP: an https application rule makes the firewall accept and the service fail.
 #[test]
-fn no_application_rule_for_what_is_not_http() {
+fn non_http_port_gets_no_application_rule() {
     for fault in [
         Fault::Silent,
         Fault::CutReset,
@@ -735,7 +735,7 @@ fn no_application_rule_for_what_is_not_http() {
 }
 
 #[test]
-fn every_finding_over_tcp_can_be_confirmed_from_the_instance() {
+fn fix_contains_a_connectivity_check_in_every_cloud() {
     for (cloud, region, management) in [
         (Cloud::Public, "westeurope", "management.azure.com"),
         (Cloud::Usgov, "usgovvirginia", "management.usgovcloudapi.net"),
@@ -765,7 +765,7 @@ fn every_finding_over_tcp_can_be_confirmed_from_the_instance() {
 }
 
 #[test]
-fn a_subset_of_the_catalog_is_no_way_out_to_judge_by() {
+fn subset_of_the_catalog_gives_no_no_outbound_finding() {
     let findings = healthy()
         .only(&["sql", "dns"])
         .fault(port(1433), &Fault::Silent)

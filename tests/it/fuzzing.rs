@@ -23,7 +23,7 @@ fn targets() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_target_is_listed_and_has_seeds() {
+fn every_fuzz_target_is_listed_and_has_seeds() {
     let targets = targets();
     assert!(targets.len() >= 29, "{targets:?}");
     let quoted = |key: &str| -> BTreeSet<String> {
@@ -54,7 +54,7 @@ fn every_target_is_listed_and_has_seeds() {
 }
 
 #[test]
-fn every_night_has_time_for_all_of_them() {
+fn nightly_timeout_covers_every_fuzz_target() {
     assert!(NIGHTLY.contains("for target in $(cargo +nightly fuzz list)"));
     assert!(NIGHTLY.contains("\"corpus/$target\" \"seeds/$target\" -- -max_total_time=300"));
     let minutes = NIGHTLY

@@ -79,7 +79,7 @@ fn negotiated() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_reply_is_read_however_it_is_cut() {
+async fn reply_is_read_in_any_segmentation() {
     for protocol in protocols() {
         for segment in [1, 2, 7, 4096] {
             let (mut ours, mut theirs) = duplex(segment);
@@ -89,7 +89,7 @@ async fn a_reply_is_read_however_it_is_cut() {
                 assert_eq!(request, protocol.request, "{}", protocol.name);
                 theirs.write_all(&protocol.reply).await.unwrap();
             };
-            let ours = async { greet(&mut ours, &protocol, soon()).await };
+            let ours = async { greet(&mut ours, &protocol, generous_deadline()).await };
             let (greeting, ()) = tokio::join!(ours, peer);
             assert!(
                 matches!(greeting.end, ExchangeEnd::Replied(_)),
@@ -103,9 +103,14 @@ async fn a_reply_is_read_however_it_is_cut() {
 }
 
 #[tokio::test]
-async fn two_replies_at_once_are_one_unless_a_handshake_follows() {
+async fn repeated_reply_is_foreign_only_before_a_tls_handshake() {
     for protocol in protocols() {
-        let greeting = greet(&mut saying(&protocol.reply.repeat(2)), &protocol, soon()).await;
+        let greeting = greet(
+            &mut peer_sending(&protocol.reply.repeat(2)),
+            &protocol,
+            generous_deadline(),
+        )
+        .await;
         match protocol.name {
             "tds" | "amqp tls" => {
                 let ExchangeEnd::Foreign { why } = greeting.end else {
@@ -123,7 +128,7 @@ async fn two_replies_at_once_are_one_unless_a_handshake_follows() {
 }
 
 #[tokio::test]
-async fn a_reply_cut_short_tells_how() {
+async fn truncated_reply_ends_as_closed_or_reset() {
     for protocol in protocols() {
         for length in 0..protocol.reply.len() {
             let beginning = &protocol.reply[..length];
@@ -132,7 +137,7 @@ async fn a_reply_cut_short_tells_how() {
                 (|| Err(io::ErrorKind::ConnectionReset.into()), ExchangeEnd::Reset),
             ];
             for (how, end) in ends {
-                let greeting = greet(&mut Peer::new(beginning, how), &protocol, soon()).await;
+                let greeting = greet(&mut Peer::new(beginning, how), &protocol, generous_deadline()).await;
                 assert_eq!(
                     greeting,
                     Greeting {
@@ -148,7 +153,7 @@ async fn a_reply_cut_short_tells_how() {
 }
 
 #[tokio::test]
-async fn silence_and_drip_end_at_the_deadline() {
+async fn silent_and_dripping_peers_time_out() {
     let redis = protocols().pop().unwrap();
     let (mut ours, _silent) = duplex(64);
     let greeting = greet(&mut ours, &redis, Instant::now() + Duration::from_millis(50)).await;
@@ -177,7 +182,7 @@ async fn silence_and_drip_end_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_peer_that_reads_nothing_does_not_hold_us() {
+async fn peer_that_reads_nothing_times_out() {
     let tds = &protocols()[0];
     let (mut ours, _full) = duplex(1);
     let greeting = greet(&mut ours, tds, Instant::now() + Duration::from_millis(50)).await;
@@ -185,10 +190,10 @@ async fn a_peer_that_reads_nothing_does_not_hold_us() {
 }
 
 #[tokio::test]
-async fn a_flood_is_cut_at_the_bound() {
+async fn endless_reply_is_cut_at_the_bound() {
     let endless: Parse = |_| Parsed::More;
-    let mut peer = saying(&vec![b'x'; 100 * 1024 * 1024]);
-    let greeting = exchange(&mut peer, b"hello", endless, soon()).await;
+    let mut peer = peer_sending(&vec![b'x'; 100 * 1024 * 1024]);
+    let greeting = exchange(&mut peer, b"hello", endless, generous_deadline()).await;
     let ExchangeEnd::Foreign { why } = greeting.end else {
         panic!("{:?}", greeting.end)
     };
@@ -198,14 +203,14 @@ async fn a_flood_is_cut_at_the_bound() {
 }
 
 #[tokio::test]
-async fn the_words_of_another_protocol_are_foreign() {
+async fn banners_of_other_protocols_are_foreign() {
     for protocol in protocols() {
         for banner in [
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
             b"220 mail.example ESMTP\r\n",
             b"SSH-2.0-x\r\n",
         ] {
-            let greeting = greet(&mut saying(banner), &protocol, soon()).await;
+            let greeting = greet(&mut peer_sending(banner), &protocol, generous_deadline()).await;
             assert!(
                 matches!(greeting.end, ExchangeEnd::Foreign { .. }),
                 "{}: {:?}",
@@ -218,24 +223,30 @@ async fn the_words_of_another_protocol_are_foreign() {
 }
 
 #[tokio::test]
-async fn what_was_said_outranks_the_error_of_our_own_bytes() {
+async fn reply_outranks_a_failed_write() {
     let redis = protocols().pop().unwrap();
     let refusing = |says: &[u8]| Peer {
         refuses: true,
         ..Peer::new(says, || Ok(()))
     };
-    let greeting = greet(&mut refusing(b"-DENIED protected mode\r\n"), &redis, soon()).await;
+    let greeting = greet(
+        &mut refusing(b"-DENIED protected mode\r\n"),
+        &redis,
+        generous_deadline(),
+    )
+    .await;
     assert!(matches!(greeting.end, ExchangeEnd::Replied(_)), "{:?}", greeting.end);
-    let greeting = greet(&mut refusing(b""), &redis, soon()).await;
+    let greeting = greet(&mut refusing(b""), &redis, generous_deadline()).await;
     assert_eq!(greeting.end, ExchangeEnd::Reset);
 }
 
 #[tokio::test]
-async fn greetings_run_on_any_thread() {
-    let greeting = tokio::spawn(async { redis::greet(&mut saying(b"+PONG\r\n"), soon()).await });
+async fn hello_futures_are_send() {
+    let greeting = tokio::spawn(async { redis::greet(&mut peer_sending(b"+PONG\r\n"), generous_deadline()).await });
     assert!(matches!(greeting.await.unwrap().end, ExchangeEnd::Replied(_)));
     let wire = b"HTTP/1.1 200 OK\r\n\r\n";
-    let greeting = tokio::spawn(async { http::greet(&mut saying(wire), "x.example", None, soon()).await });
+    let greeting =
+        tokio::spawn(async { http::greet(&mut peer_sending(wire), "x.example", None, generous_deadline()).await });
     assert!(matches!(greeting.await.unwrap().end, ExchangeEnd::Replied(_)));
 }
 
@@ -245,12 +256,12 @@ async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), protocol: &Pr
 }
 
 /// A deadline that only a hang reaches.
-fn soon() -> Instant {
+fn generous_deadline() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
 /// A peer that sends `bytes`, and then nothing.
-fn saying(bytes: &[u8]) -> Peer {
+fn peer_sending(bytes: &[u8]) -> Peer {
     Peer::new(bytes, || Ok(()))
 }
 

@@ -12,14 +12,17 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn the_request_says_who_asks() {
+async fn request_contains_host_user_agent_and_padding() {
     let (mut ours, mut theirs) = duplex(4096);
     let peer = async move {
-        let request = heard(&mut theirs).await;
+        let request = read_request_head(&mut theirs).await;
         theirs.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         request
     };
-    let (greeting, request) = tokio::join!(http::greet(&mut ours, "crl.example", Some("/a.crl?x=1"), soon()), peer);
+    let (greeting, request) = tokio::join!(
+        http::greet(&mut ours, "crl.example", Some("/a.crl?x=1"), generous_deadline()),
+        peer
+    );
     assert_eq!(reply(&greeting).status, 204);
     assert_eq!(
         request.len(),
@@ -36,10 +39,10 @@ async fn the_request_says_who_asks() {
 }
 
 #[tokio::test]
-async fn a_response_is_kept_as_it_came() {
+async fn response_is_kept_verbatim() {
     let wire = "HTTP/1.1 470 No Rule\r\nServer: box\r\nX-Two: a\r\nX-Two: b\r\nContent-Length: 12\r\n\r\nAction: Deny";
     for segment in [1, 3, 4096] {
-        let greeting = answered(wire.as_bytes(), segment).await;
+        let greeting = greet_peer_sending(wire.as_bytes(), segment).await;
         let expected = HttpReply {
             status: 470,
             reason: Some("No Rule".into()),
@@ -60,7 +63,7 @@ async fn a_response_is_kept_as_it_came() {
 }
 
 #[tokio::test]
-async fn bodies_are_read_whatever_their_framing() {
+async fn body_is_read_with_any_framing() {
     for wire in [
         "HTTP/1.1 200 OK\r\n\r\nthe whole",
         "HTTP/1.0 200 OK\r\n\r\nthe whole",
@@ -72,7 +75,7 @@ async fn bodies_are_read_whatever_their_framing() {
         "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nthe whole",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nthe whole\r\nzz\r\n",
     ] {
-        let greeting = answered(wire.as_bytes(), 4096).await;
+        let greeting = greet_peer_sending(wire.as_bytes(), 4096).await;
         assert_eq!(
             (reply(&greeting).status, &*reply(&greeting).body),
             (200, &b"the whole"[..]),
@@ -82,13 +85,13 @@ async fn bodies_are_read_whatever_their_framing() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_reported_and_not_followed() {
-    let greeting = answered(b"HTTP/1.1 302 Found\r\nLocation: http://block.example/\r\n\r\n", 4096).await;
+async fn redirect_is_reported_and_not_followed() {
+    let greeting = greet_peer_sending(b"HTTP/1.1 302 Found\r\nLocation: http://block.example/\r\n\r\n", 4096).await;
     assert_eq!(reply(&greeting).header("location"), Some("http://block.example/"));
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_foreign() {
+async fn non_http_reply_is_foreign() {
     let head = [b"HTTP/1.1 200 OK\r\nX: ", &*vec![b'x'; 64 * 1024], b"\r\n\r\n"].concat();
     let headers = ["HTTP/1.1 200 OK\r\n", &"A: b\r\n".repeat(500), "\r\n"].concat();
     for wire in [
@@ -97,7 +100,7 @@ async fn what_is_not_http_is_foreign() {
         &head,
         headers.as_bytes(),
     ] {
-        let greeting = answered(wire, 64 * 1024).await;
+        let greeting = greet_peer_sending(wire, 64 * 1024).await;
         assert!(
             matches!(greeting.end, ExchangeEnd::Foreign { .. }),
             "{:?}",
@@ -108,9 +111,9 @@ async fn what_is_not_http_is_foreign() {
 }
 
 #[tokio::test]
-async fn an_end_without_a_response_is_told() {
+async fn close_before_a_full_response_is_reported() {
     for beginning in ["", "H", "HTTP/1.1 200 OK\r\nServer: x"] {
-        let greeting = answered(beginning.as_bytes(), 4096).await;
+        let greeting = greet_peer_sending(beginning.as_bytes(), 4096).await;
         assert_eq!(
             greeting,
             Greeting {
@@ -122,22 +125,22 @@ async fn an_end_without_a_response_is_told() {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_before_the_request_is_read() {
+async fn response_sent_before_the_request_is_read() {
     let (mut ours, mut theirs) = duplex(4096);
     theirs
         .write_all(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\nno")
         .await
         .unwrap();
     theirs.shutdown().await.unwrap();
-    let greeting = http::greet(&mut ours, "x.example", None, soon()).await;
+    let greeting = http::greet(&mut ours, "x.example", None, generous_deadline()).await;
     assert_eq!((reply(&greeting).status, &*reply(&greeting).body), (403, &b"no"[..]));
 }
 
 #[tokio::test]
-async fn a_huge_body_is_cut_at_the_bound() {
+async fn body_is_cut_at_the_bound() {
     let (mut ours, mut theirs) = duplex(4096);
     let flood = tokio::spawn(async move {
-        heard(&mut theirs).await;
+        read_request_head(&mut theirs).await;
         let mut sent = 0;
         theirs
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n")
@@ -148,7 +151,7 @@ async fn a_huge_body_is_cut_at_the_bound() {
         }
         sent
     });
-    let greeting = http::greet(&mut ours, "x.example", None, soon()).await;
+    let greeting = http::greet(&mut ours, "x.example", None, generous_deadline()).await;
     drop(ours);
     assert_eq!(reply(&greeting).body, vec![b'x'; BODY]);
     let sent = flood.await.unwrap();
@@ -156,11 +159,11 @@ async fn a_huge_body_is_cut_at_the_bound() {
 }
 
 #[tokio::test]
-async fn a_drip_ends_at_the_deadline_with_what_came() {
+async fn dripped_body_is_kept_and_dripped_header_times_out() {
     for (head, has_reply) in [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 200 OK\r\nX: ", false)] {
         let (mut ours, mut theirs) = duplex(4096);
         let drip = tokio::spawn(async move {
-            heard(&mut theirs).await;
+            read_request_head(&mut theirs).await;
             theirs.write_all(head.as_bytes()).await.unwrap();
             let mut tick = interval(Duration::from_millis(5));
             while theirs.write_all(b"x").await.is_ok() {
@@ -184,7 +187,7 @@ async fn a_drip_ends_at_the_deadline_with_what_came() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_no_panic() {
+async fn invalid_host_or_path_fails_without_panic() {
     for (host, path) in [("x\nexample", "/"), ("x.example", "/a b\n"), ("x.example", "")] {
         let (mut ours, _theirs) = duplex(4096);
         let greeting = http::greet(&mut ours, host, Some(path), Instant::now() + Duration::from_millis(50)).await;
@@ -197,15 +200,15 @@ async fn what_cannot_be_asked_is_no_panic() {
 }
 
 /// Greets a peer that answers with `wire` in segments of at most `segment` bytes, and then closes.
-async fn answered(wire: &[u8], segment: usize) -> Greeting {
+async fn greet_peer_sending(wire: &[u8], segment: usize) -> Greeting {
     let (mut ours, mut theirs) = duplex(segment.max(1));
     let peer = async move {
-        heard(&mut theirs).await;
+        read_request_head(&mut theirs).await;
         // The peer may be cut off in the middle.
         let _ = theirs.write_all(wire).await;
     };
     let greet = async {
-        let greeting = http::greet(&mut ours, "x.example", None, soon()).await;
+        let greeting = http::greet(&mut ours, "x.example", None, generous_deadline()).await;
         drop(ours);
         greeting
     };
@@ -213,7 +216,7 @@ async fn answered(wire: &[u8], segment: usize) -> Greeting {
 }
 
 /// The request's head.
-async fn heard(stream: &mut DuplexStream) -> String {
+async fn read_request_head(stream: &mut DuplexStream) -> String {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.unwrap());
@@ -230,6 +233,6 @@ fn reply(greeting: &Greeting) -> &HttpReply {
 }
 
 /// A deadline that only a hang reaches.
-fn soon() -> Instant {
+fn generous_deadline() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }

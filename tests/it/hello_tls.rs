@@ -21,7 +21,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 #[tokio::test]
-async fn a_handshake_passes_inside_tds_packets() {
+async fn tls_handshake_works_inside_tds_packets() {
     for version in [&TLS12, &TLS13] {
         for pipe in [1, 37, 64 * 1024] {
             let tls = Tls::new(version, false);
@@ -45,7 +45,7 @@ async fn a_handshake_passes_inside_tds_packets() {
 }
 
 #[tokio::test]
-async fn a_flight_is_one_message_of_packets() {
+async fn tls_flight_is_one_tds_message() {
     let (ours, mut theirs) = duplex(64 * 1024);
     let mut stream = TdsFramed::new(ours);
     stream.write_all(&[1; 5000]).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_flight_is_one_message_of_packets() {
 type Read = Result<&'static [u8], std::io::ErrorKind>;
 
 #[tokio::test]
-async fn packets_that_end_or_lie_are_errors() {
+async fn truncated_or_invalid_tds_packets_are_errors() {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     let table: [(&[u8], Read); 7] = [
         (b"", Ok(b"")),
@@ -89,7 +89,7 @@ async fn packets_that_end_or_lie_are_errors() {
 }
 
 #[tokio::test]
-async fn a_whole_tds_conversation_ends_with_a_certificate() {
+async fn tds_prelogin_and_handshake_give_a_certificate() {
     let tls = Tls::new(&TLS12, false);
     let (mut ours, mut theirs) = duplex(16);
     let server = async {
@@ -100,7 +100,7 @@ async fn a_whole_tds_conversation_ends_with_a_certificate() {
         tls.acceptor.accept(TdsFramed::new(theirs)).await.unwrap();
     };
     let client = async {
-        let greeting = tds::greet(&mut ours, soon()).await;
+        let greeting = tds::greet(&mut ours, generous_deadline()).await;
         assert!(matches!(greeting.end, ExchangeEnd::Replied(_)), "{:?}", greeting.end);
         let stream = tls.connector.connect(name(), TdsFramed::new(ours)).await.unwrap();
         assert!(stream.get_ref().1.peer_certificates().is_some());
@@ -109,20 +109,20 @@ async fn a_whole_tds_conversation_ends_with_a_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_demanded_late_is_an_alert() {
+async fn missing_client_certificate_gives_an_alert() {
     let tls = Tls::new(&TLS13, true);
     let (ours, theirs) = duplex(4096);
     let server = async { assert!(tls.acceptor.accept(theirs).await.is_err()) };
     let client = async {
         let mut stream = tls.connector.connect(name(), ours).await.unwrap();
-        redis::greet(&mut stream, soon()).await
+        redis::greet(&mut stream, generous_deadline()).await
     };
     let (greeting, ()) = tokio::join!(client, server);
     assert_eq!(greeting.end, ExchangeEnd::Alert("CertificateRequired".into()));
 }
 
 #[tokio::test]
-async fn an_end_without_close_notify_is_closed() {
+async fn eof_without_close_notify_is_closed() {
     let tls = Tls::new(&TLS13, false);
     let (ours, theirs) = duplex(4096);
     let server = async {
@@ -131,7 +131,7 @@ async fn an_end_without_close_notify_is_closed() {
     };
     let client = async {
         let mut stream = tls.connector.connect(name(), ours).await.unwrap();
-        exchange(&mut stream, redis::request(), redis::parse, soon()).await
+        exchange(&mut stream, redis::request(), redis::parse, generous_deadline()).await
     };
     let (greeting, ()) = tokio::join!(client, server);
     assert_eq!(greeting.end, ExchangeEnd::Closed);
@@ -181,6 +181,6 @@ fn name() -> ServerName<'static> {
 }
 
 /// A deadline that only a hang reaches.
-fn soon() -> Instant {
+fn generous_deadline() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }

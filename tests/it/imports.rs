@@ -73,7 +73,7 @@ const SHAPES: [&str; 4] = [
 ];
 
 #[test]
-fn every_shape_of_a_network_status_says_the_same() {
+fn every_network_status_format_gives_the_same_entries() {
     let reference = status(SHAPES[0]);
     assert_eq!(reference.view.locations[0].region.as_deref(), Some("westeurope"));
     assert!(reference.notices.is_empty(), "{:?}", reference.notices);
@@ -97,7 +97,7 @@ fn every_shape_of_a_network_status_says_the_same() {
 }
 
 #[test]
-fn entries_that_fell_behind_are_stale() {
+fn old_network_status_entries_are_stale() {
     for shape in SHAPES {
         let document = status(shape);
         let stale: Vec<&str> = document.view.locations[0]
@@ -116,7 +116,7 @@ fn entries_that_fell_behind_are_stale() {
 }
 
 #[test]
-fn the_instance_keeps_its_words() {
+fn instance_error_text_is_kept_verbatim() {
     let document = status(SHAPES[0]);
     let sql = document.view.locations[0]
         .statuses
@@ -131,7 +131,7 @@ fn the_instance_keeps_its_words() {
 }
 
 #[test]
-fn a_network_status_fills_the_plan() {
+fn network_status_fills_the_plan() {
     let plan = here(vec![status(SHAPES[0])]);
     for (id, need, protocol) in [
         (
@@ -220,7 +220,7 @@ fn a_network_status_fills_the_plan() {
 }
 
 #[test]
-fn names_that_are_set_join_those_that_are_imported() {
+fn set_flag_adds_to_imported_names() {
     let settings = [("storage_account", "mine"), ("sql_server", "mine")];
     let (plan, _) = plan(vec![status(SHAPES[0])], &settings, Some("westeurope"));
     for id in [
@@ -235,7 +235,7 @@ fn names_that_are_set_join_those_that_are_imported() {
 }
 
 #[test]
-fn a_wrong_name_lists_the_right_ones() {
+fn unknown_setting_error_lists_the_valid_names() {
     let said = "storage=x".parse::<SettingArg>().unwrap_err();
     for setting in SETTINGS {
         assert!(said.contains(setting.name), "{said}");
@@ -245,7 +245,7 @@ fn a_wrong_name_lists_the_right_ones() {
 }
 
 #[test]
-fn a_document_without_a_row_lets_its_names_fill_it() {
+fn storage_account_name_fills_rows_missing_in_the_document() {
     let text = r#"{"dnsServers":[],"connectivityStatus":[
         {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
     let plan = here(vec![
@@ -272,7 +272,7 @@ fn status_of(rows: &[(&str, &str, bool)]) -> ImportedDocument {
 }
 
 #[test]
-fn the_instance_settles_what_the_page_leaves_open() {
+fn instance_decides_whether_entra_id_is_required() {
     const LOGIN: &str = "entra-id/login.microsoftonline.com:443";
     const REGIONAL: &str = "entra-id/westeurope.login.microsoft.com:443";
     let login = |optional| ("login.microsoftonline.com", "AzureActiveDirectory", optional);
@@ -305,7 +305,7 @@ fn the_instance_settles_what_the_page_leaves_open() {
 }
 
 #[test]
-fn an_account_with_a_dns_zone_brings_its_siblings() {
+fn storage_account_with_dns_zone_adds_its_other_services() {
     let blob = ("apimst7.z12.blob.storage.azure.net", "BlobStorage", false);
     let plan = here(vec![status_of(&[blob])]);
     for (id, need) in [
@@ -336,7 +336,7 @@ fn an_account_with_a_dns_zone_brings_its_siblings() {
 }
 
 #[test]
-fn an_account_with_a_dns_zone_can_be_set() {
+fn storage_account_with_dns_zone_is_accepted_by_set() {
     let setting: SettingArg = "storage_account=apimst7.z12,other".parse().unwrap();
     let settings: Vec<(&str, &str)> = setting
         .values
@@ -358,7 +358,7 @@ fn an_account_with_a_dns_zone_can_be_set() {
 }
 
 #[test]
-fn ranges_stand_in_where_no_gateway_is_documented() {
+fn sql_gateway_ranges_replace_missing_gateway_addresses() {
     let (plan, _) = plan(vec![], &[], Some("eastus3"));
     let gateways = row(&plan, "sql/gateways-eastus3:1433");
     let ProbeTarget::Addresses { addresses, any: true } = &gateways.destination else {
@@ -387,7 +387,7 @@ fn ranges_stand_in_where_no_gateway_is_documented() {
 }
 
 #[test]
-fn dependencies_come_in_pages() {
+fn dependency_pages_are_merged() {
     let (plan, notices) = plan(
         vec![dependencies("dependencies-1.json"), dependencies("dependencies-2.json")],
         &[],
@@ -465,13 +465,13 @@ fn dependencies_come_in_pages() {
 }
 
 #[test]
-fn a_missing_page_is_noticed() {
+fn missing_dependency_page_gives_a_notice() {
     let (_, notices) = plan(vec![dependencies("dependencies-1.json")], &[], None);
     assert!(notices.iter().any(|notice| notice.contains("nextLink")), "{notices:?}");
 }
 
 #[test]
-fn both_documents_together_name_each_endpoint_once() {
+fn both_documents_give_each_endpoint_once() {
     let documents = [
         status(SHAPES[0]),
         dependencies("dependencies-1.json"),
@@ -490,7 +490,7 @@ fn both_documents_together_name_each_endpoint_once() {
 }
 
 #[test]
-fn another_region_is_another_row() {
+fn other_region_of_the_instance_is_a_separate_row() {
     let (plan, notices) = plan(vec![status(SHAPES[0])], &[], Some("northeurope"));
     row(&plan, "entra-id/westeurope.login.microsoft.com:443");
     row(&plan, "entra-id/northeurope.login.microsoft.com:443");
@@ -501,7 +501,7 @@ fn another_region_is_another_row() {
 }
 
 #[test]
-fn what_the_catalog_does_not_know_is_probed_all_the_same() {
+fn unknown_resource_types_are_probed_with_a_notice() {
     let text = r#"{"connectivityStatus":[
         {"name":"a.example.com:5671","status":"success","resourceType":"Quantum","isOptional":false},
         {"name":"https://b.example.com","status":"asleep","resourceType":"Quantum","isOptional":true},
@@ -541,7 +541,7 @@ fn what_the_catalog_does_not_know_is_probed_all_the_same() {
 }
 
 #[test]
-fn too_many_entries_are_refused() {
+fn more_than_5000_entries_are_refused() {
     let statuses = format!("{{\"connectivityStatus\":[{}]}}", vec!["{}"; 6_000].join(","));
     let endpoint = |number: usize| {
         let name = format!("h{number}.example.com");
@@ -559,7 +559,7 @@ fn too_many_entries_are_refused() {
 }
 
 #[test]
-fn a_file_too_large_to_be_one_is_not_read() {
+fn file_over_32_mb_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.json");
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
@@ -570,7 +570,7 @@ fn a_file_too_large_to_be_one_is_not_read() {
 }
 
 #[test]
-fn nothing_imported_is_a_notice() {
+fn empty_document_gives_a_notice() {
     for (text, kind) in [
         ("[]", DocumentKind::NetworkStatus),
         ("{\"value\":[]}", DocumentKind::Dependencies),
@@ -581,7 +581,7 @@ fn nothing_imported_is_a_notice() {
 }
 
 #[test]
-fn an_instance_of_another_cloud_is_refused() {
+fn instance_in_another_cloud_is_refused() {
     let text =
         r#"{"connectivityStatus":[{"name":"https://kv7.vault.usgovcloudapi.net","resourceType":"AzureKeyVault"}]}"#;
     let document = ImportedDocument::read(text, "gov.json", DocumentKind::NetworkStatus, None).unwrap();
@@ -627,7 +627,7 @@ fn anything() -> impl Strategy<Value = [String; 2]> {
 
 proptest! {
     #[test]
-    fn any_document_is_planned_without_panic([status, dependencies] in anything()) {
+    fn any_document_does_not_panic([status, dependencies] in anything()) {
         for (text, kind) in [(status, DocumentKind::NetworkStatus), (dependencies, DocumentKind::Dependencies)] {
             // A text may happen to look like a nested object truncated by PowerShell (`@{…`): then it is refused.
             let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };

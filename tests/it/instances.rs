@@ -31,7 +31,7 @@ fn planned(document: &str) -> (Plan, Vec<String>) {
     (plan, joined.notices)
 }
 
-fn own(plan: &Plan) -> Vec<&PlannedEndpoint> {
+fn instance_endpoints(plan: &Plan) -> Vec<&PlannedEndpoint> {
     plan.endpoints
         .iter()
         .filter(|endpoint| endpoint.of_instance.is_some())
@@ -39,7 +39,7 @@ fn own(plan: &Plan) -> Vec<&PlannedEndpoint> {
 }
 
 fn ids(document: &str) -> Vec<String> {
-    own(&planned(document).0)
+    instance_endpoints(&planned(document).0)
         .iter()
         .map(|endpoint| endpoint.id.clone())
         .collect()
@@ -59,7 +59,7 @@ fn refused(document: &str) -> String {
 const ID: &str = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
 #[test]
-fn every_form_says_the_same() {
+fn every_document_form_gives_the_same_endpoint() {
     let rest = json!({
         "id": format!("{ID}/backends/orders"),
         "type": "Microsoft.ApiManagement/service/backends",
@@ -96,7 +96,7 @@ fn every_form_says_the_same() {
 }
 
 #[test]
-fn what_is_something_else_is_refused_in_a_sentence() {
+fn other_documents_are_refused_with_their_kind() {
     for (document, said) in [
         (
             r#"{"id": "/subscriptions/1/resourceGroups/rg/providers/Microsoft.Web/sites/x"}"#,
@@ -140,7 +140,7 @@ fn what_is_something_else_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn what_says_nothing_is_a_notice() {
+fn empty_or_unsupported_lists_give_a_notice() {
     for (document, said) in [
         (json!({ "value": [], "count": 0 }), "is an empty list"),
         (json!([]), "is an empty list"),
@@ -154,7 +154,7 @@ fn what_says_nothing_is_a_notice() {
         ),
     ] {
         let (plan, notices) = planned(&document.to_string());
-        assert!(own(&plan).is_empty());
+        assert!(instance_endpoints(&plan).is_empty());
         assert!(
             notices.iter().any(|notice| notice.contains(said)),
             "{document}: {notices:?}"
@@ -163,7 +163,7 @@ fn what_says_nothing_is_a_notice() {
 }
 
 #[test]
-fn no_secret_is_kept() {
+fn secrets_are_never_kept() {
     let url = format!("https://user:{SECRET}@host.example/{SECRET}?code={SECRET}#{SECRET}");
     let policy = format!(
         "<policies><inbound><authentication-basic username=\"{SECRET}\" password=\"{SECRET}\" /><set-header name=\"x\">\
@@ -227,7 +227,7 @@ fn no_secret_is_kept() {
 }
 
 #[test]
-fn each_host_and_port_is_planned_once_with_all_who_use_it() {
+fn shared_host_is_planned_once_with_all_its_users() {
     let backend = |name: &str, url: &str| json!({ "name": name, "properties": { "url": url } });
     let api = |name: &str, url: &str| json!({ "name": name, "properties": { "displayName": name, "serviceUrl": url, "isCurrent": true } });
     let policy = |scope: &str, xml: &str| json!({ "id": format!("{ID}{scope}/policies/policy"), "properties": { "value": format!("<policies><inbound>{xml}</inbound></policies>") } });
@@ -242,7 +242,10 @@ fn each_host_and_port_is_planned_once_with_all_who_use_it() {
         ],
     });
     let (plan, notices) = planned(&document.to_string());
-    let own: Vec<&str> = own(&plan).iter().map(|endpoint| endpoint.id.as_str()).collect();
+    let own: Vec<&str> = instance_endpoints(&plan)
+        .iter()
+        .map(|endpoint| endpoint.id.as_str())
+        .collect();
     assert_eq!(
         own,
         [
@@ -285,7 +288,7 @@ fn each_host_and_port_is_planned_once_with_all_who_use_it() {
 }
 
 #[test]
-fn named_values_stand_for_hosts_where_they_can_be_read() {
+fn named_values_in_urls_are_resolved_unless_secret() {
     let document = json!({
         "apis": [ { "name": "a", "properties": { "serviceUrl": "https://{{host}}:8443/x" } }, { "name": "b", "properties": { "serviceUrl": "{{base-url}}/v1" } },
             { "name": "c", "properties": { "serviceUrl": "https://{{hidden}}/v1" } }, { "name": "d", "properties": { "serviceUrl": "https://{{nobody}}.example/v1" } } ],
@@ -294,7 +297,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
             { "name": "3", "properties": { "displayName": "hidden", "secret": true } } ],
     });
     let (plan, _) = planned(&document.to_string());
-    let rows: Vec<(&str, Option<Cause>)> = own(&plan)
+    let rows: Vec<(&str, Option<Cause>)> = instance_endpoints(&plan)
         .iter()
         .map(|it| (it.id.as_str(), it.untested.as_ref().map(|untested| untested.cause)))
         .collect();
@@ -323,7 +326,7 @@ fn named_values_stand_for_hosts_where_they_can_be_read() {
 }
 
 #[test]
-fn hosts_that_are_none_are_said_and_nothing_else_is_lost() {
+fn invalid_backend_hosts_give_a_notice_and_are_skipped() {
     let urls = [
         "https://good.example",
         "https://short/",
@@ -341,7 +344,7 @@ fn hosts_that_are_none_are_said_and_nothing_else_is_lost() {
         .map(|(n, url)| json!({ "name": format!("b{n}"), "properties": { "url": url } }))
         .collect();
     let (plan, notices) = planned(&json!({ "backends": backends }).to_string());
-    assert_eq!(own(&plan).len(), 1);
+    assert_eq!(instance_endpoints(&plan).len(), 1);
     let said = notices
         .iter()
         .find(|notice| notice.contains("name no host that can be connected to, so not probed"))
@@ -353,12 +356,12 @@ fn hosts_that_are_none_are_said_and_nothing_else_is_lost() {
 }
 
 #[test]
-fn five_thousand_backends_are_planned_and_said() {
+fn five_thousand_backends_are_planned_with_a_notice() {
     let backends: Vec<_> = (0..5_000)
         .map(|n| json!({ "name": format!("b{n}"), "properties": { "url": format!("https://b{n}.example") } }))
         .collect();
     let (plan, notices) = planned(&json!({ "backends": backends }).to_string());
-    assert_eq!(own(&plan).len(), 5_000);
+    assert_eq!(instance_endpoints(&plan).len(), 5_000);
     assert!(
         notices
             .iter()
@@ -368,14 +371,17 @@ fn five_thousand_backends_are_planned_and_said() {
 }
 
 #[test]
-fn an_instance_that_is_not_ready_is_used_as_far_as_it_goes() {
+fn instance_that_is_activating_is_planned_with_a_notice() {
     let document = json!({ "name": "Contoso", "location": "East US", "type": "Microsoft.ApiManagement/service", "properties": {
         "provisioningState": "Activating", "gatewayUrl": "https://Contoso.azure-api.net", "virtualNetworkType": "Internal",
         "privateIPAddresses": null, "additionalLocations": null, "virtualNetworkConfiguration": null, "certificates": null,
         "hostnameConfigurations": [ { "type": "Proxy", "hostName": null }, { "type": "Scm", "hostName": "x.scm.azure-api.net" } ] } });
     let (plan, notices) = planned(&document.to_string());
     assert_eq!(
-        own(&plan).iter().map(|it| it.id.as_str()).collect::<Vec<_>>(),
+        instance_endpoints(&plan)
+            .iter()
+            .map(|it| it.id.as_str())
+            .collect::<Vec<_>>(),
         ["own-hostnames/contoso.azure-api.net:443"]
     );
     assert!(
@@ -391,7 +397,7 @@ fn an_instance_that_is_not_ready_is_used_as_far_as_it_goes() {
 }
 
 #[test]
-fn an_instance_of_another_cloud_is_refused() {
+fn instance_in_another_cloud_is_refused() {
     let document =
         json!({ "properties": { "gatewayUrl": "https://contoso.azure-api.us", "virtualNetworkType": "Internal" } });
     let loaded = Instance::read(&document.to_string(), "instance.json").unwrap();
@@ -406,7 +412,7 @@ fn an_instance_of_another_cloud_is_refused() {
 }
 
 #[test]
-fn what_is_empty_or_leads_nowhere_costs_nothing_else() {
+fn empty_entries_do_not_affect_other_backends() {
     for (document, said) in [
         (
             json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, null ], "apis": [null] }),
@@ -426,7 +432,7 @@ fn what_is_empty_or_leads_nowhere_costs_nothing_else() {
         ),
     ] {
         let (plan, notices) = planned(&document.to_string());
-        assert_eq!(own(&plan).len(), 1, "{document}");
+        assert_eq!(instance_endpoints(&plan).len(), 1, "{document}");
         let notices = notices.join("; ");
         assert!(
             notices.contains(said) && notices.is_empty() == said.is_empty(),
@@ -438,7 +444,7 @@ fn what_is_empty_or_leads_nowhere_costs_nothing_else() {
 }
 
 #[test]
-fn the_tier_is_what_the_instance_says() {
+fn tier_is_read_from_the_sku() {
     for (sku, tier) in [
         (json!({ "name": "Developer" }), Some(Tier::Classic)),
         (json!({ "name": "Premium", "capacity": 2 }), Some(Tier::Classic)),
@@ -456,7 +462,7 @@ fn the_tier_is_what_the_instance_says() {
 }
 
 #[test]
-fn what_a_catalog_has_no_braces_for_is_planned_all_the_same() {
+fn loggers_and_caches_are_planned_in_every_tier() {
     let document = json!({
         "loggers": [ { "name": "l", "properties": { "loggerType": "azureEventHub",
             "resourceId": "/subscriptions/1/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/Audit" } } ],
@@ -497,7 +503,7 @@ fn what_a_catalog_has_no_braces_for_is_planned_all_the_same() {
 }
 
 #[test]
-fn what_only_documents_bring_may_be_chosen_without_them() {
+fn only_and_skip_accept_ids_that_only_instances_have() {
     let only = |ids: &[&str]| Selection {
         only: ids.iter().map(ToString::to_string).collect(),
         ..Selection::default()
@@ -529,7 +535,7 @@ fn what_only_documents_bring_may_be_chosen_without_them() {
 
 /// Code in policies, as in `rawxml`: not valid XML until it is removed.
 #[test]
-fn policies_are_read_in_both_formats() {
+fn policies_are_read_as_xml_and_rawxml() {
     let code = "@{ var s = \"} < & \\\" )\"; // }\n return a < b && c > d ? \"{\" : @\"x\"\"}\"; }";
     let raw = format!(
         "<policies><inbound><set-variable value=\"@(a < b ? \"x\" : \"y)\")\" name=\"v\" /><set-body>{code}</set-body>\
@@ -542,7 +548,10 @@ fn policies_are_read_in_both_formats() {
         let document = json!({ "id": format!("{ID}/policies/policy"), "properties": { "value": text } });
         let (plan, notices) = planned(&document.to_string());
         assert_eq!(
-            own(&plan).iter().map(|it| it.id.as_str()).collect::<Vec<_>>(),
+            instance_endpoints(&plan)
+                .iter()
+                .map(|it| it.id.as_str())
+                .collect::<Vec<_>>(),
             ["policy-targets/audit.example:443"],
             "{notices:?}"
         );
@@ -559,12 +568,12 @@ fn policies_are_read_in_both_formats() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(text: String) {
+    fn any_text_does_not_panic(text: String) {
         let _ = Instance::read(&text, "x");
     }
 
     #[test]
-    fn any_policy_and_any_url_is_read(xml in "[<>@(){}\"'a-z/= &;-]{0,200}", url: String) {
+    fn any_policy_and_any_url_do_not_panic(xml in "[<>@(){}\"'a-z/= &;-]{0,200}", url: String) {
         let document = json!({ "policies": [ { "name": "policy", "properties": { "value": xml } } ], "backends": [ { "name": "b", "properties": { "url": url } } ] });
         let loaded = Instance::read(&document.to_string(), "x").unwrap();
         let imports = Imports::default().of(loaded.instance);

@@ -57,7 +57,7 @@ struct Module {
 }
 
 #[test]
-fn no_arrow_runs_back() {
+fn modules_use_only_lower_layers() {
     let modules = modules();
     let known: BTreeSet<&str> = LAYERS.into_iter().collect();
     let found: BTreeSet<&str> = modules
@@ -66,42 +66,42 @@ fn no_arrow_runs_back() {
         .filter(|layer| !matches!(*layer, "lib" | "main"))
         .collect();
     assert_eq!(found, known, "every module has a place in LAYERS");
-    assert_eq!(arrows_back(&modules), Vec::<String>::new());
+    assert_eq!(upward_uses(&modules), Vec::<String>::new());
 }
 
 #[test]
-fn no_circle_of_files_is_in_the_diagnosis() {
+fn diagnosis_files_have_no_circular_dependency() {
     let modules = modules();
     let diagnosis: Vec<&Module> = modules.iter().filter(|module| module.layer() == "diagnosis").collect();
     assert!(diagnosis.len() > 30);
-    assert_eq!(circle(&diagnosis), None);
+    assert_eq!(circular_dependency(&diagnosis), None);
 }
 
 #[test]
-fn what_runs_back_is_seen() {
+fn upward_use_and_circular_dependency_are_detected() {
     let text = "use crate::{\n    model::{self, Need as Much},\n    text::escape, // net::tcp\n};\n\
                 fn f() { crate::probe::run() }\n#[cfg(test)]\nmod tests {\n    use crate::report::Format;\n}\n";
     let plan = Module::read(&["plan"], text);
     let uses: Vec<String> = plan.uses.iter().map(|path| path.join("::")).collect();
     assert_eq!(uses, ["model", "model::Need", "probe::run", "text::escape"]);
-    assert_eq!(arrows_back(&[plan]), ["plan uses probe::run"]);
+    assert_eq!(upward_uses(&[plan]), ["plan uses probe::run"]);
 
     let above = Module::read(
         &["net", "tls", "chain"],
         "use super::super::dns;\nuse super::super::super::probe::Run;\n",
     );
-    assert_eq!(arrows_back(&[above]), ["net::tls::chain uses probe::Run"]);
+    assert_eq!(upward_uses(&[above]), ["net::tls::chain uses probe::Run"]);
 
     let (one, two) = (
         Module::read(&["diagnosis", "one"], "use super::two::Two;\n"),
         Module::read(&["diagnosis", "two"], "use crate::diagnosis::one::One;\n"),
     );
-    assert_eq!(circle(&[&one]), None);
-    assert!(circle(&[&one, &two]).is_some());
+    assert_eq!(circular_dependency(&[&one]), None);
+    assert!(circular_dependency(&[&one, &two]).is_some());
 }
 
 /// Every use of a module that is not before the one that uses it.
-fn arrows_back(modules: &[Module]) -> Vec<String> {
+fn upward_uses(modules: &[Module]) -> Vec<String> {
     let place = |layer: &str| LAYERS.iter().position(|known| *known == layer);
     let mut wrong = Vec::new();
     for module in modules {
@@ -115,7 +115,7 @@ fn arrows_back(modules: &[Module]) -> Vec<String> {
 }
 
 /// Files that use each other in a circle.
-fn circle(modules: &[&Module]) -> Option<Vec<String>> {
+fn circular_dependency(modules: &[&Module]) -> Option<Vec<String>> {
     let name = |path: &[String]| path.join("::");
     let files: BTreeSet<String> = modules.iter().map(|module| name(&module.path)).collect();
     let file_of = |path: &[String]| {

@@ -68,7 +68,7 @@ fn said(rules: &NetworkRules, start: &str, addresses: &[&str]) -> String {
 }
 
 #[test]
-fn the_rule_that_blocks_is_named() {
+fn outbound_prediction_names_the_deciding_nsg_rule() {
     let rules = rules(
         Some("nsg-locked-down.json"),
         Some("routes-plain.json"),
@@ -138,7 +138,7 @@ fn the_rule_that_blocks_is_named() {
 }
 
 #[test]
-fn the_platform_is_exempt() {
+fn platform_dns_and_kms_bypass_nsg_rules() {
     let plain = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
     assert_eq!(
         said(&plain, "dns/168.63.129.16", &[]),
@@ -158,7 +158,7 @@ fn the_platform_is_exempt() {
 }
 
 /// One NSG on the subnet with one rule before the defaults, as exported.
-fn with_rule(rule: &serde_json::Value) -> NetworkRules {
+fn rules_with(rule: &serde_json::Value) -> NetworkRules {
     let mut rule = rule.clone();
     for (key, value) in [
         ("priority", "100"),
@@ -183,9 +183,9 @@ fn with_rule(rule: &serde_json::Value) -> NetworkRules {
 }
 
 #[test]
-fn rules_on_the_platforms_tags_count_by_their_names() {
+fn deny_by_platform_tag_applies_to_that_platform_service() {
     let by_tag = |tag: &str, expanded: serde_json::Value| {
-        with_rule(
+        rules_with(
             &serde_json::json!({ "name": "DenyPlatform", "protocol": "All", "destinationAddressPrefix": tag,
             "expandedDestinationAddressPrefix": expanded, "destinationPortRange": "0-65535" }),
         )
@@ -231,13 +231,13 @@ fn rules_on_the_platforms_tags_count_by_their_names() {
 }
 
 #[test]
-fn a_service_tag_covers_no_private_endpoint() {
+fn service_tag_does_not_cover_a_private_endpoint() {
     let deny = |destination: serde_json::Value| {
         let mut rule = serde_json::json!({ "name": "DenySql", "protocol": "Tcp", "destinationPortRange": "1433" });
         rule.as_object_mut()
             .unwrap()
             .extend(destination.as_object().unwrap().clone());
-        with_rule(&rule)
+        rules_with(&rule)
     };
     let by_tag = deny(serde_json::json!({ "destinationAddressPrefix": "Sql" }));
     assert_eq!(predict(&by_tag, "sql/", &["20.61.99.193"]).verdict, Expected::Deny);
@@ -276,7 +276,7 @@ fn a_service_tag_covers_no_private_endpoint() {
 }
 
 #[test]
-fn the_virtual_network_holds_what_routes_show() {
+fn virtual_network_tag_is_derived_from_the_routes() {
     let route = |source: &str, prefix: &str, hop: &str| serde_json::json!({ "source": source, "state": "Active", "addressPrefix": [prefix], "nextHopType": hop, "nextHopIpAddress": [] });
     let routes = serde_json::json!([
         route("Default", "10.1.0.0/16", "VnetLocal"),
@@ -313,7 +313,7 @@ fn the_virtual_network_holds_what_routes_show() {
 }
 
 #[test]
-fn a_deny_of_the_network_drops_the_load_balancers_probes_too() {
+fn deny_from_virtual_network_blocks_load_balancer_probes() {
     let document = serde_json::json!([{ "association": { "subnet": { "id": "s" } }, "effectiveSecurityRules": [
         { "name": "DenyVnetIn", "priority": 4000, "direction": "Inbound", "access": "Deny", "protocol": "All",
           "sourceAddressPrefix": "VirtualNetwork", "destinationAddressPrefix": "*", "destinationPortRange": "0-65535" },
@@ -332,7 +332,7 @@ fn a_deny_of_the_network_drops_the_load_balancers_probes_too() {
 }
 
 #[test]
-fn inbound_and_peer_rows_are_decided_too() {
+fn inbound_and_peer_rows_get_predictions() {
     let plain = rules(
         Some("nsg-locked-down.json"),
         Some("routes-plain.json"),
@@ -376,7 +376,7 @@ fn inbound_and_peer_rows_are_decided_too() {
 }
 
 #[test]
-fn replies_that_leave_through_an_appliance_are_lost() {
+fn asymmetric_route_denies_the_management_endpoint() {
     let forced = rules(None, Some("routes-forced.json"), Some("service-tags.json"));
     assert_eq!(
         said(&forced, "management-endpoint/", &[]),
@@ -425,7 +425,7 @@ fn replies_that_leave_through_an_appliance_are_lost() {
 }
 
 #[test]
-fn routes_win_as_in_azure() {
+fn route_selection_follows_azure_precedence() {
     let contest = rules(None, Some("routes-contest.json"), None);
     let table = [
         // Of three routes of one length, the user-defined one takes precedence.
@@ -475,7 +475,7 @@ fn routes_win_as_in_azure() {
 }
 
 #[test]
-fn a_firewall_behind_open_rules_is_pointed_at() {
+fn allow_rules_point_at_the_firewall_at_the_next_hop() {
     let open = rules(Some("nsg-nic-only.powershell.json"), Some("routes-forced.json"), None);
     assert_eq!(
         said(&open, "key-vault/", &["20.43.56.38"]),
@@ -484,7 +484,7 @@ fn a_firewall_behind_open_rules_is_pointed_at() {
 }
 
 #[test]
-fn a_rule_of_this_vm_alone_is_told_from_the_subnets() {
+fn nic_rule_is_distinguished_from_subnet_rule() {
     let nic_only = rules(Some("nsg-nic-only.powershell.json"), Some("routes-plain.json"), None);
     let prediction = predict(&nic_only, "sql/", &["20.61.99.193"]);
     assert_eq!(
@@ -495,7 +495,7 @@ fn a_rule_of_this_vm_alone_is_told_from_the_subnets() {
 }
 
 #[test]
-fn tags_that_nobody_explains_leave_a_doubt() {
+fn tags_without_known_addresses_give_unknown() {
     let document = br#"[{"association": {"subnet": {"id": "s"}}, "effectiveSecurityRules": [
         {"name": "AllowSqlHere", "priority": 100, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
          "sourceAddressPrefix": "*", "destinationAddressPrefix": "Sql.NorthEurope", "destinationPortRange": "1433"},
@@ -528,7 +528,7 @@ fn tags_that_nobody_explains_leave_a_doubt() {
 }
 
 #[test]
-fn a_regional_tag_is_found_by_its_suffix() {
+fn regional_service_tag_is_found_by_its_suffix() {
     let tags = ServiceTags::parse(&fixture("service-tags.json")).unwrap();
     assert_eq!(
         tags.canonical_name("storage.germanywestcentral"),
@@ -538,7 +538,7 @@ fn a_regional_tag_is_found_by_its_suffix() {
 }
 
 #[test]
-fn admin_rules_come_first_where_they_are_exported() {
+fn security_admin_rules_are_evaluated_before_nsg_rules() {
     let rule = |priority: u32, access: &str, port: u16| {
         format!(
             r#"{{"name": "r{port}", "priority": {priority}, "direction": "Outbound", "access": "{access}", "protocol": "All",
@@ -564,7 +564,7 @@ fn admin_rules_come_first_where_they_are_exported() {
 }
 
 #[test]
-fn rules_of_another_network_are_noticed() {
+fn rules_from_another_virtual_network_give_a_notice() {
     let rules = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
     let notices = |address: &str| {
         let here = [address.parse().unwrap()];
@@ -584,7 +584,7 @@ fn rules_of_another_network_are_noticed() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_said_with_its_rule() {
+fn unreadable_rule_field_is_named_with_its_rule() {
     let rule = |field: &str, value: &str| {
         let mut rule = serde_json::json!({"name": "r", "priority": 1, "direction": "Outbound", "access": "Allow",
             "protocol": "All", "sourceAddressPrefix": "*", "destinationAddressPrefix": "*", "destinationPortRange": "80"});
@@ -718,24 +718,24 @@ mod hostile {
 
     proptest! {
         #[test]
-        fn no_bytes_make_a_parser_panic(bytes in any::<Vec<u8>>()) {
+        fn any_bytes_do_not_panic(bytes in any::<Vec<u8>>()) {
             read(&bytes);
         }
 
         #[test]
-        fn no_json_makes_a_parser_panic(text in json()) {
+        fn any_json_does_not_panic(text in json()) {
             read(text.as_bytes());
         }
 
         #[test]
-        fn no_cut_makes_a_parser_panic(length in 0_usize..9000) {
+        fn truncated_json_does_not_panic(length in 0_usize..9000) {
             let whole = fixture("nsg-locked-down.json");
             read(&whole[..length.min(whole.len())]);
         }
     }
 
     #[test]
-    fn depth_is_an_error() {
+    fn deep_json_does_not_overflow_the_stack() {
         read("[".repeat(200_000).as_bytes());
         read(format!("{}{}", "{\"value\":".repeat(100_000), "}".repeat(100_000)).as_bytes());
     }

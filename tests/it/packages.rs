@@ -23,7 +23,7 @@ static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     let programs = [
         "ar", "strip", "xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm", "unshare", "curl",
     ];
-    if lacks(&programs) {
+    if is_missing_any(&programs) {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -46,7 +46,7 @@ static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
 });
 
 #[test]
-fn a_deb_installs_runs_and_leaves_nothing_behind() {
+fn deb_installs_runs_and_is_removed_completely() {
     let Some(package) = packed("deb") else { return };
     let root = fresh_root();
     let before = walk(root.path());
@@ -81,7 +81,7 @@ fn a_deb_installs_runs_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_rpm_installs_runs_and_leaves_nothing_behind() {
+fn rpm_installs_runs_and_is_removed_completely() {
     let Some(package) = packed("rpm") else { return };
     let root = fresh_root();
     let before = walk(root.path());
@@ -110,7 +110,7 @@ fn an_rpm_installs_runs_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
+fn archive_contains_agent_man_pages_and_scripts() {
     let Some(archive) = packed("tar.xz") else { return };
     let folder = tempfile::tempdir().unwrap();
     run(Command::new("tar")
@@ -145,7 +145,7 @@ fn an_archive_holds_the_agent_and_its_documents_in_one_folder() {
 
 /// README's two commands, with the packing script's files instead of the published ones.
 #[test]
-fn the_first_two_commands_of_a_user_work() {
+fn readme_download_and_run_commands_work() {
     let Some(archive) = packed("tar.xz") else { return };
     let files = archive.parent().unwrap();
     let summed = run(Command::new("sh")
@@ -220,7 +220,7 @@ fn serve(folder: PathBuf) -> String {
 
 /// Only the program may be executable, and nothing runs when a package is installed or removed.
 #[test]
-fn packages_run_nothing_and_need_nothing() {
+fn packages_have_no_scripts_and_no_dependencies() {
     let (Some(deb), Some(rpm)) = (packed("deb"), packed("rpm")) else {
         return;
     };
@@ -388,13 +388,13 @@ fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-fn is_there(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path()).any(|folder| folder.join(program).exists())
 }
 
 /// Programs that may not be installed; if they are required, this is a failure.
-fn lacks(programs: &[&str]) -> bool {
-    let missing: Vec<_> = programs.iter().copied().filter(|name| !is_there(name)).collect();
+fn is_missing_any(programs: &[&str]) -> bool {
+    let missing: Vec<_> = programs.iter().copied().filter(|name| !is_installed(name)).collect();
     if missing.is_empty() {
         return false;
     }

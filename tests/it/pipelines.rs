@@ -37,7 +37,7 @@ fn is_bash(script: &str) -> bool {
 }
 
 #[test]
-fn jobs_are_yaml_and_what_they_run_is_bash() {
+fn ci_jobs_are_valid_yaml_and_bash() {
     assert!(!is_bash("if true; then"), "bash -n takes anything");
     for (name, key, scripts) in [
         ("github-actions.yml", "run", 3),
@@ -54,7 +54,7 @@ fn jobs_are_yaml_and_what_they_run_is_bash() {
 }
 
 #[test]
-fn jobs_hand_the_script_what_it_asks_for() {
+fn ci_jobs_set_every_variable_of_the_script() {
     let script = fs::read_to_string(SCRIPT).unwrap();
     let needs = script
         .lines()
@@ -72,7 +72,7 @@ fn jobs_hand_the_script_what_it_asks_for() {
 }
 
 #[test]
-fn jobs_test_the_instance_with_a_release_and_pass_nothing_untested() {
+fn ci_jobs_use_a_verified_release_and_fail_on_untested() {
     for name in ["github-actions.yml", "azure-pipelines.yml"] {
         let text = fs::read_to_string(format!("{FOLDER}/{name}")).unwrap();
         let job: String = text
@@ -94,7 +94,7 @@ fn jobs_test_the_instance_with_a_release_and_pass_nothing_untested() {
 }
 
 #[test]
-fn shellcheck_is_content() {
+fn shellcheck_passes() {
     match Command::new("shellcheck").arg(SCRIPT).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
         // It may not be installed.

@@ -23,24 +23,24 @@ use tokio::{
 
 #[tokio::test]
 #[ignore = "needs Samba, by tests/real/serve.py"]
-async fn samba_negotiates() {
-    let greeting = smb::greet(&mut connected(14450).await, soon()).await;
+async fn samba_gives_smb_proof() {
+    let greeting = smb::greet(&mut connected(14450).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "SMB2 NEGOTIATE reply, dialect 3.1.1");
 }
 
 #[tokio::test]
 #[ignore = "needs Redis, by tests/real/serve.py"]
-async fn redis_wants_a_password() {
-    let greeting = redis::greet(&mut connected(16379).await, soon()).await;
+async fn redis_that_requires_a_password_gives_proof() {
+    let greeting = redis::greet(&mut connected(16379).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "Redis answers -NOAUTH Authentication required.");
 }
 
 #[tokio::test]
 #[ignore = "needs impacket, by tests/real/serve.py"]
-async fn an_rpc_server_accepts_only_its_interface() {
-    let greeting = kms::greet(&mut connected(11688).await, soon()).await;
+async fn rpc_server_gives_kms_proof_only_for_the_kms_interface() {
+    let greeting = kms::greet(&mut connected(11688).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "DCE/RPC bind to the KMS interface accepted");
-    let greeting = kms::greet(&mut connected(11135).await, soon()).await;
+    let greeting = kms::greet(&mut connected(11135).await, generous_deadline()).await;
     let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
@@ -49,14 +49,14 @@ async fn an_rpc_server_accepts_only_its_interface() {
 
 #[tokio::test]
 #[ignore = "needs Qpid Proton, by tests/real/serve.py"]
-async fn proton_offers_mechanisms() {
-    let greeting = amqp::greet_sasl(&mut connected(15672).await, soon()).await;
+async fn proton_gives_amqp_sasl_proof() {
+    let greeting = amqp::greet_sasl(&mut connected(15672).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "AMQP SASL mechanisms ANONYMOUS");
 }
 
 #[tokio::test]
 #[ignore = "needs chrony, by tests/real/serve.py"]
-async fn chrony_tells_the_time() {
+async fn chrony_gives_ntp_proof_and_time() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "the address is explicit")]
     socket.connect("127.0.0.1:10123").await.unwrap();
@@ -83,8 +83,8 @@ async fn chrony_tells_the_time() {
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, by tests/real/serve.py"]
-async fn rabbitmq_is_no_event_hubs() {
-    let greeting = amqp::greet_tls(&mut connected(15675).await, soon()).await;
+async fn rabbitmq_is_not_event_hubs() {
+    let greeting = amqp::greet_tls(&mut connected(15675).await, generous_deadline()).await;
     let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
@@ -93,7 +93,7 @@ async fn rabbitmq_is_no_event_hubs() {
 
 #[tokio::test]
 #[ignore = "needs squid, HAProxy, tinyproxy and Privoxy, by tests/real/serve.py"]
-async fn proxies_are_known_by_their_pages() {
+async fn proxies_are_recognised_by_their_block_pages() {
     for (port, author, words) in [
         (13128, "Squid", "ERROR: The requested URL could not be retrieved"),
         (18081, "HAProxy", "Request forbidden by administrative rules."),
@@ -114,7 +114,7 @@ async fn proxies_are_known_by_their_pages() {
 
 /// What shows that a proxy answered instead of a service.
 async fn marker(port: u16) -> Option<String> {
-    let greeting = http::greet(&mut connected(port).await, "crl.example", None, soon()).await;
+    let greeting = http::greet(&mut connected(port).await, "crl.example", None, generous_deadline()).await;
     let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = greeting.end else {
         panic!("{port}: {greeting:?}")
     };
@@ -123,7 +123,7 @@ async fn marker(port: u16) -> Option<String> {
 
 #[tokio::test]
 #[ignore = "needs BIND, by tests/real/serve.py"]
-async fn bind_answers_long_over_tcp() {
+async fn bind_truncates_over_udp_and_answers_over_tcp() {
     let exchange = answered(15301, "many.login.microsoftonline.com").await;
     let DnsEnd::Answered(answer) = &exchange.end else {
         panic!("{exchange:?}")
@@ -136,7 +136,7 @@ async fn bind_answers_long_over_tcp() {
 
 #[tokio::test]
 #[ignore = "needs BIND and unbound, by tests/real/serve.py"]
-async fn servers_with_dead_forwarders_accept_and_wait() {
+async fn servers_with_dead_forwarders_accept_tcp_and_never_answer() {
     for port in [15301, 15302] {
         answered(port, "login.microsoftonline.com").await;
         let exchanges = [
@@ -151,7 +151,7 @@ async fn servers_with_dead_forwarders_accept_and_wait() {
 
 #[tokio::test]
 #[ignore = "needs unbound, by tests/real/serve.py"]
-async fn unbound_cuts_short_and_refuses_tcp() {
+async fn unbound_truncates_over_udp_and_refuses_tcp() {
     let asked = async {
         loop {
             let exchange = ask(15305, "login.microsoftonline.com", Transport::Udp).await;
@@ -172,7 +172,7 @@ async fn unbound_cuts_short_and_refuses_tcp() {
 
 #[tokio::test]
 #[ignore = "needs dnsdist, by tests/real/serve.py"]
-async fn dnsdist_refuses_what_comes_too_often() {
+async fn dnsdist_rate_limit_is_no_final_answer() {
     answered(15304, "login.microsoftonline.com").await;
     sleep(Duration::from_secs(2)).await;
     let mut exchanges = Vec::new();
@@ -192,7 +192,7 @@ async fn ask(port: u16, name: &str, transport: Transport) -> DnsExchange {
     let server = SocketAddr::from(([127, 0, 0, 1], port));
     let spare = Semaphore::new(8);
     question
-        .ask(server, transport, Duration::from_secs(2), soon(), &spare)
+        .ask(server, transport, Duration::from_secs(2), generous_deadline(), &spare)
         .await
 }
 
@@ -231,6 +231,6 @@ fn proof(greeting: &Greeting) -> &str {
     }
 }
 
-fn soon() -> Instant {
+fn generous_deadline() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }

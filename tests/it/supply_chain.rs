@@ -10,7 +10,7 @@ use serde_json::Value;
 const LISTED: &str = include_str!("../../docs/build-time.md");
 
 #[test]
-fn nothing_runs_at_build_time_that_is_not_listed() {
+fn every_build_time_crate_is_listed() {
     for platform in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
         let metadata = metadata(platform);
         let agents = dependencies(&metadata);
@@ -31,7 +31,7 @@ fn nothing_runs_at_build_time_that_is_not_listed() {
 }
 
 #[test]
-fn the_list_has_nothing_that_is_gone() {
+fn every_listed_build_time_crate_is_still_used() {
     let lock = include_str!("../../Cargo.lock");
     for name in ["Build scripts", "Procedural macros"].into_iter().flat_map(listed) {
         assert!(
@@ -108,7 +108,7 @@ fn dependencies(metadata: &Value) -> BTreeMap<&str, &Value> {
 /// `cargo deny` is not always installed: its list of licences is checked here as well, for everything that is built,
 /// including tests.
 #[test]
-fn every_licence_is_one_that_is_allowed() {
+fn every_licence_is_allowed() {
     let rules = include_str!("../../deny.toml");
     let (_, licences) = rules.split_once("[licenses]").expect("the section");
     let (licences, _) = licences.split_once("\n[").expect("its end");

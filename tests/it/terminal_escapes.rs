@@ -8,7 +8,7 @@ use assert_cmd::Command;
 /// Sets a title, clears the screen, changes the reading direction, begins another line.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\n\rexit 0: all is well";
 
-fn said(arguments: &[&OsStr]) -> Output {
+fn run(arguments: &[&OsStr]) -> Output {
     Command::cargo_bin("apim-probe")
         .unwrap()
         .args(arguments)
@@ -18,7 +18,7 @@ fn said(arguments: &[&OsStr]) -> Output {
 }
 
 /// Checks both streams; only our own lines may begin.
-fn is_harmless(arguments: &[&OsStr], output: &Output) {
+fn assert_escaped(arguments: &[&OsStr], output: &Output) {
     for stream in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(stream);
         let harm = text.chars().find(|c| is_harmful(*c) && *c != '\n');
@@ -32,11 +32,11 @@ fn is_harmless(arguments: &[&OsStr], output: &Output) {
 
 fn check(arguments: &[&str]) {
     let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-    is_harmless(&arguments, &said(&arguments));
+    assert_escaped(&arguments, &run(&arguments));
 }
 
 #[test]
-fn flags_are_shown_harmless() {
+fn flag_values_are_escaped() {
     let set = |name: &str| format!("{name}={EVIL}");
     let table: &[&[&str]] = &[
         &[EVIL],
@@ -84,7 +84,7 @@ fn flags_are_shown_harmless() {
     let bytes = OsStr::from_bytes(b"\xff\xfe\x1b[2J");
     for command in ["check", "explain", "schema"] {
         let arguments = [OsStr::new(command), bytes];
-        is_harmless(&arguments, &said(&arguments));
+        assert_escaped(&arguments, &run(&arguments));
     }
 }
 
@@ -96,7 +96,7 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn catalogs_are_shown_harmless() {
+fn catalog_text_is_escaped() {
     let folder = tempfile::tempdir().unwrap();
     let name = EVIL.replace('/', " ");
     let evil = serde_json::to_string(EVIL).unwrap();
@@ -159,7 +159,7 @@ dependencies:
 
 /// Every problem with a document quotes it.
 #[test]
-fn wrong_documents_are_shown_harmless() {
+fn text_of_refused_documents_is_escaped() {
     let folder = tempfile::tempdir().unwrap();
     let name = EVIL.replace('/', " ");
     let evil = serde_json::to_string(EVIL).unwrap();

@@ -21,7 +21,7 @@ const TIERS: [(Tier, char); 3] = [
 ];
 
 #[test]
-fn each_tier_names_what_its_page_names_and_nothing_else() {
+fn rows_of_each_tier_equal_its_documented_rows() {
     for (tier, letter) in TIERS {
         let catalog = Catalog::of(tier);
         for (cloud, cloud_letter) in [(Cloud::Public, 'P'), (Cloud::Usgov, 'G'), (Cloud::China, 'C')] {
@@ -85,7 +85,7 @@ fn rows(catalog: &Catalog, cloud: Cloud) -> BTreeSet<Row> {
 }
 
 #[test]
-fn every_entry_explains_itself() {
+fn every_dependency_has_an_impact_and_a_docs_page() {
     for (tier, _) in TIERS {
         let catalog = Catalog::of(tier);
         assert_eq!(catalog.tier, tier);
@@ -109,7 +109,7 @@ fn every_entry_explains_itself() {
 }
 
 #[test]
-fn a_clouds_suffixes_are_the_same_in_every_catalog() {
+fn cloud_suffixes_are_the_same_in_every_tier() {
     let classic = Catalog::builtin();
     for (tier, _) in TIERS {
         let catalog = Catalog::of(tier);
@@ -128,7 +128,7 @@ fn a_clouds_suffixes_are_the_same_in_every_catalog() {
 }
 
 #[test]
-fn a_gateway_of_your_own_needs_nothing_that_comes_in_and_no_address_of_azures() {
+fn self_hosted_gateway_requires_only_dns_and_configuration() {
     let catalog = Catalog::of(Tier::SelfHostedGateway);
     assert!(
         catalog
@@ -162,7 +162,7 @@ fn a_gateway_of_your_own_needs_nothing_that_comes_in_and_no_address_of_azures() 
 }
 
 #[test]
-fn a_tier_is_explained_with_where_to_stand_and_what_is_trusted() {
+fn tier_page_shows_where_to_run_and_what_is_trusted() {
     for tier in Tier::ALL {
         let page = explain(tier.as_str(), &Catalog::builtin(), Cloud::Public).unwrap();
         let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -176,7 +176,7 @@ const DOCUMENTS: [&str; 12] = [
 const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
 
 #[test]
-fn help_reads_plainly() {
+fn help_has_no_odd_words() {
     let mut program = Cli::command();
     let mut texts = vec![("--help".to_owned(), program.render_long_help().to_string())];
     for command in program.get_subcommands_mut() {
@@ -186,22 +186,22 @@ fn help_reads_plainly() {
         ));
     }
     assert!(texts.len() > 10);
-    hold(texts);
+    assert_no_odd_words(texts);
 }
 
 #[test]
-fn explanations_read_plainly() {
+fn explanations_have_no_odd_words() {
     let catalog = Catalog::builtin();
     let mut texts = vec![("explain".to_owned(), list(&catalog))];
     for word in words(&catalog) {
         let page = explain(word, &catalog, Cloud::Public).unwrap();
         texts.push((format!("explain {word}"), page));
     }
-    hold(texts);
+    assert_no_odd_words(texts);
 }
 
 #[test]
-fn findings_and_messages_read_plainly() {
+fn findings_and_messages_have_no_odd_words() {
     let mut texts = Vec::new();
     for file in files("src", "rs") {
         let name = file.to_string_lossy().into_owned();
@@ -215,11 +215,11 @@ fn findings_and_messages_read_plainly() {
         texts.extend(sentences.map(|text| (name.clone(), text)));
     }
     assert!(texts.len() > 1000);
-    hold(texts);
+    assert_no_odd_words(texts);
 }
 
 #[test]
-fn documents_read_plainly() {
+fn documents_have_no_odd_words() {
     let mut texts = Vec::new();
     for document in DOCUMENTS {
         let found = if root().join(document).is_file() {
@@ -233,11 +233,11 @@ fn documents_read_plainly() {
             texts.push((file.to_string_lossy().into_owned(), prose(&text)));
         }
     }
-    hold(texts);
+    assert_no_odd_words(texts);
 }
 
 #[test]
-fn comments_read_plainly() {
+fn comments_have_no_odd_words() {
     let mut wrong = Vec::new();
     for folder in ["src", "lab", "tests", "checks", "demo", "benches"] {
         for file in files(folder, "rs") {
@@ -256,7 +256,7 @@ fn comments_read_plainly() {
 }
 
 #[test]
-fn a_relapse_is_seen() {
+fn odd_words_are_detected() {
     for sentence in [
         "TCP 1433 is dropped in\n  silence",
         "a name, which nobody owns",
@@ -265,7 +265,7 @@ fn a_relapse_is_seen() {
         "a firewall on\nthe way",
         "one JSON object a line",
     ] {
-        assert!(!relapses(sentence).is_empty(), "{sentence}");
+        assert!(!odd_words_in(sentence).is_empty(), "{sentence}");
     }
     for sentence in [
         "gets no reply (silently dropped)",
@@ -274,17 +274,17 @@ fn a_relapse_is_seen() {
         "always on, anyway",
         "NOBODY_HERE",
     ] {
-        assert_eq!(relapses(sentence), Vec::<&str>::new(), "{sentence}");
+        assert_eq!(odd_words_in(sentence), Vec::<&str>::new(), "{sentence}");
     }
     let source = "/// Nobody reads this.\nconst A: &str = \"some\\\n    body // here\"; // nobody\nlet b = '\"'; let c = r#\"raw \"x\"\"#;";
     assert_eq!(strings(source), ["somebody // here", "raw \"x\""]);
 }
 
 /// Fails with every odd word in these texts, each with its file.
-fn hold(texts: Vec<(String, String)>) {
+fn assert_no_odd_words(texts: Vec<(String, String)>) {
     let mut wrong = Vec::new();
     for (place, text) in texts {
-        for words in relapses(&text) {
+        for words in odd_words_in(&text) {
             let instead = INSTEAD.iter().find(|(odd, _)| *odd == words).map_or("", |(_, it)| it);
             let start: String = text.chars().take(120).collect();
             wrong.push(format!("{place}: \"{words}\" (write: {instead}) in: {start}"));
@@ -294,7 +294,7 @@ fn hold(texts: Vec<(String, String)>) {
 }
 
 /// The odd words in a text, across line breaks and punctuation.
-fn relapses(text: &str) -> Vec<&'static str> {
+fn odd_words_in(text: &str) -> Vec<&'static str> {
     odd_words(text, INSTEAD.iter().map(|(odd, _)| *odd))
 }
 

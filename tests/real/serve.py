@@ -60,7 +60,7 @@ def main():
         Path(scratch).chmod(0o777)
         running = list(started(Path(scratch), output))
         try:
-            tests = ["cargo", "test", "-p", "apim-probe", "--test", "it", "real::", "--", "--ignored", "--nocapture"]
+            tests = ["cargo", "test", "-p", "apim-probe", "--test", "it", "real_servers::", "--", "--ignored", "--nocapture"]
             status = subprocess.call(tests)
         finally:
             for daemon in running:

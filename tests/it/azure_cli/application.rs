@@ -10,7 +10,7 @@ fn application(azure: &Azure) -> Ended {
 }
 
 #[test]
-fn a_version_is_made_in_the_subscription_and_its_blob_deleted() {
+fn version_is_created_and_its_blob_deleted() {
     let azure = Azure::new();
     azure.write("say/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
     let ended = application(&azure);
@@ -55,7 +55,7 @@ fn a_version_is_made_in_the_subscription_and_its_blob_deleted() {
 }
 
 #[test]
-fn what_is_there_already_is_used_or_named() {
+fn existing_gallery_is_reused_and_existing_version_refused() {
     let azure = Azure::new();
     for there in ["sig-show", "sig-gallery-application-show"] {
         std::fs::remove_file(azure.path(&format!("fail/{there}"))).unwrap();
@@ -89,7 +89,7 @@ fn what_is_there_already_is_used_or_named() {
 
 /// The blob is deleted; everything that stays is listed, with the commands that delete it.
 #[test]
-fn ctrl_c_at_any_step_deletes_the_blob_and_names_the_rest() {
+fn ctrl_c_at_any_step_deletes_the_blob_and_lists_the_rest() {
     let azure = Azure::new();
     assert_eq!(application(&azure).status, Some(0));
     let steps = azure.steps();
@@ -122,7 +122,7 @@ fn ctrl_c_at_any_step_deletes_the_blob_and_names_the_rest() {
 }
 
 #[test]
-fn a_blob_that_stays_is_named_with_its_command() {
+fn undeleted_blob_is_reported_with_the_delete_command() {
     let azure = Azure::new();
     azure.write("fail/storage-blob-delete", "ERROR: AuthorizationFailed\n");
     let ended = application(&azure);

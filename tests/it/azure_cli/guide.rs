@@ -16,7 +16,7 @@ fn blocks(text: &str) -> impl Iterator<Item = String> {
 
 /// The stand-in refuses what az does not accept.
 #[test]
-fn az_takes_every_command_that_documents_show() {
+fn az_accepts_every_documented_command() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut documents = vec![root.join("README.md")];
     for folder in ["docs", "deploy", "examples"] {
@@ -59,7 +59,7 @@ fn az_takes_every_command_that_documents_show() {
 
 /// Without Storage and with it.
 #[test]
-fn a_run_command_by_hand_shows_the_report_and_leaves_nothing_behind() {
+fn documented_run_command_prints_report_and_deletes_itself() {
     let blocks: Vec<String> = blocks(GUIDE)
         .filter(|block| block.contains("run-command create"))
         .collect();
@@ -82,7 +82,7 @@ fn a_run_command_by_hand_shows_the_report_and_leaves_nothing_behind() {
 
 /// From a file to text, in pieces, and back: what is typed at both ends of a serial console.
 #[test]
-fn the_file_survives_the_way_through_a_serial_console() {
+fn binary_is_unchanged_after_serial_console_transfer() {
     let blocks: Vec<String> = blocks(GUIDE).filter(|block| block.contains("base64")).collect();
     let [here, there] = &blocks[..] else {
         panic!("{blocks:#?}")

@@ -30,7 +30,7 @@ fn run(script: &PathBuf, argument: &str) -> Ended {
 }
 
 #[test]
-fn help_names_every_flag_and_the_first_line_to_type() {
+fn script_help_lists_every_flag_and_how_to_start_it() {
     for script in scripts() {
         let ended = run(&script, "--help");
         let name = script.file_name().unwrap().to_str().unwrap();
@@ -62,7 +62,7 @@ fn help_names_every_flag_and_the_first_line_to_type() {
 }
 
 #[test]
-fn a_flag_that_is_none_ends_with_2_and_a_sentence() {
+fn unknown_flag_gives_one_error_line_and_status_2() {
     for script in scripts() {
         let name = script.file_stem().unwrap().to_str().unwrap();
         if name == "run-on-vm" {

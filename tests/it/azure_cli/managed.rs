@@ -11,7 +11,7 @@ fn managed(azure: &Azure, more: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_managed_run_shows_the_answer_and_leaves_nothing_behind() {
+fn managed_run_prints_the_result_and_deletes_everything() {
     let azure = Azure::new();
     let answer = format!("{}\n", "x".repeat(3999));
     azure.write("agent-says", &answer);
@@ -20,14 +20,14 @@ fn a_managed_run_shows_the_answer_and_leaves_nothing_behind() {
     assert!(ended.out.starts_with(&answer), "{}", ended.out);
     let create = azure.call("vm run-command create ");
     assert!(!create.contains("--output-blob-uri"), "{create}");
-    assert_deletes_the_command_first(&azure);
+    assert_run_command_deleted_before_blob(&azure);
     let left: Vec<_> = walk(&azure.path("blobs")).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
     assert!(azure.path("apim-probe-reports/report.html").exists());
 }
 
 #[test]
-fn a_vm_that_does_not_reach_storage_says_so() {
+fn storage_unreachable_from_the_vm_is_reported() {
     let azure = Azure::new();
     azure.write("fail/curl", "");
     let ended = managed(&azure, &[]);
@@ -54,7 +54,7 @@ fn a_vm_that_does_not_reach_storage_says_so() {
 
 /// Only some of curl's failures mean that Storage cannot be reached.
 #[test]
-fn why_curl_failed_is_told() {
+fn curl_failure_is_explained_by_its_exit_code() {
     for (failure, said) in [
         ("6 000 0.000000", "this VM cannot reach the storage account"),
         ("7 000 0.000000", "this VM cannot reach the storage account"),
@@ -95,7 +95,7 @@ fn why_curl_failed_is_told() {
 
 /// Azure creates that blob from the VM, and runs nothing if it cannot.
 #[test]
-fn an_output_blob_is_for_vms_that_reach_storage() {
+fn output_blob_requires_storage_access_from_the_vm() {
     let azure = Azure::new();
     let ended = managed(&azure, &["--output-blob"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
@@ -120,7 +120,7 @@ fn an_output_blob_is_for_vms_that_reach_storage() {
 }
 
 #[test]
-fn an_agent_that_is_not_there_or_refuses_its_flags_is_shown() {
+fn missing_agent_gives_status_127_and_not_found() {
     let azure = Azure::new();
     let ended = Ended::new(
         &azure
@@ -138,7 +138,7 @@ fn an_agent_that_is_not_there_or_refuses_its_flags_is_shown() {
 }
 
 #[test]
-fn ctrl_c_at_any_step_leaves_no_run_command_and_no_blob() {
+fn ctrl_c_at_any_step_deletes_run_command_and_blob() {
     for flags in [vec!["--output-blob"], vec![]] {
         let azure = Azure::new();
         assert_eq!(managed(&azure, &flags).status, Some(1));
@@ -151,7 +151,7 @@ fn ctrl_c_at_any_step_leaves_no_run_command_and_no_blob() {
             assert_eq!(ended.status, Some(expected), "{step}: {}", ended.err);
             let calls = azure.read("calls");
             if calls.contains("run-command create") {
-                assert_deletes_the_command_first(&azure);
+                assert_run_command_deleted_before_blob(&azure);
             }
             assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}: {calls}");
         }
@@ -159,7 +159,7 @@ fn ctrl_c_at_any_step_leaves_no_run_command_and_no_blob() {
 }
 
 #[test]
-fn what_cannot_be_deleted_is_named_with_its_command() {
+fn failed_deletions_print_working_delete_commands() {
     let azure = Azure::new();
     azure.write("fail/storage-blob-delete", "ERROR: AuthorizationPermissionMismatch\n");
     azure.write("fail/vm-run-command-delete", "ERROR: OperationNotAllowed\n");
@@ -186,7 +186,7 @@ fn what_cannot_be_deleted_is_named_with_its_command() {
 }
 
 #[test]
-fn a_lost_terminal_leaves_no_run_command_and_no_blob() {
+fn terminal_hangup_deletes_run_command_and_blob() {
     for step in ["storage blob upload", "vm run-command create", "storage blob download"] {
         let azure = Azure::new();
         let mut script = azure.script("managed-run.sh", &FLAGS);
@@ -204,7 +204,7 @@ fn a_lost_terminal_leaves_no_run_command_and_no_blob() {
     }
 }
 
-fn assert_deletes_the_command_first(azure: &Azure) {
+fn assert_run_command_deleted_before_blob(azure: &Azure) {
     let calls = azure.calls();
     let at = |command: &str| calls.iter().position(|call| call.starts_with(command));
     let (command, blob) = (at("vm run-command delete "), at("storage blob delete "));

@@ -25,7 +25,7 @@ fn run(azure: &Azure, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn reports_come_back_in_every_format_that_pipelines_read() {
+fn reports_are_fetched_in_every_pipeline_format() {
     let azure = azure();
     let ended = run(&azure, &["--set", "key_vault=it's $HOME", "--required-only"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
@@ -51,7 +51,7 @@ fn reports_come_back_in_every_format_that_pipelines_read() {
 
 /// As in the job: the release is unpacked, and only this script was copied from the repository.
 #[test]
-fn it_works_beside_an_unpacked_release() {
+fn script_runs_next_to_an_unpacked_release() {
     let azure = azure();
     for folder in ["apim-probe/scripts", "examples/ci"] {
         fs::create_dir_all(azure.path(folder)).unwrap();
@@ -71,7 +71,7 @@ fn it_works_beside_an_unpacked_release() {
 }
 
 #[test]
-fn what_is_missing_is_named_and_azure_not_asked() {
+fn missing_variable_or_binary_gives_status_2() {
     for (name, _) in ENVIRONMENT {
         let azure = azure();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/run-on-vm.sh");
@@ -91,7 +91,7 @@ fn what_is_missing_is_named_and_azure_not_asked() {
 
 /// Status 1 is the agent's, for something that is blocked.
 #[test]
-fn what_az_cannot_do_is_not_called_blocked() {
+fn az_failure_gives_status_4_not_1() {
     for step in [
         "vm-show",
         "storage-blob-upload",

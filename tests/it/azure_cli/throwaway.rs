@@ -11,7 +11,7 @@ fn throwaway(azure: &Azure, more: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_vm_is_made_asked_and_deleted() {
+fn vm_is_created_runs_the_agent_and_is_deleted() {
     let azure = Azure::new();
     let ended = throwaway(&azure, &["--yes", "--", "--set", "key_vault=it's mine"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
@@ -56,7 +56,7 @@ fn a_vm_is_made_asked_and_deleted() {
 }
 
 #[test]
-fn whatever_fails_the_vm_is_deleted() {
+fn vm_is_deleted_after_a_failure_in_any_step() {
     let steps = [
         "storage-account-create",
         "storage-account-keys-list",
@@ -85,7 +85,7 @@ fn whatever_fails_the_vm_is_deleted() {
 }
 
 #[test]
-fn what_cannot_be_deleted_is_said_with_the_command() {
+fn failed_deletion_prints_the_delete_command() {
     let azure = Azure::new();
     azure.write("agent-status", "0\n");
     azure.write("fail/group-delete", "ERROR: ScopeLocked\n");
@@ -102,10 +102,10 @@ fn what_cannot_be_deleted_is_said_with_the_command() {
 
 #[test]
 fn ctrl_c_at_any_step_deletes_the_vm() {
-    for steps in traceroutes() {
-        for step in steps.1 {
+    for (flags, steps) in flag_sets_with_steps() {
+        for step in steps {
             let azure = Azure::new();
-            let script = script(&azure, steps.0);
+            let script = script(&azure, flags);
             let ended = interrupted(&azure, script, &step);
             let changes = azure.changes();
             if changes.is_empty() {
@@ -125,8 +125,8 @@ fn ctrl_c_at_any_step_deletes_the_vm() {
 }
 
 #[test]
-fn a_lost_terminal_at_any_step_deletes_the_vm() {
-    for (flags, steps) in traceroutes() {
+fn terminal_hangup_at_any_step_deletes_the_vm() {
+    for (flags, steps) in flag_sets_with_steps() {
         for step in steps {
             let azure = Azure::new();
             if !hung_up(&azure, &script(&azure, flags), &step) {
@@ -140,7 +140,7 @@ fn a_lost_terminal_at_any_step_deletes_the_vm() {
 }
 
 /// With the agent from a storage account, and as a VM Application: the flags, and all calls to Azure.
-fn traceroutes() -> [(&'static [&'static str], Vec<String>); 2] {
+fn flag_sets_with_steps() -> [(&'static [&'static str], Vec<String>); 2] {
     [&[] as &[&str], &["--app-version-id", VERSION]].map(|flags| {
         let azure = Azure::new();
         azure.install_agent();
@@ -160,7 +160,7 @@ fn script(azure: &Azure, flags: &[&str]) -> Command {
 }
 
 #[test]
-fn a_vm_application_takes_the_place_of_the_storage_account() {
+fn vm_application_needs_no_storage_account() {
     let azure = Azure::new();
     // Storage cannot be reached.
     azure.write("fail/curl", "");
@@ -193,7 +193,7 @@ fn a_vm_application_takes_the_place_of_the_storage_account() {
 }
 
 #[test]
-fn a_group_that_was_never_made_is_not_called_left_over() {
+fn group_that_was_never_created_is_not_reported_as_left() {
     let azure = Azure::new();
     azure.write("fail/group-create", "ERROR: AuthorizationFailed\n");
     azure.write("say/group-exists", "false\n");
@@ -204,7 +204,7 @@ fn a_group_that_was_never_made_is_not_called_left_over() {
 }
 
 #[test]
-fn a_subnet_without_a_way_out_asks_for_a_public_address() {
+fn subnet_without_egress_requires_public_ip_flag() {
     let azure = Azure::new();
     azure.subnet("-", "-", "-", "false");
     let ended = throwaway(&azure, &["--yes"]);
@@ -224,7 +224,7 @@ fn a_subnet_without_a_way_out_asks_for_a_public_address() {
 }
 
 #[test]
-fn the_way_out_is_read_from_the_subnet() {
+fn subnet_egress_path_is_described() {
     let cases = [
         ("-", "-", "null", "", "Azure's default outbound access"),
         ("-", "-", "true", "", "Azure's default outbound access"),
@@ -263,7 +263,7 @@ fn the_way_out_is_read_from_the_subnet() {
 }
 
 #[test]
-fn nothing_is_made_in_a_subnet_that_will_not_do() {
+fn unsuitable_subnet_is_refused_before_anything_is_created() {
     let dropped = Azure::new();
     dropped.subnet("-", "/x/rt-hub", "-", "true");
     dropped.write("say/network-route-table-show", "None\n-\n");
@@ -303,7 +303,7 @@ fn nothing_is_made_in_a_subnet_that_will_not_do() {
 
 /// Status 1 would read as "blocked".
 #[test]
-fn whoever_does_not_say_yes_gets_no_vm() {
+fn unconfirmed_prompt_creates_no_vm() {
     let azure = Azure::new();
     let asks = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET]);
     // Ctrl-D is what the end of the input becomes.
@@ -318,7 +318,7 @@ fn whoever_does_not_say_yes_gets_no_vm() {
 }
 
 #[test]
-fn a_dry_run_shows_each_command_and_gives_none() {
+fn dry_run_prints_the_real_commands_and_runs_none() {
     let azure = Azure::new();
     let ended = throwaway(&azure, &["--dry-run", "--public-ip", "--", "--region", "westeurope"]);
     assert_eq!(ended.status, Some(0), "{}", ended.err);

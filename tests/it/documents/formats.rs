@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn effective_routes_are_read_in_every_form() {
+fn effective_routes_are_read_from_every_output_format() {
     let reference = routes(&fixture("routes.json"));
     for form in [
         "routes.az-table.txt",
@@ -33,7 +33,7 @@ fn effective_routes_are_read_in_every_form() {
 }
 
 #[test]
-fn effective_rules_are_read_in_every_form() {
+fn effective_nsg_rules_are_read_from_every_output_format() {
     let reference = security(&fixture("nsg.json"));
     assert_eq!(reference.groups.len(), 2);
     for form in [
@@ -47,7 +47,7 @@ fn effective_rules_are_read_in_every_form() {
 }
 
 #[test]
-fn what_format_list_cuts_is_read_from_its_copies() {
+fn format_list_text_copies_replace_truncated_fields() {
     let list = String::from_utf8(fixture("nsg.format-list.txt")).unwrap();
     // `Format-List *` shows the copies as text, but only the types of the objects themselves.
     let lines = list.lines().map(|line| {
@@ -64,7 +64,7 @@ fn what_format_list_cuts_is_read_from_its_copies() {
 }
 
 #[test]
-fn wrappers_come_off() {
+fn wrapped_documents_are_unwrapped() {
     let document = |name: &str| serde_json::from_slice::<Value>(&fixture(name)).unwrap();
     let (nsg, table) = (document("nsg.json"), document("routes.json"));
     let wrapped = |document: &Value| {
@@ -108,7 +108,7 @@ fn wrappers_come_off() {
 }
 
 #[test]
-fn keys_are_found_in_any_case_and_data_keeps_its_own() {
+fn keys_match_in_any_case_and_values_keep_their_case() {
     let upper = |value: &Value| {
         fn walk(value: &Value) -> Value {
             match value {
@@ -133,7 +133,7 @@ fn keys_are_found_in_any_case_and_data_keeps_its_own() {
 }
 
 #[test]
-fn service_tags_are_read_in_every_form() {
+fn service_tags_are_read_from_every_output_format() {
     let list = json!([
         { "name": "Sql", "id": "Sql", "properties": { "changeNumber": 1, "region": "", "addressPrefixes": ["20.61.99.192/29", "2603:1030::/64"] } },
         { "name": "Storage", "id": "Storage", "properties": { "changeNumber": 1, "region": "", "addressPrefixes": ["20.60.0.0/16"] } },
@@ -189,7 +189,7 @@ LastStatusChange : 1/30/2026 5:31:39 PM
 ";
 
 #[test]
-fn statuses_are_read_without_their_region() {
+fn network_status_is_read_without_its_region() {
     let reference = imported(
         &json!([
             { "name": "apimstone1.blob.core.windows.net", "status": "success", "error": "", "resourceType": "BlobStorage", "isOptional": false },
@@ -236,7 +236,7 @@ apirpsqlone1.database.windows.net failure       SQLDatabase       False
 }
 
 #[test]
-fn dependencies_are_read_in_every_form() {
+fn dependencies_are_read_from_every_output_format() {
     let page = json!({ "value": [
         { "category": "Azure SQL", "endpoints": [{ "domainName": "apirpsqlone1.database.windows.net", "endpointDetails": [{ "port": 1433, "region": "West US" }] }] },
         { "category": "Azure Storage", "endpoints": [{ "domainName": "apimstone1.blob.core.windows.net", "endpointDetails": [{ "port": 443 }] }] },
@@ -275,7 +275,7 @@ fn dependencies_are_read_in_every_form() {
 }
 
 #[test]
-fn an_empty_list_is_taken_and_said() {
+fn empty_list_is_accepted_with_a_notice() {
     for empty in [
         "[]",
         r#"{"value": []}"#,
@@ -348,7 +348,7 @@ fn aligned(headings: &[&str; 5], rows: &[[String; 5]], gap: usize, rule: fn(usiz
 
 proptest! {
     #[test]
-    fn every_table_of_routes_is_read_as_its_json(rows in rows()) {
+    fn random_route_tables_are_read_like_their_json(rows in rows()) {
         let list = |text: &str| text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
         let document: Vec<Value> = rows
             .iter()

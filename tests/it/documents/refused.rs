@@ -9,7 +9,7 @@ const STATUS: &str = "/networkstatus?api-version=";
 const DEPENDENCIES: &str = "/outboundNetworkDependenciesEndpoints?api-version=";
 
 /// The messages of all five readers, with the command that each must contain.
-fn sentences(bytes: &[u8]) -> Vec<(&'static str, String)> {
+fn refusals(bytes: &[u8]) -> Vec<(&'static str, String)> {
     let commands = [NSG, ROUTES, TAGS, STATUS, DEPENDENCIES];
     let refused = read_all(bytes).into_iter().zip(commands);
     refused
@@ -124,9 +124,9 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_no_flag_takes_is_refused_by_all() {
+fn unsupported_documents_are_refused_by_every_flag() {
     for (document, looks) in OF_NO_FLAG {
-        let said = sentences(document.as_bytes());
+        let said = refusals(document.as_bytes());
         assert_eq!(said.len(), 5, "{document}");
         for (command, said) in said {
             assert!(said.contains(looks), "{said}\nand not: {looks}");
@@ -136,7 +136,7 @@ fn what_no_flag_takes_is_refused_by_all() {
 }
 
 #[test]
-fn errors_are_given_with_their_code() {
+fn azure_errors_are_reported_with_their_code() {
     for (document, code) in [
         (
             r#"{"error": {"code": "AuthorizationFailed", "message": "The client 'x' does not have authorization"}}"#,
@@ -203,7 +203,7 @@ fn errors_are_given_with_their_code() {
             "AuthorizationFailed: \"The client has no authorization.\"",
         ),
     ] {
-        let said = sentences(document.as_bytes());
+        let said = refusals(document.as_bytes());
         assert_eq!(said.len(), 5, "{document}");
         for (_, said) in said {
             assert!(said.contains(code), "{said}\nand not: {code}");
@@ -213,7 +213,7 @@ fn errors_are_given_with_their_code() {
 }
 
 #[test]
-fn a_document_of_another_flag_says_which() {
+fn document_for_another_flag_names_that_flag() {
     let status = r#"[{"location": "West Europe", "networkStatus": {"dnsServers": [], "connectivityStatus": []}}]"#;
     let dependencies = r#"{"value": [{"category": "Azure SQL", "endpoints": []}]}"#;
     let tags =
@@ -227,7 +227,7 @@ fn a_document_of_another_flag_says_which() {
         (status.into(), "pass it with --network-status"),
         (dependencies.into(), "pass it with --dependencies"),
     ] {
-        let said = sentences(&document);
+        let said = refusals(&document);
         assert_eq!(said.len(), 4, "{flag}");
         for (_, said) in said {
             assert!(said.contains(flag), "{said}\nand not: {flag}");
@@ -236,7 +236,7 @@ fn a_document_of_another_flag_says_which() {
 }
 
 #[test]
-fn what_leaves_something_out_is_refused() {
+fn incomplete_documents_are_refused() {
     let nsg = |document: &str| SecurityRules::parse(document.as_bytes()).unwrap_err();
     let table = |document: &str| Routes::parse(document.as_bytes()).unwrap_err();
     let status =
@@ -338,7 +338,7 @@ fn what_leaves_something_out_is_refused() {
 }
 
 #[test]
-fn who_works_with_powershell_gets_its_command() {
+fn powershell_output_suggests_a_powershell_command() {
     let said = Routes::parse(
         b"\nName State  Source  NextHopType\n---- -----  ------  -----------\n     Active Default Internet\n",
     )
@@ -352,7 +352,7 @@ fn who_works_with_powershell_gets_its_command() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_told() {
+fn binary_files_are_reported_by_type() {
     for (bytes, looks) in [
         (&b"PK\x03\x04\xff\xfe\x00"[..], "is an archive or a workbook"),
         (b"\x1f\x8b\x08\x00\xff", "is gzip-compressed"),
@@ -366,7 +366,7 @@ fn bytes_that_are_no_text_are_told() {
 }
 
 #[test]
-fn depth_and_width_are_no_matter() {
+fn deep_or_wide_documents_do_not_overflow_the_stack() {
     for text in [
         "[".repeat(200_000),
         "{\"value\":".repeat(100_000),

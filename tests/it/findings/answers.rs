@@ -20,7 +20,7 @@ fn verdict(network: &Network, id: &str) -> Verdict {
 const LINK: &str = "microsoft-links/go.microsoft.com:80";
 
 #[test]
-fn a_page_is_no_proof_where_others_get_pages_in_place_of_objects() {
+fn page_is_unproven_if_other_hosts_replace_objects_by_pages() {
     let link = host("go.microsoft.com");
     let page = |body| Fault::Page { status: 200, body };
     let other = healthy().fault(|e| link(e) && e.port == 80, &page("<p>Hello</p>"));
@@ -42,7 +42,7 @@ fn a_page_is_no_proof_where_others_get_pages_in_place_of_objects() {
 
 /// A number, a date and the host differ from page to page.
 #[test]
-fn pages_are_alike_but_for_numbers() {
+fn block_pages_match_apart_from_host_and_numbers() {
     let page = |body| Fault::Page { status: 403, body };
     let network = healthy()
         .fault(
@@ -64,7 +64,7 @@ fn pages_are_alike_but_for_numbers() {
 }
 
 #[test]
-fn a_port_that_is_rejected_lacks_no_route() {
+fn icmp_port_unreachable_does_not_suspect_the_udr() {
     for code in [2, 3] {
         let Some(finding) = healthy()
             .fault(of("event-hubs"), &icmp(code))
@@ -86,7 +86,7 @@ fn a_port_that_is_rejected_lacks_no_route() {
 
 /// An NSG and a route drop silently: a device that answers with an error or a reset is neither.
 #[test]
-fn no_group_mends_what_answers() {
+fn reset_or_icmp_error_suggests_no_nsg_change() {
     let by_itself = Fault::Icmp {
         sender: addresses("cache.example.net")[0],
         kind: 3,

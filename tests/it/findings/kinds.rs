@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Networks in which a later finding matters, not the first one.
-fn others() -> Vec<Network> {
+fn networks_with_later_findings() -> Vec<Network> {
     let gone = Fault::Nxdomain {
         authority: Some("com"),
         alias: None,
@@ -35,16 +35,16 @@ fn others() -> Vec<Network> {
         healthy().fault(host("csp.digicert.com"), &gone),
         healthy().fault(port(80), &super::AZURE_FIREWALL),
         healthy().told(elsewhere),
-        healthy().guarded(guarded()),
+        healthy().guarded(differing_subnets()),
         Network::with(&[("127.0.0.53", Server::Silent)]),
-        predictions::locked(),
-        predictions::forced().fault(super::beyond_dns, &Fault::Silent),
-        predictions::forced(),
+        predictions::locked_down(),
+        predictions::forced_tunnelling().fault(super::beyond_dns, &Fault::Silent),
+        predictions::forced_tunnelling(),
     ]
 }
 
 /// Two subnets with different rules, and a policy on the instance's.
-fn guarded() -> Subnets {
+fn differing_subnets() -> Subnets {
     let subnet = |name: &str| Subnet {
         id: format!("/vnet/subnets/{name}"),
         security_group: Some(format!("/nsg-{name}")),
@@ -63,7 +63,7 @@ fn guarded() -> Subnets {
 }
 
 #[test]
-fn what_guards_only_one_of_both_is_named() {
+fn nsg_or_endpoint_policy_of_one_subnet_only_is_reported() {
     let findings = |subnets| {
         let found = healthy().guarded(subnets).diagnosis().findings;
         found
@@ -71,12 +71,12 @@ fn what_guards_only_one_of_both_is_named() {
             .map(|finding| (finding.id, finding.title))
             .collect::<Vec<_>>()
     };
-    let [policy, rules] = &findings(guarded())[..] else {
+    let [policy, rules] = &findings(differing_subnets())[..] else {
         panic!()
     };
     assert!(policy.0 == "endpoint-policy/ours" && policy.1.contains("storage accounts"));
     assert!(rules.0 == "other-rules/subnet" && rules.1.contains("same NSG:"));
-    let mut shared = guarded();
+    let mut shared = differing_subnets();
     shared.instance = shared.here.as_ref().map(|(_, subnet)| subnet.clone());
     shared.policies.clear();
     assert_eq!(findings(shared.clone()), []);
@@ -87,17 +87,20 @@ fn what_guards_only_one_of_both_is_named() {
     let unknown = Subnets {
         instance: None,
         policies: Vec::new(),
-        ..guarded()
+        ..differing_subnets()
     };
     assert_eq!(findings(unknown), []);
 }
 
 #[test]
-fn every_kind_has_a_rule_and_a_case() {
+fn every_finding_kind_has_a_rule_and_a_case() {
     let known: BTreeSet<FindingKind> = FindingKind::ALL.iter().copied().collect();
     let ruled: BTreeSet<FindingKind> = RULES.iter().map(|rule| rule.kind).collect();
     assert_eq!(ruled, known, "a rule or a kind is missing");
-    let networks = all().into_iter().map(|case| case.network).chain(others());
+    let networks = all()
+        .into_iter()
+        .map(|case| case.network)
+        .chain(networks_with_later_findings());
     let seen: BTreeSet<FindingKind> = networks
         .flat_map(|network| network.diagnosis().findings)
         .filter_map(|finding| finding.kind)
@@ -108,8 +111,12 @@ fn every_kind_has_a_rule_and_a_case() {
 
 /// The first half of an id is always its kind, whatever the causes of the endpoints.
 #[test]
-fn ids_begin_with_their_kind() {
-    for network in all().into_iter().map(|case| case.network).chain(others()) {
+fn finding_id_starts_with_its_kind() {
+    for network in all()
+        .into_iter()
+        .map(|case| case.network)
+        .chain(networks_with_later_findings())
+    {
         for finding in network.diagnosis().findings {
             let kind = finding.kind.expect("a kind");
             assert_eq!(finding.id.split('/').next(), Some(kind.as_str()));
@@ -119,7 +126,7 @@ fn ids_begin_with_their_kind() {
 }
 
 #[test]
-fn a_mix_of_causes_does_not_change_an_id() {
+fn mixed_causes_do_not_change_the_finding_id() {
     let first = |network: Network| network.findings().into_iter().next().expect("a finding");
     let one = first(healthy().fault(of("defender"), &Fault::CutReset));
     let mixed = healthy().fault(of("defender"), &Fault::CutReset);

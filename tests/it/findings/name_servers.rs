@@ -18,7 +18,7 @@ fn dns(does: Server) -> Network {
 }
 
 /// All texts of a finding.
-fn words(finding: &Finding) -> String {
+fn all_text(finding: &Finding) -> String {
     format!(
         "{} | {} | {} | {:?}",
         finding.title,
@@ -29,14 +29,14 @@ fn words(finding: &Finding) -> String {
 }
 
 #[test]
-fn a_server_that_waits_needs_its_forwarders() {
+fn server_that_accepts_tcp_and_never_answers_needs_forwarders() {
     for network in [
         dns(Server::StageWaits),
         Network::with(&[(CUSTOM_DNS, Server::StageWaits), ("10.0.0.5", Server::StageWaits)]),
     ] {
         let finding = first(&network);
-        assert!(finding.fix.summary.contains("forwarders"), "{}", words(&finding));
-        assert!(!finding.fix.summary.contains("Start"), "{}", words(&finding));
+        assert!(finding.fix.summary.contains("forwarders"), "{}", all_text(&finding));
+        assert!(!finding.fix.summary.contains("Start"), "{}", all_text(&finding));
     }
     // Two servers, two faults: each gets its own fix.
     let both = first(&Network::with(&[
@@ -44,12 +44,12 @@ fn a_server_that_waits_needs_its_forwarders() {
         ("10.0.0.5", Server::NotListening),
     ]));
     for phrase in ["forwarders", "service on 10.0.0.5", "nothing listens", "accepts TCP 53"] {
-        assert!(words(&both).contains(phrase), "{phrase}: {}", words(&both));
+        assert!(all_text(&both).contains(phrase), "{phrase}: {}", all_text(&both));
     }
 }
 
 #[test]
-fn a_reply_cut_short_leads_to_tcp_53() {
+fn truncated_reply_suggests_opening_tcp_53() {
     for network in [
         dns(Server::CutsShort),
         dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::CutShort),
@@ -59,31 +59,31 @@ fn a_reply_cut_short_leads_to_tcp_53() {
         assert!(
             finding.fix.summary.contains("Open TCP 53 on 10.0.0.4"),
             "{}",
-            words(&finding)
+            all_text(&finding)
         );
-        assert!(!words(&finding).contains("zones"), "{}", words(&finding));
-        assert!(finding.title.contains("refuses TCP 53"), "{}", words(&finding));
+        assert!(!all_text(&finding).contains("zones"), "{}", all_text(&finding));
+        assert!(finding.title.contains("refuses TCP 53"), "{}", all_text(&finding));
     }
 }
 
 #[test]
-fn a_server_that_accepted_tcp_53_needs_no_rule_for_it() {
+fn accepted_tcp_53_needs_no_allow_rule() {
     let finding = first(&dns(Server::MuteOverTcp));
     assert_eq!(finding.id, "name-server/10.0.0.4");
     for phrase in ["NSG", "Open TCP 53", "Allow"] {
-        assert!(!words(&finding).contains(phrase), "{phrase}: {}", words(&finding));
+        assert!(!all_text(&finding).contains(phrase), "{phrase}: {}", all_text(&finding));
     }
     assert!(
         finding.fix.summary.contains("answer over TCP 53"),
         "{}",
-        words(&finding)
+        all_text(&finding)
     );
 }
 
 /// Some queries are lost, refused or failed while others in the same zone are answered: a rate limit, not a missing
 /// zone.
 #[test]
-fn limited_questions_are_no_missing_zone() {
+fn rate_limited_queries_are_not_a_missing_zone() {
     for fault in [Fault::Unanswered, Fault::RefusedName, Fault::Servfail] {
         let network = dns(Server::Well).fault(host("sws.update.microsoft.com"), &fault);
         let neighbours = network
@@ -93,31 +93,35 @@ fn limited_questions_are_no_missing_zone() {
             .filter(|e| e.host.ends_with(".update.microsoft.com"));
         assert!(neighbours.count() > 1, "nothing to compare with");
         let finding = first(&network);
-        assert!(finding.id.starts_with("some-names/"), "{}", words(&finding));
+        assert!(finding.id.starts_with("some-names/"), "{}", all_text(&finding));
         assert!(
             finding.confidence <= Confidence::Medium,
             "{fault:?}: {}",
-            words(&finding)
+            all_text(&finding)
         );
         assert!(
             finding.fix.summary.contains("rate-limits"),
             "{fault:?}: {}",
-            words(&finding)
+            all_text(&finding)
         );
         assert!(
             !finding.fix.summary.contains("forward"),
             "{fault:?}: {}",
-            words(&finding)
+            all_text(&finding)
         );
     }
     // No other name in the zone was queried: it may be the zone, and may be random.
     let lone = first(&dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Unanswered));
-    assert_eq!(lone.confidence, Confidence::Medium, "{}", words(&lone));
-    assert!(words(&lone).contains("may also have been lost"), "{}", words(&lone));
+    assert_eq!(lone.confidence, Confidence::Medium, "{}", all_text(&lone));
+    assert!(
+        all_text(&lone).contains("may also have been lost"),
+        "{}",
+        all_text(&lone)
+    );
 }
 
 #[test]
-fn the_platform_is_never_told_to_forward_or_to_start() {
+fn fix_never_asks_to_configure_the_platform_name_server() {
     for does in Server::FAILING {
         for finding in Network::with(&[(PLATFORM, does)]).findings() {
             let fix = &finding.fix.summary;
@@ -130,7 +134,7 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
                 "Have 168",
                 "Configure 168",
             ] {
-                assert!(!fix.contains(phrase), "{does:?}: {}", words(&finding));
+                assert!(!fix.contains(phrase), "{does:?}: {}", all_text(&finding));
             }
         }
     }
@@ -144,7 +148,11 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
         },
     ] {
         let finding = first(&Network::healthy().fault(of("sql"), &fault));
-        assert!(!finding.fix.summary.contains("forward to 168"), "{}", words(&finding));
+        assert!(
+            !finding.fix.summary.contains("forward to 168"),
+            "{}",
+            all_text(&finding)
+        );
     }
     let differ = Network::with(&[(CUSTOM_DNS, Server::Well), (PLATFORM, Server::Well)])
         .fault(of("entra-id"), &Fault::SecondServerDenies);
@@ -152,7 +160,7 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
     assert!(
         finding.id.starts_with("dns-differs/") && finding.fix.summary.contains("other name servers"),
         "{}",
-        words(&finding)
+        all_text(&finding)
     );
     // The finding about another server that fails is reported as well.
     let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
@@ -160,13 +168,13 @@ fn the_platform_is_never_told_to_forward_or_to_start() {
     assert!(
         finding.fix.summary.contains("Repair the forwarders of 10.0.0.4"),
         "{}",
-        words(&finding)
+        all_text(&finding)
     );
 }
 
 /// If a NAT has run out of ports, TCP 53 gets no reply like everything else that is new, while UDP queries get through.
 #[test]
-fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
+fn silent_tcp_53_needs_a_late_connection_for_high_confidence() {
     let silent = || dns(Server::UdpOnly);
     let cut_short = || dns(Server::Well).fault(of("storage"), &Fault::CutShort);
     for (network, confidence, phrase) in [
@@ -176,7 +184,7 @@ fn silence_over_tcp_53_alone_takes_a_connection_that_gets_out() {
         (cut_short(), Confidence::High, "refuses TCP 53"),
     ] {
         let finding = first(&network);
-        assert_eq!(finding.confidence, confidence, "{}", words(&finding));
-        assert!(words(&finding).contains(phrase), "{phrase}: {}", words(&finding));
+        assert_eq!(finding.confidence, confidence, "{}", all_text(&finding));
+        assert!(all_text(&finding).contains(phrase), "{phrase}: {}", all_text(&finding));
     }
 }

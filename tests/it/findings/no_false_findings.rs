@@ -186,7 +186,7 @@ fn false_finding(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> 
         let of_it = |endpoint: &&PlannedEndpoint| endpoint.id == *id;
         let endpoint = imagined.network.plan().endpoints.iter().find(of_it).unwrap();
         let is_server = matches!(endpoint.destination, ProbeTarget::NameServer(_));
-        let fault = imagined.faults_of(endpoint);
+        let fault = imagined.fault_of(endpoint);
         let cutter = imagined.faults.get(id).and_then(|(_, cutter, _)| *cutter);
         let is_true = match (kind, fault) {
             _ if is_server || matches!(kind, Kind::NoNames | Kind::NameServer) => imagined.server != Server::Well,
@@ -224,11 +224,11 @@ fn false_finding(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> 
     if is_behaviour && !finding.title.contains(imagined.behaviour()) {
         return Some(format!("the server is {:?}", imagined.server));
     }
-    unmended(imagined, finding)
+    missing_in_the_fix(imagined, finding)
 }
 
 /// What a confident finding's own change does not fix.
-fn unmended(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> {
+fn missing_in_the_fix(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> {
     use FindingKind as Kind;
     let change = finding.fix.change.join("\n");
     let endpoints = imagined.network.plan().endpoints.iter();
@@ -259,7 +259,7 @@ fn unmended(imagined: &FaultyNetwork, finding: &Finding) -> Option<String> {
 
 impl FaultyNetwork {
     /// The fault of an endpoint: a fault of its name counts for every port.
-    fn faults_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
+    fn fault_of(&self, endpoint: &PlannedEndpoint) -> Option<&Fault> {
         let same_host = self
             .network
             .plan()
@@ -292,7 +292,7 @@ impl FaultyNetwork {
 }
 
 #[test]
-fn what_is_sure_is_true_and_its_fix_would_mend_it() {
+fn confident_findings_are_true_and_their_fix_works() {
     let mut false_ones = Vec::new();
     let mut sure = 0;
     for seed in 0..NETWORKS {
@@ -322,7 +322,7 @@ fn what_is_sure_is_true_and_its_fix_would_mend_it() {
 
 /// If a broken name resolved to its true addresses here, true findings would count as false.
 #[test]
-fn a_broken_name_is_broken_at_every_server_that_answers() {
+fn fault_of_a_name_applies_at_every_name_server() {
     for server in [Server::Well, Server::UdpOnly, Server::MuteOverTcp] {
         let network = Network::with(&[(CUSTOM_DNS, server)]).fault(
             |endpoint| endpoint.host == "cacerts.digicert.com",
@@ -353,7 +353,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn one_more_refuting_observation_never_makes_surer(seed in any::<u64>(), spares_nobody in any::<bool>()) {
+    fn refuting_control_never_raises_confidence(seed in any::<u64>(), spares_nobody in any::<bool>()) {
         let imagined = faulty_network(seed);
         let before = imagined.network.findings();
         // Another name is cut at the same address as well, the unused address is in use, and new connections are lost
@@ -370,7 +370,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sure_is_true_of_any_network(seed in any::<u64>()) {
+    fn confident_findings_are_true_for_random_seeds(seed in any::<u64>()) {
         let imagined = faulty_network(seed);
         for finding in imagined.network.findings() {
             if finding.confidence >= Confidence::High {

@@ -21,7 +21,7 @@ const TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
 
 /// A healthy network with these rules, in which SQL and Key Vault have addresses in their tags; only these dependencies
 /// are checked among those that the rules deny.
-fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
+fn network_with_rules(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
     Network::healthy()
         .only(only)
         .ruled_by(Some(nsg), routes, TAGS)
@@ -30,16 +30,16 @@ fn ruled(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
 }
 
 /// A network whose rules deny something that the instance needs.
-pub(super) fn locked() -> Network {
-    ruled(LOCKED, PLAIN, &[])
+pub(super) fn locked_down() -> Network {
+    network_with_rules(LOCKED, PLAIN, &[])
 }
 
 /// A network whose replies to the management traffic leave through a firewall.
-pub(super) fn forced() -> Network {
+pub(super) fn forced_tunnelling() -> Network {
     Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS)
 }
 
-fn judged<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> &'a Judgement {
+fn judgement_of<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> &'a Judgement {
     let rows = network.plan().endpoints.iter().zip(&diagnosis.judgements);
     let mut of = rows.filter(|(endpoint, _)| endpoint.dependency == dependency);
     of.next().unwrap().1
@@ -50,7 +50,7 @@ fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> Option<&'a Finding> {
 }
 
 #[test]
-fn silence_of_everything_public_is_about_the_way_out() {
+fn all_public_hosts_silent_points_at_the_default_route() {
     let silent = Network::healthy().fault(beyond_dns, &Fault::Silent);
     let first = |network: Network| network.findings().swap_remove(0);
     let nothing_known = first(silent.clone());
@@ -78,10 +78,13 @@ fn silence_of_everything_public_is_about_the_way_out() {
 const DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";
 
 #[test]
-fn silence_that_a_rule_explains_is_certain() {
-    let network = ruled(LOCKED, PLAIN, &["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
+fn silence_predicted_by_an_nsg_deny_is_certain() {
+    let network = network_with_rules(LOCKED, PLAIN, &["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
-    assert_eq!(judged(&network, &diagnosis, "sql").evidence.last().unwrap(), DENIED);
+    assert_eq!(
+        judgement_of(&network, &diagnosis, "sql").evidence.last().unwrap(),
+        DENIED
+    );
     let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
@@ -103,7 +106,7 @@ fn silence_that_a_rule_explains_is_certain() {
 }
 
 #[test]
-fn silence_of_a_stand_in_is_never_certain() {
+fn silent_regional_gateways_are_never_certain() {
     let gateways = Network::healthy()
         .unnamed()
         .only(&["sql"])
@@ -117,26 +120,32 @@ fn silence_of_a_stand_in_is_never_certain() {
 }
 
 #[test]
-fn silence_that_rules_allow_points_at_the_next_hop() {
-    let behind = ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+fn silence_despite_allow_rules_points_at_the_next_hop() {
+    let behind = network_with_rules(NIC_ONLY, FORCED, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = behind.diagnosis();
     let words = "allowed, next hop is 10.1.2.4: check the firewall there";
-    assert_eq!(judged(&behind, &diagnosis, "key-vault").evidence.last().unwrap(), words);
+    assert_eq!(
+        judgement_of(&behind, &diagnosis, "key-vault").evidence.last().unwrap(),
+        words
+    );
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
     assert_eq!(found.confidence, Confidence::High);
 
-    let immediate = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let immediate = network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = immediate.diagnosis();
-    let said = judged(&immediate, &diagnosis, "key-vault").evidence.last().unwrap();
+    let said = judgement_of(&immediate, &diagnosis, "key-vault")
+        .evidence
+        .last()
+        .unwrap();
     assert!(said.contains("security admin rule"), "{said}");
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg, Suspect::Nsg]);
 }
 
 #[test]
-fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
-    let diagnosis = ruled(NIC_ONLY, PLAIN, &["sql"])
+fn deny_on_the_vm_nic_suspects_only_the_nic_nsg() {
+    let diagnosis = network_with_rules(NIC_ONLY, PLAIN, &["sql"])
         .fault(of("sql"), &Fault::Silent)
         .diagnosis();
     let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
@@ -145,8 +154,8 @@ fn a_rule_on_this_vm_alone_is_not_held_against_the_subnet() {
 }
 
 #[test]
-fn a_route_to_nowhere_is_blamed() {
-    let network = ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+fn route_with_next_hop_none_suspects_the_udr() {
+    let network = network_with_rules(NIC_ONLY, CONTEST, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(
@@ -157,21 +166,21 @@ fn a_route_to_nowhere_is_blamed() {
 
 /// Changing something that is not at fault has no effect, however well the change is written.
 #[test]
-fn a_fix_changes_what_is_at_fault() {
+fn fix_changes_only_the_component_at_fault() {
     let fix = |network: Network, id: &str| finding(&network.diagnosis(), id).unwrap().fix.clone();
     let lines = |fix: &Fix, start: &str| fix.change.iter().filter(|line| line.starts_with(start)).count();
     let (group, firewall) = ("az network nsg rule create", "az network firewall policy");
 
     let sql = || of("sql");
     let denied = fix(
-        ruled(LOCKED, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        network_with_rules(LOCKED, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
     );
     assert_eq!((lines(&denied, group), lines(&denied, firewall)), (1, 0));
 
     let vault = || of("key-vault");
     let behind = fix(
-        ruled(NIC_ONLY, FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NIC_ONLY, FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(
@@ -184,7 +193,7 @@ fn a_fix_changes_what_is_at_fault() {
 
     // An NSG of this VM alone concerns only this VM.
     let own = fix(
-        ruled(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        network_with_rules(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
     );
     assert!(
@@ -195,7 +204,7 @@ fn a_fix_changes_what_is_at_fault() {
     assert_eq!(own.change, Vec::<String>::new());
 
     let nowhere = fix(
-        ruled(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(
@@ -206,7 +215,7 @@ fn a_fix_changes_what_is_at_fault() {
     assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
 
     let out = fix(
-        ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(out.summary.contains("NAT gateway"), "{}", out.summary);
@@ -214,7 +223,7 @@ fn a_fix_changes_what_is_at_fault() {
 }
 
 #[test]
-fn rules_of_a_fix_are_those_of_the_command_with_the_same_documents() {
+fn fix_rules_match_the_rules_command() {
     for (nsg, routes) in [
         (LOCKED, PLAIN),
         (LOCKED, FORCED),
@@ -225,25 +234,25 @@ fn rules_of_a_fix_are_those_of_the_command_with_the_same_documents() {
             let network = Network::healthy()
                 .ruled_by(Some(nsg), routes, TAGS)
                 .fault(|_| true, &fault);
-            super::rules_are_those_of_the_command("ruled", &network, &network.findings()).unwrap();
+            super::check_rules_match_the_command("network with rules", &network, &network.findings()).unwrap();
         }
     }
 }
 
 #[test]
-fn a_prediction_that_fails_is_said_and_changes_nothing() {
-    let open = ruled(LOCKED, PLAIN, &["sql"]);
+fn refuted_prediction_is_reported_and_changes_no_verdict() {
+    let open = network_with_rules(LOCKED, PLAIN, &["sql"]);
     let diagnosis = open.diagnosis();
-    let sql = judged(&open, &diagnosis, "sql");
+    let sql = judgement_of(&open, &diagnosis, "sql");
     assert_eq!(
         sql.evidence.last().unwrap(),
         &format!("predicted deny ({DENIED}), but it answers: the rules in force differ from the given ones")
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
     // A reset is an answer: an NSG drops silently.
-    let reset = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
+    let reset = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
-    let said = judged(&reset, &diagnosis, "sql").evidence.last().unwrap();
+    let said = judgement_of(&reset, &diagnosis, "sql").evidence.last().unwrap();
     assert!(said.ends_with("but something answers"), "{said}");
     let found = &diagnosis.findings[0];
     assert_eq!(found.cause, Some(Cause::HelloReset));
@@ -252,10 +261,10 @@ fn a_prediction_that_fails_is_said_and_changes_nothing() {
 }
 
 #[test]
-fn rules_that_deny_what_answers_are_left_aside() {
+fn rules_refuted_by_an_answer_are_ignored() {
     // The rules deny both: Event Hubs gets no reply, and SQL answers.
-    let refuting =
-        ruled(LOCKED, PLAIN, &["sql", "event-hubs", "management-endpoint"]).fault(of("event-hubs"), &Fault::Silent);
+    let refuting = network_with_rules(LOCKED, PLAIN, &["sql", "event-hubs", "management-endpoint"])
+        .fault(of("event-hubs"), &Fault::Silent);
     let diagnosis = refuting.diagnosis();
     let said = diagnosis.refutation.as_deref().unwrap();
     assert!(
@@ -282,7 +291,7 @@ fn rules_that_deny_what_answers_are_left_aside() {
     );
     assert_eq!(found.evidence, unruled.evidence);
     assert_eq!(found.fix.summary, unruled.fix.summary);
-    let hub = judged(&refuting, &diagnosis, "event-hubs");
+    let hub = judgement_of(&refuting, &diagnosis, "event-hubs");
     assert!(
         !hub.evidence.iter().any(|line| line.contains("DenyInternet")),
         "{:?}",
@@ -301,8 +310,8 @@ fn rules_that_deny_what_answers_are_left_aside() {
 }
 
 #[test]
-fn what_is_allowed_and_silent_refutes_nothing() {
-    let silent = ruled(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+fn missing_reply_or_icmp_error_does_not_refute_the_rules() {
+    let silent = network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
     // Nor does an ICMP error from a device on the path.
     let unreachable = Fault::Icmp {
@@ -310,37 +319,37 @@ fn what_is_allowed_and_silent_refutes_nothing() {
         kind: 3,
         code: 13,
     };
-    let refused = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &unreachable);
+    let refused = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &unreachable);
     assert_eq!(refused.diagnosis().refutation, None);
-    let silent = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::Silent);
+    let silent = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
     for answer in [Fault::Refused, Fault::CutReset] {
-        let answers = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &answer);
+        let answers = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &answer);
         assert!(answers.diagnosis().refutation.is_some(), "{answer:?}");
     }
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_no_matter_for_these_rules() {
+fn unresolved_name_is_not_explained_by_nsg_rules() {
     let fault = Fault::Nxdomain {
         authority: None,
         alias: None,
     };
-    let with = ruled(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &fault);
+    let with = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &fault);
     let without = Network::healthy().only(&["sql"]).fault(of("sql"), &fault);
     let diagnosis = with.diagnosis();
     let plain = without.diagnosis();
     assert_eq!(
-        judged(&with, &diagnosis, "sql").evidence,
-        judged(&without, &plain, "sql").evidence
+        judgement_of(&with, &diagnosis, "sql").evidence,
+        judgement_of(&without, &plain, "sql").evidence
     );
     let first = &plain.findings[0];
     assert_eq!(finding(&diagnosis, &first.id), Some(first));
 }
 
 #[test]
-fn what_no_probe_sees_becomes_a_finding() {
-    let network = ruled(LOCKED, PLAIN, &[]).fault(of("sql"), &Fault::Silent);
+fn denied_inbound_traffic_becomes_a_finding() {
+    let network = network_with_rules(LOCKED, PLAIN, &[]).fault(of("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let denied = finding(&diagnosis, "nsg-deny/management-endpoint:3443").unwrap();
     assert_eq!(denied.endpoints, ["management-endpoint/*:3443"]);
@@ -365,13 +374,13 @@ fn what_no_probe_sees_becomes_a_finding() {
     );
     assert_eq!(finding(&diagnosis, "nsg-deny/load-balancer:6390"), None);
     assert_eq!(finding(&diagnosis, "nsg-deny/traffic-manager:443"), None);
-    let row = judged(&network, &diagnosis, "management-endpoint");
+    let row = judgement_of(&network, &diagnosis, "management-endpoint");
     assert_eq!((row.verdict, row.cause), (Verdict::NotTested, Some(Cause::NotOutbound)));
     assert!(row.evidence[0].contains("DenyAllInBound"), "{:?}", row.evidence);
 }
 
 #[test]
-fn replies_that_are_lost_become_a_finding() {
+fn asymmetric_route_becomes_a_finding() {
     let network = Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS);
     let diagnosis = network.diagnosis();
     let lost = finding(&diagnosis, "asymmetric-route/management-endpoint").unwrap();
@@ -395,7 +404,7 @@ fn replies_that_are_lost_become_a_finding() {
 }
 
 #[test]
-fn the_way_back_alone_is_one_finding() {
+fn asymmetric_route_is_found_without_nsg_rules() {
     let network = Network::healthy().of_kind(Vnet::Internal).ruled_by(None, FORCED, TAGS);
     let findings = network.diagnosis().findings;
     let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
@@ -404,10 +413,10 @@ fn the_way_back_alone_is_one_finding() {
 }
 
 #[test]
-fn an_address_outside_its_tag_is_remarked() {
-    let network = ruled(NIC_ONLY, PLAIN, &["storage"]).leading(of("storage"), "52.239.1.1");
+fn address_outside_its_service_tag_is_noted() {
+    let network = network_with_rules(NIC_ONLY, PLAIN, &["storage"]).leading(of("storage"), "52.239.1.1");
     assert_eq!(
-        judged(&network, &network.diagnosis(), "storage")
+        judgement_of(&network, &network.diagnosis(), "storage")
             .evidence
             .last()
             .unwrap(),

@@ -10,14 +10,14 @@ use super::{
 };
 
 /// The finding with this id.
-fn found(network: &Network, id: &str) -> Finding {
+fn finding(network: &Network, id: &str) -> Finding {
     let mut findings = network.findings().into_iter();
     findings.find(|finding| finding.id == id).unwrap()
 }
 
 /// If a NAT runs out of ports during the run, nothing that comes later is answered.
 #[test]
-fn silence_is_a_rule_only_where_a_later_connection_is_answered() {
+fn silence_needs_a_later_reply_for_high_confidence() {
     let later = Duration::from_secs(3);
     for (id, whose) in [("silence/tcp-1433", port(1433)), ("kms-silence/kms", port(1688))] {
         let silent = healthy().fault(whose, &Fault::Silent);
@@ -35,7 +35,7 @@ fn silence_is_a_rule_only_where_a_later_connection_is_answered() {
                 Some("and then not another"),
             ),
         ] {
-            let finding = found(&network, id);
+            let finding = finding(&network, id);
             assert_eq!(finding.confidence, confidence, "{id}: {:#?}", finding.evidence);
             if let Some(says) = says {
                 assert!(
@@ -50,9 +50,9 @@ fn silence_is_a_rule_only_where_a_later_connection_is_answered() {
 
 /// An answer from a private network shows nothing about a NAT.
 #[test]
-fn a_private_address_answers_without_a_port_of_a_nat() {
+fn reply_from_a_private_address_shows_nothing_about_the_nat() {
     let silent = healthy().only(&["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
-    assert_eq!(found(&silent, "silence/tcp-1433").confidence, Confidence::High);
+    assert_eq!(finding(&silent, "silence/tcp-1433").confidence, Confidence::High);
     let inside = silent.leading(of("key-vault"), "10.1.2.5");
-    assert_eq!(found(&inside, "silence/tcp-1433").confidence, Confidence::Medium);
+    assert_eq!(finding(&inside, "silence/tcp-1433").confidence, Confidence::Medium);
 }

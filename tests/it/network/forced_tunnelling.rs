@@ -48,7 +48,7 @@ fn to_appliance() -> Routes {
 }
 
 #[test]
-fn a_rule_that_denies_the_internet_never_bites() {
+fn deny_internet_rule_never_matches() {
     for how in EXPORTS {
         let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), None);
         assert_eq!(rules.is_forced(), Some(true), "{how}");
@@ -84,7 +84,7 @@ fn a_rule_that_denies_the_internet_never_bites() {
 }
 
 #[test]
-fn no_endpoint_is_denied_for_want_of_an_internet() {
+fn no_outbound_endpoint_is_predicted_denied() {
     let here = ["10.1.2.7".parse().unwrap()];
     let from = Origin {
         region: Some("westeurope"),
@@ -103,7 +103,7 @@ fn no_endpoint_is_denied_for_want_of_an_internet() {
 }
 
 #[test]
-fn bgp_takes_everything_as_a_user_does() {
+fn bgp_default_route_counts_like_a_udr() {
     for (source, hop, addresses) in [
         ("VirtualNetworkGateway", "VirtualNetworkGateway", &["10.1.255.4"][..]),
         ("User", "VirtualNetworkGateway", &[]),
@@ -125,7 +125,7 @@ fn bgp_takes_everything_as_a_user_does() {
 }
 
 #[test]
-fn two_halves_of_everything_are_everything() {
+fn two_half_routes_count_as_a_default_route() {
     let document = json!([
         { "source": "Default", "state": "Active", "addressPrefix": ["10.1.0.0/16"], "nextHopType": "VnetLocal" },
         { "source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/1"], "nextHopType": "VirtualAppliance", "nextHopIpAddress": ["10.1.9.4"] },
@@ -139,7 +139,7 @@ fn two_halves_of_everything_are_everything() {
 }
 
 #[test]
-fn without_routes_and_expansions_both_cases_are_kept() {
+fn missing_routes_and_expansions_give_unknown() {
     let rules = NetworkRules::new(Some(exported("null")), None, None);
     assert_eq!(rules.is_forced(), None);
     assert_eq!(
@@ -158,7 +158,7 @@ fn without_routes_and_expansions_both_cases_are_kept() {
 }
 
 #[test]
-fn rules_and_routes_of_different_times_settle_nothing() {
+fn contradicting_rules_and_routes_give_unknown() {
     let rules = rules(Some("nsg-locked-down.json"), Some("routes-forced.json"), None);
     let prediction = predict(&rules, "sql/", &["20.61.99.193"]);
     assert_eq!(prediction.verdict, Expected::Unknown);
@@ -174,7 +174,7 @@ fn rules_and_routes_of_different_times_settle_nothing() {
 }
 
 #[test]
-fn lost_replies_stay_found() {
+fn asymmetric_route_is_still_predicted() {
     for how in EXPORTS {
         for tags in [None, Some(ServiceTags::parse(&fixture("service-tags.json")).unwrap())] {
             let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), tags);
@@ -191,7 +191,7 @@ fn lost_replies_stay_found() {
 }
 
 #[test]
-fn activation_is_subject_to_rules_where_everything_is_routed_away() {
+fn kms_is_subject_to_nsg_rules_under_forced_tunnelling() {
     let denied = |tag: &str, routes: Option<Routes>| {
         let document = json!([{ "association": { "subnet": { "id": "s" } }, "effectiveSecurityRules": [
             { "name": "Deny1688", "priority": 100, "direction": "Outbound", "access": "Deny", "protocol": "All",

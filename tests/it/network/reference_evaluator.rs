@@ -44,7 +44,7 @@ fn covers(host: u8, length: u8, address: u8) -> bool {
     length < 28 || (address >> (32 - length)) == (host >> (32 - length))
 }
 
-fn takes(far: &Far, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
+fn destination_matches(far: &Far, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
     match far {
         Far::Any => true,
         Far::Tag(tag) => address / 4 == *tag,
@@ -56,17 +56,17 @@ fn takes(far: &Far, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
 }
 
 /// An NSG's result for one address: the first rule by priority that matches it.
-fn first<'r>(rules: &'r [Rule], address: u8, network: &dyn Fn(u8) -> bool) -> Option<&'r Rule> {
+fn first_matching_rule<'r>(rules: &'r [Rule], address: u8, network: &dyn Fn(u8) -> bool) -> Option<&'r Rule> {
     let here = |far: &Far| matches!(far, Far::Any | Far::Own | Far::Network);
     rules
         .iter()
         .filter(|rule| rule.port.is_none_or(|port| port == SQL))
-        .filter(|rule| here(&rule.source) && takes(&rule.destination, address, network))
+        .filter(|rule| here(&rule.source) && destination_matches(&rule.destination, address, network))
         .min_by_key(|rule| rule.priority)
 }
 
 /// The route for one address: the longest prefix, then the source, with the exceptions that the documentation makes.
-fn chosen(routes: &[Route], address: u8) -> Option<&Route> {
+fn best_route(routes: &[Route], address: u8) -> Option<&Route> {
     let active = || {
         routes
             .iter()
@@ -190,7 +190,7 @@ fn prefix_of(host: u8, length: u8) -> String {
     }
 }
 
-fn written(far: &Far) -> String {
+fn prefix_text(far: &Far) -> String {
     match far {
         Far::Any => "*".into(),
         Far::Tag(tag) => format!("Tag{tag}"),
@@ -215,7 +215,7 @@ fn exported(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
                 .map(|rule| {
                     json!({ "name": format!("{place}-{}", rule.priority), "priority": rule.priority, "direction": "Outbound",
                         "access": if rule.allow { "Allow" } else { "Deny" }, "protocol": "Tcp",
-                        "sourceAddressPrefix": written(&rule.source), "destinationAddressPrefix": written(&rule.destination),
+                        "sourceAddressPrefix": prefix_text(&rule.source), "destinationAddressPrefix": prefix_text(&rule.destination),
                         "destinationPortRange": rule.port.map_or_else(|| "0-65535".into(), |port| format!("{port}-{port}")) })
                 })
                 .collect();
@@ -246,7 +246,11 @@ fn exported(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
 }
 
 /// The naive evaluator's result for one address.
-fn naive(groups: &[Vec<Rule>], routes: &[Route], address: u8) -> (bool, Option<String>, Option<&'static str>) {
+fn evaluate_naively(
+    groups: &[Vec<Rule>],
+    routes: &[Route],
+    address: u8,
+) -> (bool, Option<String>, Option<&'static str>) {
     // The network, its peers, what gateways connect, and every user-defined or BGP prefix.
     let network = |address: u8| {
         routes.iter().any(|route| {
@@ -257,10 +261,10 @@ fn naive(groups: &[Vec<Rule>], routes: &[Route], address: u8) -> (bool, Option<S
     };
     let places = ["subnet", "networkInterface"];
     let denied = groups.iter().zip(places).find_map(|(rules, place)| {
-        let rule = first(rules, address, &network)?;
+        let rule = first_matching_rule(rules, address, &network)?;
         (!rule.allow).then(|| format!("{place}-{}", rule.priority))
     });
-    let route = chosen(routes, address);
+    let route = best_route(routes, address);
     let dropped = route.is_some_and(|route| route.hop == "None");
     (denied.is_none() && !dropped, denied, route.map(|route| route.hop))
 }
@@ -269,11 +273,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn one_address_is_decided_alike(groups in prop::collection::vec(group(), 0..=2), routes in table(), address in 0_u8..16) {
+    fn one_address_is_decided_like_the_reference(groups in prop::collection::vec(group(), 0..=2), routes in table(), address in 0_u8..16) {
         let rules = exported(&groups, &routes);
         let text = format!("20.0.0.{address}");
         let found = predict(&rules, "sql/", &[&text]);
-        let (allowed, denied, hop) = naive(&groups, &routes, address);
+        let (allowed, denied, hop) = evaluate_naively(&groups, &routes, address);
         let verdict = if allowed { Expected::Allow } else { Expected::Deny };
         prop_assert_eq!(found.verdict, verdict, "{}", found.words);
         prop_assert_eq!(found.route.map(|route| route.next_hop_type), hop.map(NextHop::of));
@@ -283,14 +287,14 @@ proptest! {
     }
 
     #[test]
-    fn several_addresses_are_decided_where_they_agree(
+    fn several_addresses_are_decided_only_if_all_agree(
         groups in prop::collection::vec(group(), 0..=2), routes in table(), addresses in prop::collection::btree_set(0_u8..16, 1..6)
     ) {
         let rules = exported(&groups, &routes);
         let texts: Vec<String> = addresses.iter().map(|address| format!("20.0.0.{address}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let found = predict(&rules, "sql/", &texts);
-        let each: Vec<bool> = addresses.iter().map(|address| naive(&groups, &routes, *address).0).collect();
+        let each: Vec<bool> = addresses.iter().map(|address| evaluate_naively(&groups, &routes, *address).0).collect();
         match found.verdict {
             Expected::Allow => prop_assert!(each.iter().all(|allowed| *allowed), "{}", found.words),
             Expected::Deny => prop_assert!(each.iter().all(|allowed| !*allowed), "{}", found.words),

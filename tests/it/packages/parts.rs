@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{is_there, lacks, run};
+use super::{is_installed, is_missing_any, run};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -59,8 +59,8 @@ fn linked() -> BTreeSet<String> {
 }
 
 #[test]
-fn each_library_has_its_licence_and_each_text_stands_there() {
-    if lacks(&["jq"]) {
+fn every_linked_library_has_a_licence_text() {
+    if is_missing_any(&["jq"]) {
         return;
     }
     let text = run(script("package/third-party.sh").arg("x86_64"));
@@ -116,8 +116,8 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_binary_is_asked_what_it_holds_and_each_must_have_a_licence() {
-    if lacks(&["jq", "objcopy", "readelf", "gzip"]) {
+fn every_library_in_the_binary_must_have_a_licence() {
+    if is_missing_any(&["jq", "objcopy", "readelf", "gzip"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -162,7 +162,7 @@ fn a_binary_is_asked_what_it_holds_and_each_must_have_a_licence() {
 }
 
 #[test]
-fn notes_are_the_part_of_the_version() {
+fn release_notes_are_the_changelog_section() {
     let notes = run(script("release-notes.sh").arg("Unreleased"));
     assert!(notes.contains("### Added\n") && !notes.contains("## ["), "{notes}");
     assert!(!notes.starts_with('\n'));
@@ -176,8 +176,8 @@ fn notes_are_the_part_of_the_version() {
 }
 
 #[test]
-fn by_what_it_was_built_is_said() {
-    if !is_there("git") {
+fn buildinfo_lists_compiler_library_and_system() {
+    if !is_installed("git") {
         return;
     }
     let info = run(script("package/buildinfo.sh")
@@ -201,8 +201,8 @@ fn by_what_it_was_built_is_said() {
 
 /// Packed from a copy of the sources with a release candidate's version; no binary is built for it.
 #[test]
-fn a_release_candidate_sorts_before_its_release() {
-    if lacks(&["xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm"]) {
+fn release_candidate_sorts_before_its_release() {
+    if is_missing_any(&["xz", "dpkg-deb", "dpkg", "rpmbuild", "rpm"]) {
         return;
     }
     let copy = tempfile::tempdir().unwrap();
