@@ -22,9 +22,9 @@ fn main() -> ExitCode {
         return apim_probe::main(env::args_os());
     }
     if lab::job().is_some() {
-        return lab::exit_code(what_the_agent_writes());
+        return lab::exit_code(validate_agent_output());
     }
-    let trial = lab::trial("what_the_agent_writes_is_valid", "write", lab::forbidden());
+    let trial = lab::trial("agent_output_matches_the_schemas", "write", lab::forbidden());
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
 }
 
@@ -35,7 +35,7 @@ fn agent(lab: &Lab) -> Result<Command> {
 }
 
 /// In a lab: a plan, a report of a broken network, and the diff with a report of the repaired one.
-fn what_the_agent_writes() -> Result<()> {
+fn validate_agent_output() -> Result<()> {
     const FLAGS: [&str; 6] = ["--no-metadata", "--region", "westeurope", "--quiet", "--timeout", "1s"];
     const BROKEN: &str = "{ faults: [ { to: '*:443', does: drop }, { to: '*:5671', does: prohibited } ],
   services: { '*:80': { http: { status: 503 } } } }";

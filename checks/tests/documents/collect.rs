@@ -30,7 +30,7 @@ const PS1: &str = include_str!("../../../scripts/collect.ps1");
 type Answers = Map<String, Value>;
 
 /// The instance of [`BUNDLE`] at the endpoint; policies are requested as XML.
-fn whole() -> Answers {
+fn complete_answers() -> Answers {
     let bundle: Answers = serde_json::from_str(BUNDLE).unwrap();
     let mut answers: Answers = bundle
         .into_iter()
@@ -123,8 +123,8 @@ fn run(answers: &Answers, arguments: &[&str]) -> Collected {
 }
 
 #[test]
-fn the_file_leads_to_the_same_plan_as_what_azure_holds() {
-    let collected = collect(&whole());
+fn collected_file_gives_the_same_plan_as_azure() {
+    let collected = collect(&complete_answers());
     let (ids, said) = collected.planned();
     assert_eq!(ids, planned(BUNDLE).0);
     assert!(
@@ -161,8 +161,8 @@ fn the_file_leads_to_the_same_plan_as_what_azure_holds() {
 }
 
 #[test]
-fn credentials_and_keys_get_into_no_file() {
-    let file = collect(&whole()).file();
+fn collected_file_contains_no_credentials() {
+    let file = collect(&complete_answers()).file();
     assert!(file.contains("orders.example"), "{file}");
     for kind in [
         "pfx",
@@ -186,8 +186,8 @@ fn credentials_and_keys_get_into_no_file() {
 }
 
 #[test]
-fn every_page_is_taken() {
-    let mut answers = whole();
+fn every_page_of_a_list_is_collected() {
+    let mut answers = complete_answers();
     let backend = |name: &str| json!({ "id": format!("{ID}/backends/{name}"), "name": name, "properties": { "url": format!("https://{name}.example") } });
     let next = format!("https://management.azure.com:443{ID}/backends?api-version=2024-05-01&%24skip=100");
     answers.insert(url("/backends"), json!({ "value": [backend("one")], "nextLink": next }));
@@ -201,8 +201,8 @@ fn every_page_is_taken() {
 }
 
 #[test]
-fn what_is_refused_is_said_and_the_rest_is_collected() {
-    let mut answers = whole();
+fn refused_lists_are_reported_and_the_rest_is_collected() {
+    let mut answers = complete_answers();
     answers.insert(url("/backends"), "AuthorizationFailed".into());
     answers.insert(url("/networkstatus"), "Forbidden".into());
     answers.remove(&url("/gateways"));
@@ -227,16 +227,16 @@ fn what_is_refused_is_said_and_the_rest_is_collected() {
 }
 
 #[test]
-fn pages_without_end_have_one() {
+fn endless_or_circular_pages_are_stopped() {
     let (first, second) = (url("/backends"), url("/backends") + "&%24skip=1");
     let page = |next: &str| json!({ "value": [], "nextLink": next });
-    let mut circle = whole();
+    let mut circle = complete_answers();
     circle.insert(first.clone(), page(&second));
     circle.insert(second.clone(), page(&first));
-    let mut itself = whole();
+    let mut itself = complete_answers();
     itself.insert(first.clone(), page(&second));
     itself.insert(second.clone(), page(&second));
-    let mut endless = whole();
+    let mut endless = complete_answers();
     let nth = |n: usize| format!("{first}&%24skip={n}");
     endless.insert(first.clone(), page(&nth(1)));
     endless.extend((1..200).map(|n| (nth(n), page(&nth(n + 1)))));
@@ -254,14 +254,14 @@ fn pages_without_end_have_one() {
 }
 
 #[test]
-fn no_page_is_asked_for_elsewhere() {
+fn next_links_to_other_hosts_are_not_followed() {
     for elsewhere in [
         format!("https://evil.example{ID}/backends?api-version=2024-05-01"),
         format!("https://management.azure.com.evil.example{ID}/backends"),
         format!("https://management.azure.com@evil.example{ID}/backends"),
         format!("http://management.azure.com{ID}/backends"),
     ] {
-        let mut answers = whole();
+        let mut answers = complete_answers();
         answers.insert(url("/backends"), json!({ "value": [], "nextLink": elsewhere }));
         let collected = collect(&answers);
         let said = collected.planned().1;
@@ -272,14 +272,14 @@ fn no_page_is_asked_for_elsewhere() {
 }
 
 #[test]
-fn without_the_instance_there_is_no_file() {
+fn unreadable_instance_gives_no_file() {
     for code in [
         "AuthorizationFailed",
         "ResourceNotFound",
         "ExpiredAuthenticationToken",
         "TooManyRequests",
     ] {
-        let mut answers = whole();
+        let mut answers = complete_answers();
         answers.insert(url(""), code.into());
         let collected = collect(&answers);
         assert_eq!(
@@ -298,23 +298,27 @@ fn without_the_instance_there_is_no_file() {
 }
 
 #[test]
-fn what_is_no_resource_id_is_not_asked_for() {
+fn invalid_resource_id_is_refused_without_calling_az() {
     let dots = format!("{}/..", ID.trim_end_matches("/contoso"));
     let query = format!("{ID}?x=y");
     let foreign = ID.replace("Microsoft.ApiManagement/service", "Microsoft.Web/sites");
     for arguments in [&[][..], &["contoso"], &[&dots], &[&query], &[&foreign], &[ID, ID]] {
-        let collected = run(&whole(), arguments);
+        let collected = run(&complete_answers(), arguments);
         assert_eq!(collected.output.status.code(), Some(2), "{arguments:?}");
         assert!(collected.stderr().contains("usage: scripts/collect.sh RESOURCE_ID") && collected.calls.is_empty());
     }
     for same in [ID.to_uppercase(), format!("{ID}/")] {
-        assert_ne!(run(&whole(), &[&same]).output.status.code(), Some(2), "{same}");
+        assert_ne!(
+            run(&complete_answers(), &[&same]).output.status.code(),
+            Some(2),
+            "{same}"
+        );
     }
 }
 
 /// It is not run here: only its syntax and its lists can be checked.
 #[test]
-fn the_script_for_powershell_parses_and_collects_the_same_lists() {
+fn powershell_script_parses_and_collects_the_same_lists() {
     let mut parser = tree_sitter::Parser::new();
     parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
     let tree = parser.parse(PS1, None).unwrap();

@@ -5,7 +5,7 @@ use std::process::Command;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
 /// A program's output for a file, and whether it accepted the file.
-fn said(program: &str, arguments: &[&str]) -> (bool, String) {
+fn output_of(program: &str, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(FOLDER)
@@ -16,29 +16,29 @@ fn said(program: &str, arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn the_bicep_file_parses() {
+fn log_analytics_bicep_parses() {
     let source = std::fs::read_to_string(format!("{FOLDER}/azure/log-analytics.bicep")).unwrap();
     super::rules::assert_bicep(&source, "log-analytics.bicep");
 }
 
 #[test]
 #[ignore = "needs node, and @kusto/language-service-next in NODE_PATH"]
-fn the_queries_of_the_bicep_file_are_kusto() {
+fn log_analytics_queries_are_valid_kql() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/kql.cjs");
-    let (content, said) = said("node", &[script, "azure/log-analytics.bicep"]);
-    assert!(content, "{said}");
+    let (accepted, said) = output_of("node", &[script, "azure/log-analytics.bicep"]);
+    assert!(accepted, "{said}");
 }
 
 #[test]
 #[ignore = "needs python3 with grafana-foundation-sdk"]
-fn the_board_is_one_of_grafanas() {
+fn grafana_dashboard_is_valid() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/board.py");
-    let (content, said) = said("python3", &[script, "grafana/apim-probe.json"]);
-    assert!(content, "{said}");
+    let (accepted, said) = output_of("python3", &[script, "grafana/apim-probe.json"]);
+    assert!(accepted, "{said}");
 }
 
 #[test]
-fn the_container_file_parses_and_runs_nobody_as_root() {
+fn containerfile_parses_and_does_not_run_as_root() {
     let source = std::fs::read_to_string(format!("{FOLDER}/container/Containerfile")).unwrap();
     let mut parser = tree_sitter::Parser::new();
     parser
@@ -70,15 +70,15 @@ fn the_container_file_parses_and_runs_nobody_as_root() {
 
 #[test]
 #[ignore = "needs buildah, and root"]
-fn buildah_makes_an_image_of_the_binary_alone() {
+fn container_image_contains_only_the_binary() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("agent"), "the binary").unwrap();
     let (root, run) = (path("root"), path("run"));
     let buildah = |arguments: &[&str]| {
         let store = ["--storage-driver", "vfs", "--root", &root, "--runroot", &run];
-        let (content, said) = said("buildah", &[&store, arguments].concat());
-        assert!(content, "{arguments:?}: {said}");
+        let (accepted, said) = output_of("buildah", &[&store, arguments].concat());
+        assert!(accepted, "{arguments:?}: {said}");
         said
     };
     let binary = ["--build-arg", "BINARY=agent"];
@@ -107,20 +107,20 @@ fn buildah_makes_an_image_of_the_binary_alone() {
 
 #[test]
 #[ignore = "needs promtool"]
-fn promtool_accepts_rules_and_scrape_configuration() {
+fn prometheus_rules_and_scrape_config_pass_promtool() {
     for arguments in [
         &["check", "rules", "prometheus/apim-probe.rules.yml"][..],
         &["test", "rules", "prometheus/apim-probe.rules.test.yml"],
         &["check", "config", "--syntax-only", "prometheus/scrape.yml"],
     ] {
-        let (content, said) = said("promtool", arguments);
-        assert!(content, "{arguments:?}: {said}");
+        let (accepted, said) = output_of("promtool", arguments);
+        assert!(accepted, "{arguments:?}: {said}");
     }
 }
 
 #[test]
 #[ignore = "needs systemd"]
-fn the_unit_is_hardened_and_lets_the_agent_reach_the_network() {
+fn systemd_unit_is_hardened_without_blocking_the_network() {
     let unit = std::fs::read_to_string(format!("{FOLDER}/systemd/apim-probe.service")).unwrap();
     for forbidden in ["IPAddressDeny=", "PrivateNetwork="] {
         let sets = |line: &str| line.trim_start().starts_with(forbidden);
@@ -133,7 +133,7 @@ fn the_unit_is_hardened_and_lets_the_agent_reach_the_network() {
         "--threshold=20",
         "./systemd/apim-probe.service",
     ];
-    let (content, said) = said("systemd-analyze", &arguments);
-    assert!(content, "{said}");
+    let (accepted, said) = output_of("systemd-analyze", &arguments);
+    assert!(accepted, "{said}");
     assert!(said.contains("Overall exposure level"), "{said}");
 }

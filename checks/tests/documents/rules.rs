@@ -135,7 +135,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Every kind of output that needs no report.
-fn everything() -> Vec<(String, RenderedRules)> {
+fn every_rule_set() -> Vec<(String, RenderedRules)> {
     let mut all = Vec::new();
     for cloud in Cloud::ALL {
         for region in [None, Some("westeurope")] {
@@ -174,7 +174,7 @@ const DOCUMENTED: &str = "
 ";
 
 #[test]
-fn the_documented_table_comes_out() {
+fn nsg_rules_match_the_documented_table() {
     let rules = by_name(
         &Given {
             region: Some("westeurope"),
@@ -210,8 +210,8 @@ fn the_documented_table_comes_out() {
 }
 
 #[test]
-fn security_rules_keep_the_shape_of_the_arm_resource() {
-    for (which, rules) in everything()
+fn nsg_rules_have_valid_arm_properties() {
+    for (which, rules) in every_rule_set()
         .iter()
         .filter(|(_, rules)| matches!(rules, RenderedRules::Nsg(_)))
     {
@@ -254,7 +254,7 @@ fn security_rules_keep_the_shape_of_the_arm_resource() {
 }
 
 #[test]
-fn regional_tags_are_only_used_where_the_page_allows_them() {
+fn regional_tags_are_used_only_for_documented_services() {
     let with = by_name(
         &Given {
             region: Some("germanywestcentral"),
@@ -281,7 +281,7 @@ fn regional_tags_are_only_used_where_the_page_allows_them() {
 }
 
 #[test]
-fn the_list_of_tags_has_the_last_word_on_spelling() {
+fn service_tags_file_decides_the_spelling_of_a_tag() {
     let tags = br#"{"values": [{"name": "Sql.ATLANTIS", "properties": {"addressPrefixes": ["20.0.0.0/24"]}}]}"#;
     let tags = ServiceTags::parse(tags).unwrap();
     let from = Given {
@@ -298,7 +298,7 @@ fn the_list_of_tags_has_the_last_word_on_spelling() {
 }
 
 #[test]
-fn a_rule_is_the_same_whatever_is_selected() {
+fn selection_and_overlay_do_not_change_a_rule() {
     let all = by_name(&given().rules(RuleFamily::Nsg));
     let narrower = [
         Given {
@@ -362,7 +362,7 @@ fn a_rule_is_the_same_whatever_is_selected() {
 }
 
 #[test]
-fn only_what_a_report_misses() {
+fn missing_rules_are_those_of_blocked_endpoints() {
     let from = Given {
         region: Some("westeurope"),
         set: &[("event_hub_namespace", "hub")],
@@ -398,7 +398,7 @@ fn only_what_a_report_misses() {
 }
 
 #[test]
-fn no_rule_by_tag_is_missing_for_a_private_endpoint() {
+fn blocked_private_endpoint_needs_no_service_tag_rule() {
     let from = Given {
         set: &[("key_vault", "kv")],
         ..given()
@@ -413,7 +413,7 @@ fn no_rule_by_tag_is_missing_for_a_private_endpoint() {
 }
 
 #[test]
-fn a_rule_is_missing_only_where_it_would_mend() {
+fn failure_after_tcp_needs_no_nsg_rule() {
     let from = Given {
         set: &[("key_vault", "kv")],
         ..given()
@@ -446,7 +446,7 @@ fn a_rule_is_missing_only_where_it_would_mend() {
 }
 
 #[test]
-fn an_asymmetric_route_is_mended_by_a_route_alone() {
+fn asymmetric_route_needs_only_a_route() {
     let from = given();
     let plan = from.plan();
     let routes = Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json")).unwrap();
@@ -488,7 +488,7 @@ fn firewall_rules(rules: &RenderedRules) -> Vec<Value> {
 }
 
 #[test]
-fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
+fn firewall_rules_use_fqdns_for_http_and_tags_otherwise() {
     let set = &[
         ("storage_account", "acct"),
         ("sql_server", "srv"),
@@ -563,7 +563,7 @@ fn the_firewall_gets_names_for_the_web_and_tags_for_the_rest() {
 }
 
 #[test]
-fn routes_lead_management_and_activation_to_the_internet() {
+fn routes_send_management_and_kms_to_the_internet() {
     let routes = by_name(&given().rules(RuleFamily::Routes));
     assert!(routes.values().all(|route| route["nextHopType"] == "Internet"));
     assert_eq!(routes["apim-management"]["addressPrefix"], "ApiManagement");
@@ -606,8 +606,8 @@ fn hcl_text(body: &hcl::Body, key: &str) -> String {
 }
 
 #[test]
-fn terraform_parses_and_says_the_same_as_json() {
-    for (which, rules) in everything() {
+fn terraform_parses_and_equals_json() {
+    for (which, rules) in every_rule_set() {
         let body = hcl::parse(&rules.render(Syntax::Terraform, &Style::default()))
             .unwrap_or_else(|error| panic!("{which}: {error}"));
         let resources: Vec<&hcl::Block> = body.blocks().filter(|block| block.identifier() == "resource").collect();
@@ -663,8 +663,8 @@ pub(crate) fn assert_bicep(source: &str, which: &str) {
 }
 
 #[test]
-fn bicep_parses() {
-    for (which, rules) in everything() {
+fn bicep_parses_and_contains_every_rule() {
+    for (which, rules) in every_rule_set() {
         let source = rules.render(Syntax::Bicep, &Style::default());
         assert_bicep(&source, &which);
         for rule in json(&rules) {
@@ -750,7 +750,7 @@ const FLAGS: [(&str, &[&str]); 5] = [
 type Command = (String, BTreeMap<String, Vec<String>>);
 
 /// What a shell makes of the lines: every call of `az`, with a policy whose groups exist or not.
-fn called(rules: &RenderedRules, groups_exist: bool) -> Vec<Command> {
+fn az_calls(rules: &RenderedRules, groups_exist: bool) -> Vec<Command> {
     const AZ: &str = r#"
         set -eu
         RG=rg NSG=nsg POLICY=policy TABLE=table
@@ -794,14 +794,14 @@ fn command(line: &str) -> Command {
     (name.join(" "), flags)
 }
 
-fn commands(rules: &RenderedRules) -> Vec<Command> {
-    called(rules, false)
+fn az_calls_for_a_new_group(rules: &RenderedRules) -> Vec<Command> {
+    az_calls(rules, false)
 }
 
 #[test]
-fn az_lines_split_into_known_flags() {
-    for (which, rules) in everything() {
-        let commands = commands(&rules);
+fn az_commands_use_known_flags() {
+    for (which, rules) in every_rule_set() {
+        let commands = az_calls_for_a_new_group(&rules);
         for (name, flags) in &commands {
             let (_, known) = FLAGS
                 .iter()
@@ -815,7 +815,7 @@ fn az_lines_split_into_known_flags() {
         let extra = usize::from(matches!(rules, RenderedRules::Firewall(_)));
         assert_eq!(commands.len(), rules.len() + extra, "{which}");
     }
-    let nsg = commands(&given().rules(RuleFamily::Nsg));
+    let nsg = az_calls_for_a_new_group(&given().rules(RuleFamily::Nsg));
     let sql = nsg
         .iter()
         .find(|(_, flags)| flags["--name"] == ["apim-out-Sql-tcp-1433"])
@@ -826,7 +826,7 @@ fn az_lines_split_into_known_flags() {
 
 /// Creating a group again deletes its contents, and a second collection with the same name is refused.
 #[test]
-fn rules_for_what_is_missing_are_added_one_by_one() {
+fn missing_firewall_rules_are_added_to_an_existing_group() {
     let from = given();
     let set = from.set(Requirement::of_plan(&from.plan()));
     let of = |starts: &[&str]| {
@@ -849,10 +849,13 @@ fn rules_for_what_is_missing_are_added_one_by_one() {
             .iter()
             .any(|(name, _)| name.ends_with("rule-collection-group create"))
     };
-    assert!(created(&called(&sql, false)));
-    let added: Vec<Command> = [&sql, &crl].into_iter().flat_map(|rules| called(rules, true)).collect();
+    assert!(created(&az_calls(&sql, false)));
+    let added: Vec<Command> = [&sql, &crl]
+        .into_iter()
+        .flat_map(|rules| az_calls(rules, true))
+        .collect();
     assert!(!created(&added));
-    assert_eq!(added, called(&both, true), "in two steps as in one");
+    assert_eq!(added, az_calls(&both, true), "in two steps as in one");
     let each = |flag: &str| -> Vec<&str> { added.iter().map(|(_, flags)| flags[flag][0].as_str()).collect() };
     let names = [
         "apim-Sql-tcp-1433",
@@ -865,7 +868,7 @@ fn rules_for_what_is_missing_are_added_one_by_one() {
 }
 
 #[test]
-fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
+fn catalog_text_is_quoted_in_every_syntax() {
     let title = r#"It's ${x} %{y} \ "q" $(id) `id`; # //"#;
     let overlay = CatalogFile {
         name: "evil.yaml".into(),
@@ -883,7 +886,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
     let rules = from.rules(RuleFamily::Nsg);
     let said = format!("feature: {title}");
     assert_eq!(json(&rules)[0]["properties"]["description"], said.as_str());
-    assert_eq!(commands(&rules)[0].1["--description"], [said.as_str()]);
+    assert_eq!(az_calls_for_a_new_group(&rules)[0].1["--description"], [said.as_str()]);
     assert_bicep(&rules.render(Syntax::Bicep, &Style::default()), "evil");
     assert!(
         rules
@@ -904,7 +907,7 @@ fn nothing_that_a_catalog_says_breaks_out_of_its_quotes() {
 }
 
 #[test]
-fn no_rules_are_still_a_document() {
+fn empty_rule_set_is_a_valid_document() {
     let none = given().set(Vec::new()).rules(RuleFamily::Nsg, RuleFilter::All).unwrap();
     assert!(none.is_empty());
     assert_eq!(none.render(Syntax::Json, &Style::default()), "[]\n");
@@ -925,11 +928,11 @@ fn no_rules_are_still_a_document() {
         .rules(RuleFamily::Firewall, RuleFilter::All)
         .unwrap();
     assert_eq!(firewall.render(Syntax::Json, &Style::default()), "[]\n");
-    assert!(commands(&firewall).is_empty());
+    assert!(az_calls_for_a_new_group(&firewall).is_empty());
 }
 
 /// A network whose subnet has these outbound rules: name, priority, access, destination and port.
-fn guarded(rules: &[(&str, u32, &str, &str, &str)]) -> NetworkRules {
+fn network_with_outbound_rules(rules: &[(&str, u32, &str, &str, &str)]) -> NetworkRules {
     let rules: Vec<Value> = rules
         .iter()
         .map(|(name, priority, access, destination, port)| {
@@ -955,9 +958,9 @@ fn priority_of(rules: &NsgRules, name: &str) -> u16 {
 }
 
 #[test]
-fn a_rule_comes_before_the_deny_that_stops_it() {
+fn allow_rule_gets_a_priority_before_the_blocking_deny() {
     let denied = |rules: &[_]| Given {
-        network: Some(guarded(rules)),
+        network: Some(network_with_outbound_rules(rules)),
         ..given()
     };
     let free = nsg(&given());
@@ -996,9 +999,9 @@ fn a_rule_comes_before_the_deny_that_stops_it() {
 }
 
 #[test]
-fn a_group_without_a_place_is_said_to_be_so() {
+fn deny_without_room_before_it_is_reported() {
     let from = Given {
-        network: Some(guarded(&[
+        network: Some(network_with_outbound_rules(&[
             ("DenyWeb", 100, "Deny", "Internet", "80"),
             ("Mine", 2040, "Allow", "*", "9"),
             ("DenyAllOutBound", 65500, "Deny", "*", "*"),
@@ -1014,7 +1017,7 @@ fn a_group_without_a_place_is_said_to_be_so() {
 }
 
 #[test]
-fn the_first_priority_is_the_users() {
+fn first_priority_flag_sets_the_lowest_priority() {
     let from = |first| Given {
         first_priority: Some(first),
         ..given()
@@ -1037,7 +1040,7 @@ proptest! {
     /// With any contents of an NSG: no number twice, none that is taken, none after a deny, and the same for a part of
     /// the rules as for all of them.
     #[test]
-    fn priorities_fit_into_any_group(
+    fn priorities_are_free_and_before_denies_in_any_nsg(
         taken in prop::collection::btree_map(100u32..=4096, prop::sample::select(vec!["9", "443", "1433", "*"]), 0..60),
         denies in prop::collection::btree_set(300u32..=4096, 0..3),
         first in prop::option::of(100u16..=3000),
@@ -1050,7 +1053,7 @@ proptest! {
             })
             .chain(denies.iter().filter(|deny| !taken.contains_key(deny)).map(|deny| ("deny", *deny, "Deny", "*", "*")))
             .collect();
-        let from = Given { network: Some(guarded(&rules)), first_priority: first, ..given() };
+        let from = Given { network: Some(network_with_outbound_rules(&rules)), first_priority: first, ..given() };
         let all = nsg(&from);
         let held: BTreeSet<u32> = rules.iter().map(|(_, priority, ..)| *priority).collect();
         let mut given_out = BTreeSet::new();
@@ -1072,7 +1075,7 @@ proptest! {
 }
 
 #[test]
-fn where_nothing_is_the_internet_rules_say_so() {
+fn rules_use_any_instead_of_internet_under_forced_tunnelling() {
     let made = |is_forced| Given { is_forced, ..given() }.rules(RuleFamily::Nsg);
     let plain = by_name(&made(Some(false)));
     let forced = by_name(&made(Some(true)));

@@ -23,7 +23,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// `INSTA_UPDATE=always` rewrites them, as it does the snapshots.
 #[test]
-fn the_checked_in_schemas_are_in_step() -> Result<()> {
+fn checked_in_schemas_are_up_to_date() -> Result<()> {
     let is_rewritten = env::var("INSTA_UPDATE").is_ok_and(|how| how == "always");
     for document in Document::value_variants() {
         let (path, made) = (format!("{ROOT}/schemas/{}.json", name(*document)), document.render());
@@ -40,7 +40,7 @@ fn the_checked_in_schemas_are_in_step() -> Result<()> {
 }
 
 #[test]
-fn every_imagined_report_is_valid() -> Result<()> {
+fn every_sample_report_is_valid() -> Result<()> {
     let reports = [
         samples::all_healthy(),
         samples::broken_firewall(),
@@ -62,7 +62,7 @@ fn every_imagined_report_is_valid() -> Result<()> {
 }
 
 #[test]
-fn every_change_is_valid() -> Result<()> {
+fn every_change_document_is_valid() -> Result<()> {
     let at = Timestamp::from_second(1_795_000_000)?;
     let mut watch = Watch::begin(&samples::all_healthy(), at, None);
     let changes = watch.observe(&samples::broken_firewall(), ProbeDepth::Light, at);
@@ -74,7 +74,7 @@ fn every_change_is_valid() -> Result<()> {
 }
 
 #[test]
-fn every_drift_is_valid() -> Result<()> {
+fn every_drift_document_is_valid() -> Result<()> {
     let page = fs::read_to_string(format!("{ROOT}/tests/data/drift/page.md"))?;
     let moved = page
         .replace("| Sql | 1433 |", "| Sql | 1434 |")
@@ -89,7 +89,7 @@ fn every_drift_is_valid() -> Result<()> {
 }
 
 #[test]
-fn the_built_in_catalog_is_valid_and_a_bad_one_is_not() -> Result<()> {
+fn builtin_catalogs_are_valid_and_bad_ones_are_not() -> Result<()> {
     let parse = |text: &str| serde_yaml::from_str::<Value>(text).map_err(|error| anyhow!("{error}"));
     for tier in Tier::ALL {
         validate(Document::Probes, &parse(catalog::builtin(tier).1)?)?;
@@ -102,7 +102,7 @@ fn the_built_in_catalog_is_valid_and_a_bad_one_is_not() -> Result<()> {
 }
 
 #[test]
-fn a_document_with_a_key_missing_or_changed_is_not_valid() -> Result<()> {
+fn missing_or_changed_key_makes_a_report_invalid() -> Result<()> {
     let whole: Value = serde_json::from_str(&model::json::pretty(&samples::broken_firewall()))?;
     for (place, value) in [
         ("/schema", json!("apim-probe/report/v2")),

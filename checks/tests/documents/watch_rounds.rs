@@ -48,7 +48,7 @@ fn round(id_part: &str, state: EndpointState) -> Report {
 }
 
 #[test]
-fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
+fn change_is_reported_once_with_its_duration() {
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), None);
     assert!(
         watch
@@ -74,7 +74,7 @@ fn a_change_is_told_once_with_how_long_it_had_been_otherwise() {
 }
 
 #[test]
-fn what_only_a_full_round_sees_is_no_change_in_a_light_one() {
+fn light_round_ignores_what_only_a_full_round_sees() {
     let mut watch = Watch::begin(&round("sql/", DOUBTED), at(0), None);
     let mut observe = |state, depth, second| watch.observe(&round("sql/", state), depth, at(second)).len();
     assert_eq!(observe(REACHABLE, ProbeDepth::Light, 5), 0);
@@ -88,7 +88,7 @@ fn what_only_a_full_round_sees_is_no_change_in_a_light_one() {
 }
 
 #[test]
-fn memory_does_not_grow_with_changes() {
+fn timeline_keeps_a_bounded_number_of_transitions() {
     let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
     for n in 1..=1_001 {
         let state = if n % 2 == 1 { SILENT } else { REACHABLE };
@@ -103,7 +103,7 @@ fn memory_does_not_grow_with_changes() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_does_no_harm() {
+fn clock_set_back_gives_zero_durations() {
     let mut watch = Watch::begin(&round("sql/", SILENT), at(100), None);
     let changes = watch.observe(&round("sql/", REACHABLE), ProbeDepth::Light, at(50));
     assert!(changes[0].lasted.is_zero());
@@ -115,7 +115,7 @@ fn a_clock_that_is_set_back_does_no_harm() {
 }
 
 #[test]
-fn a_watch_from_beginning_to_end() {
+fn watch_output_matches_the_snapshot() {
     let mut before = round("key-vault/", DOUBTED);
     before.endpoints.retain(|e| e.dependency != "entra");
     let baseline = Baseline::of(&before);
@@ -158,7 +158,7 @@ fn a_watch_from_beginning_to_end() {
 }
 
 #[test]
-fn nothing_from_the_network_acts_on_a_terminal() {
+fn control_characters_are_escaped_in_watch_output() {
     let hostile = samples::hostile();
     let watch = Watch::begin(&hostile, at(0), None);
     let mut told = PLAIN.opening(&watch);
@@ -169,7 +169,7 @@ fn nothing_from_the_network_acts_on_a_terminal() {
 }
 
 #[test]
-fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
+fn findings_of_the_full_round_stay_after_a_light_round() {
     let mut full = round("sql/", DOUBTED);
     full.findings = samples::broken_firewall().findings;
     let mut watch = Watch::begin(&full, at(0), None);
@@ -205,7 +205,7 @@ fn what_a_light_round_cannot_see_stands_as_the_full_one_saw_it() {
 }
 
 #[test]
-fn another_plan_forgets_nothing_of_what_both_have() {
+fn changed_plan_keeps_the_state_of_common_endpoints() {
     let mut watch = Watch::begin(&round("sql/", REACHABLE), at(0), None);
     watch.observe(&round("sql/", SILENT), ProbeDepth::Full, at(5));
     let mut other = round("sql/", REACHABLE);
@@ -230,7 +230,7 @@ fn another_plan_forgets_nothing_of_what_both_have() {
 }
 
 #[test]
-fn lines_on_a_terminal_end_between_words() {
+fn terminal_lines_break_between_words() {
     let watch = Watch::begin(&samples::broken_firewall(), at(0), None);
     let reason = "timed out after 6 s; still blocked: DNS, Azure Storage, Azure SQL and 3 more";
     let exit = ExitStatus::new(1, reason);

@@ -66,13 +66,13 @@ fn rendered(comparison: &Comparison, width: usize) -> String {
 }
 
 /// The one conclusion about SQL.
-fn of_sql(comparison: &Comparison) -> Option<&Conclusion> {
+fn sql_conclusion(comparison: &Comparison) -> Option<&Conclusion> {
     let about = |it: &&Conclusion| it.endpoints.iter().any(|id| id.starts_with("sql/"));
     comparison.conclusions.iter().find(about)
 }
 
 #[test]
-fn each_pattern_has_its_word_and_its_places() {
+fn pattern_of_results_gives_kind_and_places() {
     let silent = "tcp-timeout";
     for (seen, concluded) in [
         (["ok", "ok", "ok"], None),
@@ -105,7 +105,7 @@ fn each_pattern_has_its_word_and_its_places() {
             .map(|((name, subnet), sql)| place(name, subnet, [sql, "ok", "ok"]))
             .collect();
         let comparison = compared(&reports);
-        let found = of_sql(&comparison).map(|it| (it.kind, it.vantages.iter().map(String::as_str).collect()));
+        let found = sql_conclusion(&comparison).map(|it| (it.kind, it.vantages.iter().map(String::as_str).collect()));
         assert_eq!(found, concluded, "{seen:?}");
         let status = comparison.status().code;
         let blocked = seen.iter().any(|cause| cause.contains("-t") || cause.contains("tls"));
@@ -114,7 +114,7 @@ fn each_pattern_has_its_word_and_its_places() {
 }
 
 #[test]
-fn a_pattern_accuses_what_fits_it() {
+fn suspects_follow_the_pattern_and_the_cause() {
     let only = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, ["ok", "ok", "ok"])];
     let both = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, [cause, "ok", "ok"])];
     for (reports, accused, cleared) in [
@@ -146,7 +146,7 @@ fn a_pattern_accuses_what_fits_it() {
         ),
     ] {
         let comparison = compared(&reports);
-        let suspects = &of_sql(&comparison).unwrap().suspects;
+        let suspects = &sql_conclusion(&comparison).unwrap().suspects;
         assert!(
             accused.iter().all(|it| suspects.contains(it)),
             "{accused:?} {suspects:?}"
@@ -156,11 +156,11 @@ fn a_pattern_accuses_what_fits_it() {
 }
 
 #[test]
-fn a_service_that_answers_at_another_address_is_said_to() {
+fn reply_from_another_address_is_stated() {
     let silent = "tcp-timeout";
     let sentence = "the service answers, but at addresses that were not tried at a";
     let mut reports = [place("a", 1, [silent, "ok", "ok"]), place("b", 2, ["ok"; 3])];
-    let text = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().text.to_lowercase();
+    let text = |reports: &[NamedReport]| sql_conclusion(&compared(reports)).unwrap().text.to_lowercase();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
     // For example if only one of them has a private endpoint.
     move_to(&mut reports[0].report.endpoints[0], 4);
@@ -195,7 +195,7 @@ fn move_to(endpoint: &mut EndpointReport, last: u8) {
 }
 
 #[test]
-fn two_vms_in_one_subnet_share_its_rules() {
+fn difference_in_one_subnet_suspects_only_the_vm() {
     let mut reports = [
         place("a", 1, ["tcp-timeout", "ok", "ok"]),
         place("b", 2, ["ok", "ok", "ok"]),
@@ -203,7 +203,7 @@ fn two_vms_in_one_subnet_share_its_rules() {
     reports[1].report.vantage.subnet = reports[0].report.vantage.subnet.clone();
     let comparison = compared(&reports);
     assert_eq!(
-        of_sql(&comparison).unwrap().suspects,
+        sql_conclusion(&comparison).unwrap().suspects,
         [Suspect::VmNicNsg, Suspect::LocalHost]
     );
 
@@ -213,13 +213,13 @@ fn two_vms_in_one_subnet_share_its_rules() {
     ];
     both[1].report.vantage.subnet = both[0].report.vantage.subnet.clone();
     let comparison = compared(&both);
-    let conclusion = of_sql(&comparison).unwrap();
+    let conclusion = sql_conclusion(&comparison).unwrap();
     assert!(conclusion.suspects.contains(&Suspect::Nsg), "{conclusion:?}");
     assert!(conclusion.text.contains("one subnet"), "{}", conclusion.text);
 }
 
 #[test]
-fn two_networks_of_one_template_are_two_places() {
+fn same_prefix_in_two_networks_counts_as_two_places() {
     // The same prefix and address, whatever the machines are called.
     for host in ["vm-a", "vm-b"] {
         let mut reports = [
@@ -228,7 +228,7 @@ fn two_networks_of_one_template_are_two_places() {
         ];
         reports[1].report.vantage.host = Some(host.into());
         let comparison = compared(&reports);
-        let conclusion = of_sql(&comparison).unwrap();
+        let conclusion = sql_conclusion(&comparison).unwrap();
         assert!(conclusion.suspects.contains(&Suspect::Nsg), "{host}: {conclusion:?}");
         let said = rendered(&comparison, 80);
         assert!(!said.contains("one machine") && !said.contains("same subnet"), "{said}");
@@ -236,7 +236,7 @@ fn two_networks_of_one_template_are_two_places() {
 }
 
 #[test]
-fn a_laptop_passes_none_of_the_network_of_azure() {
+fn machine_outside_azure_shows_nothing_about_azures_network() {
     let laptop = |sql| {
         let mut named = place("laptop", 9, [sql, "ok", "ok"]);
         named.report.vantage.standing = Some(Standing::NotAzure);
@@ -249,7 +249,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
         Suspect::VmNicNsg,
         Suspect::FirewallNetworkRule,
     ];
-    let concluded = |reports: &[NamedReport]| of_sql(&compared(reports)).unwrap().clone();
+    let concluded = |reports: &[NamedReport]| sql_conclusion(&compared(reports)).unwrap().clone();
     // What only fails there is its own network's fault.
     for others in [
         vec![place("a", 1, ["ok"; 3])],
@@ -288,7 +288,7 @@ fn a_laptop_passes_none_of_the_network_of_azure() {
 }
 
 #[test]
-fn what_has_the_same_stand_in_need_not_be_the_same() {
+fn redacted_hosts_with_equal_replacements_are_not_compared() {
     let mut reports = [
         place("a", 1, ["tcp-timeout", "ok", "ok"]),
         place("b", 1, ["ok", "ok", "ok"]),
@@ -302,7 +302,7 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
     }
     let comparison = compared(&reports);
     // One server at each place, which may be two; servers common to all are compared.
-    assert!(of_sql(&comparison).is_none(), "{:?}", comparison.conclusions);
+    assert!(sql_conclusion(&comparison).is_none(), "{:?}", comparison.conclusions);
     assert_eq!(comparison.conclusions.len(), 1, "{:?}", comparison.conclusions);
     let said = rendered(&comparison, 80);
     assert!(
@@ -313,7 +313,7 @@ fn what_has_the_same_stand_in_need_not_be_the_same() {
 }
 
 #[test]
-fn long_names_of_places_can_be_told_apart() {
+fn long_place_names_stay_distinguishable() {
     let silent = ["tcp-timeout", "ok", "ok"];
     for (names, labels) in [
         (
@@ -346,7 +346,7 @@ fn long_names_of_places_can_be_told_apart() {
 }
 
 #[test]
-fn what_keeps_reports_from_being_alike_is_said() {
+fn differences_between_the_runs_give_notices() {
     type Change = fn(&mut Report);
     let changes: [(&str, Change); 9] = [
         ("machines with the same name", |report| {
@@ -394,7 +394,7 @@ fn what_keeps_reports_from_being_alike_is_said() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_with_the_reason() {
+fn incomparable_reports_are_refused_with_the_reason() {
     let (a, b) = (place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3]));
     let refused = |reports: &[NamedReport]| Comparison::of(reports).unwrap_err();
     assert_eq!(refused(&[]), Incomparable::TooFew);
@@ -424,7 +424,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_place_without_network_counts_nowhere() {
+fn place_without_network_is_left_out() {
     let mut reports = [
         place("a", 1, ["tcp-timeout", "ok", "ok"]),
         place("b", 2, ["ok"; 3]),
@@ -432,7 +432,7 @@ fn a_place_without_network_counts_nowhere() {
     ];
     reports[2].report.vantage.standing = Some(Standing::NoNetwork);
     let comparison = compared(&reports);
-    let conclusion = of_sql(&comparison).unwrap();
+    let conclusion = sql_conclusion(&comparison).unwrap();
     assert_eq!(
         (conclusion.kind, conclusion.vantages.as_slice()),
         (DifferenceKind::OnlyHere, &["a".to_owned()][..])
@@ -441,7 +441,7 @@ fn a_place_without_network_counts_nowhere() {
 }
 
 #[test]
-fn documented_endpoints_decide_nothing() {
+fn documented_endpoints_give_no_conclusion() {
     let mut reports = [place("a", 1, ["tcp-timeout", "ok", "ok"]), place("b", 2, ["ok"; 3])];
     for named in &mut reports {
         named.report.endpoints[0].need = Need::Documented;
@@ -451,7 +451,7 @@ fn documented_endpoints_decide_nothing() {
 }
 
 #[test]
-fn text_of_two_places_and_of_many() {
+fn text_and_markdown_match_the_snapshots() {
     let three = [
         place("hub", 1, ["ok", "tls-untrusted", "ok"]),
         place("spoke-a", 2, ["tcp-timeout", "tls-untrusted", "-"]),
@@ -474,7 +474,7 @@ fn text_of_two_places_and_of_many() {
 }
 
 #[test]
-fn no_line_is_wider_than_asked_and_no_name_acts() {
+fn comparison_fits_the_width_and_escapes_names() {
     let mut hostile = NamedReport {
         name: "\u{1b}[2J<script>|`x`\u{202e}".into(),
         report: samples::hostile(),
@@ -506,7 +506,7 @@ fn no_line_is_wider_than_asked_and_no_name_acts() {
 }
 
 #[test]
-fn html_has_a_cell_for_each_endpoint_and_place() {
+fn html_has_a_cell_per_endpoint_and_place() {
     let comparison = compared(&[place("a", 1, ["ok"; 3]), place("b", 2, ["tcp-timeout", "ok", "ok"])]);
     let exit = comparison.status();
     let html = html::render(&comparison, &options(&exit, 80));

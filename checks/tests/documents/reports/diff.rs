@@ -77,7 +77,7 @@ fn documented() -> EndpointReport {
 }
 
 #[test]
-fn each_change_has_its_kind_and_counts_as_documented() {
+fn change_kinds_count_as_regression_or_fix() {
     let degraded = |e: EndpointReport| e.became(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
     let reset = sql().became(Verdict::Blocked, Cause::TlsReset, "Reset.");
     let forbidden = || sql().must_be_blocked();
@@ -119,7 +119,7 @@ fn each_change_has_its_kind_and_counts_as_documented() {
 }
 
 #[test]
-fn addresses_and_issuers_are_told_beside_the_verdict() {
+fn address_and_issuer_changes_are_reported_separately() {
     let mut moved = sql();
     moved.stages.dns.as_mut().unwrap().addresses = vec![IpAddr::from([20, 60, 1, 9]), IpAddr::from([20, 60, 1, 8])];
     moved.stages.tls.as_mut().unwrap().issuer = Some("CN=Contoso Inspection CA".into());
@@ -150,7 +150,7 @@ fn addresses_and_issuers_are_told_beside_the_verdict() {
 }
 
 #[test]
-fn no_change_is_told_of_what_may_be_a_stand_in() {
+fn replaced_addresses_and_issuers_give_no_change() {
     let signed = |address: u8, untrusted: bool, issuer: &str| {
         let mut endpoint = sql();
         endpoint.stages.dns.as_mut().unwrap().addresses = vec![IpAddr::from([20, 60, 1, address])];
@@ -181,7 +181,7 @@ fn no_change_is_told_of_what_may_be_a_stand_in() {
 }
 
 #[test]
-fn hosts_under_stand_ins_are_compared_only_where_both_reports_have_the_same() {
+fn redacted_hosts_are_compared_only_if_both_reports_match() {
     let at = |id: &str, host: &str| {
         let mut endpoint = sql();
         (endpoint.id, endpoint.host) = (id.into(), host.into());
@@ -277,7 +277,7 @@ fn hosts_under_stand_ins_are_compared_only_where_both_reports_have_the_same() {
 }
 
 #[test]
-fn a_removed_endpoint_is_no_regression() {
+fn removed_endpoint_is_not_a_regression() {
     let before = samples::report(vec![sql()], vec![]);
     let after = samples::report(vec![], vec![]);
     let diff = between(&before, &after);
@@ -287,7 +287,7 @@ fn a_removed_endpoint_is_no_regression() {
 }
 
 #[test]
-fn other_clouds_are_not_compared() {
+fn reports_from_different_clouds_are_refused() {
     let before = samples::all_healthy();
     let mut after = before.clone();
     after.vantage.cloud = Cloud::China;
@@ -314,7 +314,7 @@ fn before_and_after() -> (Report, Report) {
 }
 
 #[test]
-fn a_diff_reads_from_worse_to_indifferent() {
+fn diff_matches_the_snapshots() {
     let (before, after) = before_and_after();
     let diff = between(&before, &after);
     for width in [80, 140] {
@@ -326,7 +326,7 @@ fn a_diff_reads_from_worse_to_indifferent() {
 }
 
 #[test]
-fn a_report_that_was_written_is_read_back() {
+fn written_report_is_read_back_unchanged() {
     for (name, report) in every_sample() {
         let mut document: serde_json::Value = serde_json::from_str(&rendered(&report, Format::Json, &PLAIN)).unwrap();
         // A later program with the same schema may write more.
@@ -337,7 +337,7 @@ fn a_report_that_was_written_is_read_back() {
 }
 
 #[test]
-fn nothing_hostile_reaches_a_terminal() {
+fn control_characters_are_escaped_in_the_diff() {
     let before = samples::hostile();
     let mut after = before.clone();
     after.endpoints[1] = blocked(after.endpoints[1].clone());
@@ -417,14 +417,14 @@ fn comparable(changes: impl Iterator<Item = EndpointDifference>) -> Vec<String> 
 
 proptest! {
     #[test]
-    fn the_way_back_mirrors_the_way(before in a_report(), after in a_report()) {
+    fn reversed_diff_mirrors_the_diff(before in a_report(), after in a_report()) {
         let (way, back) = (between(&before, &after), between(&after, &before));
         prop_assert_eq!((way.regressions, way.fixes), (back.fixes, back.regressions));
         prop_assert_eq!(comparable(way.changes.into_iter()), comparable(back.changes.iter().map(mirrored)));
     }
 
     #[test]
-    fn a_report_does_not_differ_from_itself(report in a_report()) {
+    fn report_does_not_differ_from_itself(report in a_report()) {
         prop_assert_eq!(between(&report, &report).changes, []);
     }
 }

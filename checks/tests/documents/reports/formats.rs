@@ -17,7 +17,7 @@ use super::{
 };
 
 #[test]
-fn json_survives_the_round_trip() {
+fn json_is_unchanged_after_a_round_trip() {
     let mut all = every_sample();
     all.push(("hostile", samples::hostile()));
     for (name, report) in all {
@@ -29,7 +29,7 @@ fn json_survives_the_round_trip() {
 }
 
 #[test]
-fn json_speaks_the_documented_words() {
+fn json_contains_the_documented_words() {
     let document: serde_json::Value =
         serde_json::from_str(&rendered(&samples::broken_firewall(), Format::Json, &PLAIN)).unwrap();
     for (path, value) in [
@@ -56,7 +56,7 @@ fn json_speaks_the_documented_words() {
 }
 
 #[test]
-fn every_other_format() {
+fn other_formats_match_the_snapshots() {
     let report = samples::broken_firewall();
     for (name, format) in [
         ("junit", Format::Junit),
@@ -72,7 +72,7 @@ fn every_other_format() {
 }
 
 #[test]
-fn nagios_says_one_line_for_each_run() {
+fn nagios_prints_one_line_per_run() {
     let mut lines = String::new();
     for (name, report) in every_sample() {
         let line = rendered(&report, Format::Nagios, &PLAIN);
@@ -83,7 +83,7 @@ fn nagios_says_one_line_for_each_run() {
 }
 
 #[test]
-fn brief_stays_brief_whatever_happened() {
+fn brief_is_at_most_4000_bytes() {
     let mut all = every_sample();
     all.push(("hostile", samples::hostile()));
     let mut crowd = samples::all_silent();
@@ -111,7 +111,7 @@ fn acts(c: char) -> bool {
 }
 
 #[test]
-fn no_format_lets_the_worst_through() {
+fn no_format_contains_control_characters() {
     let report = samples::hostile();
     for format in [
         Format::Text,
@@ -134,7 +134,7 @@ fn no_format_lets_the_worst_through() {
 }
 
 #[test]
-fn html_keeps_markup_as_text_and_asks_for_nothing() {
+fn html_escapes_markup_and_loads_nothing() {
     let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
     // A documentation page may be linked to; nothing is loaded from there.
     let html = html.replace("<a href=\"https://learn.microsoft.com/", "<a href=\"");
@@ -157,7 +157,7 @@ fn html_keeps_markup_as_text_and_asks_for_nothing() {
 }
 
 #[test]
-fn html_names_each_copy_button_differently() {
+fn html_copy_buttons_have_distinct_labels() {
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
     let buttons: Vec<&str> = html
         .split("class=\"copy\"")
@@ -170,7 +170,7 @@ fn html_names_each_copy_button_differently() {
 }
 
 #[test]
-fn html_has_a_row_for_every_endpoint() {
+fn html_has_a_row_per_endpoint() {
     for (name, report) in every_sample() {
         let html = rendered(&report, Format::Html, &PLAIN);
         assert_eq!(
@@ -182,7 +182,7 @@ fn html_has_a_row_for_every_endpoint() {
 }
 
 #[test]
-fn html_shows_all_rows_in_a_screenshot_unless_there_are_thousands() {
+fn html_skips_drawing_hidden_rows_only_for_thousands() {
     let drawn_in_sight_only = "class=\"endpoints many\"";
     let mut report = samples::broken_firewall();
     assert!(!rendered(&report, Format::Html, &PLAIN).contains(drawn_in_sight_only));
@@ -206,7 +206,7 @@ fn html_breaks_an_endpoint_before_its_port() {
 }
 
 #[test]
-fn markdown_stays_text() {
+fn markdown_escapes_markup_from_the_data() {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
     let mut report = samples::hostile();
     report.findings[0].title += " @octocat #1 https://evil.example www.evil.example <b>x</b> ![i](u) ~~s~~ &lt;";
@@ -247,7 +247,7 @@ fn markdown_stays_text() {
 }
 
 #[test]
-fn csv_has_as_many_fields_in_each_record_and_no_formula() {
+fn csv_records_have_equal_length_and_no_formula() {
     let mut report = samples::hostile();
     for (at, formula) in ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1"].into_iter().enumerate() {
         report.endpoints[at % 5].evidence.clear();
@@ -289,7 +289,7 @@ fn fields(record: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_line_of_jsonl_stands_alone() {
+fn jsonl_lines_are_complete_objects() {
     let report = samples::broken_firewall();
     let jsonl = rendered(&report, Format::Jsonl, &PLAIN);
     assert_eq!(jsonl.lines().count(), report.endpoints.len());
@@ -303,7 +303,7 @@ fn every_line_of_jsonl_stands_alone() {
 }
 
 #[test]
-fn junit_sorts_endpoints_into_passed_failed_and_skipped() {
+fn junit_maps_endpoints_to_passed_failed_error_and_skipped() {
     let mut report = samples::must_be_blocked();
     report.endpoints[0] = report.endpoints[0]
         .clone()
@@ -322,7 +322,7 @@ fn junit_sorts_endpoints_into_passed_failed_and_skipped() {
 }
 
 #[test]
-fn nagios_has_its_own_statuses() {
+fn nagios_state_follows_the_exit_status() {
     for (report, state) in [
         (samples::all_healthy(), ServiceState::Ok),
         (samples::broken_firewall(), ServiceState::Critical),
@@ -343,7 +343,7 @@ fn nagios_has_its_own_statuses() {
 
 /// Each block is forwarded alone: everything that one of them needs is in its own text.
 #[test]
-fn a_ticket_has_a_block_for_each_who_may_have_to_act() {
+fn ticket_has_a_block_per_team() {
     let ticket = rendered(&samples::broken_firewall(), Format::Ticket, &PLAIN);
     let blocks: Vec<&str> = ticket.split("\nFor ").collect();
     let titles: Vec<&str> = blocks[1..].iter().filter_map(|block| block.lines().next()).collect();
@@ -377,7 +377,7 @@ fn a_ticket_has_a_block_for_each_who_may_have_to_act() {
 }
 
 #[test]
-fn a_ticket_lists_every_host_that_its_fix_counts() {
+fn ticket_lists_every_host_of_the_finding() {
     let mut report = samples::broken_firewall();
     let finding = report.findings.iter().find(|finding| finding.endpoints.len() > 1);
     let ids = finding.unwrap().endpoints.clone();
@@ -393,7 +393,7 @@ fn a_ticket_lists_every_host_that_its_fix_counts() {
 }
 
 #[test]
-fn a_ticket_claims_no_more_of_its_place_than_is_known() {
+fn ticket_describes_where_the_vm_is_as_far_as_known() {
     for (standing, subnet, from) in [
         (Some(Standing::InSubnet), None, "the subnet of the instance: vm-probe-1"),
         (Some(Standing::AzureVm), None, "an Azure VM: vm-probe-1"),
@@ -418,14 +418,14 @@ fn a_ticket_claims_no_more_of_its_place_than_is_known() {
 }
 
 #[test]
-fn a_ticket_without_anything_blocked_says_so() {
+fn ticket_with_nothing_blocked_states_that() {
     let ticket = rendered(&samples::all_healthy(), Format::Ticket, &PLAIN);
     assert!(ticket.starts_with("No outbound dependency"), "{ticket}");
     assert!(ticket.contains("may still refuse the instance"));
 }
 
 #[test]
-fn endings_pick_formats() {
+fn file_extension_selects_the_format() {
     for (path, format) in [
         ("report.txt", Some(Format::Text)),
         ("a.b/report.JSON", Some(Format::Json)),
@@ -444,7 +444,7 @@ fn endings_pick_formats() {
 }
 
 #[test]
-fn commands_in_markdown_are_narrow_and_still_run() {
+fn markdown_commands_are_wrapped_and_still_run() {
     let mut report = samples::broken_firewall();
     let finding = &mut report.findings[0];
     let create = "az network nsg rule create --resource-group 'RG-(Überhafen).1' --nsg-name nsg --name apim-out \

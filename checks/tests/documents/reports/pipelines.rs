@@ -8,7 +8,7 @@ use apim_probe::{
 
 use super::{PLAIN, every_sample, rendered, samples, samples::Became as _};
 
-fn judged(report: &Report, format: Format, fail_on: FailOn) -> String {
+fn rendered_with(report: &Report, format: Format, fail_on: FailOn) -> String {
     let policy = Policy {
         fail_on: Some(fail_on),
         allow_untested: false,
@@ -26,7 +26,7 @@ fn judged(report: &Report, format: Format, fail_on: FailOn) -> String {
 }
 
 /// The number in an attribute of the first such tag.
-fn number(xml: &str, tag: &str, attribute: &str) -> usize {
+fn attribute_value(xml: &str, tag: &str, attribute: &str) -> usize {
     let tag = xml
         .split(&format!("<{tag} "))
         .nth(1)
@@ -39,7 +39,7 @@ fn number(xml: &str, tag: &str, attribute: &str) -> usize {
 }
 
 #[test]
-fn junit_fails_what_the_exit_status_fails() {
+fn junit_failures_follow_fail_on() {
     let mut report = samples::broken_firewall();
     for endpoint in &mut report.endpoints {
         let is_optional = endpoint.need == Need::Feature || endpoint.verdict != Verdict::Blocked;
@@ -54,26 +54,34 @@ fn junit_fails_what_the_exit_status_fails() {
     let optional = blocked(&report, Need::Feature);
     assert!(optional > 0 && blocked(&report, Need::Required) == 0);
     for (fail_on, failures) in [(FailOn::Required, 0), (FailOn::Any, optional), (FailOn::Never, 0)] {
-        let junit = judged(&report, Format::Junit, fail_on);
-        assert_eq!(number(&junit, "testsuites", "failures"), failures, "{fail_on:?}");
+        let junit = rendered_with(&report, Format::Junit, fail_on);
+        assert_eq!(
+            attribute_value(&junit, "testsuites", "failures"),
+            failures,
+            "{fail_on:?}"
+        );
     }
-    let required = judged(&report, Format::Junit, FailOn::Required);
+    let required = rendered_with(&report, Format::Junit, FailOn::Required);
     assert!(required.contains("optional, blocked (tcp-timeout)"), "{required}");
 
     let broken = samples::broken_firewall();
-    let junit = judged(&broken, Format::Junit, FailOn::Required);
+    let junit = rendered_with(&broken, Format::Junit, FailOn::Required);
     assert_eq!(
-        number(&junit, "testsuites", "failures"),
+        attribute_value(&junit, "testsuites", "failures"),
         blocked(&broken, Need::Required)
     );
     assert_eq!(
-        number(&judged(&broken, Format::Junit, FailOn::Never), "testsuites", "failures"),
+        attribute_value(
+            &rendered_with(&broken, Format::Junit, FailOn::Never),
+            "testsuites",
+            "failures"
+        ),
         0
     );
 }
 
 #[test]
-fn junit_carries_the_finding_and_its_fix() {
+fn junit_contains_finding_and_fix() {
     let report = samples::broken_firewall();
     let junit = rendered(&report, Format::Junit, &PLAIN);
     let read = |text: &str| {
@@ -92,16 +100,16 @@ fn junit_carries_the_finding_and_its_fix() {
 }
 
 #[test]
-fn junit_of_a_machine_without_network_fails_no_test() {
+fn junit_of_a_machine_without_network_has_errors_not_failures() {
     let mut report = samples::broken_firewall();
     report.vantage.standing = Some(Standing::NoNetwork);
     let junit = rendered(&report, Format::Junit, &PLAIN);
-    assert_eq!(number(&junit, "testsuites", "failures"), 0);
-    assert!(number(&junit, "testsuites", "errors") > 0);
+    assert_eq!(attribute_value(&junit, "testsuites", "failures"), 0);
+    assert!(attribute_value(&junit, "testsuites", "errors") > 0);
 }
 
 #[test]
-fn every_sum_closes() {
+fn totals_add_up_in_every_format() {
     for (name, report) in every_sample() {
         let summary = &report.summary;
         let all = report.endpoints.len();
@@ -114,7 +122,7 @@ fn every_sum_closes() {
         );
 
         let junit = rendered(&report, Format::Junit, &PLAIN);
-        let of = |attribute| number(&junit, "testsuites", attribute);
+        let of = |attribute| attribute_value(&junit, "testsuites", attribute);
         assert_eq!(of("tests"), all, "{name}");
         assert_eq!(junit.matches("<skipped").count(), of("skipped"), "{name}");
         assert_eq!(junit.matches("<failure").count(), of("failures"), "{name}");
@@ -141,7 +149,7 @@ fn every_sum_closes() {
 }
 
 #[test]
-fn openmetrics_raise_no_alarm_for_what_decides_nothing() {
+fn openmetrics_leave_out_documented_endpoints() {
     let mut report = samples::documented_only();
     report.endpoints[0] = report.endpoints[0].clone().blocked(Cause::TcpTimeout, "No answer.");
     let metrics = rendered(&report, Format::Openmetrics, &PLAIN);
@@ -155,13 +163,13 @@ fn openmetrics_raise_no_alarm_for_what_decides_nothing() {
 }
 
 #[test]
-fn github_marks_what_fails_as_errors_and_the_rest_as_warnings() {
+fn github_levels_follow_fail_on() {
     let report = samples::broken_firewall();
-    let github = judged(&report, Format::Github, FailOn::Required);
+    let github = rendered_with(&report, Format::Github, FailOn::Required);
     assert!(github.starts_with("::notice title=BLOCKED%3A "), "{github}");
     let errors = |text: &str| text.lines().filter(|line| line.starts_with("::error title=")).count();
     assert!(errors(&github) > 0, "{github}");
-    assert_eq!(errors(&judged(&report, Format::Github, FailOn::Never)), 0);
+    assert_eq!(errors(&rendered_with(&report, Format::Github, FailOn::Never)), 0);
     for part in ["%0AFix: ", "%0AChange:%0Aaz "] {
         assert!(github.contains(part), "{part} is missing in\n{github}");
     }
@@ -190,7 +198,7 @@ fn parsed(line: &str) -> (String, Vec<(String, String)>, String) {
 }
 
 #[test]
-fn github_gets_back_what_was_meant_whatever_it_holds() {
+fn github_escapes_workflow_command_syntax() {
     let mut report = samples::broken_firewall();
     let title = "100 %, a::b, c=d %0A ::error::x ##[error]y";
     report.findings[0].title = title.into();
@@ -207,7 +215,7 @@ fn github_gets_back_what_was_meant_whatever_it_holds() {
 }
 
 #[test]
-fn github_stays_within_what_it_shows_and_cuts_no_command() {
+fn github_stays_within_annotation_limits_without_cut_commands() {
     let mut report = samples::broken_firewall();
     let command = format!("az network nsg rule create --name {}", "x".repeat(700));
     for n in 0..40 {
@@ -240,18 +248,18 @@ fn github_stays_within_what_it_shows_and_cuts_no_command() {
 }
 
 #[test]
-fn csv_begins_with_a_byte_order_mark() {
+fn csv_starts_with_a_byte_order_mark() {
     let csv = rendered(&samples::all_healthy(), Format::Csv, &PLAIN);
     assert!(csv.starts_with("\u{feff}id,"), "{}", &csv[..20]);
 }
 
 #[test]
-fn junit_says_why_an_error_is_one() {
+fn junit_error_contains_its_reason() {
     let mut report = samples::all_healthy();
     report.endpoints[0] = report.endpoints[0]
         .clone()
         .untested(Cause::LocalFault, "Too many open files.");
     let junit = rendered(&report, Format::Junit, &PLAIN);
-    assert_eq!(number(&junit, "testsuites", "errors"), 1);
+    assert_eq!(attribute_value(&junit, "testsuites", "errors"), 1);
     assert!(junit.contains("Too many open files."), "{junit}");
 }

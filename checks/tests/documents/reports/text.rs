@@ -12,14 +12,14 @@ use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};
 const DETAILS: [Detail; 3] = [Detail::Brief, Detail::NotOk, Detail::Everything];
 
 #[test]
-fn text_at_80_columns() {
+fn text_at_80_columns_matches_the_snapshots() {
     for (name, report) in every_sample() {
         snapshot(&format!("{name}-80"), &rendered(&report, Format::Text, &PLAIN));
     }
 }
 
 #[test]
-fn text_at_140_columns() {
+fn text_at_140_columns_matches_the_snapshots() {
     for (name, report) in [
         ("broken-firewall", samples::broken_firewall()),
         ("doubtful", samples::doubtful()),
@@ -32,7 +32,7 @@ fn text_at_140_columns() {
 }
 
 #[test]
-fn verbose_text_shows_what_is_not_well() {
+fn verbose_text_matches_the_snapshots() {
     let report = samples::broken_firewall();
     for width in [80, 140] {
         let text = rendered(
@@ -49,7 +49,7 @@ fn verbose_text_shows_what_is_not_well() {
 }
 
 #[test]
-fn colour_repeats_what_words_say() {
+fn colour_changes_no_text() {
     let report = samples::broken_firewall();
     let coloured = rendered(&report, Format::Text, &Look { colour: true, ..PLAIN });
     snapshot("broken-firewall-colour", &coloured.replace('\u{1b}', "^["));
@@ -60,7 +60,7 @@ fn colour_repeats_what_words_say() {
 }
 
 #[test]
-fn without_unicode_our_own_text_is_ascii() {
+fn text_without_unicode_is_ascii() {
     for (name, report) in every_sample() {
         for detail in DETAILS {
             let text = rendered(
@@ -82,7 +82,7 @@ fn without_unicode_our_own_text_is_ascii() {
 }
 
 #[test]
-fn no_line_leaves_the_page() {
+fn every_line_fits_the_width() {
     let mut all = every_sample();
     all.push(("hostile", samples::hostile()));
     for (name, report) in all {
@@ -130,7 +130,7 @@ fn joined(text: &str) -> String {
 }
 
 #[test]
-fn the_last_screen_answers() {
+fn last_screen_shows_verdict_fixes_and_next_command() {
     const LINES: usize = 23;
     for (name, report) in [
         ("broken-firewall", samples::broken_firewall()),
@@ -162,7 +162,7 @@ fn the_last_screen_answers() {
 }
 
 #[test]
-fn nothing_of_a_fix_is_cut() {
+fn fix_summary_is_never_truncated() {
     for (name, report) in every_sample() {
         for width in [40, 60, 80, 140] {
             for detail in DETAILS {
@@ -191,7 +191,7 @@ fn nothing_of_a_fix_is_cut() {
 }
 
 #[test]
-fn the_exit_status_ends_the_report_with_the_whole_reason() {
+fn report_ends_with_the_exit_status_and_full_reason() {
     for (name, report) in every_sample() {
         let whole = judge(&report, Policy::default(), None).to_string().replace(' ', "");
         for width in [40, 60, 80] {
@@ -205,7 +205,7 @@ fn the_exit_status_ends_the_report_with_the_whole_reason() {
 }
 
 #[test]
-fn each_source_of_names_stands_in_one_line() {
+fn sources_of_imported_names_are_listed() {
     let mut report = samples::broken_firewall();
     let imported = |document: &str, from: &str, endpoints| Imported {
         document: document.into(),
@@ -229,7 +229,7 @@ fn each_source_of_names_stands_in_one_line() {
 }
 
 #[test]
-fn nothing_of_the_verdict_is_cut() {
+fn verdict_and_titles_are_never_truncated() {
     let mut report = samples::broken_firewall();
     let nothing_tested = samples::nothing_tested();
     let mut nameless = nothing_tested.endpoints.iter();
@@ -266,7 +266,7 @@ fn nothing_of_the_verdict_is_cut() {
 }
 
 #[test]
-fn nothing_hostile_reaches_a_terminal() {
+fn control_characters_are_escaped_in_text() {
     let report = samples::hostile();
     for colour in [false, true] {
         for detail in DETAILS {
@@ -295,7 +295,7 @@ fn nothing_hostile_reaches_a_terminal() {
 }
 
 #[test]
-fn the_last_screen_has_the_verdict_and_every_finding() {
+fn last_screen_shows_every_finding_with_a_low_confidence_hint() {
     const ROWS: usize = 24;
     let mut report = samples::broken_firewall();
     let path = report.findings[0].path.clone();

@@ -10,7 +10,7 @@ use apim_probe::report::Format;
 use super::{PLAIN, every_sample, rendered, samples};
 
 /// Runs a program on text and returns its output, and whether it succeeded.
-fn fed(program: &str, arguments: &[&str], input: &str) -> (bool, String) {
+fn run_with_input(program: &str, arguments: &[&str], input: &str) -> (bool, String) {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -26,26 +26,26 @@ fn fed(program: &str, arguments: &[&str], input: &str) -> (bool, String) {
 
 #[test]
 #[ignore = "needs promtool"]
-fn promtool_accepts_the_metrics() {
+fn metrics_pass_promtool() {
     let mut all = every_sample();
     all.push(("hostile", samples::hostile()));
     for (name, report) in all {
-        let (content, said) = fed(
+        let (accepted, said) = run_with_input(
             "promtool",
             &["check", "metrics"],
             &rendered(&report, Format::Openmetrics, &PLAIN),
         );
-        assert!(content, "{name}: {said}");
+        assert!(accepted, "{name}: {said}");
     }
 }
 
 /// The page after its scripts have run, as Chromium renders it.
-fn in_chromium(html: &str) -> String {
+fn dom_in_chromium(html: &str) -> String {
     chromium(html, "--dump-dom").0
 }
 
 /// How many pages Chromium prints it on.
-fn pages(html: &str) -> usize {
+fn printed_pages(html: &str) -> usize {
     let (said, folder) = chromium(html, "--no-pdf-header-footer --print-to-pdf=paper.pdf");
     let paper = std::fs::read(folder.path().join("paper.pdf")).unwrap_or_else(|error| panic!("{error}: {said}"));
     let page = b"/Type /Page\n";
@@ -72,18 +72,22 @@ fn chromium(html: &str, task: &str) -> (String, tempfile::TempDir) {
 
 #[test]
 #[ignore = "needs Chromium"]
-fn a_typical_report_is_two_pages_of_paper() {
+fn typical_report_prints_on_two_pages() {
     let typical = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
-    assert!((1..=2).contains(&pages(&typical)), "{} pages", pages(&typical));
+    assert!(
+        (1..=2).contains(&printed_pages(&typical)),
+        "{} pages",
+        printed_pages(&typical)
+    );
     // The measure distinguishes one page from many.
     let sheet = "<body><p style='break-after: page'>1</p><p style='break-after: page'>2</p><p>3</p></body>";
-    assert_eq!(pages(sheet), 3);
+    assert_eq!(printed_pages(sheet), 3);
 }
 
 #[test]
 #[ignore = "needs Chromium"]
-fn a_browser_runs_the_page_and_nothing_else() {
-    let page = in_chromium(&rendered(&samples::broken_firewall(), Format::Html, &PLAIN));
+fn browser_runs_only_the_pages_own_script() {
+    let page = dom_in_chromium(&rendered(&samples::broken_firewall(), Format::Html, &PLAIN));
     assert!(
         page.contains("28 of 28 shown"),
         "the page's policy keeps its own script from running"
@@ -91,7 +95,7 @@ fn a_browser_runs_the_page_and_nothing_else() {
 
     // The worst, with a script that detects whether another one has run, or an element has come from the data.
     let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
-    let page = in_chromium(&html);
+    let page = dom_in_chromium(&html);
     assert!(page.contains("5 of 5 shown"));
     assert_eq!(page.matches("<script").count(), 1);
 }
@@ -106,7 +110,7 @@ fn with_script(html: &str, script: &str) -> String {
 
 #[test]
 #[ignore = "needs Chromium"]
-fn commands_stay_within_their_frame_on_a_narrow_page() {
+fn commands_fit_their_frame_on_a_narrow_page() {
     let measured = "document.body.style.width = '390px';\
                     document.querySelectorAll('details').forEach((it) => { it.open = true; });\
                     const pieces = Array.from(document.querySelectorAll('pre span'));\
@@ -116,19 +120,19 @@ fn commands_stay_within_their_frame_on_a_narrow_page() {
                     });\
                     document.body.textContent = over.length + ' of ' + pieces.length + ' pieces protrude';";
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
-    let page = in_chromium(&with_script(&html, measured));
+    let page = dom_in_chromium(&with_script(&html, measured));
     let found = page.lines().find(|line| line.contains("protrude")).unwrap_or_default();
     assert!(found.contains(">0 of ") && !found.contains("of 0 "), "{found}");
 }
 
 #[test]
 #[ignore = "needs Chromium"]
-fn a_browser_filters_the_rows() {
+fn browser_filter_selects_matching_rows() {
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
     let typed = "requestAnimationFrame = (f) => f();\
                  const form = document.getElementById('filter'); form.elements.text.value = 'SQL tcp-timeout';\
                  form.dispatchEvent(new Event('input'));";
-    let page = in_chromium(&with_script(&html, typed));
+    let page = dom_in_chromium(&with_script(&html, typed));
     assert!(
         page.contains("1 of 28 shown"),
         "{}",
