@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use apim_probe_lab::{
     Lab, Network, ResolverWatch, ResourceUsage,
-    network::{DnsBehaviour, Fault, FaultKind, NameServer, PLATFORM_DNS, Pace, Service, ServiceAddress},
+    network::{DnsBehaviour, Fault, FaultKind, NameServer, PLATFORM_DNS, Pacing, Service, ServiceAddress},
     whole_catalog,
 };
 
@@ -143,9 +143,9 @@ fn all_healthy(agent: &Path) -> Result<bool> {
 /// Every service sends a byte every half second, so no single read ever takes long.
 fn deadline(agent: &Path) -> Result<bool> {
     let dripping = Service {
-        pace: Some(Pace {
-            every_ms: 500,
-            ..Pace::default()
+        pacing: Some(Pacing {
+            interval_ms: 500,
+            ..Pacing::default()
         }),
         ..Service::default()
     };

@@ -116,7 +116,7 @@ impl NetworkKind {
     fn network(&self, seed: u64) -> Network {
         let mut network = Network::default();
         network.link.seed = seed;
-        network.link.counted = true;
+        network.link.count_flows = true;
         let everybody = || ServiceAddress {
             port: None,
             ..ServiceAddress::tcp("*", 0)
@@ -129,13 +129,13 @@ impl NetworkKind {
         };
         if self.loss > 0.0 {
             lose(When {
-                chance: Some(self.loss),
+                packet_share: Some(self.loss),
                 ..When::default()
             });
         }
         if self.flows > 0.0 {
             lose(When {
-                share: Some(self.flows),
+                flow_share: Some(self.flows),
                 ..When::default()
             });
         }

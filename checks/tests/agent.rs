@@ -37,7 +37,7 @@ fn agent(lab: &Lab) -> Result<Command> {
 /// In a lab: a plan, a report of a broken network, and the diff with a report of the repaired one.
 fn validate_agent_output() -> Result<()> {
     const FLAGS: [&str; 6] = ["--no-metadata", "--region", "westeurope", "--quiet", "--timeout", "1s"];
-    const BROKEN: &str = "{ faults: [ { to: '*:443', does: drop }, { to: '*:5671', does: prohibited } ],
+    const BROKEN: &str = "{ faults: [ { to: '*:443', action: drop }, { to: '*:5671', action: prohibited } ],
   services: { '*:80': { http: { status: 503 } } } }";
     let broken: Network = serde_yaml::from_str(BROKEN).context("the network")?;
     let lab = Lab::enter(&broken)?;

@@ -29,7 +29,7 @@ const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
 /// Binds a name server's sockets and answers on them from now on. Must be called inside a runtime.
 pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Result<()> {
     let zones = Arc::new(Zones::new(server, shared));
-    let at = SocketAddr::new(server.at, PORT);
+    let at = SocketAddr::new(server.address, PORT);
     if server.udp != DnsBehaviour::Closed {
         let socket = std::net::UdpSocket::bind(at).with_context(|| format!("binding {at}/udp"))?;
         socket.set_nonblocking(true)?;
@@ -50,7 +50,7 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
 /// The data of one server.
 struct Zones {
     names: HashMap<String, Answer>,
-    always: Option<Answer>,
+    any_name: Option<Answer>,
     requests: AtomicU32,
     /// How often each name was queried.
     counts: Mutex<HashMap<String, u32>>,
@@ -61,7 +61,7 @@ impl Zones {
         let lower = |(name, answer): (&String, &Answer)| (name.to_ascii_lowercase(), answer.clone());
         Self {
             names: shared.iter().chain(&server.names).map(lower).collect(),
-            always: server.always.clone(),
+            any_name: server.any_name.clone(),
             requests: AtomicU32::new(0),
             counts: Mutex::default(),
         }
@@ -71,20 +71,20 @@ impl Zones {
     fn reply(&self, query: &Query, conduct: DnsBehaviour) -> Option<Vec<u8>> {
         let unknown = Answer {
             rcode: NXDOMAIN,
-            authority: Some("example".into()),
+            soa_zone: Some("example".into()),
             ..Answer::default()
         };
         let known = || self.names.get(&query.name);
-        let answer = self.always.as_ref().or_else(known).unwrap_or(&unknown);
+        let answer = self.any_name.as_ref().or_else(known).unwrap_or(&unknown);
         let before = {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(query.name.clone()).or_default();
             std::mem::replace(count, *count + 1)
         };
-        if answer.silent || before < answer.silent_for {
+        if answer.silent || before < answer.first_unanswered {
             return None;
         }
-        if before < answer.fails_for {
+        if before < answer.first_servfail {
             return Some(query.refuse(SERVFAIL));
         }
         let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -92,18 +92,18 @@ impl Zones {
             DnsBehaviour::Good | DnsBehaviour::Delayed(_) | DnsBehaviour::Forged => Some(query.answer(answer)),
             DnsBehaviour::UpperCase => Some(query.in_upper_case().answer(answer)),
             DnsBehaviour::EveryNth(n) => count.is_multiple_of(n).then(|| query.answer(answer)),
-            DnsBehaviour::Bulky => Some(query.bulky()),
+            DnsBehaviour::Oversized => Some(query.bulky()),
             DnsBehaviour::WrongId | DnsBehaviour::Endless => Some(query.with_other_id().answer(answer)),
             DnsBehaviour::WrongQuestion => Some(query.with_other_question().answer(answer)),
             DnsBehaviour::Garbage => Some(GARBAGE.to_vec()),
-            DnsBehaviour::Loop => Some(query.looped()),
+            DnsBehaviour::CompressionLoop => Some(query.looped()),
             DnsBehaviour::Truncated => Some(query.truncated()),
             DnsBehaviour::Rcode(rcode) => Some(query.refuse(rcode)),
             DnsBehaviour::Short => {
                 let whole = query.answer(answer);
                 Some(whole[..whole.len() / 2].to_vec())
             }
-            DnsBehaviour::Closed | DnsBehaviour::Silent | DnsBehaviour::Close | DnsBehaviour::Dripping => None,
+            DnsBehaviour::Closed | DnsBehaviour::Silent | DnsBehaviour::Close | DnsBehaviour::Trickle => None,
         }
     }
 }
@@ -176,7 +176,7 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsBehavio
         let Some(query) = Query::parse(&query) else {
             return Ok(());
         };
-        if conduct == DnsBehaviour::Dripping {
+        if conduct == DnsBehaviour::Trickle {
             stream.write_u16(u16::MAX).await?;
             loop {
                 stream.write_u8(0).await?;

@@ -28,11 +28,11 @@ pub struct Expect {
     pub endpoints: Vec<ExpectedEndpoint>,
     /// The verdicts allowed for endpoints that are not listed above.
     #[serde(default = "quiet")]
-    pub rest: Vec<String>,
+    pub other_endpoints: Vec<String>,
     /// The first findings, in order. An empty list: there must be none.
     pub findings: Option<Vec<ExpectedFinding>>,
     /// No finding may be more confident than this.
-    pub confidence_at_most: Option<String>,
+    pub max_confidence: Option<String>,
     /// Phrases of the notices.
     #[serde(default)]
     pub notices: Phrases,
@@ -43,19 +43,19 @@ pub struct Expect {
     /// were only meant for the first hops.
     #[serde(default)]
     pub flows: BTreeMap<ServiceAddress, usize>,
-    /// Whether anything was sent that was only meant for the first hops; requires a `line` that is `counted`.
-    pub low_ttl: Option<bool>,
+    /// Whether anything was sent that was only meant for the first hops; requires a `link` with `count_flows`.
+    pub low_ttl_packets: Option<bool>,
     /// How many requests to the platform must contain each of these texts: `GET /path?query`, or a POST with its body.
     #[serde(default)]
     pub requests: BTreeMap<String, usize>,
     /// Texts that stdout must contain, in any format.
     #[serde(default)]
-    pub report: Phrases,
+    pub stdout: Phrases,
     /// Texts that neither stdout nor stderr may contain.
     #[serde(default)]
-    pub never: Phrases,
+    pub output_excludes: Phrases,
     /// Maximum duration of the whole run, in milliseconds: a limit against hanging, not a measure of speed.
-    pub within_ms: Option<f64>,
+    pub max_duration_ms: Option<f64>,
 }
 
 /// The expected result for one endpoint.
@@ -70,16 +70,26 @@ pub struct ExpectedEndpoint {
     pub cause: Option<String>,
     /// Whether it is as the catalog expects.
     pub as_expected: Option<bool>,
-    /// How many connections were made to it, and over how many it was verified.
-    pub flows: Option<(u64, u64)>,
+    /// How many connections were made to it, and how many of them passed.
+    pub flows: Option<ExpectedFlows>,
     /// Phrases that its detail or its evidence must have.
     #[serde(default)]
     pub evidence: Phrases,
     /// Phrases that neither may have.
     #[serde(default)]
-    pub never: Phrases,
+    pub evidence_excludes: Phrases,
     /// Maximum duration, in milliseconds: a limit against hanging, not a measure of speed.
-    pub within_ms: Option<f64>,
+    pub max_duration_ms: Option<f64>,
+}
+
+/// The expected numbers of connections to one endpoint.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedFlows {
+    /// Connections that were made.
+    pub tried: u64,
+    /// Those of them over which it was verified.
+    pub passed: u64,
 }
 
 /// The expected finding.
@@ -102,7 +112,7 @@ pub struct ExpectedFinding {
     /// is known.
     pub path: Option<Vec<String>>,
     /// Phrases that neither its title nor its evidence may have.
-    pub never: Phrases,
+    pub excludes: Phrases,
     /// Phrases of its title, evidence or fix.
     pub contains: Phrases,
     /// Phrases in its hand-over, a connection as `tcp source -> destination host`. An empty list: there must be no
@@ -134,7 +144,7 @@ impl Expect {
         };
         let wrong = self.flows.iter().filter(|(at, wanted)| to(at) != **wanted);
         let low_ttl = flows.iter().filter(|flow| flow.low_ttl).count();
-        let other = self.low_ttl.filter(|wanted| *wanted != (low_ttl > 0));
+        let other = self.low_ttl_packets.filter(|wanted| *wanted != (low_ttl > 0));
         wrong
             .map(|(at, wanted)| format!("{} flows to {at}, expected {wanted}", to(at)))
             .chain(other.map(|_| format!("{low_ttl} flows were only meant for the first hops")))
@@ -162,9 +172,9 @@ impl Expect {
             ));
         }
         self.stderr.missing_in(stderr, "stderr", &mut wrong);
-        self.report.missing_in(stdout, "stdout", &mut wrong);
-        self.never.found_in(stdout, "stdout", &mut wrong);
-        self.never.found_in(stderr, "stderr", &mut wrong);
+        self.stdout.missing_in(stdout, "stdout", &mut wrong);
+        self.output_excludes.found_in(stdout, "stdout", &mut wrong);
+        self.output_excludes.found_in(stderr, "stderr", &mut wrong);
         let may_lack_report = self.exit == 2 || self.exit == 4 && self.endpoints.is_empty();
         if may_lack_report && stdout.trim().is_empty() {
             return wrong;
@@ -187,7 +197,7 @@ impl Expect {
         self.compare_findings(list(&report["findings"]), wrong);
         self.notices
             .missing_in(&texts(&report["vantage"]["notices"]), "the notices", wrong);
-        at_most(&report["duration_ms"], self.within_ms, "the run", wrong);
+        at_most(&report["duration_ms"], self.max_duration_ms, "the run", wrong);
     }
 
     fn compare_endpoints(&self, got: &[Value], wrong: &mut Vec<String>) {
@@ -203,11 +213,11 @@ impl Expect {
                 self.endpoints[at].compare(endpoint, wrong);
             } else {
                 let verdict = text(&endpoint["verdict"]);
-                if !self.rest.iter().any(|allowed| allowed == verdict) {
+                if !self.other_endpoints.iter().any(|allowed| allowed == verdict) {
                     let (cause, detail) = (text(&endpoint["cause"]), text(&endpoint["detail"]));
                     wrong.push(format!(
                         "{id} is {verdict} {cause} ({detail}), expected {}",
-                        self.rest.join(" or ")
+                        self.other_endpoints.join(" or ")
                     ));
                 }
             }
@@ -229,7 +239,7 @@ impl Expect {
                 }
             }
         }
-        if let Some(most) = &self.confidence_at_most {
+        if let Some(most) = &self.max_confidence {
             for finding in got
                 .iter()
                 .filter(|finding| rank(text(&finding["confidence"])) > rank(most))
@@ -260,7 +270,7 @@ impl ExpectedEndpoint {
         }
         let got_flows = got["flows"].as_object();
         let pair = got_flows.map(|flows| (flows["tried"].as_u64(), flows["passed"].as_u64()));
-        if let Some((tried, passed)) = self.flows
+        if let Some(ExpectedFlows { tried, passed }) = self.flows
             && pair != Some((Some(tried), Some(passed)))
         {
             wrong.push(format!("{id}: flows is {}, expected {passed} of {tried}", got["flows"]));
@@ -273,10 +283,15 @@ impl ExpectedEndpoint {
         }
         let evidence = format!("{}\n{}", text(&got["detail"]), texts(&got["evidence"]));
         self.evidence.missing_in(&evidence, id, wrong);
-        for phrase in self.never.0.iter().filter(|phrase| evidence.contains(phrase.as_str())) {
+        for phrase in self
+            .evidence_excludes
+            .0
+            .iter()
+            .filter(|phrase| evidence.contains(phrase.as_str()))
+        {
             wrong.push(format!("{id} says “{phrase}”"));
         }
-        at_most(&got["duration_ms"], self.within_ms, id, wrong);
+        at_most(&got["duration_ms"], self.max_duration_ms, id, wrong);
     }
 }
 
@@ -315,7 +330,7 @@ impl ExpectedFinding {
             wrong.push(format!("finding {at} has the way {hops:?}, expected {expected:?}"));
         }
         let seen = format!("{}\n{}", text(&got["title"]), texts(&got["evidence"]));
-        for phrase in self.never.0.iter().filter(|phrase| seen.contains(phrase.as_str())) {
+        for phrase in self.excludes.0.iter().filter(|phrase| seen.contains(phrase.as_str())) {
             wrong.push(format!("finding {at} says “{phrase}”"));
         }
         let said = [
@@ -452,12 +467,12 @@ mod tests {
     fn what_is_as_expected_is_no_difference() {
         let expect = "exit: 1
 summary: { verdict: blocked, blocked: 1 }
-endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], within_ms: 1100 } ]
+endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], max_duration_ms: 1100 } ]
 findings: [ { id: '*/sql', cause: tcp-timeout, confidence: high, endpoints: 1, suspects: [nsg], contains: [dropped, Allow],
               handover: ['tcp 10.1.0.4:5 -> 20.1.2.3:1433 a', 'nva: tcp src', 'firewall: Sql', curl] } ]
 notices: HTTPS_PROXY
 stderr: late
-within_ms: 1500";
+max_duration_ms: 1500";
         assert_eq!(wrong(expect), [""; 0]);
     }
 
@@ -487,7 +502,7 @@ within_ms: 1500";
                 "does not say “ICMP”",
             ),
             (
-                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, never: SYN } ]",
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, evidence_excludes: SYN } ]",
                 "says “SYN”",
             ),
             (
@@ -495,7 +510,7 @@ within_ms: 1500";
                 "as_expected is false",
             ),
             (
-                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, within_ms: 9 } ]",
+                "exit: 1\nendpoints: [ { id: 'sql/*', verdict: blocked, max_duration_ms: 9 } ]",
                 "took 1000.0 ms",
             ),
             ("exit: 1\nfindings: []", "1 findings, expected none"),
@@ -509,10 +524,10 @@ within_ms: 1500";
                 "the hand-over of finding 0 does not say “AZFWNetworkRule”",
             ),
             ("exit: 1\nfindings: [ { handover: [] } ]", "finding 0 is handed over"),
-            ("exit: 1\nconfidence_at_most: low", "expected low at most"),
-            ("exit: 1\nwithin_ms: 1000", "the run took 1200.5 ms"),
-            ("exit: 1\nnever: late", "stderr says “late”"),
-            ("exit: 1\nnever: HTTPS_PROXY", "stdout says “HTTPS_PROXY”"),
+            ("exit: 1\nmax_confidence: low", "expected low at most"),
+            ("exit: 1\nmax_duration_ms: 1000", "the run took 1200.5 ms"),
+            ("exit: 1\noutput_excludes: late", "stderr says “late”"),
+            ("exit: 1\noutput_excludes: HTTPS_PROXY", "stdout says “HTTPS_PROXY”"),
             ("exit: 1\nstderr: early", "stderr does not say “early”"),
         ] {
             let wrong = wrong(expect);

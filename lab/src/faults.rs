@@ -29,7 +29,7 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
     for fault in network.faults.iter().filter(|fault| !fault.is_relayed()) {
         for place in places(network, &fault.to)? {
             let rule = |action: &str| format!("rule add pref {FAULTS_PREF} {} {action}", place.selector());
-            match fault.does {
+            match fault.action {
                 FaultKind::Drop => rules.push(rule("blackhole")),
                 FaultKind::Prohibited => rules.push(rule("prohibit")),
                 FaultKind::Unreachable => rules.push(rule("unreachable")),
@@ -97,7 +97,7 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
     let (mut routes, mut chains) = (Vec::new(), Chains::default());
     for fault in &network.faults {
         for place in places(network, &fault.to)? {
-            match fault.does {
+            match fault.action {
                 FaultKind::DeadNextHop => routes.push(format!("route add {} via {DEAD_HOP}", place.net()?)),
                 FaultKind::LocalProhibit => routes.push(format!("route add prohibit {}", place.net()?)),
                 FaultKind::LocalUnreachable => routes.push(format!("route add unreachable {}", place.net()?)),
@@ -122,7 +122,7 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
     if !network.vm.connected {
         ip(&["addr flush dev eth0".to_owned(), "link set eth0 down".to_owned()])?;
     }
-    ip(&network.vm.ip)?;
+    ip(&network.vm.ip_commands)?;
     chains.load()
 }
 

@@ -13,7 +13,7 @@ use tokio::{
     time::{Sleep, sleep, timeout},
 };
 
-use crate::network::{After, Cut, End, Pace};
+use crate::network::{Abort, After, End, Pacing};
 
 /// A server's end of a connection.
 pub(crate) struct FaultyStream {
@@ -25,17 +25,17 @@ pub(crate) struct FaultyStream {
     /// How often the client sent data again after we had.
     replies: usize,
     spoke_last: bool,
-    pace: Option<Pace>,
+    pace: Option<Pacing>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl FaultyStream {
-    pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Cut>, pace: Option<Pace>) -> Self {
+    pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Abort>, pace: Option<Pacing>) -> Self {
         // One byte per segment only works without Nagle; other connections lose nothing.
         let _ = stream.set_nodelay(true);
         let pause = pace
-            .filter(|pace| pace.delay_ms > 0)
-            .map(|pace| Box::pin(sleep(Duration::from_millis(pace.delay_ms))));
+            .filter(|pace| pace.initial_delay_ms > 0)
+            .map(|pace| Box::pin(sleep(Duration::from_millis(pace.initial_delay_ms))));
         Self {
             stream,
             replay,
@@ -73,7 +73,7 @@ impl FaultyStream {
             Some(After::FirstBytes) => true,
             Some(After::Bytes(count)) => self.received >= count,
             Some(After::Replies(count)) => self.replies >= count,
-            Some(After::Accept | After::Handshake | After::Request) | None => false,
+            Some(After::Accept | After::TlsHandshake | After::Request) | None => false,
         }
     }
 
@@ -137,7 +137,7 @@ impl AsyncWrite for FaultyStream {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
-        let most = self.pace.map_or(0, |pace| pace.bytes);
+        let most = self.pace.map_or(0, |pace| pace.segment_bytes);
         let part = if most == 0 {
             bytes
         } else {
@@ -145,8 +145,8 @@ impl AsyncWrite for FaultyStream {
         };
         let wrote = ready!(Pin::new(&mut self.stream).poll_write(cx, part))?;
         self.spoke_last = true;
-        if let Some(pace) = self.pace.filter(|pace| pace.every_ms > 0) {
-            self.pause = Some(Box::pin(sleep(Duration::from_millis(pace.every_ms))));
+        if let Some(pace) = self.pace.filter(|pace| pace.interval_ms > 0) {
+            self.pause = Some(Box::pin(sleep(Duration::from_millis(pace.interval_ms))));
         }
         Poll::Ready(Ok(wrote))
     }

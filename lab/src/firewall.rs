@@ -53,7 +53,7 @@ impl FirewallProxy {
             Action::Inspect => match self.behind.get(&to) {
                 Some(port) => {
                     let certificate = Certificate {
-                        by: Authority::Inspection,
+                        issued_by: Authority::Inspection,
                         ..Certificate::default()
                     };
                     port.disguised(certificate, name).attend(stream, bytes).await;
@@ -68,8 +68,8 @@ impl FirewallProxy {
             .firewall
             .rules
             .iter()
-            .find(|rule| rule.names.iter().any(|glob| glob_matches(glob, name)));
-        rule.map_or(&self.firewall.otherwise, |rule| &rule.does)
+            .find(|rule| rule.fqdns.iter().any(|glob| glob_matches(glob, name)));
+        rule.map_or(&self.firewall.default_action, |rule| &rule.action)
     }
 }
 

@@ -146,13 +146,13 @@ mod tests {
     fn deviations_keep_the_planned_protocol() {
         let network = network(
             "names: { a.example: { rcode: 3 } }
-services: { 'a.example:443': { closed: true }, '*:443': { pace: { every_ms: 5 } }, 'x.example:25': { banner: hi } }",
+services: { 'a.example:443': { closed: true }, '*:443': { pacing: { interval_ms: 5 } }, 'x.example:25': { banner: hi } }",
         );
         assert_eq!(network.names["a.example"].rcode, 3);
         let service = |at: &str| &network.services[&at.parse::<ServiceAddress>().unwrap()];
-        assert!(service("a.example:443").closed && service("a.example:443").pace.is_none());
+        assert!(service("a.example:443").closed && service("a.example:443").pacing.is_none());
         assert_eq!(service("a.example:443").protocol, Some(ServiceProtocol::Https));
-        assert!(service("b.example:443").pace.is_some() && service("a.example:80").pace.is_none());
+        assert!(service("b.example:443").pacing.is_some() && service("a.example:80").pacing.is_none());
         assert_eq!(service("x.example:25").protocol, None);
     }
 }

@@ -110,7 +110,7 @@ impl Lab {
         let peer = relay
             .as_ref()
             .map_or_else(|| Peer::Vm(std::process::id()), |relay| Peer::Relay(relay.thread));
-        let world = SimulatedNetwork::start(peer, network.limit_icmp)?;
+        let world = SimulatedNetwork::start(peer, network.icmp_rate_limit)?;
         if let Some(relay) = &relay {
             relay.connect()?;
         }
@@ -141,10 +141,10 @@ impl Lab {
 
     /// Sees to it that what happens to the VM later does, once the agent has sent its first packet.
     fn schedule(&self, vm: &Vm) -> Result<()> {
-        let Some(relay) = self.relay.clone().filter(|_| !vm.later.is_empty()) else {
+        let Some(relay) = self.relay.clone().filter(|_| !vm.events.is_empty()) else {
             return Ok(());
         };
-        let mut events = vm.later.clone();
+        let mut events = vm.events.clone();
         events.sort_by_key(|event| event.after_ms);
         let happen = move || {
             let first = loop {
@@ -156,7 +156,7 @@ impl Lab {
             for event in events {
                 let due = first + Duration::from_millis(event.after_ms);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
-                if let Err(error) = tools::ip(&event.ip) {
+                if let Err(error) = tools::ip(&event.ip_commands) {
                     eprintln!("what should happen to the VM did not: {error:#}");
                 }
             }
@@ -219,7 +219,7 @@ impl Lab {
     }
 
     /// Every frame that the VM has sent so far (IEEE 802.3, without the checksum), including lost ones; empty if the
-    /// line is not `recorded`.
+    /// link has no `record_frames`.
     pub fn sent(&self) -> Vec<Vec<u8>> {
         self.relay.as_ref().map(Relay::sent).unwrap_or_default()
     }
@@ -229,7 +229,9 @@ impl Lab {
         match &self.relay {
             Some(relay) => relay.fault(network),
             None if network.faults.iter().any(Fault::is_relayed) => {
-                bail!("a fault for some packets only, in a network without a relay: set `link: {{ counted: true }}`")
+                bail!(
+                    "a fault for some packets only, in a network without a relay: set `link: {{ count_flows: true }}`"
+                )
             }
             None => Ok(()),
         }
@@ -267,7 +269,7 @@ impl Lab {
             "--ambient-caps=-all",
             "--pdeathsig=KILL",
         ]);
-        let descriptors = self.vm.descriptors.unwrap_or(self.descriptors);
+        let descriptors = self.vm.max_descriptors.unwrap_or(self.descriptors);
         // A test started with nohup(1) passes on an ignored SIGHUP, which the agent would respect.
         let script = format!("ulimit -n {descriptors} && exec env --default-signal=HUP \"$@\"");
         command.args(["sh", "-c", &script, "sh"]);
@@ -296,7 +298,7 @@ impl Lab {
     /// The VM's own store: the public roots, and those that its owner added.
     fn write_store(&self) -> Result<()> {
         let mut roots = vec![Authority::Public];
-        roots.extend(&self.vm.trusts);
+        roots.extend(&self.vm.trusted_cas);
         self.files.write("store.pem", &self.roots(&roots)).map(drop)
     }
 

@@ -204,7 +204,7 @@ impl Platform {
         }
         Some(match request.method.as_str() {
             "POST" => match found(&self.what.operations, key) {
-                Some(operation) if operation.polls == 0 => Reply::json(200, &result(operation, &request.body)),
+                Some(operation) if operation.pending_polls == 0 => Reply::json(200, &result(operation, &request.body)),
                 Some(_) => Reply::accepted(request.path()),
                 None => Reply::missing(),
             },
@@ -226,12 +226,14 @@ impl Platform {
             body,
         };
         match fault {
-            ManagementFault::Endless => page(format!(
+            ManagementFault::EndlessPages => page(format!(
                 "https://{HOST}:443{path}?api-version=1&%24skip={}",
                 100 * (before + 1)
             )),
-            ManagementFault::Elsewhere => page(format!("https://evil.example{path}?api-version=1&%24skip=100")),
-            ManagementFault::NeverEnds => Reply::accepted(path.strip_suffix(RESULTS).unwrap_or(path)),
+            ManagementFault::NextPageAtOtherHost => {
+                page(format!("https://evil.example{path}?api-version=1&%24skip=100"))
+            }
+            ManagementFault::NeverCompletes => Reply::accepted(path.strip_suffix(RESULTS).unwrap_or(path)),
             ManagementFault::Megabytes(size) => plain(vec![b' '; size << 20]),
             ManagementFault::Status(refusal) => {
                 let code = refusal.error.as_deref().unwrap_or_else(|| code(refusal.code));
@@ -266,9 +268,9 @@ impl Platform {
                 (entries.len(), page)
             }
             DocumentSource::Plain(value) => return Some(value.clone()),
-            DocumentSource::Repeated { repeat, of } => {
+            DocumentSource::Repeated { repeat, entry } => {
                 let numbers = (skip..*repeat).take(PAGE);
-                (*repeat, numbers.map(|n| filled(of, "{n}", &n.to_string())).collect())
+                (*repeat, numbers.map(|n| filled(entry, "{n}", &n.to_string())).collect())
             }
         };
         let next = if skip + PAGE < all {
@@ -289,8 +291,8 @@ impl Platform {
             return Reply::missing();
         };
         // Each POST begins its own count.
-        let polls = self.count(&format!("polled {key}")) % operation.polls.max(1) + 1;
-        if polls < operation.polls {
+        let polls = self.count(&format!("polled {key}")) % operation.pending_polls.max(1) + 1;
+        if polls < operation.pending_polls {
             let path = request.path();
             return Reply::accepted(path.strip_suffix(RESULTS).unwrap_or(path));
         }

@@ -53,11 +53,11 @@ pub(crate) fn enter(vm: &Vm, resolv_conf: &str) -> Result<Files> {
     };
     fs::create_dir_all(&files.root).context("making a mount point")?;
     tmpfs(&files.root)?;
-    cover_resolved(vm.resolved.as_deref(), &resolv_conf_path)?;
+    cover_resolved(vm.systemd_resolv_conf.as_deref(), &resolv_conf_path)?;
     cover(&files.write("resolv.conf", resolv_conf)?, &resolv_conf_path)?;
     cover_firmware(&vm.firmware)?;
     if Path::new("/etc/hosts").exists() {
-        let hosts = format!("127.0.0.1 localhost\n{}", vm.hosts);
+        let hosts = format!("127.0.0.1 localhost\n{}", vm.hosts_file);
         cover(&files.write("hosts", &hosts)?, Path::new("/etc/hosts"))?;
     }
     Ok(files)

@@ -15,11 +15,11 @@ pub use self::{
     link::{Hop, Link, Nat, NatErrors, PacketDirection, PacketKind, When},
     management::{DocumentSource, Identities, Management, ManagementFault, Operation, Refusal},
     service::{
-        After, Amqp, Cut, End, Http, Kms, Ntp, NtpMisbehaviour, Object, Pace, Page, Service, ServiceProtocol, Smb,
-        Step, Tds,
+        Abort, After, Amqp, BlockPage, BodyKind, End, Http, Kms, Ntp, NtpMisbehaviour, Pacing, Service,
+        ServiceProtocol, Smb, Step, Tds,
     },
     service_address::{ServiceAddress, Transport},
-    tls::{Authority, Certificate, Chain, Demand, Tls, Validity, Version},
+    tls::{Authority, Certificate, Chain, NoClientCertificate, Tls, Validity, Version},
 };
 
 /// Azure's platform name server, which is also the default one here.
@@ -44,7 +44,7 @@ pub struct Network {
     /// Firewalls that answer for every address.
     pub firewalls: Vec<Firewall>,
     /// Routers limit their ICMP errors to a few per second, as they do by default.
-    pub limit_icmp: bool,
+    pub icmp_rate_limit: bool,
     /// The machine that the agent runs on.
     pub vm: Vm,
 }
@@ -75,15 +75,15 @@ impl Network {
     pub fn is_relayed(&self) -> bool {
         // The kernel resets packets to a closed port, however near they come from.
         let resets_from_afar = self.services.values().any(|service| service.closed);
-        let is_timed = !self.vm.later.is_empty();
+        let is_timed = !self.vm.events.is_empty();
         self.link != Link::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
     }
 
     /// The `resolv.conf` of the VM.
     pub fn resolv_conf(&self) -> String {
         self.vm.resolv_conf.clone().unwrap_or_else(|| {
-            let listed = self.servers().into_iter().filter(|server| !server.hidden);
-            let lines: Vec<String> = listed.map(|server| format!("nameserver {}", server.at)).collect();
+            let listed = self.servers().into_iter().filter(|server| !server.not_in_resolv_conf);
+            let lines: Vec<String> = listed.map(|server| format!("nameserver {}", server.address)).collect();
             lines.join("\n") + "\n"
         })
     }
@@ -94,7 +94,7 @@ impl Network {
 #[serde(default, deny_unknown_fields)]
 pub struct NameServer {
     /// Its address.
-    pub at: IpAddr,
+    pub address: IpAddr,
     /// How it answers over UDP.
     pub udp: DnsBehaviour,
     /// How it answers over TCP.
@@ -102,20 +102,20 @@ pub struct NameServer {
     /// Its own answers, which take precedence over [`Network::names`].
     pub names: BTreeMap<String, Answer>,
     /// Its answer to every query, for any name.
-    pub always: Option<Answer>,
+    pub any_name: Option<Answer>,
     /// It exists, but the VM's `resolv.conf` does not list it.
-    pub hidden: bool,
+    pub not_in_resolv_conf: bool,
 }
 
 impl Default for NameServer {
     fn default() -> Self {
         Self {
-            at: PLATFORM_DNS,
+            address: PLATFORM_DNS,
             udp: DnsBehaviour::Good,
             tcp: DnsBehaviour::Good,
             names: BTreeMap::new(),
-            always: None,
-            hidden: false,
+            any_name: None,
+            not_in_resolv_conf: false,
         }
     }
 }
@@ -137,7 +137,7 @@ pub enum DnsBehaviour {
     /// Sends bytes that are not a DNS message.
     Garbage,
     /// Sends a name that points to itself.
-    Loop,
+    CompressionLoop,
     /// Sets the TC bit and omits the answer.
     Truncated,
     /// Sends half of its message. Over TCP it announces all of it, then closes.
@@ -155,10 +155,10 @@ pub enum DnsBehaviour {
     /// Answers with the names in upper case.
     UpperCase,
     /// Answers with 64 KB of TXT records that were not requested.
-    Bulky,
+    Oversized,
     /// Over TCP it announces the largest message and sends a byte every tenth of a second, without an end; over UDP the
     /// same as silent.
-    Dripping,
+    Trickle,
     /// Over TCP it answers with another query's id, again and again without an end; over UDP two hundred times.
     Endless,
 }
@@ -170,23 +170,23 @@ pub struct Answer {
     /// The addresses, in the order of the answer. None, with no other field set, is "no data".
     pub addresses: Vec<IpAddr>,
     /// The aliases between the name and its addresses.
-    pub aliases: Vec<String>,
+    pub cnames: Vec<String>,
     /// A response code other than NOERROR; 3 is NXDOMAIN. Aliases are sent with it.
     pub rcode: u8,
     /// The zone of the SOA record in the authority section of an answer without addresses.
-    pub authority: Option<String>,
+    pub soa_zone: Option<String>,
     /// The primary server in that record; none means a server in the zone itself.
-    pub primary: Option<String>,
+    pub soa_primary: Option<String>,
     /// Another response code for queries for IPv4 addresses.
-    pub rcode_for_ipv4: Option<u8>,
+    pub rcode_for_a: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
     /// No answer to this many queries for it, and answers after that.
-    pub silent_for: u32,
+    pub first_unanswered: u32,
     /// SERVFAIL (2) for this many queries, and answers after that.
-    pub fails_for: u32,
+    pub first_servfail: u32,
     /// This many further addresses, counted up from 20.200.0.1; no host has them.
-    pub crowd: u16,
+    pub extra_addresses: u16,
 }
 
 /// What the network does to packets to some place.
@@ -197,7 +197,7 @@ pub struct Fault {
     /// all of them.
     pub to: ServiceAddress,
     /// What happens to them.
-    pub does: FaultKind,
+    pub action: FaultKind,
     /// Which of them; all if not given.
     #[serde(default)]
     pub when: When,
@@ -205,22 +205,22 @@ pub struct Fault {
 
 impl Fault {
     /// A fault for every packet to a place.
-    pub fn always(to: ServiceAddress, does: FaultKind) -> Self {
+    pub fn always(to: ServiceAddress, action: FaultKind) -> Self {
         Self {
             to,
-            does,
+            action,
             when: When::default(),
         }
     }
 
     /// Whether it needs the relay of frames: the kernel's own rules only match a packet's destination.
     pub fn is_relayed(&self) -> bool {
-        self.when != When::default() || self.does == FaultKind::Close
+        self.when != When::default() || self.action == FaultKind::Close
     }
 
     /// Whether it needs nftables.
     pub fn needs_nft(&self) -> bool {
-        !self.is_relayed() && self.does.needs_nft()
+        !self.is_relayed() && self.action.needs_nft()
     }
 }
 
@@ -234,7 +234,7 @@ pub enum FaultKind {
     Prohibited,
     /// ICMP 3/0, network unreachable, a few per second.
     Unreachable,
-    /// ICMP type 3 with this code, without a limit unless [`Network::limit_icmp`]. Needs `nft`.
+    /// ICMP type 3 with this code, without a limit unless [`Network::icmp_rate_limit`]. Needs `nft`.
     Icmp(u8),
     /// A reset from the destination's address. Needs `nft`, unless it matches some packets only.
     Reset,
@@ -273,12 +273,12 @@ pub struct Firewall {
     /// The ports that it intercepts (TCP).
     pub ports: Vec<u16>,
     /// Behind this many of [`Link::hops`]; none means behind all of them.
-    pub hop: Option<usize>,
+    pub after_hops: Option<usize>,
     /// The first rule with a matching name decides.
     #[serde(default)]
     pub rules: Vec<Rule>,
     /// What happens to all others.
-    pub otherwise: Action,
+    pub default_action: Action,
 }
 
 /// One application rule.
@@ -286,9 +286,9 @@ pub struct Firewall {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Names, `*` matching any characters: SNI, the `Host` header, or else the name of the destination address.
-    pub names: Vec<String>,
+    pub fqdns: Vec<String>,
     /// What happens to them.
-    pub does: Action,
+    pub action: Action,
 }
 
 /// What a firewall does with a connection after reading its first bytes.
@@ -302,7 +302,7 @@ pub enum Action {
     /// Ends it.
     End(End),
     /// Serves a block page in plain HTTP.
-    Deny(Page),
+    Deny(BlockPage),
 }
 
 /// The machine that the agent runs on.
@@ -312,23 +312,23 @@ pub struct Vm {
     /// `/etc/resolv.conf`, instead of one that lists the name servers.
     pub resolv_conf: Option<String>,
     /// `/run/systemd/resolve/resolv.conf`, on a VM whose `resolv.conf` names systemd-resolved's stub.
-    pub resolved: Option<String>,
+    pub systemd_resolv_conf: Option<String>,
     /// The firmware's description of the VM, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id` shows.
     pub firmware: BTreeMap<String, String>,
     /// Further lines of `/etc/hosts`.
-    pub hosts: String,
+    pub hosts_file: String,
     /// Further CAs in the VM's certificate store, in addition to the public ones.
-    pub trusts: Vec<Authority>,
+    pub trusted_cas: Vec<Authority>,
     /// Whether there is a default route.
     pub default_route: bool,
     /// Whether it has a network at all: an interface with an address.
     pub connected: bool,
     /// Further `ip` commands, run once it is connected and everything listens: `link set eth0 mtu 576`.
-    pub ip: Vec<String>,
+    pub ip_commands: Vec<String>,
     /// What happens to it while the agent runs.
-    pub later: Vec<VmEvent>,
+    pub events: Vec<VmEvent>,
     /// The agent's descriptor limit, if it is not the usual one.
-    pub descriptors: Option<u64>,
+    pub max_descriptors: Option<u64>,
     /// Further environment variables of the agent.
     pub env: BTreeMap<String, String>,
 }
@@ -337,15 +337,15 @@ impl Default for Vm {
     fn default() -> Self {
         Self {
             resolv_conf: None,
-            resolved: None,
+            systemd_resolv_conf: None,
             firmware: BTreeMap::new(),
-            hosts: String::new(),
-            trusts: Vec::new(),
+            hosts_file: String::new(),
+            trusted_cas: Vec::new(),
             default_route: true,
             connected: true,
-            ip: Vec::new(),
-            later: Vec::new(),
-            descriptors: None,
+            ip_commands: Vec::new(),
+            events: Vec::new(),
+            max_descriptors: None,
             env: BTreeMap::new(),
         }
     }
@@ -358,5 +358,5 @@ pub struct VmEvent {
     /// So many milliseconds after the first packet that the agent sent.
     pub after_ms: u64,
     /// Commands of `ip`.
-    pub ip: Vec<String>,
+    pub ip_commands: Vec<String>,
 }

@@ -133,7 +133,10 @@ fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
             PollFd::new(far.descriptor.as_fd(), PollFlags::POLLIN),
         ];
         let _ = ppoll(&mut ends, patience, None);
-        for (end, direction) in [(&mut low_ttl, PacketDirection::Out), (&mut far, PacketDirection::Back)] {
+        for (end, direction) in [
+            (&mut low_ttl, PacketDirection::FromVm),
+            (&mut far, PacketDirection::ToVm),
+        ] {
             while let Some(frame) = end.take()? {
                 let parcels = lock(forwarder).treat(direction, frame, Instant::now());
                 waiting.extend(parcels.into_iter().map(|parcel| {
@@ -150,8 +153,8 @@ fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
                 break;
             };
             match parcel.direction {
-                PacketDirection::Out => far.give(&parcel.frame),
-                PacketDirection::Back => low_ttl.give(&parcel.frame),
+                PacketDirection::FromVm => far.give(&parcel.frame),
+                PacketDirection::ToVm => low_ttl.give(&parcel.frame),
             }
         }
     }

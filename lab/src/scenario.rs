@@ -56,13 +56,13 @@ pub struct Scenario {
     #[serde(default)]
     pub args: Vec<String>,
     /// The flags for `list` instead of `args`: if the agent finds out by itself what must be known to create the world.
-    pub plan: Option<Vec<String>>,
+    pub list_args: Option<Vec<String>>,
     /// A catalog instead of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
     /// required dependency called `service`.
     pub catalog: Option<String>,
     /// The agent trusts the lab's CAs with its token, as it would real ones. Otherwise, only `--ca-file` lists them.
     #[serde(default = "yes")]
-    pub management_trust: bool,
+    pub management_ca_file: bool,
     /// Further files on the VM. In them `{thumbprint of private}` stands for that of the untrusted root.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
@@ -90,7 +90,7 @@ impl Scenario {
     /// The process must have one thread only; it is the VM from then on.
     pub fn play(&self, agent: &Path) -> Result<()> {
         let mut deviations = self.network.clone();
-        deviations.link.counted |= !self.expect.flows.is_empty();
+        deviations.link.count_flows |= !self.expect.flows.is_empty();
         let lab = Lab::enter(&deviations)?;
         let common = self.common_args(&lab)?;
         let network = self.network(&lab, agent, &common)?;
@@ -101,7 +101,7 @@ impl Scenario {
             .arg(lab.ca_file()?)
             .args(&common)
             .args(self.args(&lab));
-        if self.management_trust
+        if self.management_ca_file
             && self
                 .args
                 .iter()
@@ -135,7 +135,7 @@ impl Scenario {
             // Before the world exists, nothing would answer.
             list.arg("--no-metadata");
         }
-        match &self.plan {
+        match &self.list_args {
             Some(args) => list.args(args),
             None => list.args(planning(&self.args(lab))),
         };

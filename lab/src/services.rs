@@ -26,7 +26,7 @@ pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
     faulty_stream::{FaultyStream, cut_here, from_hex, is_cut},
     management,
-    network::{After, Cut, Demand, End, Service, ServiceProtocol, Step},
+    network::{Abort, After, End, NoClientCertificate, Service, ServiceProtocol, Step},
     tls::{self, Pki},
 };
 
@@ -60,15 +60,15 @@ impl Port {
 
     /// Serves one connection to its end. `replay` contains the client's bytes that were already read.
     pub(crate) async fn attend(&self, stream: TcpStream, replay: Vec<u8>) {
-        let cut = self.service.cut.as_ref();
-        let mut line = FaultyStream::new(stream, replay, cut, self.service.pace);
+        let cut = self.service.abort.as_ref();
+        let mut line = FaultyStream::new(stream, replay, cut, self.service.pacing);
         let spoken = match cut {
-            Some(Cut {
+            Some(Abort {
                 after: After::Accept, ..
             }) => Err(cut_here()),
             _ => self.speak(&mut line).await,
         };
-        let by = self.service.script_end().or(cut.map(|cut| &cut.by));
+        let by = self.service.script_end().or(cut.map(|cut| &cut.with));
         match (spoken, by) {
             (Err(error), Some(by)) if is_cut(&error) => line.end(by).await,
             _ => line.end(&End::Close).await,
@@ -127,8 +127,8 @@ impl Port {
         let tls = &self.service.tls;
         let acceptor = self.acceptor.get_or_init(|| self.pki.server(tls, &self.hosts));
         let mut inside = tls::accept(acceptor, tls, io).await?;
-        match self.service.cut.as_ref().map(|cut| cut.after) {
-            Some(After::Handshake) => Err(cut_here()),
+        match self.service.abort.as_ref().map(|cut| cut.after) {
+            Some(After::TlsHandshake) => Err(cut_here()),
             Some(After::Request) => {
                 let _ = inside.read(&mut [0; 1024]).await?;
                 Err(cut_here())
@@ -151,7 +151,7 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) ->
                     io.write_all(text.as_bytes()).await?;
                 }
             }
-            Step::Pause(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
+            Step::PauseMs(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
             Step::End(_) => return Err(cut_here()),
         }
         io.flush().await?;
@@ -161,11 +161,11 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) ->
 
 /// A server that resets a client without a certificate cuts the line at the flight that should contain one.
 fn with_demand(mut service: Service) -> Service {
-    let end = match service.tls.client_certificate {
-        None | Some(Demand::Alert) => return service,
-        Some(Demand::Reset) => End::Reset,
-        Some(Demand::Close) => End::Close,
-        Some(Demand::Silence) => End::Silence,
+    let end = match service.tls.without_client_certificate {
+        None | Some(NoClientCertificate::Alert) => return service,
+        Some(NoClientCertificate::Reset) => End::Reset,
+        Some(NoClientCertificate::Close) => End::Close,
+        Some(NoClientCertificate::Silence) => End::Silence,
     };
     // TDS and AMQP negotiate TLS first.
     let replies = if matches!(service.protocol, Some(ServiceProtocol::Tds | ServiceProtocol::Amqp)) {
@@ -173,9 +173,9 @@ fn with_demand(mut service: Service) -> Service {
     } else {
         1
     };
-    service.cut.get_or_insert(Cut {
+    service.abort.get_or_insert(Abort {
         after: After::Replies(replies),
-        by: end,
+        with: end,
     });
     service
 }

@@ -65,7 +65,7 @@ pub(crate) struct SimulatedNetwork {
 
 impl SimulatedNetwork {
     /// Starts the world and connects it to the calling thread's network namespace.
-    pub(crate) fn start(peer: Peer, limit_icmp: bool) -> Result<Self> {
+    pub(crate) fn start(peer: Peer, icmp_rate_limit: bool) -> Result<Self> {
         let (orders, inbox) = unbounded_channel();
         let (ready, started) = mpsc::channel();
         let pki = Arc::new(Pki::default());
@@ -76,7 +76,7 @@ impl SimulatedNetwork {
             requests: Arc::clone(&requests),
         };
         thread::Builder::new().name("world".into()).spawn(move || {
-            let begun = begin(peer, limit_icmp);
+            let begun = begin(peer, icmp_rate_limit);
             match begun {
                 Ok(runtime) => {
                     runtime.block_on(async {
@@ -122,9 +122,9 @@ impl SimulatedNetwork {
     }
 }
 
-fn begin(peer: Peer, limit_icmp: bool) -> Result<tokio::runtime::Runtime> {
+fn begin(peer: Peer, icmp_rate_limit: bool) -> Result<tokio::runtime::Runtime> {
     unshare(CloneFlags::CLONE_NEWNET).context("unshare of the world's network")?;
-    vm_link::world(peer, limit_icmp)?;
+    vm_link::world(peer, icmp_rate_limit)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -213,7 +213,7 @@ fn local_routes(network: &Network) -> Vec<String> {
         .values()
         .chain(servers.iter().flat_map(|server| server.names.values()));
     let mut addresses: Vec<IpAddr> = answers.flat_map(|answer| answer.addresses.iter().copied()).collect();
-    addresses.extend(servers.iter().map(|server| server.at));
+    addresses.extend(servers.iter().map(|server| server.address));
     addresses.extend(network.services.keys().filter_map(|at| at.host.parse::<IpAddr>().ok()));
     let is_far = |address: &IpAddr| {
         matches!(address, IpAddr::V4(v4) if v4.octets()[0] != 20

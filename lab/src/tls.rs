@@ -70,7 +70,7 @@ impl Pki {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("ring has ciphers for both versions");
-        let builder = if tls.client_certificate.is_some() {
+        let builder = if tls.without_client_certificate.is_some() {
             let mut roots = RootCertStore::empty();
             roots
                 .add(self.root_der(Authority::Private).into())
@@ -115,7 +115,7 @@ impl Pki {
     }
 
     fn issue(&self, certificate: &Certificate, names: &[String]) -> Vec<CertificateDer<'static>> {
-        let authority = self.authority(certificate.by);
+        let authority = self.authority(certificate.issued_by);
         let common_name = certificate
             .common_name
             .as_deref()
@@ -124,7 +124,7 @@ impl Pki {
         let mut leaf = CertificateParams::new(names).expect("host names are ASCII");
         leaf.distinguished_name = rcgen::DistinguishedName::new();
         leaf.distinguished_name.push(DnType::CommonName, common_name);
-        if certificate.is_authority {
+        if certificate.is_ca {
             leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
         (leaf.not_before, leaf.not_after) = span(certificate.validity);
@@ -139,7 +139,7 @@ impl Pki {
                     .clone(),
             ];
         }
-        let issuer = authority.intermediate(certificate.issuer.as_deref(), certificate.issuer_expired);
+        let issuer = authority.intermediate(certificate.issuer_common_name.as_deref(), certificate.issuer_expired);
         let mut chain = vec![
             leaf.signed_by(self.key(), &**issuer)
                 .expect("a leaf can be signed")
@@ -205,7 +205,7 @@ fn span(validity: Validity) -> (time::OffsetDateTime, time::OffsetDateTime) {
         Validity::Now => (-30, 300),
         Validity::Expired => (-90, -1),
         Validity::NotYet => (1, 300),
-        Validity::EndsIn(days) => (-30, days),
+        Validity::ExpiresInDays(days) => (-30, days),
     };
     (now + time::Duration::days(from), now + time::Duration::days(to))
 }

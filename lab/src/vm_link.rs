@@ -59,7 +59,7 @@ impl fmt::Display for Peer {
 ///
 /// Addresses in 20.0.0.0/8 are the world's own without being added one by one. Packets that no service answers are
 /// silently dropped: "no route" errors would reveal more than Azure does.
-pub(crate) fn world(peer: Peer, limit_icmp: bool) -> Result<()> {
+pub(crate) fn world(peer: Peer, icmp_rate_limit: bool) -> Result<()> {
     let lines = format!(
         "link set lo up
 link add wire type veth peer name {peer}
@@ -79,7 +79,7 @@ rule del pref 0"
         ip(&[ONE_SEGMENT.replace("DEV", "wire")])?;
     }
     set("ip_forward", "1")?;
-    if !limit_icmp {
+    if !icmp_rate_limit {
         set("icmp_ratemask", "0")?;
     }
     Ok(())

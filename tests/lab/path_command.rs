@@ -49,7 +49,7 @@ const CASES: &[PathCase] = &[
     PathCase {
         name: "dropped",
         network: "link: { hops: [10.1.9.4, 10.77.2.2] }
-faults: [ { to: 'sql.example:1433', does: drop, when: { hop: 1 } } ]",
+faults: [ { to: 'sql.example:1433', action: drop, when: { after_hops: 1 } } ]",
         target: "sql/sql.example:1433",
         exit: 1,
         expected: &[
@@ -104,7 +104,7 @@ services: { '20.7.7.7:8443': { protocol: tcp } }",
     PathCase {
         name: "a-pair",
         network: "link: { hops: [10.0.2.5 or 10.0.2.6] }
-faults: [ { to: 'web.example:443', does: drop, when: { hop: 1, even: true } } ]",
+faults: [ { to: 'web.example:443', action: drop, when: { after_hops: 1, even_source_ports: true } } ]",
         target: "web/web.example:443",
         exit: 1,
         expected: &[
@@ -117,7 +117,7 @@ faults: [ { to: 'web.example:443', does: drop, when: { hop: 1, even: true } } ]"
     PathCase {
         name: "a-reset-from-the-way",
         network: "link: { hops: [10.1.9.4, 10.77.2.2] }
-faults: [ { to: 'web.example:443', does: reset, when: { hop: 1, on: data, direction: out } } ]",
+faults: [ { to: 'web.example:443', action: reset, when: { after_hops: 1, packets: data, direction: from-vm } } ]",
         target: "web/web.example:443",
         exit: 1,
         expected: &[
@@ -164,7 +164,7 @@ services: { 'sql.example:1433': { closed: true } }",
     PathCase {
         name: "a-proxy",
         network: "link: { hops: [10.1.9.4] }
-firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
+firewalls: [ { ports: [1433], after_hops: 0, default_action: { end: reset } } ]",
         target: "sql/sql.example:1433",
         exit: 1,
         expected: &[
@@ -175,8 +175,8 @@ firewalls: [ { ports: [1433], hop: 0, otherwise: { end: reset } } ]",
     },
     PathCase {
         name: "a-nat-that-renames",
-        network: "link: { hops: [10.1.9.4, 20.77.2.2, 20.77.3.2], nat: { hop: 1, errors: renamed } }
-faults: [ { to: 'sql.example:1433', does: drop, when: { hop: 3 } } ]",
+        network: "link: { hops: [10.1.9.4, 20.77.2.2, 20.77.3.2], nat: { hop: 1, icmp_errors: from-nat } }
+faults: [ { to: 'sql.example:1433', action: drop, when: { after_hops: 3 } } ]",
         target: "sql.example",
         exit: 1,
         expected: &[
@@ -200,7 +200,7 @@ faults: [ { to: 'sql.example:1433', does: drop, when: { hop: 3 } } ]",
     },
     PathCase {
         name: "no-route",
-        network: "faults: [ { to: '20.7.7.7', does: local-unreachable } ]",
+        network: "faults: [ { to: '20.7.7.7', action: local-unreachable } ]",
         target: "20.7.7.7",
         exit: 4,
         expected: &["no route to 20.7.7.7"],

@@ -77,9 +77,9 @@ const SLOW: [(&str, &str); 4] = [
     ("silent", "{ protocol: tcp }"),
     (
         "a_byte_every_half_second",
-        "{ protocol: http, http: { size: 999 }, pace: { every_ms: 500 } }",
+        "{ protocol: http, http: { body_bytes: 999 }, pacing: { interval_ms: 500 } }",
     ),
-    ("late", "{ protocol: http, pace: { delay_ms: 5000 } }"),
+    ("late", "{ protocol: http, pacing: { initial_delay_ms: 5000 } }"),
     ("endless", "{ protocol: http, http: { endless_headers: true } }"),
 ];
 
@@ -127,7 +127,11 @@ fn shows_no_token(answer: &str) -> Result<()> {
     let reply = token_reply(&token);
     let answer = answer.replace("TOKEN", &token);
     // The token is required, so that a run which never sent it does not pass.
-    let demanding = answer.replacen('{', &format!("{{ demands: ['Authorization: Bearer {token}'],"), 1);
+    let demanding = answer.replacen(
+        '{',
+        &format!("{{ required_headers: ['Authorization: Bearer {token}'],"),
+        1,
+    );
     let network = network(&format!(
         "names: {{ management.azure.com: {{ addresses: [20.0.0.9] }} }}
 services:
@@ -205,8 +209,8 @@ services:
     http:
       status: 404
       paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
-  'management.azure.com:443': { protocol: https, http: { size: 100000 }, pace: { bytes: 400, every_ms: 200 } }
-faults: [ { to: '*:1433', does: drop } ]",
+  'management.azure.com:443': { protocol: https, http: { body_bytes: 100000 }, pacing: { segment_bytes: 400, interval_ms: 200 } }
+faults: [ { to: '*:1433', action: drop } ]",
     )?;
     let lab = started(&network)?;
     let mut run = lab.agent(AGENT)?;
@@ -252,7 +256,7 @@ services:
     http:
       status: 404
       paths: { /metadata/identity/oauth2/token: { body: '{\"access_token\":\"eyJ.a.b\",\"token_type\":\"Bearer\"}' } }
-  'management.azure.com:443': { protocol: https, http: { demands: ['Authorization: Bearer eyJ.a.b'], body: '{\"value\":[]}' } }",
+  'management.azure.com:443': { protocol: https, http: { required_headers: ['Authorization: Bearer eyJ.a.b'], body: '{\"value\":[]}' } }",
     )?;
     let lab = started(&network)?;
     let Some(watch) = ResolverWatch::begin(&lab)? else {
@@ -293,7 +297,7 @@ fn says_where_it_stands() -> Result<()> {
   '169.254.169.254:80':
     protocol: http
     http: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
-vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts: '10.9.9.9 apirpsqlmain3.database.windows.net' }}"
+vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts_file: '10.9.9.9 apirpsqlmain3.database.windows.net' }}"
     ))?;
     let lab = started(&network)?;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/imports/status-by-service.json");

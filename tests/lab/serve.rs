@@ -240,7 +240,7 @@ fn pages() -> Result<()> {
 }
 
 fn scrapes() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{ link: { counted: true } }")?;
+    let stage = TestNetwork::set(WEB_AND_SQL, "{ link: { count_flows: true } }")?;
     let served = serve(&stage, &["--interval", "1h"])?;
     served.until_metric("apim_probe_rounds_total", 1.0)?;
     let before = stage.flows_to("web.example", 443);
@@ -366,7 +366,7 @@ fn no_flapping() -> Result<()> {
     let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: other.example, port: 443, protocol: https }",
-        "{ firewalls: [ { ports: [443], rules: [ { names: [web.example], does: { end: reset } } ], otherwise: forward } ] }",
+        "{ firewalls: [ { ports: [443], rules: [ { fqdns: [web.example], action: { end: reset } } ], default_action: forward } ] }",
     )?;
     let served = serve(&stage, &["--interval", "200ms", "--timeout", "3s"])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
@@ -387,7 +387,7 @@ fn no_flapping() -> Result<()> {
         "something changed"
     );
     // Something else changes. Until the resulting full round has finished, the previous findings stay.
-    stage.fault("{ to: 'other.example:443', does: drop }")?;
+    stage.fault("{ to: 'other.example:443', action: drop }")?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/other.example:443\",cause=\"tcp-timeout\"}",
         1.0,

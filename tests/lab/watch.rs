@@ -109,7 +109,7 @@ fn lost_packet() -> Result<()> {
 fn one_connection() -> Result<()> {
     let stage = TestNetwork::set(
         WEB_AND_SQL,
-        &format!("{{ link: {{ counted: true }}, faults: [ {SQL_SILENT} ] }}"),
+        &format!("{{ link: {{ count_flows: true }}, faults: [ {SQL_SILENT} ] }}"),
     )?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 blocked tcp-timeout"])?;
@@ -129,7 +129,7 @@ fn one_connection() -> Result<()> {
 fn differing_connections() -> Result<()> {
     let odd: Vec<String> = (1..60).step_by(2).map(|n| n.to_string()).collect();
     let fault = format!(
-        "{{ to: 'sql.example:1433', does: drop, when: {{ nth: [{}] }} }}",
+        "{{ to: 'sql.example:1433', action: drop, when: {{ nth_flow: [{}] }} }}",
         odd.join(", ")
     );
     let stage = TestNetwork::set(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
@@ -289,8 +289,9 @@ fn baseline() -> Result<()> {
 
 fn asks_little() -> Result<()> {
     // The second name server differs, which only a full round sees, and which must not be a change in the others.
-    let network = "{ name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
-  services: { 'cut.example:443': { cut: { after: first-bytes, by: reset } } } }";
+    let network =
+        "{ name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
+  services: { 'cut.example:443': { abort: { after: first-bytes, with: reset } } } }";
     let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: cut.example, port: 443, protocol: https }",

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
 { host: sql.example, port: 1433, protocol: tds }";
 /// A fault at one of them.
-pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', does: drop }";
+pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', action: drop }";
 /// How much longer a busy machine may take.
 pub(crate) const SLACK: Duration = Duration::from_millis(700);
 
@@ -61,7 +61,7 @@ impl TestNetwork {
         Agent::start(self.command("watch", flags)?)
     }
 
-    /// Breaks something, as `{ to: "sql.example:1433", does: drop }` says.
+    /// Breaks something, as `{ to: "sql.example:1433", action: drop }` says.
     pub(crate) fn fault(&self, fault: &str) -> Result<()> {
         let fault: Fault = serde_yaml::from_str(fault).context("the fault")?;
         self.lab.fault(&self.network, vec![fault])

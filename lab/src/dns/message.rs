@@ -87,25 +87,26 @@ impl Query {
 
     /// The complete answer.
     pub(super) fn answer(&self, answer: &Answer) -> Vec<u8> {
-        if let Some(rcode) = answer.rcode_for_ipv4.filter(|_| self.kind == TYPE_A) {
+        if let Some(rcode) = answer.rcode_for_a.filter(|_| self.kind == TYPE_A) {
             return self.refuse(rcode);
         }
         let mut records = Vec::new();
         let mut owner = self.name.clone();
-        for alias in &answer.aliases {
+        for alias in &answer.cnames {
             let mut data = Vec::new();
             write_name(&mut data, alias);
             self.write_record(&mut records, &owner, TYPE_CNAME, &data);
             owner.clone_from(alias);
         }
-        let mut count = answer.aliases.len();
+        let mut count = answer.cnames.len();
         let addresses = if answer.rcode == 0 {
             answer.addresses.as_slice()
         } else {
             &[]
         };
         let mut found = 0;
-        let crowd = (1..=answer.crowd).map(|n| IpAddr::from([20, 200, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
+        let crowd =
+            (1..=answer.extra_addresses).map(|n| IpAddr::from([20, 200, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
         for address in addresses.iter().copied().chain(crowd) {
             match address {
                 IpAddr::V4(v4) if self.kind == TYPE_A => {
@@ -119,9 +120,9 @@ impl Query {
             found += 1;
         }
         count += found;
-        let authority = answer.authority.as_deref().filter(|_| found == 0);
+        let authority = answer.soa_zone.as_deref().filter(|_| found == 0);
         if let Some(zone) = authority {
-            self.write_record(&mut records, zone, TYPE_SOA, &soa(zone, answer.primary.as_deref()));
+            self.write_record(&mut records, zone, TYPE_SOA, &soa(zone, answer.soa_primary.as_deref()));
         }
         let mut message = self.head(answer.rcode, false, count, usize::from(authority.is_some()));
         message.extend(records);
@@ -242,7 +243,7 @@ mod tests {
         let requests = query("a.example", TYPE_A);
         let answer = Answer {
             addresses: vec!["20.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
-            aliases: vec!["b.example".into()],
+            cnames: vec!["b.example".into()],
             ..Answer::default()
         };
         let message = Query::parse(&requests).unwrap().answer(&answer);
@@ -260,7 +261,7 @@ mod tests {
     fn nothing_found_names_the_zone() {
         let answer = Answer {
             rcode: NXDOMAIN,
-            authority: Some("azureprivatedns.net".into()),
+            soa_zone: Some("azureprivatedns.net".into()),
             ..Answer::default()
         };
         let message = Query::parse(&query("a.example", TYPE_A)).unwrap().answer(&answer);

@@ -14,9 +14,9 @@ pub struct Link {
     /// Delay of a frame in milliseconds, in each direction.
     pub delay_ms: u64,
     /// Kilobits per second, in each direction; none means no limit.
-    pub kbit: Option<u64>,
+    pub rate_kbit: Option<u64>,
     /// Size of the queue in bytes if the rate is limited; frames beyond that are lost. None means 64 KiB.
-    pub queue: Option<u64>,
+    pub queue_bytes: Option<u64>,
     /// Routers in a row before the VM's world. The first one answers instead of the gateway. Without any, services at
     /// public addresses are farther away than a low TTL reaches, and nothing answers for one that expired.
     pub hops: Vec<Hop>,
@@ -25,9 +25,9 @@ pub struct Link {
     /// The seed of every random or hashed decision: the same seed gives the same decisions.
     pub seed: u64,
     /// Whether frames are relayed although nothing happens to them, so that they can be counted.
-    pub counted: bool,
+    pub count_flows: bool,
     /// Whether every frame that leaves the VM is kept.
-    pub recorded: bool,
+    pub record_frames: bool,
 }
 
 /// A router on the path.
@@ -38,7 +38,7 @@ pub enum Hop {
     Address(Ipv4Addr),
     /// The same, at most once per second in total.
     OncePerSecond(Ipv4Addr),
-    /// One of two that share the flows: the second gets those from even ports on the VM ([`When::even`]).
+    /// One of two that share the flows: the second gets those from even ports on the VM ([`When::even_source_ports`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
@@ -51,7 +51,7 @@ pub struct Nat {
     /// The hop that translates, counted from 1.
     pub hop: usize,
     /// What happens to errors from farther hops.
-    pub errors: NatErrors,
+    pub icmp_errors: NatErrors,
 }
 
 /// What a NAT does with ICMP errors about packets that it translated.
@@ -59,11 +59,11 @@ pub struct Nat {
 #[serde(rename_all = "kebab-case")]
 pub enum NatErrors {
     /// None comes back.
-    Lost,
+    Dropped,
     /// The quoted packet keeps the translated source, so that the VM finds no socket for it.
-    Foreign,
+    Untranslated,
     /// They come from the NAT's own address.
-    Renamed,
+    FromNat,
 }
 
 impl FromStr for Hop {
@@ -73,13 +73,13 @@ impl FromStr for Hop {
         let address = |text: &str| {
             text.parse::<Ipv4Addr>().map_err(|_| {
                 format!(
-                    "{text} is no IPv4 address; a hop is ADDRESS, ADDRESS once a second, ADDRESS or ADDRESS, silent"
+                    "{text} is no IPv4 address; a hop is ADDRESS, ADDRESS once per second, ADDRESS or ADDRESS, silent"
                 )
             })
         };
         if text == "silent" {
             Ok(Self::Silent)
-        } else if let Some(seldom) = text.strip_suffix(" once a second") {
+        } else if let Some(seldom) = text.strip_suffix(" once per second") {
             address(seldom).map(Self::OncePerSecond)
         } else if let Some((one, other)) = text.split_once(" or ") {
             Ok(Self::Either([address(one)?, address(other)?]))
@@ -103,29 +103,29 @@ impl TryFrom<String> for Hop {
 #[serde(default, deny_unknown_fields)]
 pub struct When {
     /// This share of the flows, by a hash of both addresses and ports: one appliance of a pair.
-    pub share: Option<f64>,
+    pub flow_share: Option<f64>,
     /// Only flows from even ports on the VM: one appliance of a pair.
-    pub even: bool,
+    pub even_source_ports: bool,
     /// Only these flows to each address and port, counted from 1 in the order of their first packets.
-    pub nth: Vec<u32>,
+    pub nth_flow: Vec<u32>,
     /// Only flows after this many, over all places of the fault: a NAT that has run out of ports.
-    pub beyond: Option<u32>,
+    pub after_flows: Option<u32>,
     /// Only packets of more bytes than this, IP header included.
-    pub larger_than: Option<u16>,
+    pub larger_than_bytes: Option<u16>,
     /// This share of the packets.
-    pub chance: Option<f64>,
+    pub packet_share: Option<f64>,
     /// Only from this many milliseconds after the very first packet …
     pub from_ms: Option<u64>,
     /// … until this many milliseconds after it.
     pub until_ms: Option<u64>,
     /// Only on flows that are older than this, in milliseconds.
-    pub age_ms: Option<u64>,
+    pub flow_older_than_ms: Option<u64>,
     /// Only packets in this direction.
     pub direction: Option<PacketDirection>,
     /// Only packets of this kind.
-    pub on: Option<PacketKind>,
+    pub packets: Option<PacketKind>,
     /// Behind this many of the hops, whose routers have checked the TTL; 0 is the VM's own end.
-    pub hop: Option<usize>,
+    pub after_hops: Option<usize>,
 }
 
 /// The direction of a packet.
@@ -133,9 +133,9 @@ pub struct When {
 #[serde(rename_all = "kebab-case")]
 pub enum PacketDirection {
     /// From the VM.
-    Out,
+    FromVm,
     /// To the VM.
-    Back,
+    ToVm,
 }
 
 impl PacketDirection {
@@ -143,8 +143,8 @@ impl PacketDirection {
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
-            Self::Out => Self::Back,
-            Self::Back => Self::Out,
+            Self::FromVm => Self::ToVm,
+            Self::ToVm => Self::FromVm,
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum DocumentSource {
         /// How many.
         repeat: usize,
         /// The entry.
-        of: Value,
+        entry: Value,
     },
     /// The document itself.
     Plain(Value),
@@ -42,7 +42,7 @@ pub enum DocumentSource {
 #[serde(default, deny_unknown_fields)]
 pub struct Operation {
     /// How often a request for the result is delayed; 0 returns it at once.
-    pub polls: u32,
+    pub pending_polls: u32,
     /// The result; `{address}` in it becomes the destination in the request, if there is one.
     pub result: Value,
 }
@@ -56,11 +56,11 @@ pub enum ManagementFault {
     /// This status.
     Status(Refusal),
     /// Each page links to one more.
-    Endless,
+    EndlessPages,
     /// The next page is at another host.
-    Elsewhere,
+    NextPageAtOtherHost,
     /// The operation never finishes.
-    NeverEnds,
+    NeverCompletes,
     /// A reply of this many megabytes.
     Megabytes(usize),
     /// A web page.

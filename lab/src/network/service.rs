@@ -16,9 +16,9 @@ pub struct Service {
     /// No listener: a reset, or an ICMP port unreachable.
     pub closed: bool,
     /// The connection ends too early.
-    pub cut: Option<Cut>,
+    pub abort: Option<Abort>,
     /// How fast the service writes.
-    pub pace: Option<Pace>,
+    pub pacing: Option<Pacing>,
     /// Its TLS, if the protocol has any.
     pub tls: Tls,
     /// Its answers to HTTP requests.
@@ -94,14 +94,14 @@ pub enum ServiceProtocol {
 /// When and how a connection ends too early.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cut {
+pub struct Abort {
     /// When.
     pub after: After,
     /// How.
-    pub by: End,
+    pub with: End,
 }
 
-/// The moment of a [`Cut`].
+/// The moment of a [`Abort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum After {
@@ -114,7 +114,7 @@ pub enum After {
     /// At the client's next bytes after this many replies: after 1 reply of a TLS server the client has seen its chain.
     Replies(usize),
     /// Once TLS is established, before the first reply inside it.
-    Handshake,
+    TlsHandshake,
     /// At the first bytes inside TLS.
     Request,
 }
@@ -150,7 +150,7 @@ pub enum Step {
     /// Sends this text this many times.
     Repeat(u32, String),
     /// Waits for this many milliseconds.
-    Pause(u64),
+    PauseMs(u64),
     /// Ends the connection.
     End(End),
 }
@@ -158,21 +158,21 @@ pub enum Step {
 /// How fast a service writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Pace {
+pub struct Pacing {
     /// Milliseconds before the first byte.
-    pub delay_ms: u64,
+    pub initial_delay_ms: u64,
     /// Bytes in one segment; 0 means as many as fit.
-    pub bytes: usize,
+    pub segment_bytes: usize,
     /// Milliseconds between segments.
-    pub every_ms: u64,
+    pub interval_ms: u64,
 }
 
-impl Default for Pace {
+impl Default for Pacing {
     fn default() -> Self {
         Self {
-            delay_ms: 0,
-            bytes: 1,
-            every_ms: 0,
+            initial_delay_ms: 0,
+            segment_bytes: 1,
+            interval_ms: 0,
         }
     }
 }
@@ -182,7 +182,7 @@ impl Default for Pace {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// A complete predefined answer.
-    pub page: Option<Page>,
+    pub block_page: Option<BlockPage>,
     /// The status.
     pub status: Option<u16>,
     /// Further headers.
@@ -190,15 +190,15 @@ pub struct Http {
     /// The body.
     pub body: Option<String>,
     /// A typed body.
-    pub object: Option<Object>,
+    pub body_kind: Option<BodyKind>,
     /// A body of this many bytes.
-    pub size: Option<u64>,
+    pub body_bytes: Option<u64>,
     /// Headers that never end.
     pub endless_headers: bool,
     /// How far the server's clock is ahead, in seconds.
-    pub clock_ahead: i64,
+    pub clock_ahead_s: i64,
     /// Header lines without which the answer is 400, such as `Metadata: true`.
-    pub demands: Vec<String>,
+    pub required_headers: Vec<String>,
     /// Answers for single paths.
     pub paths: BTreeMap<String, Http>,
 }
@@ -206,7 +206,7 @@ pub struct Http {
 /// The answers of well-known middleboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Page {
+pub enum BlockPage {
     /// Azure Firewall: 470 and a line of text.
     AzureFirewall,
     /// Squid: 403 and its error page.
@@ -214,15 +214,15 @@ pub enum Page {
     /// Any proxy that requires a login: 407.
     ProxyLogin,
     /// A captive portal: a redirect to its own host.
-    Portal,
+    CaptivePortal,
     /// A web filter: 403 and a page.
-    FortiGuard,
+    Fortiguard,
 }
 
 /// A file whose first bytes identify its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Object {
+pub enum BodyKind {
     /// A revocation list in DER.
     Crl,
     /// A certificate in DER.
@@ -293,7 +293,7 @@ pub struct Ntp {
     /// What it answers.
     pub reply: NtpMisbehaviour,
     /// How far its clock is ahead, in seconds.
-    pub clock_ahead: i64,
+    pub clock_ahead_s: i64,
 }
 
 /// An NTP server's answer (RFC 5905 §7.3).

@@ -11,7 +11,7 @@ pub struct Tls {
     /// The only version it supports; none means 1.2 and 1.3.
     pub version: Option<Version>,
     /// It requires a client certificate, and does this if there is none.
-    pub client_certificate: Option<Demand>,
+    pub without_client_certificate: Option<NoClientCertificate>,
     /// It presents a certificate whose key it does not have.
     pub wrong_key: bool,
 }
@@ -31,7 +31,7 @@ pub enum Version {
 /// What happens to a client without a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Demand {
+pub enum NoClientCertificate {
     /// A TLS alert.
     Alert,
     /// RST.
@@ -47,7 +47,7 @@ pub enum Demand {
 #[serde(default, deny_unknown_fields)]
 pub struct Certificate {
     /// The issuer.
-    pub by: Authority,
+    pub issued_by: Authority,
     /// Its names; none means those of the host.
     pub names: Option<Vec<String>>,
     /// When it is valid.
@@ -55,13 +55,13 @@ pub struct Certificate {
     /// What comes with it.
     pub chain: Chain,
     /// The issuing CA's common name, if it is not the usual one.
-    pub issuer: Option<String>,
+    pub issuer_common_name: Option<String>,
     /// Where the issuer's certificate can be fetched (authority information access).
     pub aia: Option<String>,
     /// The subject's common name, if it is not the first of its names.
     pub common_name: Option<String>,
     /// The server's certificate is a CA's.
-    pub is_authority: bool,
+    pub is_ca: bool,
     /// The issuing CA's own certificate expired yesterday.
     pub issuer_expired: bool,
 }
@@ -98,7 +98,7 @@ pub enum Validity {
     /// It becomes valid tomorrow.
     NotYet,
     /// It expires in this many days.
-    EndsIn(i64),
+    ExpiresInDays(i64),
 }
 
 /// What a server sends in addition to its leaf.

@@ -69,7 +69,7 @@ struct Known {
 #[derive(Debug)]
 struct FaultRule {
     places: Vec<Place>,
-    does: FaultKind,
+    action: FaultKind,
     when: When,
     /// The flows that match apart from its other conditions, in order.
     flows: Vec<Key>,
@@ -115,7 +115,7 @@ impl Forwarder {
         let gates = network
             .firewalls
             .iter()
-            .flat_map(|firewall| firewall.ports.iter().map(|port| (*port, firewall.hop)));
+            .flat_map(|firewall| firewall.ports.iter().map(|port| (*port, firewall.after_hops)));
         Self {
             link: network.link.clone(),
             gates: gates.map(|(port, hop)| (port, hop.unwrap_or(usize::MAX))).collect(),
@@ -134,10 +134,10 @@ impl Forwarder {
     /// Applies those of a network's faults that the relay implements.
     pub(super) fn add(&mut self, network: &Network) -> anyhow::Result<()> {
         for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
-            let Fault { to, does, when } = fault;
+            let Fault { to, action, when } = fault;
             self.rules.push(FaultRule {
                 places: faults::places(network, to)?,
-                does: *does,
+                action: *action,
                 when: when.clone(),
                 flows: Vec::new(),
             });
@@ -172,7 +172,7 @@ impl Forwarder {
         let view = frame::view(&frame);
         let key = view.as_ref().and_then(|view| key(direction, view));
         let is_echo = key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into());
-        if self.link.recorded && direction == PacketDirection::Out && !is_echo {
+        if self.link.record_frames && direction == PacketDirection::FromVm && !is_echo {
             self.sent.push(frame.clone());
         }
         let Some(view) = view else {
@@ -226,27 +226,27 @@ impl Forwarder {
                 ended: false,
             }
         });
-        known.flow.low_ttl |= low_ttl && direction == PacketDirection::Out;
+        known.flow.low_ttl |= low_ttl && direction == PacketDirection::FromVm;
         match direction {
-            PacketDirection::Out => known.flow.out += 1,
-            PacketDirection::Back => known.flow.back += 1,
+            PacketDirection::FromVm => known.flow.out += 1,
+            PacketDirection::ToVm => known.flow.back += 1,
         }
     }
 
     /// Past the faults and the routers on the path, in order.
     fn travel(&mut self, direction: PacketDirection, frame: &mut [u8], key: Option<Key>, now: Instant) -> FrameOutcome {
-        if direction == PacketDirection::Out && self.is_too_far(frame, key) {
+        if direction == PacketDirection::FromVm && self.is_too_far(frame, key) {
             return FrameOutcome::Lost;
         }
         let distance = key.map_or(self.link.hops.len(), |key| self.distance(key));
         let places: Vec<usize> = match direction {
-            PacketDirection::Out => (0..=distance).collect(),
-            PacketDirection::Back => (0..=distance).rev().collect(),
+            PacketDirection::FromVm => (0..=distance).collect(),
+            PacketDirection::ToVm => (0..=distance).rev().collect(),
         };
         for place in places {
             // The router at a place checks the TTL before anything there happens to the packet; on the return path it
             // does so afterwards.
-            if direction == PacketDirection::Out
+            if direction == PacketDirection::FromVm
                 && place > 0
                 && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
                     self.pass_hop(direction, frame, key, place, now)
@@ -258,7 +258,7 @@ impl Forwarder {
             {
                 return outcome;
             }
-            if direction == PacketDirection::Back
+            if direction == PacketDirection::ToVm
                 && place > 0
                 && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
                     self.pass_hop(direction, frame, key, place, now)
@@ -312,22 +312,22 @@ impl Forwarder {
         let nat = self
             .link
             .nat
-            .filter(|nat| direction == PacketDirection::Out && place > nat.hop);
+            .filter(|nat| direction == PacketDirection::FromVm && place > nat.hop);
         let from = match nat {
             None => router,
             Some(Nat {
-                errors: NatErrors::Lost,
+                icmp_errors: NatErrors::Dropped,
                 ..
             }) => return FrameOutcome::Lost,
             Some(Nat {
-                errors: NatErrors::Renamed,
+                icmp_errors: NatErrors::FromNat,
                 hop,
             }) => match self.sender(key, hop, now) {
                 Some(own) => own,
                 None => return FrameOutcome::Lost,
             },
             Some(Nat {
-                errors: NatErrors::Foreign,
+                icmp_errors: NatErrors::Untranslated,
                 ..
             }) => {
                 frame::translate(frame, &view);
@@ -376,11 +376,13 @@ impl Forwarder {
         };
         self.strays += u64::from(key.is_none());
         for index in 0..self.rules.len() {
-            if self.rules[index].when.hop.unwrap_or(0) != place || !self.applies(index, direction, &view, key, now) {
+            if self.rules[index].when.after_hops.unwrap_or(0) != place
+                || !self.applies(index, direction, &view, key, now)
+            {
                 continue;
             }
             let outcome = self.answer(index, direction, frame, &view);
-            if matches!(self.rules[index].does, FaultKind::Reset | FaultKind::Close)
+            if matches!(self.rules[index].action, FaultKind::Reset | FaultKind::Close)
                 && let Some(known) = key.and_then(|key| self.flows.get_mut(&key))
             {
                 known.ended = true;
@@ -400,8 +402,8 @@ impl Forwarder {
         now: Instant,
     ) -> bool {
         let far = match direction {
-            PacketDirection::Out => view.destination,
-            PacketDirection::Back => view.source,
+            PacketDirection::FromVm => view.destination,
+            PacketDirection::ToVm => view.source,
         };
         let port = key.map(|key| (key.transport, key.destination.1));
         let rule = &self.rules[index];
@@ -410,15 +412,15 @@ impl Forwarder {
         }
         let when = &rule.when;
         let since = self.began.map_or(Duration::ZERO, |began| now.duration_since(began));
-        let kind = match when.on {
+        let kind = match when.packets {
             None => true,
             Some(PacketKind::Syn) => view.is_syn,
             Some(PacketKind::Data) => view.payload > 0,
         };
         let passes = kind
-            && (!when.even || key.is_some_and(|key| key.source % 2 == 0))
+            && (!when.even_source_ports || key.is_some_and(|key| key.source % 2 == 0))
             && when.direction.is_none_or(|only| only == direction)
-            && when.larger_than.is_none_or(|limit| view.length > limit)
+            && when.larger_than_bytes.is_none_or(|limit| view.length > limit)
             && when.from_ms.is_none_or(|from| since >= Duration::from_millis(from))
             && when.until_ms.is_none_or(|until| since < Duration::from_millis(until));
         passes && self.is_of_the_flows(index, key, now) && self.draws(index, direction, key)
@@ -428,8 +430,10 @@ impl Forwarder {
     fn is_of_the_flows(&mut self, index: usize, key: Option<Key>, now: Instant) -> bool {
         let rule = &mut self.rules[index];
         let when = &rule.when;
-        let is_about_flows =
-            when.share.is_some() || !when.nth.is_empty() || when.beyond.is_some() || when.age_ms.is_some();
+        let is_about_flows = when.flow_share.is_some()
+            || !when.nth_flow.is_empty()
+            || when.after_flows.is_some()
+            || when.flow_older_than_ms.is_some();
         if !is_about_flows {
             return true;
         }
@@ -441,26 +445,28 @@ impl Forwarder {
             rule.flows.len() - 1
         });
         let age = now.duration_since(known.began);
-        when.share
+        when.flow_share
             .is_none_or(|share| seeded_random::draw(self.link.seed, &hashed(key)) < share)
-            && (when.nth.is_empty() || when.nth.contains(&known.flow.nth))
-            && when.beyond.is_none_or(|limit| at >= limit as usize)
-            && when.age_ms.is_none_or(|limit| age > Duration::from_millis(limit))
+            && (when.nth_flow.is_empty() || when.nth_flow.contains(&known.flow.nth))
+            && when.after_flows.is_none_or(|limit| at >= limit as usize)
+            && when
+                .flow_older_than_ms
+                .is_none_or(|limit| age > Duration::from_millis(limit))
     }
 
     /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
     /// flow to a place.
     fn draws(&self, index: usize, direction: PacketDirection, key: Option<Key>) -> bool {
-        let Some(share) = self.rules[index].when.chance else {
+        let Some(share) = self.rules[index].when.packet_share else {
             return true;
         };
         let rule = index as u64;
-        let is_back = u64::from(direction == PacketDirection::Back);
+        let is_back = u64::from(direction == PacketDirection::ToVm);
         let parts = match key.and_then(|key| self.flows.get(&key)) {
             Some(Known { flow, .. }) => {
                 let ordinal = match direction {
-                    PacketDirection::Out => flow.out,
-                    PacketDirection::Back => flow.back,
+                    PacketDirection::FromVm => flow.out,
+                    PacketDirection::ToVm => flow.back,
                 };
                 let (address, port) = flow.destination;
                 let place = u64::from(u32::from(address)) << 16 | u64::from(port);
@@ -475,10 +481,14 @@ impl Forwarder {
     fn answer(&self, index: usize, direction: PacketDirection, frame: &[u8], view: &View) -> FrameOutcome {
         let rule = &self.rules[index];
         let icmp = |kind, code, rest| {
-            let router = match rule.when.hop.and_then(|hop| self.link.hops.get(hop.checked_sub(1)?)) {
+            let router = match rule
+                .when
+                .after_hops
+                .and_then(|hop| self.link.hops.get(hop.checked_sub(1)?))
+            {
                 Some(Hop::Address(router) | Hop::OncePerSecond(router) | Hop::Either([router, _])) => *router,
                 Some(Hop::Silent) => return FrameOutcome::Lost,
-                None if direction == PacketDirection::Back => OTHER_ROUTER,
+                None if direction == PacketDirection::ToVm => OTHER_ROUTER,
                 None => ROUTER,
             };
             let error = frame::icmp_error(frame, view, router, kind, code, rest);
@@ -491,11 +501,11 @@ impl Forwarder {
             ];
             FrameOutcome::Answered(answers.into_iter().flatten().collect())
         };
-        match rule.does {
+        match rule.action {
             FaultKind::Prohibited => icmp(3, 13, 0),
             FaultKind::Unreachable => icmp(3, 0, 0),
             // RFC 1191 §4: the largest packet that would have passed.
-            FaultKind::Icmp(4) => icmp(3, 4, rule.when.larger_than.unwrap_or(view.length)),
+            FaultKind::Icmp(4) => icmp(3, 4, rule.when.larger_than_bytes.unwrap_or(view.length)),
             FaultKind::Icmp(code) => icmp(3, code, 0),
             FaultKind::TtlExceeded => icmp(11, 0, 0),
             FaultKind::Reset => end(frame::reset(frame)),
@@ -508,11 +518,11 @@ impl Forwarder {
     /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether it does.
     fn send(&mut self, direction: PacketDirection, frame: Vec<u8>, now: Instant) -> Option<DelayedFrame> {
         let mut due = now;
-        if let Some(kbit) = self.link.kbit.filter(|kbit| *kbit > 0) {
+        if let Some(kbit) = self.link.rate_kbit.filter(|kbit| *kbit > 0) {
             let lane = self.queues.entry(direction).or_default();
             let free = lane.free.unwrap_or(now).max(now);
             let waits = (free - now).as_micros();
-            let queue = u128::from(self.link.queue.unwrap_or(QUEUE));
+            let queue = u128::from(self.link.queue_bytes.unwrap_or(QUEUE));
             if waits * u128::from(kbit) / 8_000 > queue {
                 return None;
             }
@@ -531,12 +541,12 @@ impl Forwarder {
 fn key(direction: PacketDirection, view: &View) -> Option<Key> {
     let (transport, from, to) = view.ports?;
     Some(match direction {
-        PacketDirection::Out => Key {
+        PacketDirection::FromVm => Key {
             transport,
             source: from,
             destination: (view.destination, to),
         },
-        PacketDirection::Back => Key {
+        PacketDirection::ToVm => Key {
             transport,
             source: to,
             destination: (view.source, from),
@@ -572,15 +582,15 @@ mod tests {
     fn passing(forwarder: &mut Forwarder, now: Instant, sources: impl Iterator<Item = u16>) -> Vec<u16> {
         let passes = |source: &u16| {
             let syn = frame::tests_support::syn(FAR, *source, 443, 64);
-            let parcels = forwarder.treat(PacketDirection::Out, syn, now);
-            parcels.iter().any(|parcel| parcel.direction == PacketDirection::Out)
+            let parcels = forwarder.treat(PacketDirection::FromVm, syn, now);
+            parcels.iter().any(|parcel| parcel.direction == PacketDirection::FromVm)
         };
         sources.filter(passes).collect()
     }
 
     #[test]
     fn a_share_of_the_flows_is_the_same_whenever_it_is_asked() {
-        let network = "{ link: { seed: 1 }, faults: [ { to: '*', does: drop, when: { share: 0.5 } } ] }";
+        let network = "{ link: { seed: 1 }, faults: [ { to: '*', action: drop, when: { flow_share: 0.5 } } ] }";
         let now = Instant::now();
         let first = passing(&mut forwarder(network), now, 40_000..42_000);
         assert!((900..1_100).contains(&first.len()), "{}", first.len());
@@ -591,17 +601,17 @@ mod tests {
 
     #[test]
     fn flows_are_counted_for_each_place() {
-        let mut second = forwarder("faults: [ { to: '*', does: drop, when: { nth: [2] } } ]");
+        let mut second = forwarder("faults: [ { to: '*', action: drop, when: { nth_flow: [2] } } ]");
         let now = Instant::now();
         assert_eq!(passing(&mut second, now, 1..5), [1, 3, 4]);
-        let mut full = forwarder("faults: [ { to: '*', does: drop, when: { beyond: 2 } } ]");
+        let mut full = forwarder("faults: [ { to: '*', action: drop, when: { after_flows: 2 } } ]");
         assert_eq!(passing(&mut full, now, 1..5), [1, 2]);
         assert_eq!(passing(&mut full, now, 1..5), [1, 2], "an old flow goes on");
     }
 
     #[test]
     fn chance_takes_its_share_and_the_same_one_again() {
-        let network = "faults: [ { to: '*', does: drop, when: { chance: 0.2 } } ]";
+        let network = "faults: [ { to: '*', action: drop, when: { packet_share: 0.2 } } ]";
         let now = Instant::now();
         let first = passing(&mut forwarder(network), now, 1..2_001);
         assert!((1_500..1_700).contains(&first.len()), "{}", first.len());
@@ -610,7 +620,7 @@ mod tests {
 
     #[test]
     fn a_fault_has_its_time() {
-        let mut flap = forwarder("faults: [ { to: '*', does: drop, when: { from_ms: 100, until_ms: 200 } } ]");
+        let mut flap = forwarder("faults: [ { to: '*', action: drop, when: { from_ms: 100, until_ms: 200 } } ]");
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let passed: Vec<u64> = [0, 99, 100, 199, 200]
@@ -622,12 +632,12 @@ mod tests {
 
     #[test]
     fn a_slow_line_delivers_late_and_a_full_one_not_at_all() {
-        let mut slow = forwarder("link: { delay_ms: 750, kbit: 8, queue: 110 }");
+        let mut slow = forwarder("link: { delay_ms: 750, rate_kbit: 8, queue_bytes: 110 }");
         let now = Instant::now();
         let arrivals: Vec<Vec<Duration>> = (1..5)
             .map(|source| {
                 let syn = frame::tests_support::syn(FAR, source, 443, 64);
-                let parcels = slow.treat(PacketDirection::Out, syn, now);
+                let parcels = slow.treat(PacketDirection::FromVm, syn, now);
                 parcels.iter().map(|parcel| parcel.due - now).collect()
             })
             .collect();
@@ -639,33 +649,33 @@ mod tests {
     #[test]
     fn a_time_to_live_ends_at_its_hop_and_a_firewall_may_stand_before_the_service() {
         let mut hops = forwarder(
-            "{ link: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], hop: 1, otherwise: forward } ] }",
+            "{ link: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ] }",
         );
         let now = Instant::now();
         let mut seen = |ttl, port| -> Vec<(PacketDirection, Ipv4Addr)> {
             let syn = frame::tests_support::syn(FAR, 1, port, ttl);
-            let parcels = hops.treat(PacketDirection::Out, syn, now);
+            let parcels = hops.treat(PacketDirection::FromVm, syn, now);
             let source = |parcel: &DelayedFrame| (parcel.direction, frame::view(&parcel.frame).unwrap().source);
             parcels.iter().map(source).collect()
         };
         let vm = crate::vm_link::VM;
-        assert_eq!(seen(1, 443), [(PacketDirection::Back, Ipv4Addr::new(10, 1, 0, 1))]);
+        assert_eq!(seen(1, 443), [(PacketDirection::ToVm, Ipv4Addr::new(10, 1, 0, 1))]);
         assert_eq!(seen(2, 443), []);
-        assert_eq!(seen(3, 443), [(PacketDirection::Back, Ipv4Addr::new(10, 9, 0, 3))]);
-        assert_eq!(seen(4, 443), [(PacketDirection::Out, vm)]);
-        assert_eq!(seen(2, 80), [(PacketDirection::Out, vm)]);
+        assert_eq!(seen(3, 443), [(PacketDirection::ToVm, Ipv4Addr::new(10, 9, 0, 3))]);
+        assert_eq!(seen(4, 443), [(PacketDirection::FromVm, vm)]);
+        assert_eq!(seen(2, 80), [(PacketDirection::FromVm, vm)]);
     }
 
     /// Which hop answers a SYN from this port with this TTL, and whether it quotes the VM.
     fn hears(forwarder: &mut Forwarder, now: Instant, source: u16, ttl: u8) -> Option<(Ipv4Addr, bool)> {
         let parcels = forwarder.treat(
-            PacketDirection::Out,
+            PacketDirection::FromVm,
             frame::tests_support::syn(FAR, source, 443, ttl),
             now,
         );
         let back = parcels
             .iter()
-            .find(|parcel| parcel.direction == PacketDirection::Back)?;
+            .find(|parcel| parcel.direction == PacketDirection::ToVm)?;
         let quoted = &back.frame[14 + 20 + 8..];
         Some((
             frame::view(&back.frame)?.source,
@@ -675,13 +685,13 @@ mod tests {
 
     #[test]
     fn a_hop_may_answer_once_a_second_and_two_may_share_the_flows() {
-        let mut seldom = forwarder("link: { hops: [ 10.1.9.4 once a second ] }");
+        let mut seldom = forwarder("link: { hops: [ 10.1.9.4 once per second ] }");
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         let answered = [now, now, later].map(|now| hears(&mut seldom, now, 1, 1).is_some());
         assert_eq!(answered, [true, false, true]);
 
-        let network = "{ link: { hops: [ 10.0.2.5 or 10.0.2.6 ] }, faults: [ { to: '*', does: drop, when: { hop: 1, even: true } } ] }";
+        let network = "{ link: { hops: [ 10.0.2.5 or 10.0.2.6 ] }, faults: [ { to: '*', action: drop, when: { after_hops: 1, even_source_ports: true } } ] }";
         let mut pair = forwarder(network);
         let passing = passing(&mut forwarder(network), now, 40_000..40_050);
         for port in 40_000..40_050 {
@@ -698,11 +708,11 @@ mod tests {
         let now = Instant::now();
         let nat = Ipv4Addr::new(10, 1, 9, 4);
         for (errors, second) in [
-            ("lost", None),
-            ("renamed", Some((nat, true))),
-            ("foreign", Some((Ipv4Addr::new(20, 9, 0, 1), false))),
+            ("dropped", None),
+            ("from-nat", Some((nat, true))),
+            ("untranslated", Some((Ipv4Addr::new(20, 9, 0, 1), false))),
         ] {
-            let mut forwarder = forwarder(&format!("link: {{ {hops}, nat: {{ hop: 1, errors: {errors} }} }}"));
+            let mut forwarder = forwarder(&format!("link: {{ {hops}, nat: {{ hop: 1, icmp_errors: {errors} }} }}"));
             assert_eq!(hears(&mut forwarder, now, 1, 1), Some((nat, true)), "{errors}");
             assert_eq!(hears(&mut forwarder, now, 1, 2), second, "{errors}");
         }
@@ -710,11 +720,11 @@ mod tests {
 
     #[test]
     fn a_public_address_is_far_where_no_way_is_described() {
-        let mut plain = forwarder("firewalls: [ { ports: [80], otherwise: forward } ]");
+        let mut plain = forwarder("firewalls: [ { ports: [80], default_action: forward } ]");
         let now = Instant::now();
         let mut passes = |to: Ipv4Addr, port, ttl| {
             let syn = frame::tests_support::syn(to, 1, port, ttl);
-            !plain.treat(PacketDirection::Out, syn, now).is_empty()
+            !plain.treat(PacketDirection::FromVm, syn, now).is_empty()
         };
         assert!(!passes(FAR, 443, 1));
         assert!(passes(FAR, 443, 64));
@@ -725,19 +735,19 @@ mod tests {
     #[test]
     fn a_fault_at_a_hop_is_met_only_by_what_comes_so_far() {
         let mut hops = forwarder(
-            "{ link: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', does: drop, when: { hop: 1 } } ] }",
+            "{ link: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', action: drop, when: { after_hops: 1 } } ] }",
         );
         let now = Instant::now();
         let mut answers = |ttl| {
             let syn = frame::tests_support::syn(FAR, 1, 443, ttl);
-            hops.treat(PacketDirection::Out, syn, now).len()
+            hops.treat(PacketDirection::FromVm, syn, now).len()
         };
         assert_eq!([answers(1), answers(2), answers(64)], [1, 0, 0]);
     }
 
     #[test]
     fn flows_are_remembered_with_their_packets() {
-        let mut counted = forwarder("link: { counted: true }");
+        let mut counted = forwarder("link: { count_flows: true }");
         let now = Instant::now();
         for _ in 0..3 {
             passing(&mut counted, now, 7..8);

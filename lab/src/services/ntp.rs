@@ -13,7 +13,7 @@ const MODE_SERVER: u8 = 4;
 /// The answer to a datagram, or `None` for no reply; `count` is how many came before it.
 pub(crate) fn answer(ntp: &Ntp, datagram: &[u8], count: u32) -> Option<Vec<u8>> {
     let origin = datagram.get(40..PACKET)?;
-    let time = timestamp(ntp.clock_ahead);
+    let time = timestamp(ntp.clock_ahead_s);
     let good = || packet(MODE_SERVER, 2, *b"\x14\x00\x00\x01", origin, time);
     let kiss = |code: &str| {
         let mut id = [b' '; 4];

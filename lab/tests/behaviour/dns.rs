@@ -104,7 +104,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
     ),
     promise(
         "dns::tcp_may_be_cut_short_or_closed",
-        "name_servers: [ { tcp: short }, { at: 168.63.129.17, tcp: close } ]",
+        "name_servers: [ { tcp: short }, { address: 168.63.129.17, tcp: close } ]",
         |_| {
             let error = tcp("a.example").err().context("no whole answer")?;
             ensure!(format!("{error:#}").contains("the whole answer"), "{error:#}");
@@ -127,7 +127,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
     ),
     promise(
         "dns::garbage_and_loops",
-        "name_servers: [ { udp: garbage, tcp: loop } ]",
+        "name_servers: [ { udp: garbage, tcp: compression-loop } ]",
         |_| {
             ensure!(udp("a.example")?.starts_with(&[0xde, 0xad]));
             let looped = tcp("a.example")?;
@@ -162,8 +162,8 @@ names: { a.example: { addresses: [20.0.0.1] } }",
     promise(
         "dns::servers_differ",
         "name_servers:
-  - { names: { a.example: { aliases: [a.privatelink.example], rcode: 3, authority: azureprivatedns.net } } }
-  - { at: 10.2.0.10 }
+  - { names: { a.example: { cnames: [a.privatelink.example], rcode: 3, soa_zone: azureprivatedns.net } } }
+  - { address: 10.2.0.10 }
 names: { a.example: { addresses: [20.0.0.1] } }",
         |_| {
             let own = udp("a.example")?;

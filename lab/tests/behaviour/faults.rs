@@ -27,7 +27,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "faults::silence_is_about_one_port_only",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:1433': { protocol: tcp } }
-faults: [ { to: '20.0.0.1:1433', does: drop } ]",
+faults: [ { to: '20.0.0.1:1433', action: drop } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Open)?;
             expect("20.0.0.1:1433", &Attempt::Silent)
@@ -36,7 +36,7 @@ faults: [ { to: '20.0.0.1:1433', does: drop } ]",
     promise(
         "faults::silence_for_everybody",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
-faults: [ { to: '*:443', does: drop } ]",
+faults: [ { to: '*:443', action: drop } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Silent)?;
             expect("20.0.0.2:443", &Attempt::Silent)
@@ -50,7 +50,7 @@ faults: [ { to: '*:443', does: drop } ]",
     }),
     promise(
         "faults::a_few_refusals_need_no_nftables",
-        "faults: [ { to: '20.0.0.1', does: prohibited }, { to: '20.0.0.0/30:80', does: unreachable } ]",
+        "faults: [ { to: '20.0.0.1', action: prohibited }, { to: '20.0.0.0/30:80', action: unreachable } ]",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
             expect("20.0.0.2:80", &icmp(libc::ENETUNREACH, 3, 0, ROUTER))
@@ -59,10 +59,10 @@ faults: [ { to: '*:443', does: drop } ]",
     promise_of_nft(
         "faults::icmp_codes_come_from_the_router_for_tcp_and_udp",
         "faults:
-  - { to: '20.0.0.1:443', does: { icmp: 13 } }
-  - { to: '20.0.0.2:443', does: { icmp: 10 } }
-  - { to: '20.0.0.3:443', does: { icmp: 3 } }
-  - { to: '20.0.0.4:123/udp', does: { icmp: 13 } }",
+  - { to: '20.0.0.1:443', action: { icmp: 13 } }
+  - { to: '20.0.0.2:443', action: { icmp: 10 } }
+  - { to: '20.0.0.3:443', action: { icmp: 3 } }
+  - { to: '20.0.0.4:123/udp', action: { icmp: 13 } }",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
             expect("20.0.0.2:443", &icmp(libc::EHOSTUNREACH, 3, 10, ROUTER))?;
@@ -75,7 +75,7 @@ faults: [ { to: '*:443', does: drop } ]",
     ),
     promise_of_nft(
         "faults::icmp_has_no_limit_unless_asked_for",
-        "faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
+        "faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
             for host in 1..60 {
                 expect(&format!("20.0.0.{host}:443"), &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
@@ -85,8 +85,8 @@ faults: [ { to: '*:443', does: drop } ]",
     ),
     promise_of_nft(
         "faults::a_limited_router_leaves_most_without_an_answer",
-        "limit_icmp: true
-faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
+        "icmp_rate_limit: true
+faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
             let attempts = (1..30).map(|host| attempt(&format!("20.0.0.{host}:443"), Duration::from_millis(20)));
             let silent = attempts
@@ -99,17 +99,17 @@ faults: [ { to: '20.0.0.0/24:443', does: { icmp: 13 } } ]",
     promise_of_nft(
         "faults::a_reset_in_the_destinations_name",
         "services: { '20.0.0.1:443': { protocol: tcp } }
-faults: [ { to: '20.0.0.1:443', does: reset } ]",
+faults: [ { to: '20.0.0.1:443', action: reset } ]",
         |_| expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None)),
     ),
     promise_of_nft(
         "faults::a_packet_that_goes_in_circles_dies_at_the_router",
-        "faults: [ { to: '20.0.0.1:443', does: ttl-exceeded } ]",
+        "faults: [ { to: '20.0.0.1:443', action: ttl-exceeded } ]",
         |_| expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 11, 0, ROUTER)),
     ),
     promise(
         "faults::a_dead_next_hop_is_found_out_by_the_vm_itself_after_three_seconds",
-        "faults: [ { to: '20.0.0.1', does: dead-next-hop } ]",
+        "faults: [ { to: '20.0.0.1', action: dead-next-hop } ]",
         |_| {
             let (got, took) = time(|| attempt("20.0.0.1:443", 5 * SECOND))?;
             ensure!(got == icmp(libc::EHOSTUNREACH, 3, 1, VM), "{got:?}");
@@ -120,9 +120,9 @@ faults: [ { to: '20.0.0.1:443', does: reset } ]",
     promise(
         "faults::routes_of_the_vm_fail_at_once",
         "faults:
-  - { to: '20.0.0.1', does: local-prohibit }
-  - { to: '20.0.0.2', does: local-unreachable }
-  - { to: '20.0.0.3', does: local-blackhole }",
+  - { to: '20.0.0.1', action: local-prohibit }
+  - { to: '20.0.0.2', action: local-unreachable }
+  - { to: '20.0.0.3', action: local-blackhole }",
         |_| {
             expect("20.0.0.1:443", &Attempt::Failed(libc::EACCES, None))?;
             expect("20.0.0.2:443", &Attempt::Failed(libc::EHOSTUNREACH, None))?;
@@ -131,7 +131,7 @@ faults: [ { to: '20.0.0.1:443', does: reset } ]",
     ),
     promise_of_nft(
         "faults::a_firewall_of_the_vm_speaks_with_the_vms_address",
-        "faults: [ { to: '20.0.0.1:443', does: local-reject }, { to: '20.0.0.2:443', does: local-drop } ]",
+        "faults: [ { to: '20.0.0.1:443', action: local-reject }, { to: '20.0.0.2:443', action: local-drop } ]",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, VM))?;
             expect("20.0.0.2:443", &Attempt::Silent)
@@ -142,7 +142,7 @@ faults: [ { to: '20.0.0.1:443', does: reset } ]",
         "services: { '20.0.0.1:443': { protocol: tcp } }",
         |lab: &Lab| {
             let network = Network::default();
-            let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', does: drop } ]")?;
+            let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', action: drop } ]")?;
             open("20.0.0.1:443")?;
             lab.fault(&network, faults)?;
             expect("20.0.0.1:443", &Attempt::Silent)?;

@@ -24,10 +24,10 @@ services:
   'a.example:1433': { protocol: tds }
 firewalls:
   - ports: [443]
-    rules: [ { names: [a.*], does: forward }, { names: [b.example], does: inspect } ]
-    otherwise: { end: reset }
-  - { ports: [80], rules: [ { names: [a.example], does: forward } ], otherwise: { deny: azure-firewall } }
-  - { ports: [1433], otherwise: { end: close } }";
+    rules: [ { fqdns: [a.*], action: forward }, { fqdns: [b.example], action: inspect } ]
+    default_action: { end: reset }
+  - { ports: [80], rules: [ { fqdns: [a.example], action: forward } ], default_action: { deny: azure-firewall } }
+  - { ports: [1433], default_action: { end: close } }";
 
 fn issuer_is_unknown(error: &std::io::Error) -> bool {
     error.to_string().contains("UnknownIssuer")
@@ -77,7 +77,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     }),
     promise(
         "firewalls::a_silent_one_lets_the_connection_stand",
-        "firewalls: [ { ports: [443], otherwise: { end: silence } } ]",
+        "firewalls: [ { ports: [443], default_action: { end: silence } } ]",
         |lab| {
             open("20.0.0.1:443")?;
             let error = shake_hands(lab, "20.0.0.1:443", "a.example")?

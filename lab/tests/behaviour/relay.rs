@@ -68,8 +68,8 @@ fn expect(to: &str, wanted: &Attempt) -> Result<()> {
 pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "relay::what_nothing_happens_to_passes_whole",
-        "link: { counted: true }
-services: { '20.0.0.1:80': { protocol: http, http: { size: 3000000 } } }",
+        "link: { count_flows: true }
+services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
         |lab| {
             ensure!(fetch(&mut open("20.0.0.1:80")?)? > 3_000_000);
             let flows = lab.flows();
@@ -83,7 +83,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { size: 3000000 } } }",
     ),
     promise(
         "relay::an_unanswered_connection_shows_every_syn",
-        "faults: [ { to: '20.0.0.1:443', does: drop, when: { direction: out } } ]",
+        "faults: [ { to: '20.0.0.1:443', action: drop, when: { direction: from-vm } } ]",
         |lab| {
             ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == Attempt::Silent);
             let flows = lab.flows();
@@ -97,7 +97,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { size: 3000000 } } }",
     promise(
         "relay::half_of_the_flows_are_lost_by_their_ports",
         "services: { '20.0.0.1:443': { protocol: tcp } }
-faults: [ { to: '20.0.0.1:443', does: drop, when: { share: 0.5 } } ]",
+faults: [ { to: '20.0.0.1:443', action: drop, when: { flow_share: 0.5 } } ]",
         |_| {
             let ports = || 20_000..20_012;
             let first: Vec<bool> = ports()
@@ -116,7 +116,7 @@ faults: [ { to: '20.0.0.1:443', does: drop, when: { share: 0.5 } } ]",
         "relay::half_of_the_datagrams_ports_are_lost",
         "services: { 'time.example:123/udp': { protocol: ntp } }
 names: { time.example: { addresses: [20.0.0.5] } }
-faults: [ { to: 'time.example:123/udp', does: drop, when: { share: 0.5 } } ]",
+faults: [ { to: 'time.example:123/udp', action: drop, when: { flow_share: 0.5 } } ]",
         |lab| {
             let request = [&[0x23][..], &[0; 47]].concat();
             for _ in 0..12 {
@@ -134,7 +134,7 @@ faults: [ { to: 'time.example:123/udp', does: drop, when: { share: 0.5 } } ]",
     promise(
         "relay::the_second_connection_is_lost",
         "services: { '20.0.0.1:443': { protocol: tcp } }
-faults: [ { to: '20.0.0.1:443', does: drop, when: { nth: [2] } } ]",
+faults: [ { to: '20.0.0.1:443', action: drop, when: { nth_flow: [2] } } ]",
         |_| {
             expect("20.0.0.1:443", &Attempt::Open)?;
             expect("20.0.0.1:443", &Attempt::Silent)?;
@@ -144,7 +144,7 @@ faults: [ { to: '20.0.0.1:443', does: drop, when: { nth: [2] } } ]",
     promise(
         "relay::a_nat_without_ports_drops_what_is_new",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:80': { protocol: http } }
-faults: [ { to: '*', does: drop, when: { beyond: 1 } } ]",
+faults: [ { to: '*', action: drop, when: { after_flows: 1 } } ]",
         |_| {
             let mut old = open("20.0.0.2:80")?;
             expect("20.0.0.1:443", &Attempt::Silent)?;
@@ -155,8 +155,8 @@ faults: [ { to: '*', does: drop, when: { beyond: 1 } } ]",
     ),
     promise(
         "relay::full_size_packets_are_lost_and_small_ones_pass",
-        "services: { '20.0.0.1:80': { protocol: http, http: { size: 200000 } } }
-faults: [ { to: '20.0.0.1', does: drop, when: { larger_than: 1300, direction: back } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
+faults: [ { to: '20.0.0.1', action: drop, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
         |_| {
             let usual = fetch(&mut open("20.0.0.1:80")?)?;
             ensure!(usual < 1_300, "{usual}");
@@ -170,8 +170,8 @@ faults: [ { to: '20.0.0.1', does: drop, when: { larger_than: 1300, direction: ba
     ),
     promise(
         "relay::a_router_that_says_so_makes_packets_smaller",
-        "services: { '20.0.0.1:80': { protocol: http, http: { size: 200000 } } }
-faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, direction: back } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
+faults: [ { to: '20.0.0.1', action: { icmp: 4 }, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
         |_| {
             let came = fetch(&mut open("20.0.0.1:80")?)?;
             ensure!(came > 200_000, "{came}");
@@ -180,8 +180,8 @@ faults: [ { to: '20.0.0.1', does: { icmp: 4 }, when: { larger_than: 1300, direct
     ),
     promise(
         "relay::a_line_that_loses_packets_delivers_late",
-        "services: { '20.0.0.1:80': { protocol: http, http: { size: 100000 } } }
-faults: [ { to: '*', does: drop, when: { chance: 0.05 } } ]",
+        "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 100000 } } }
+faults: [ { to: '*', action: drop, when: { packet_share: 0.05 } } ]",
         |lab| {
             let mut stream = open("20.0.0.1:80")?;
             stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
@@ -196,7 +196,7 @@ faults: [ { to: '*', does: drop, when: { chance: 0.05 } } ]",
     promise(
         "relay::a_connection_is_reset_at_its_first_data",
         "services: { '20.0.0.1:443': { protocol: http } }
-faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, direction: out } } ]",
+faults: [ { to: '20.0.0.1:443', action: reset, when: { packets: data, direction: from-vm } } ]",
         |_| {
             let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
             ensure!(heard.is_empty());
@@ -208,7 +208,7 @@ faults: [ { to: '20.0.0.1:443', does: reset, when: { on: data, direction: out } 
     promise(
         "relay::a_connection_is_closed_at_its_first_data",
         "services: { '20.0.0.1:443': { protocol: http } }
-faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, direction: out } } ]",
+faults: [ { to: '20.0.0.1:443', action: close, when: { packets: data, direction: from-vm } } ]",
         |_| {
             let (heard, end) = ask("20.0.0.1:443", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
             ensure!(heard.is_empty() && end.is_ok(), "{end:?}");
@@ -219,8 +219,8 @@ faults: [ { to: '20.0.0.1:443', does: close, when: { on: data, direction: out } 
         "relay::refusals_of_single_connections_need_no_nftables",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults:
-  - { to: '20.0.0.1:443', does: { icmp: 13 }, when: { nth: [1] } }
-  - { to: '20.0.0.2:443', does: reset, when: { nth: [1] } }",
+  - { to: '20.0.0.1:443', action: { icmp: 13 }, when: { nth_flow: [1] } }
+  - { to: '20.0.0.2:443', action: reset, when: { nth_flow: [1] } }",
         |_| {
             let refused = Attempt::Failed(libc::EHOSTUNREACH, Some((3, 13, apim_probe_lab::ROUTER)));
             expect("20.0.0.1:443", &refused)?;
@@ -232,7 +232,7 @@ faults:
     promise(
         "relay::only_the_reply_is_lost",
         "services: { '20.0.0.1:80': { protocol: http } }
-faults: [ { to: '20.0.0.1:80', does: drop, when: { direction: back } } ]",
+faults: [ { to: '20.0.0.1:80', action: drop, when: { direction: to-vm } } ]",
         |lab| {
             expect("20.0.0.1:80", &Attempt::Silent)?;
             ensure!(lab.flows()[0].back > 0, "the world has answered");
@@ -242,7 +242,7 @@ faults: [ { to: '20.0.0.1:80', does: drop, when: { direction: back } } ]",
     promise(
         "relay::a_connection_is_cut_some_time_after_it_began",
         "services: { '20.0.0.1:80': { protocol: http } }
-faults: [ { to: '20.0.0.1:80', does: drop, when: { age_ms: 300 } } ]",
+faults: [ { to: '20.0.0.1:80', action: drop, when: { flow_older_than_ms: 300 } } ]",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
             let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -266,8 +266,8 @@ services: { '20.0.0.1:443': { protocol: tcp } }",
     ),
     promise(
         "relay::a_thin_line_takes_its_time",
-        "link: { kbit: 400 }
-services: { '20.0.0.1:80': { protocol: http, http: { size: 20000 } } }",
+        "link: { rate_kbit: 400 }
+services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 20000 } } }",
         |_| {
             let (came, took) = time(|| fetch(&mut open("20.0.0.1:80")?))?;
             ensure!(
@@ -281,7 +281,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { size: 20000 } } }",
         "relay::routers_in_a_row_answer_one_after_the_other",
         "link: { hops: [10.1.0.1, 10.77.2.2] }
 services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
-firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
+firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ]",
         |_| {
             ensure!(with_ttl("20.0.0.1:443", 1)? == Some((11, 0, Ipv4Addr::new(10, 1, 0, 1))));
             ensure!(with_ttl("20.0.0.1:443", 2)? == Some((11, 0, Ipv4Addr::new(10, 77, 2, 2))));
@@ -296,7 +296,7 @@ firewalls: [ { ports: [80], hop: 1, otherwise: forward } ]",
     promise(
         "relay::a_service_is_far_and_a_proxy_at_the_first_hop_is_near",
         "services: { '20.0.0.1:443': { protocol: tcp }, '10.2.0.4:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
-firewalls: [ { ports: [80], hop: 0, otherwise: forward } ]",
+firewalls: [ { ports: [80], after_hops: 0, default_action: forward } ]",
         |_| {
             let opens = |to: &str, ttl| -> Result<bool> {
                 let socket = fresh()?;

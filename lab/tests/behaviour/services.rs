@@ -61,9 +61,9 @@ pub(crate) const PROMISES: &[Promise] = &[
         "services::http_says_what_it_is_told",
         "services:
   '20.0.0.1:80': { protocol: http, http: { status: 404, headers: { Server: x }, body: no, paths: { /yes: { body: yes } } } }
-  '20.0.0.2:80': { protocol: http, http: { page: azure-firewall } }
-  '20.0.0.3:80': { protocol: http, http: { page: proxy-login } }
-  '20.0.0.4:80': { protocol: http, http: { page: portal } }",
+  '20.0.0.2:80': { protocol: http, http: { block_page: azure-firewall } }
+  '20.0.0.3:80': { protocol: http, http: { block_page: proxy-login } }
+  '20.0.0.4:80': { protocol: http, http: { block_page: captive-portal } }",
         |_| {
             let answer = String::from_utf8(get("20.0.0.1:80", "/")?)?;
             ensure!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.contains("Server: x\r\n"), "{answer}");
@@ -76,8 +76,8 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "services::http_may_be_slow_huge_or_endless",
         "services:
-  '20.0.0.1:80': { protocol: http, pace: { every_ms: 200 } }
-  '20.0.0.2:80': { protocol: http, http: { size: 100000000 } }
+  '20.0.0.1:80': { protocol: http, pacing: { interval_ms: 200 } }
+  '20.0.0.2:80': { protocol: http, http: { body_bytes: 100000000 } }
   '20.0.0.3:80': { protocol: http, http: { endless_headers: true } }",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
@@ -95,10 +95,10 @@ pub(crate) const PROMISES: &[Promise] = &[
     promise(
         "services::any_connection_may_end_before_its_time",
         "services:
-  '20.0.0.1:80': { protocol: http, cut: { after: accept, by: reset } }
-  '20.0.0.2:80': { protocol: http, cut: { after: accept, by: close } }
-  '20.0.0.3:80': { protocol: http, cut: { after: accept, by: silence } }
-  '20.0.0.4:80': { protocol: http, cut: { after: { bytes: 10 }, by: { hex: 'de ad be ef' } } }
+  '20.0.0.1:80': { protocol: http, abort: { after: accept, with: reset } }
+  '20.0.0.2:80': { protocol: http, abort: { after: accept, with: close } }
+  '20.0.0.3:80': { protocol: http, abort: { after: accept, with: silence } }
+  '20.0.0.4:80': { protocol: http, abort: { after: { bytes: 10 }, with: { hex: 'de ad be ef' } } }
   '20.0.0.5:25': { banner: \"220 mail.example ESMTP\\r\\n\" }
   '20.0.0.6:80': { protocol: http, closed: true }",
         |_| {
@@ -119,7 +119,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     ),
     promise(
         "services::one_byte_a_segment",
-        "services: { '20.0.0.1:80': { protocol: http, pace: { bytes: 1, every_ms: 1 } } }",
+        "services: { '20.0.0.1:80': { protocol: http, pacing: { segment_bytes: 1, interval_ms: 1 } } }",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
             stream.write_all(GET)?;
@@ -138,8 +138,8 @@ pub(crate) const PROMISES: &[Promise] = &[
 services:
   'a.example:1433': { protocol: tds }
   '20.0.0.2:1433': { protocol: tds, tds: { encryption: 2 } }
-  '20.0.0.3:1433': { protocol: tds, cut: { after: { replies: 1 }, by: reset } }
-  '20.0.0.4:1433': { protocol: tds, tls: { certificate: { names: ['*.other.example'] } }, pace: { bytes: 1 } }",
+  '20.0.0.3:1433': { protocol: tds, abort: { after: { replies: 1 }, with: reset } }
+  '20.0.0.4:1433': { protocol: tds, tls: { certificate: { names: ['*.other.example'] } }, pacing: { segment_bytes: 1 } }",
         |lab| {
             let mut stream = open("20.0.0.1:1433")?;
             stream.write_all(PRELOGIN)?;

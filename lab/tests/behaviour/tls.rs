@@ -89,9 +89,9 @@ services: { 'a.example:443': { protocol: https } }",
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example], validity: not-yet } } }
   '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example], chain: leaf-only, aia: 'http://cacerts.example/a.crt' } } }
   '20.0.0.4:443': { protocol: tls, tls: { certificate: { names: [a.example], chain: self-signed } } }
-  '20.0.0.5:443': { protocol: tls, tls: { certificate: { names: [a.example], by: inspection } } }
+  '20.0.0.5:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: inspection } } }
   '20.0.0.6:443': { protocol: tls, tls: { certificate: { names: ['*.other.example'] } } }
-  '20.0.0.7:443': { protocol: tls, tls: { certificate: { names: [a.example], by: microsoft, validity: { ends-in: 5 } } } }",
+  '20.0.0.7:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: microsoft, validity: { expires-in-days: 5 } } } }",
         |lab| {
             ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::ExpiredContext { .. }));
             ensure!(matches!(verdict(lab, "20.0.0.2:443")?, CertificateError::NotValidYetContext { .. }));
@@ -106,9 +106,9 @@ services: { 'a.example:443': { protocol: https } }",
     promise(
         "tls::another_authority_vouches_for_a_new_root",
         "services:
-  '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], by: cross-signed } } }
-  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example], by: cross-signed, chain: without-cross } } }
-  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example], by: cross-signed, chain: with-root } } }",
+  '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed } } }
+  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed, chain: without-cross } } }
+  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed, chain: with-root } } }",
         |lab| {
             shake_hands(lab, "20.0.0.1:443", "a.example")?.map(drop)?;
             ensure!(matches!(verdict(lab, "20.0.0.2:443")?, CertificateError::UnknownIssuer));
@@ -137,11 +137,11 @@ services: { 'a.example:443': { protocol: https } }",
     promise(
         "tls::the_line_is_cut_at_the_client_hello",
         "services:
-  '20.0.0.1:443': { protocol: tls, cut: { after: first-bytes, by: reset } }
-  '20.0.0.2:443': { protocol: tls, cut: { after: first-bytes, by: close } }
-  '20.0.0.3:443': { protocol: tls, cut: { after: first-bytes, by: silence } }
-  '20.0.0.4:443': { protocol: tls, cut: { after: first-bytes, by: { alert: 112 } } }
-  '20.0.0.5:443': { protocol: tls, cut: { after: first-bytes, by: { text: 'HTTP/1.1 403 Forbidden' } } }",
+  '20.0.0.1:443': { protocol: tls, abort: { after: first-bytes, with: reset } }
+  '20.0.0.2:443': { protocol: tls, abort: { after: first-bytes, with: close } }
+  '20.0.0.3:443': { protocol: tls, abort: { after: first-bytes, with: silence } }
+  '20.0.0.4:443': { protocol: tls, abort: { after: first-bytes, with: { alert: 112 } } }
+  '20.0.0.5:443': { protocol: tls, abort: { after: first-bytes, with: { text: 'HTTP/1.1 403 Forbidden' } } }",
         |lab| {
             ensure!(failure(lab, "20.0.0.1:443")?.kind() == ErrorKind::ConnectionReset);
             ensure!(failure(lab, "20.0.0.2:443")?.kind() == ErrorKind::UnexpectedEof);
@@ -156,9 +156,9 @@ services: { 'a.example:443': { protocol: https } }",
     promise(
         "tls::the_line_is_cut_once_the_chain_was_seen",
         "services:
-  '20.0.0.1:443': { protocol: tls, tls: { version: tls12 }, cut: { after: { replies: 1 }, by: reset } }
-  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, cut: { after: handshake, by: reset } }
-  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example] } }, cut: { after: request, by: silence } }",
+  '20.0.0.1:443': { protocol: tls, tls: { version: tls12 }, abort: { after: { replies: 1 }, with: reset } }
+  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, abort: { after: tls-handshake, with: reset } }
+  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example] } }, abort: { after: request, with: silence } }",
         |lab| {
             // The name is another one: a client that has verified the chain is past the cut.
             ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::NotValidForNameContext { .. }));
@@ -175,12 +175,12 @@ services: { 'a.example:443': { protocol: https } }",
     promise(
         "tls::a_client_certificate_is_demanded",
         "services:
-  '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: alert } }
-  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: reset } }
-  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, client_certificate: close } }
-  '20.0.0.4:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: alert } }
-  '20.0.0.5:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: reset } }
-  '20.0.0.6:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, client_certificate: silence } }",
+  '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: alert } }
+  '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: reset } }
+  '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: close } }
+  '20.0.0.4:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, without_client_certificate: alert } }
+  '20.0.0.5:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, without_client_certificate: reset } }
+  '20.0.0.6:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13, without_client_certificate: silence } }",
         |lab| {
             let error = failure(lab, "20.0.0.1:443")?;
             ensure!(matches!(tls_error(&error)?, Error::AlertReceived(_)), "{error}");

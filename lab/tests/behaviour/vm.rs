@@ -31,7 +31,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     }),
     promise(
         "vm::files_are_its_own",
-        "vm: { hosts: '20.0.0.9 pinned.example' }",
+        "vm: { hosts_file: '20.0.0.9 pinned.example' }",
         |lab| {
             ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 168.63.129.16\n");
             ensure!(shell(lab, "cat /etc/hosts")?.contains("20.0.0.9 pinned.example"));
@@ -40,7 +40,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     ),
     promise(
         "vm::name_servers_are_listed_unless_hidden",
-        "name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11 }, { hidden: true } ]",
+        "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 }, { not_in_resolv_conf: true } ]",
         |lab| {
             ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 10.2.0.10\nnameserver 10.2.0.11\n");
             Ok(())
@@ -48,7 +48,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     ),
     promise(
         "vm::trusts_what_its_owner_added",
-        "vm: { trusts: [inspection] }",
+        "vm: { trusted_cas: [inspection] }",
         |lab| {
             let count = shell(lab, "grep -c BEGIN.CERTIFICATE $SSL_CERT_FILE")?;
             ensure!(count == "2\n", "{count}");
@@ -57,7 +57,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     ),
     promise(
         "vm::descriptors_are_limited",
-        "vm: { descriptors: 20, env: { HTTPS_PROXY: 'http://p:1' } }",
+        "vm: { max_descriptors: 20, env: { HTTPS_PROXY: 'http://p:1' } }",
         |lab| {
             ensure!(shell(lab, "ulimit -n; echo $HTTPS_PROXY")? == "20\nhttp://p:1\n");
             Ok(())

@@ -12,8 +12,8 @@ use apim_probe::{
 use apim_probe_lab::{
     Network, ROUTER, Random,
     network::{
-        Action, After, Answer, Certificate, Cut, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop, NameServer, Nat,
-        NatErrors, PacketDirection, PacketKind, Page, Rule, Service, ServiceAddress, Tls, Validity, When,
+        Abort, Action, After, Answer, BlockPage, Certificate, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop,
+        NameServer, Nat, NatErrors, PacketDirection, PacketKind, Rule, Service, ServiceAddress, Tls, Validity, When,
     },
 };
 
@@ -84,7 +84,7 @@ impl RandomNetwork {
     /// drops on the path happen at one of them.
     fn lay(&mut self, chances: &mut Random) {
         let line = &mut self.network.link;
-        line.recorded = true;
+        line.record_frames = true;
         for number in 1..=chances.below(4) {
             let at = |host: usize| u8::try_from(host).map_or(Ipv4Addr::UNSPECIFIED, |host| [10, 77, host, 2].into());
             let both = [at(number), at(number + 100)];
@@ -102,14 +102,14 @@ impl RandomNetwork {
             return;
         }
         if chances.below(3) == 0 {
-            let errors = *chances.one(&[NatErrors::Lost, NatErrors::Foreign, NatErrors::Renamed]);
+            let icmp_errors = *chances.one(&[NatErrors::Dropped, NatErrors::Untranslated, NatErrors::FromNat]);
             let hop = chances.below(many) + 1;
-            line.nat = Some(Nat { hop, errors });
+            line.nat = Some(Nat { hop, icmp_errors });
         }
-        let is_plain = |fault: &&mut Fault| fault.does == FaultKind::Drop && fault.when == When::default();
+        let is_plain = |fault: &&mut Fault| fault.action == FaultKind::Drop && fault.when == When::default();
         for fault in self.network.faults.iter_mut().filter(is_plain) {
             if chances.below(2) == 0 {
-                fault.when.hop = Some(chances.below(many) + 1);
+                fault.when.after_hops = Some(chances.below(many) + 1);
             }
         }
     }
@@ -191,7 +191,7 @@ impl RandomNetwork {
 
     /// Packets are dropped or refused on the path.
     fn on_the_way(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        let (broken, does) = *chances.one(&[
+        let (broken, action) = *chances.one(&[
             (Broken::Dropped, FaultKind::Drop),
             (Broken::Dropped, FaultKind::Drop),
             (Broken::Prohibited, FaultKind::Icmp(13)),
@@ -200,20 +200,20 @@ impl RandomNetwork {
         ]);
         let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port, Reach::TagOnPort]);
         let is_possible =
-            |endpoint: &&PlannedEndpoint| does != FaultKind::Reset || endpoint.transport == Transport::Tcp;
+            |endpoint: &&PlannedEndpoint| action != FaultKind::Reset || endpoint.transport == Transport::Tcp;
         let covered = reached(endpoints, chosen, reach)
             .into_iter()
             .filter(is_possible)
             .collect();
         let covered = self.free(covered);
-        self.network.limit_icmp |= chances.below(3) == 0;
-        self.fault(&covered, does);
+        self.network.icmp_rate_limit |= chances.below(3) == 0;
+        self.fault(&covered, action);
         self.note(broken, &covered, "");
     }
 
     /// This VM itself is at fault.
     fn in_this_vm(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        let (broken, does) = *chances.one(&[
+        let (broken, action) = *chances.one(&[
             (Broken::DroppedHere, FaultKind::LocalDrop),
             (Broken::DroppedHere, FaultKind::LocalDrop),
             (Broken::RejectedHere, FaultKind::LocalReject),
@@ -222,10 +222,10 @@ impl RandomNetwork {
             (Broken::ProhibitedHere, FaultKind::LocalBlackhole),
             (Broken::DeadNextHop, FaultKind::DeadNextHop),
         ]);
-        if matches!(does, FaultKind::LocalDrop | FaultKind::LocalReject) {
+        if matches!(action, FaultKind::LocalDrop | FaultKind::LocalReject) {
             let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port]);
             let covered = self.free(reached(endpoints, chosen, reach));
-            self.fault(&covered, does);
+            self.fault(&covered, action);
             self.note(broken, &covered, "");
         } else {
             // A route does not match ports.
@@ -236,7 +236,7 @@ impl RandomNetwork {
                     ..ServiceAddress::tcp(host, 0)
                 };
                 if !self.has_fault(&to) {
-                    self.network.faults.push(Fault::always(to, does));
+                    self.network.faults.push(Fault::always(to, action));
                 }
             }
             self.note(broken, &covered, "");
@@ -266,7 +266,7 @@ impl RandomNetwork {
                     ..Service::default()
                 },
             ),
-            1 if !tls.is_empty() => (Broken::CutInside, tls, cut(After::Request, End::Reset)),
+            1 if !tls.is_empty() => (Broken::CutInside, tls, abort(After::Request, End::Reset)),
             2 if !tls.is_empty() => (
                 Broken::Expired,
                 tls,
@@ -293,7 +293,7 @@ impl RandomNetwork {
                     End::Alert(40),
                 ];
                 let how = chances.one(&ways).clone();
-                (Broken::ServiceCuts, tcp, cut(After::FirstBytes, how))
+                (Broken::ServiceCuts, tcp, abort(After::FirstBytes, how))
             }
         };
         for endpoint in &covered {
@@ -301,7 +301,7 @@ impl RandomNetwork {
                 self.network.services.insert(at, service.clone());
             }
         }
-        self.note(broken, &covered, &format!("{:?} {}", service.cut, service.closed));
+        self.note(broken, &covered, &format!("{:?} {}", service.abort, service.closed));
     }
 
     /// A firewall accepts for any address on a port.
@@ -318,7 +318,7 @@ impl RandomNetwork {
         let on_port: Vec<&PlannedEndpoint> = reached(endpoints, chosen, Reach::Port);
         let reach = *chances.one(&[Reach::Host, Reach::TagOnPort]);
         let some: Vec<&PlannedEndpoint> = reached(&on_port, chosen, reach);
-        let names: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
+        let fqdns: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
         let reads_names = matches!(port, 80 | 443);
         // If all tried names are cut, it looks as if the port is cut.
@@ -327,22 +327,22 @@ impl RandomNetwork {
         } else {
             Broken::FilteredByName
         };
-        let (broken, covered, does, otherwise) = match chances.below(6) {
+        let (broken, covered, action, default_action) = match chances.below(6) {
             0 | 1 if reads_names => (Some(by_name), some, how, Action::Forward),
             2 if reads_names && port == 443 => (Some(Broken::Inspected), some, Action::Inspect, Action::Forward),
             3 if port == 80 => {
-                let deny = Action::Deny(*chances.one(&[Page::AzureFirewall, Page::Squid]));
+                let deny = Action::Deny(*chances.one(&[BlockPage::AzureFirewall, BlockPage::Squid]));
                 (Some(Broken::DeniedByPage), some, deny, Action::Forward)
             }
             4 => (Some(Broken::Walled), on_port, how.clone(), how),
             _ => (None, Vec::new(), Action::Forward, Action::Forward),
         };
-        let words = format!("on {port}: {does:?}, otherwise {otherwise:?}");
+        let words = format!("on {port}: {action:?}, otherwise {default_action:?}");
         self.network.firewalls.push(Firewall {
             ports: vec![port],
-            hop: None,
-            rules: vec![Rule { names, does }],
-            otherwise,
+            after_hops: None,
+            rules: vec![Rule { fqdns, action }],
+            default_action,
         });
         if let Some(broken) = broken {
             self.note(broken, &covered, &words);
@@ -481,27 +481,27 @@ impl RandomNetwork {
 
     fn on_the_line(&mut self, chances: &mut Random) {
         let share = |share| When {
-            share: Some(share),
+            flow_share: Some(share),
             ..When::default()
         };
-        let beyond = |flows| When {
-            beyond: Some(flows),
+        let after = |flows| When {
+            after_flows: Some(flows),
             ..When::default()
         };
-        let chance = |chance, way, on| When {
-            chance: Some(chance),
+        let loss = |share, way, packets| When {
+            packet_share: Some(share),
             direction: way,
-            on,
+            packets,
             ..When::default()
         };
         let large = When {
-            larger_than: Some(1_000),
-            direction: Some(PacketDirection::Back),
+            larger_than_bytes: Some(1_000),
+            direction: Some(PacketDirection::ToVm),
             ..When::default()
         };
         // Faults that end: a link that flaps, a NAT or a connection table that is full for a moment, rules that are
         // reloaded.
-        let mut moment = |on, way| {
+        let mut moment = |packets, way| {
             let (from, lasts) = (
                 *chances.one(&[0, 50, 100, 200, 400, 1_000]),
                 *chances.one(&[400, 1_500, 2_500, 4_500, 60_000]),
@@ -509,7 +509,7 @@ impl RandomNetwork {
             When {
                 from_ms: Some(from),
                 until_ms: Some(from + lasts),
-                on,
+                packets,
                 direction: way,
                 ..When::default()
             }
@@ -517,24 +517,24 @@ impl RandomNetwork {
         let moments = [
             (None, None),
             (Some(PacketKind::Syn), None),
-            (None, Some(PacketDirection::Back)),
+            (None, Some(PacketDirection::ToVm)),
         ]
-        .map(|(on, way)| moment(on, way));
+        .map(|(packets, way)| moment(packets, way));
         let (broken, when) = chances
             .one(&[
                 (Broken::HalfTheFlows, share(0.5)),
                 (Broken::HalfTheFlows, share(0.34)),
-                (Broken::PortsExhausted, beyond(60)),
-                (Broken::PortsExhausted, beyond(20)),
+                (Broken::PortsExhausted, after(60)),
+                (Broken::PortsExhausted, after(20)),
                 (Broken::ForAWhile, moments[0].clone()),
                 (Broken::ForAWhile, moments[1].clone()),
                 (Broken::ForAWhile, moments[2].clone()),
                 (Broken::FullSizeLost, large),
-                (Broken::Lossy, chance(0.03, None, None)),
-                (Broken::Lossy, chance(0.1, None, None)),
-                (Broken::Lossy, chance(0.2, None, None)),
-                (Broken::Lossy, chance(0.2, Some(PacketDirection::Back), None)),
-                (Broken::Lossy, chance(0.3, None, Some(PacketKind::Syn))),
+                (Broken::Lossy, loss(0.03, None, None)),
+                (Broken::Lossy, loss(0.1, None, None)),
+                (Broken::Lossy, loss(0.2, None, None)),
+                (Broken::Lossy, loss(0.2, Some(PacketDirection::ToVm), None)),
+                (Broken::Lossy, loss(0.3, None, Some(PacketKind::Syn))),
             ])
             .clone();
         let to = ServiceAddress {
@@ -549,10 +549,10 @@ impl RandomNetwork {
     }
 
     /// Adds a fault to these endpoints, once at each place.
-    fn fault(&mut self, covered: &[&PlannedEndpoint], does: FaultKind) {
+    fn fault(&mut self, covered: &[&PlannedEndpoint], action: FaultKind) {
         for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
             if !self.has_fault(&at) {
-                self.network.faults.push(Fault::always(at, does));
+                self.network.faults.push(Fault::always(at, action));
             }
         }
     }
@@ -600,9 +600,9 @@ fn ats(endpoint: &PlannedEndpoint) -> Vec<ServiceAddress> {
     hosts(endpoint).into_iter().map(at).collect()
 }
 
-fn cut(after: After, by: End) -> Service {
+fn abort(after: After, with: End) -> Service {
     Service {
-        cut: Some(Cut { after, by }),
+        abort: Some(Abort { after, with }),
         ..Service::default()
     }
 }

@@ -15,7 +15,7 @@ use super::{AGENT, INSTANCE, TOKEN, network, started, token_reply};
 pub(super) fn is_kept_to_itself() -> Result<()> {
     let reply = token_reply(&TOKEN.join("."));
     let network = network(&format!(
-        "link: {{ counted: true }}
+        "link: {{ count_flows: true }}
 names:
   management.azure.com: {{ addresses: [20.0.0.9] }}
   apirpsql7.database.windows.net: {{ addresses: [20.0.0.10] }}
@@ -26,8 +26,8 @@ services:
       status: 404
       paths:
         {reply}
-  'management.azure.com:443': {{ protocol: https, pace: {{ delay_ms: 1500 }} }}
-faults: [ {{ to: '*:1433', does: drop }} ]"
+  'management.azure.com:443': {{ protocol: https, pacing: {{ initial_delay_ms: 1500 }} }}
+faults: [ {{ to: '*:1433', action: drop }} ]"
     ))?;
     let lab = started(&network)?;
     let mut agent = lab.agent(AGENT)?;

@@ -36,7 +36,7 @@ const BUNDLE: &str = include_str!("../../data/instances/secrets.json");
 
 pub(super) fn are_shown_nowhere() -> Result<()> {
     let deviations = network(&format!(
-        "{{ management: {}, faults: [ {{ to: '*:1433', does: drop }}, {{ to: '*:8443', does: drop }} ] }}",
+        "{{ management: {}, faults: [ {{ to: '*:1433', action: drop }}, {{ to: '*:8443', action: drop }} ] }}",
         management()?
     ))?;
     let lab = Lab::enter(&deviations)?;

@@ -459,8 +459,8 @@ impl World {
         let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
         let interface = r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;
         let deviations = network(&format!(
-            "link: {{ recorded: true }}
-name_servers: [ {{ at: 10.2.0.10 }}, {{ at: 10.2.0.11, udp: truncated }}, {{ at: {PLATFORM}, hidden: true }} ]
+            "link: {{ record_frames: true }}
+name_servers: [ {{ address: 10.2.0.10 }}, {{ address: 10.2.0.11, udp: truncated }}, {{ address: {PLATFORM}, not_in_resolv_conf: true }} ]
 names:
   {MANAGEMENT}: {{ addresses: [{MANAGED}] }}
   go.microsoft.com: {{ rcode: 3 }}
@@ -473,13 +473,13 @@ services:
         /metadata/instance: {{ body: '{{\"compute\":{compute},\"network\":{{\"interface\":[{interface}]}}}}' }}
         {reply}
   '{MANAGEMENT}:443': {{ protocol: https, http: {{ body: '{{\"value\":[]}}' }} }}
-  'wdcp.microsoft.com:443': {{ cut: {{ after: first-bytes, by: reset }} }}
+  'wdcp.microsoft.com:443': {{ abort: {{ after: first-bytes, with: reset }} }}
   'crl3.digicert.com:80': {{ script: [ read, {{ end: silence }} ] }}
   'fe2.update.microsoft.com:443': {{ script: [ read, {{ end: silence }} ] }}
 faults:
-  - {{ to: 'apimst7.blob.core.windows.net:443', does: drop, when: {{ nth: [1] }} }}
-  - {{ to: 'time.windows.com:123/udp', does: drop }}
-  - {{ to: 'partner.hip.live.com:443', does: drop }}"
+  - {{ to: 'apimst7.blob.core.windows.net:443', action: drop, when: {{ nth_flow: [1] }} }}
+  - {{ to: 'time.windows.com:123/udp', action: drop }}
+  - {{ to: 'partner.hip.live.com:443', action: drop }}"
         ))?;
         let lab = Lab::enter(&deviations)?;
         let all = lab

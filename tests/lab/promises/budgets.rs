@@ -27,15 +27,15 @@ pub(super) const PROMISES: &[Promise] = &[
     Promise {
         name: "budgets/4000-addresses-a-name",
         catalog: None,
-        network: || "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]".to_owned(),
+        network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
         check: |world| lies(world, 8_000),
     },
     Promise {
         name: "budgets/4000-addresses-where-nobody-answers",
         catalog: None,
         network: || {
-            "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]
-faults: [ { to: '20.200.0.0/16', does: drop } ]"
+            "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]
+faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
         check: |world| lies(world, 4_000),
@@ -46,8 +46,8 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
         network: || {
             let aliases: Vec<String> = (0..1_300).map(|n| format!("a{n}.alias.example")).collect();
             format!(
-                "name_servers: [ {{ at: 10.2.0.10, always: {{ aliases: [{}] }} }}, \
-                 {{ at: 10.2.0.11, always: {{ aliases: [on.and.on.example] }} }} ]",
+                "name_servers: [ {{ address: 10.2.0.10, any_name: {{ cnames: [{}] }} }}, \
+                 {{ address: 10.2.0.11, any_name: {{ cnames: [on.and.on.example] }} }} ]",
                 aliases.join(", ")
             )
         },
@@ -58,8 +58,8 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
         catalog: None,
         network: || {
             "name_servers:
-  - { at: 10.2.0.10, udp: endless, tcp: endless }
-  - { at: 10.2.0.11, udp: truncated, tcp: dripping }"
+  - { address: 10.2.0.10, udp: endless, tcp: endless }
+  - { address: 10.2.0.11, udp: truncated, tcp: trickle }"
                 .to_owned()
         },
         check: |world| lies(world, 6_000),
@@ -69,8 +69,8 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
         catalog: None,
         network: || {
             "name_servers:
-  - { at: 10.2.0.10, udp: truncated, tcp: bulky }
-  - { at: 10.2.0.11, udp: bulky, tcp: bulky }"
+  - { address: 10.2.0.10, udp: truncated, tcp: oversized }
+  - { address: 10.2.0.11, udp: oversized, tcp: oversized }"
                 .to_owned()
         },
         check: |world| lies(world, 6_000),
@@ -80,12 +80,12 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
         catalog: None,
         network: || {
             "services:
-  '*:443': { http: { endless_headers: true }, pace: { bytes: 1, every_ms: 200 } }
-  '*:80': { http: { size: 1000000000 }, pace: { bytes: 1, every_ms: 200 } }
-  '*:1433': { script: [ read, { repeat: [ 100000000, x ] } ], pace: { bytes: 1, every_ms: 200 } }
-  '*:445': { script: [ { repeat: [ 100000000, x ] } ], pace: { bytes: 1, every_ms: 200 } }
-  '*:5671': { pace: { bytes: 1, every_ms: 200 } }
-  '*:5672': { pace: { bytes: 1, every_ms: 200 } }"
+  '*:443': { http: { endless_headers: true }, pacing: { segment_bytes: 1, interval_ms: 200 } }
+  '*:80': { http: { body_bytes: 1000000000 }, pacing: { segment_bytes: 1, interval_ms: 200 } }
+  '*:1433': { script: [ read, { repeat: [ 100000000, x ] } ], pacing: { segment_bytes: 1, interval_ms: 200 } }
+  '*:445': { script: [ { repeat: [ 100000000, x ] } ], pacing: { segment_bytes: 1, interval_ms: 200 } }
+  '*:5671': { pacing: { segment_bytes: 1, interval_ms: 200 } }
+  '*:5672': { pacing: { segment_bytes: 1, interval_ms: 200 } }"
                 .to_owned()
         },
         // A certificate that arrives in time, byte by byte, is as good as any.
@@ -99,15 +99,15 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
     Promise {
         name: "budgets/10000-endpoints-of-4000-addresses",
         catalog: Some(|| catalog_of((0..10_000).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
-        network: || "name_servers: [ { at: 10.2.0.10, always: { crowd: 4000 } } ]".to_owned(),
+        network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
         check: |world| lies(world, 8_000),
     },
     Promise {
         name: "budgets/5000-backends-where-nobody-answers",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || {
-            "name_servers: [ { at: 10.2.0.10, always: { crowd: 1 } } ]
-faults: [ { to: '20.200.0.0/16', does: drop } ]"
+            "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 1 } } ]
+faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
         check: |world| {
@@ -144,7 +144,7 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
         network: || {
             "services:
   '*:443': { http: { endless_headers: true } }
-  '*:80': { http: { size: 1000000000 } }
+  '*:80': { http: { body_bytes: 1000000000 } }
   '*:1433': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }
   '*:445': { script: [ { repeat: [ 100000000, 'no end ' ] } ] }
   '*:5671': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }
@@ -164,7 +164,7 @@ faults: [ { to: '20.200.0.0/16', does: drop } ]"
     Promise {
         name: "budgets/system-files-without-end",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
-        network: || "vm: { hosts: '' }".to_owned(),
+        network: || "vm: { hosts_file: '' }".to_owned(),
         check: |world| {
             for (file, said) in [
                 ("hosts", "/etc/hosts is larger"),

@@ -18,8 +18,8 @@ fn services() -> String {
 
 /// `crl.example` is always denied, and `sql.example` does not reply until the faults are lifted.
 const SPOKE: &str = "
-firewalls: [ { ports: [80], otherwise: { deny: azure-firewall } } ]
-faults: [ { to: 'sql.example:1433', does: drop } ]";
+firewalls: [ { ports: [80], default_action: { deny: azure-firewall } } ]
+faults: [ { to: 'sql.example:1433', action: drop } ]";
 
 /// Runs, and returns the path of the report.
 fn run(world: &World, name: &str) -> Result<String> {

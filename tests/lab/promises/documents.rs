@@ -24,8 +24,8 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: None,
         network: || {
             "
-firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
-faults: [ { to: '*:1433', does: drop }, { to: '*:123/udp', does: drop }, { to: '*:1886', does: prohibited } ]"
+firewalls: [ { ports: [443, 80], rules: [ { fqdns: ['login.*', 'crl*'], action: forward } ], default_action: { end: reset } } ]
+faults: [ { to: '*:1433', action: drop }, { to: '*:123/udp', action: drop }, { to: '*:1886', action: prohibited } ]"
                 .to_owned()
         },
         check: |world| {

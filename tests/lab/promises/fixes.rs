@@ -9,8 +9,8 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
     catalog: None,
     network: || {
         "
-firewalls: [ { ports: [443, 80], rules: [ { names: ['login.*', 'crl*'], does: forward } ], otherwise: { end: reset } } ]
-faults: [ { to: '*:1886', does: drop }, { to: '*:1688', does: drop } ]"
+firewalls: [ { ports: [443, 80], rules: [ { fqdns: ['login.*', 'crl*'], action: forward } ], default_action: { end: reset } } ]
+faults: [ { to: '*:1886', action: drop }, { to: '*:1688', action: drop } ]"
             .to_owned()
     },
     check: |world| {

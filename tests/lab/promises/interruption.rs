@@ -262,7 +262,7 @@ const FILES: [&str; 7] = [
 ];
 
 /// A run takes its whole timeout.
-const SILENT: &str = "faults: [ { to: '*:443', does: drop }, { to: '*:1433', does: drop } ]";
+const SILENT: &str = "faults: [ { to: '*:443', action: drop }, { to: '*:1433', action: drop } ]";
 
 /// A named pipe in the lab.
 fn pipe(world: &World, number: usize) -> Result<PathBuf> {

@@ -65,9 +65,9 @@ pub(super) const PROMISES: &[Promise] = &[
 
 /// Some answer and some do not, so that every run takes its timeout, and a name server is slow.
 const WAITING: &str = "
-name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
-faults: [ { to: '*:1433', does: drop }, { to: '*:1886', does: drop } ]
-services: { '*:80': { pace: { bytes: 400, every_ms: 150 } } }";
+name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, udp: { delayed: 300 } } ]
+faults: [ { to: '*:1433', action: drop }, { to: '*:1886', action: drop } ]
+services: { '*:80': { pacing: { segment_bytes: 400, interval_ms: 150 } } }";
 
 /// How many moments are tried by default.
 const MOMENTS: u32 = 12;

@@ -47,14 +47,14 @@ fn catalog() -> String {
 }
 
 const NETWORK: &str = "
-name_servers: [ { at: 10.77.0.10 } ]
+name_servers: [ { address: 10.77.0.10 } ]
 names:
-  gone.tailwind.internal: { rcode: 3, authority: tailwind.internal }
-  contosostore.blob.core.windows.net: { aliases: [contosostore.privatelink.blob.core.windows.net], addresses: [10.44.0.7] }
+  gone.tailwind.internal: { rcode: 3, soa_zone: tailwind.internal }
+  contosostore.blob.core.windows.net: { cnames: [contosostore.privatelink.blob.core.windows.net], addresses: [10.44.0.7] }
 firewalls:
-  - { ports: [80], otherwise: { deny: azure-firewall } }
-  - { ports: [443], rules: [ { names: [cut.contoso.com], does: { end: reset } } ], otherwise: forward }
-faults: [ { to: '*:1433', does: drop }, { to: '*:123/udp', does: drop }, { to: '10.44.0.9:5000', does: prohibited } ]";
+  - { ports: [80], default_action: { deny: azure-firewall } }
+  - { ports: [443], rules: [ { fqdns: [cut.contoso.com], action: { end: reset } } ], default_action: forward }
+faults: [ { to: '*:1433', action: drop }, { to: '*:123/udp', action: drop }, { to: '10.44.0.9:5000', action: prohibited } ]";
 
 /// The rules of an NSG, as the Azure CLI prints them.
 const RULES: &str = r#"{ "value": [ {

@@ -51,9 +51,9 @@ pub(super) const PROMISES: &[Promise] = &[
         catalog: Some(many),
         network: || {
             "
-name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11, udp: { delayed: 300 } } ]
-faults: [ { to: '*:1433', does: drop } ]
-services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
+name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, udp: { delayed: 300 } } ]
+faults: [ { to: '*:1433', action: drop } ]
+services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
                 .to_owned()
         },
         check: |world| {
@@ -76,7 +76,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
     Promise {
         name: "descriptors/any-number",
         catalog: Some(many),
-        network: || "name_servers: [ { at: 10.2.0.10 }, { at: 10.2.0.11 } ]".to_owned(),
+        network: || "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 } ]".to_owned(),
         check: |world| {
             let planned = world.planned()?;
             for limit in [3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 23, 24, 25, 30, 64] {
@@ -114,7 +114,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
             catalog_of((0..60).map(|n| format!("host: h{n}.example, port: {}, protocol: https", 8000 + n)))
         }),
         network: || {
-            "services: { 'h3.example:8003': { cut: { after: first-bytes, by: reset } }, 'h9.example:8009': { cut: { after: first-bytes, by: reset } }, 'h40.example:8040': { cut: { after: first-bytes, by: reset } } }".to_owned()
+            "services: { 'h3.example:8003': { abort: { after: first-bytes, with: reset } }, 'h9.example:8009': { abort: { after: first-bytes, with: reset } }, 'h40.example:8040': { abort: { after: first-bytes, with: reset } } }".to_owned()
         },
         check: |world| {
             let output = world.shell("ulimit -n 24 && exec \"$@\"", &["--format", "json", "--timeout", "3s"])?;
@@ -139,7 +139,7 @@ services: { '*:443': { pace: { bytes: 400, every_ms: 150 } } }"
 
 /// 500 names with eight addresses each, without any answer.
 fn crowded() -> String {
-    let mut network = "faults: [ { to: '*:443', does: drop } ]\nnames:\n".to_owned();
+    let mut network = "faults: [ { to: '*:443', action: drop } ]\nnames:\n".to_owned();
     for n in 0..500 {
         let addresses: Vec<String> = (0..8)
             .map(|a| format!("20.{a}.{}.{}", 1 + n / 250, 1 + n % 250))

@@ -18,7 +18,7 @@ use super::{AGENT, Promise, json, text};
 pub(super) const PROMISES: &[Promise] = &[Promise {
     name: "threads/any-number",
     catalog: None,
-    network: || "faults: [ { to: '*:1433', does: drop } ]".to_owned(),
+    network: || "faults: [ { to: '*:1433', action: drop } ]".to_owned(),
     check: |world| {
         let limited = |limit: u32, script: &str| format!("exec prlimit --nproc={limit} {script}");
         let alone = world.shell(&limited(1, "sh -c 'true & wait'"), &[])?;

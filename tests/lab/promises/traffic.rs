@@ -13,7 +13,7 @@ use super::{Promise, json, list};
 pub(super) const PROMISES: &[Promise] = &[Promise {
     name: "wire/one-conversation-an-address-and-one-datagram-a-question",
     catalog: None,
-    network: || "link: { counted: true }".to_owned(),
+    network: || "link: { count_flows: true }".to_owned(),
     check: |world| {
         let report = json(&world.output("run", &["--format", "json", "--allow-untested"])?)?;
         let (mut connections, mut hosts) = (BTreeMap::<(Ipv4Addr, u64), usize>::new(), BTreeSet::new());

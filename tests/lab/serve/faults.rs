@@ -67,7 +67,7 @@ pub(super) fn no_name_servers() -> Result<()> {
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
     let well = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
     served.until_metric(well, 1.0)?;
-    stage.fault("{ to: '168.63.129.16:53/udp', does: drop }")?;
+    stage.fault("{ to: '168.63.129.16:53/udp', action: drop }")?;
     served.expect(&["service/web.example:443: reachable -> blocked dns-timeout"])?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/web.example:443\",cause=\"dns-timeout\"}",
@@ -257,7 +257,7 @@ const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft
 /// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
 pub(super) fn fetched_anew() -> Result<()> {
     let network: Network = serde_yaml::from_str(
-        "link: { counted: true }
+        "link: { count_flows: true }
 names: { management.azure.com: { addresses: [20.0.0.9] }, x7.database.windows.net: { addresses: [20.0.0.10] } }
 services:
   '169.254.169.254:80':
@@ -300,7 +300,7 @@ services:
     served.expect(&["reloaded catalog and documents"])?;
     ensure!(requests() > before, "nobody was asked");
     // The endpoint is gone.
-    let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', does: drop }")?;
+    let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', action: drop }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
     served.expect(&[

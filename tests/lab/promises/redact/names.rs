@@ -98,12 +98,12 @@ fn catalog() -> String {
 
 const NETWORK: &str = "
 names:
-  gone.gossamer.intern: { rcode: 3, authority: gossamer.intern }
-  brambleacct.blob.core.windows.net: { aliases: [brambleacct.privatelink.blob.core.windows.net], addresses: [10.44.0.7] }
+  gone.gossamer.intern: { rcode: 3, soa_zone: gossamer.intern }
+  brambleacct.blob.core.windows.net: { cnames: [brambleacct.privatelink.blob.core.windows.net], addresses: [10.44.0.7] }
 services:
   'shown.saffronix.zz:443': { protocol: https, tls: { certificate: { names: [edge.jackdaw.zz, '*.klondyke.intern'] } } }
-  'login.microsoftonline.com:443': { protocol: https, tls: { certificate: { by: inspection, issuer: Limpetproxy Issuing CA 2 } } }
-faults: [ { to: 'db.ledger.saffronix.zz:1433', does: drop }, { to: '10.44.0.9:5000', does: prohibited } ]";
+  'login.microsoftonline.com:443': { protocol: https, tls: { certificate: { issued_by: inspection, issuer_common_name: Limpetproxy Issuing CA 2 } } }
+faults: [ { to: 'db.ledger.saffronix.zz:1433', action: drop }, { to: '10.44.0.9:5000', action: prohibited } ]";
 
 const INSTANCE: &str = r#"{
   "service": { "id": "/subscriptions/7c1d0a9e-0000-4000-8000-00000000000a/resourceGroups/rg-(Oakhollow)/providers/Microsoft.ApiManagement/service/Larkspur-apim",

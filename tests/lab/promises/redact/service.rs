@@ -134,11 +134,11 @@ fn network() -> String {
             format!("{nic}/effectiveRouteTable"): { "result": routes },
             "connectivityCheck": { "result": check } } },
         "names": {
-            "fulmar-kv.vault.azure.net": { "aliases": ["fulmar-kv.privatelink.vaultcore.azure.net"], "rcode": 3, "authority": "privatelink.vaultcore.azure.net" },
+            "fulmar-kv.vault.azure.net": { "cnames": ["fulmar-kv.privatelink.vaultcore.azure.net"], "rcode": 3, "soa_zone": "privatelink.vaultcore.azure.net" },
             "apimstowl.blob.core.windows.net": { "addresses": ["20.90.0.1"] },
             "apirpsqlpika.database.windows.net": { "addresses": ["20.90.0.2"] } },
-        "services": { "sifaka.zz:19080": { "protocol": "https", "tls": { "certificate": { "by": "inspection" } } } },
-        "faults": [ { "to": "*:1433", "does": "drop" }, { "to": "10.44.0.77:443", "does": "prohibited" } ],
+        "services": { "sifaka.zz:19080": { "protocol": "https", "tls": { "certificate": { "issued_by": "inspection" } } } },
+        "faults": [ { "to": "*:1433", "action": "drop" }, { "to": "10.44.0.77:443", "action": "prohibited" } ],
     });
     network.to_string()
 }
