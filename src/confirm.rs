@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_worth_what_it_shows() {
+    fn answer_from_the_instance_is_described_by_its_evidence() {
         let answer = |status: &str, protocol: &str| {
             let text = json!({ "connectionStatus": status, "probesSent": 3, "probesFailed": 1, "hops": [
                 { "type": "Source", "address": "10.1.1.4", "issues": [ { "type": "NetworkSecurityRule" } ] } ] });
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_tls_is_asked_with_tls() {
+    fn https_endpoint_is_checked_over_https_and_sql_over_tcp() {
         let all = endpoints();
         let web = body(&all[0], "westeurope");
         assert_eq!(

@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metadata_service_that_fails_shows_nothing_about_the_place() {
+    fn failed_metadata_service_falls_back_to_the_firmware() {
         let seen = |firmware: &Firmware| {
             let silent = Some(Err("no answer".to_string()));
             let seen = Vantage::from(&claims(None, None), silent, firmware);

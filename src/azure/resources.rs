@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_in_no_known_group_and_its_network_is_named_in_full() {
+    fn private_dns_zone_group_stays_open_and_vnet_gets_its_full_id() {
         let id = "/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/hub";
         let known = KnownResources {
             subnet: Resource::of_id(&format!("{id}/subnets/apim")),
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_is_made_where_its_interface_is() {
+    fn public_ip_is_created_in_the_group_of_its_nic() {
         let known = KnownResources {
             nic: Resource::of_id(
                 "/subscriptions/s-1/resourceGroups/rg-vm/providers/Microsoft.Network/networkInterfaces/nic",
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_something_stops_where_a_name_is_missing() {
+    fn unfilled_names_become_variables_that_must_be_set() {
         for (command, guarded) in [
             (
                 "az network x -g RG -n LINK",
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_explained() {
+    fn unfilled_placeholders_are_explained() {
         let open = known().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
         let words: Vec<&str> = open.iter().map(|(word, _)| word.as_str()).collect();
         assert_eq!(words, ["RG", "NIC", "LB"]);

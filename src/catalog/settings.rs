@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_are_named_as_metadata_names_them() {
+    fn region_names_are_normalised_as_in_metadata() {
         assert_eq!(region_name("West Europe").as_deref(), Some("westeurope"));
         assert_eq!(region_name("Central US EUAP").as_deref(), Some("centraluseuap"));
         for wrong in ["", "west-europe", "westeurope.evil.example", &"x".repeat(41)] {

@@ -374,7 +374,7 @@ mod tests {
     use super::leap;
 
     #[test]
-    fn a_clock_that_goes_ahead_may_be_that_of_a_machine_that_was_paused() {
+    fn clock_jump_ahead_warning_mentions_a_paused_machine() {
         let warning = |seconds| leap(SignedDuration::from_secs(seconds));
         assert_eq!((warning(0), warning(2), warning(-2)), (None, None, None));
         let (ahead, back) = (warning(30).unwrap(), warning(-30).unwrap());

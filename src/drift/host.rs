@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_hosts_links_or_neither() {
+    fn words_are_classified_as_host_link_or_other() {
         let host = |name: &str, port| HostWord::Host(name.to_owned(), port);
         for (text, in_code, expected) in [
             ("mscrl.microsoft.com", true, host("mscrl.microsoft.com", None)),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_alike_whatever_is_filled_in() {
+    fn placeholders_and_wildcards_match_catalog_hosts() {
         for (page, catalog, expected) in [
             (
                 "{region}.login.microsoft.com",

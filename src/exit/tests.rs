@@ -210,7 +210,7 @@ const TABLE: &[(&str, Option<FailOn>, bool, u8)] = &[
 ];
 
 #[test]
-fn every_run_gets_its_documented_status() {
+fn every_run_gives_its_documented_exit_status() {
     for &(words, fail_on, allow_untested, code) in TABLE {
         let status = judge(
             &report(words),
@@ -228,7 +228,7 @@ fn every_run_gets_its_documented_status() {
 }
 
 #[test]
-fn a_failed_agent_beats_everything() {
+fn agent_failure_gives_status_4_in_any_case() {
     let mut report = report("R:blocked/tcp-timeout");
     report.complete = false;
     let status = judge(
@@ -243,7 +243,7 @@ fn a_failed_agent_beats_everything() {
 }
 
 #[test]
-fn an_interrupted_run_says_so() {
+fn interrupted_run_gives_status_130() {
     let mut report = report("R:blocked/tcp-timeout R:not-tested/deadline");
     report.complete = false;
     for fail_on in [UNSET, NEVER] {
@@ -315,7 +315,7 @@ fn exit_reason_names_the_next_step() {
 }
 
 #[test]
-fn the_summary_counts_what_decides() {
+fn summary_counts_required_and_feature_endpoints() {
     let report = report(
         "R:reachable R:degraded R:blocked/tcp-timeout R!:blocked/tcp-timeout F:blocked/tcp-timeout R!:reachable \
          F!:degraded F:unproven R:not-tested/wildcard D:reachable D:degraded D:blocked/tcp-timeout D!:reachable",

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn mechanisms_are_named() {
+    fn amqp_sasl_mechanisms_are_listed_in_the_proof() {
         let wide = b"\0\x80\0\0\0\0\0\0\0\x40\xd0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
         let named = b"\0\xa3\x19amqp:sasl-mechanisms:list\xc0\x08\x01\xa3\x05PLAIN";
         let array = b"\0\x53\x40\xd0\0\0\0\x17\0\0\0\x01\xf0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bind_names_the_kms_interface() {
+    fn bind_request_contains_the_kms_interface() {
         let request = request();
         assert_eq!(request.len(), 72);
         assert_eq!(request[..10], [5, 0, 11, 3, 0x10, 0, 0, 0, 72, 0]);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn acceptance_is_proof() {
+    fn kms_bind_ack_is_proof() {
         for address in [&b"1688\0"[..], b"", b"12\0", b"123\0"] {
             let reply = bind_ack(address, [0; 4]);
             every_prefix_needs_more_bytes(parse, &reply);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_leads_to_tls() {
+    fn prelogin_reply_with_encryption_is_proof() {
         for (encryption, word) in [(1, "on"), (3, "required")] {
             every_prefix_needs_more_bytes(parse, &reply(encryption));
             let words = format!("TDS PRELOGIN reply, encryption {word}, server version 12.0.2000");

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_is_understood() {
+    fn host_names_urls_and_addresses_are_parsed() {
         for (text, host, port) in [
             ("Apimst7.blob.core.windows.net", "apimst7.blob.core.windows.net", None),
             ("https://apikv-7.vault.azure.net", "apikv-7.vault.azure.net", Some(443)),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_none() {
+    fn invalid_host_names_are_none() {
         for text in [
             "",
             "LocalGatewayRedis",

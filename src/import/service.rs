@@ -55,7 +55,7 @@ mod tests {
     use crate::catalog::Catalog;
 
     #[test]
-    fn every_dependency_that_words_stand_for_is_in_the_catalog() {
+    fn resource_types_and_categories_map_to_catalog_dependencies() {
         let known: Vec<String> = Catalog::builtin()
             .dependencies
             .into_iter()

@@ -97,7 +97,7 @@ mod tests {
     use crate::{catalog::Catalog, model::Cause};
 
     #[test]
-    fn no_word_is_used_twice() {
+    fn finding_kind_words_are_unique_among_causes_and_ids() {
         let catalog = Catalog::builtin();
         for kind in FindingKind::ALL {
             let word = kind.as_str();

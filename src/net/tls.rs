@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aes_128_is_offered_first_and_nothing_is_left_out() {
+    fn aes_128_is_offered_first_among_all_cipher_suites() {
         let suites = |provider: &CryptoProvider| -> Vec<CipherSuite> {
             provider.cipher_suites.iter().map(SupportedCipherSuite::suite).collect()
         };

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_families_share_a_line_without_mixing() {
+    fn ipv4_and_ipv6_ranges_are_kept_separate() {
         let v4 = set(&["0.0.0.0/0"]);
         assert_eq!(v4.size(), 1 << 32);
         assert!(!v4.contains("2603::1".parse().unwrap()));

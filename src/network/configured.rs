@@ -78,7 +78,7 @@ mod tests {
     use crate::network::{nsg::SecurityRules, routes::Routes};
 
     #[test]
-    fn configured_rules_are_read_as_effective_ones() {
+    fn configured_nsg_rules_are_read_like_effective_rules() {
         let rule = |name: &str, priority: u32| {
             format!(
                 r#"{{"name":"{name}","properties":{{"priority":{priority},"direction":"Outbound","access":"Deny","protocol":"Tcp",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn configured_routes_are_read_as_effective_ones() {
+    fn configured_routes_are_read_like_effective_routes() {
         let table = r#"{"properties":{"routes":[{"name":"all","properties":{"addressPrefix":"0.0.0.0/0",
             "nextHopType":"VirtualAppliance","nextHopIpAddress":"10.9.0.4"}},
             {"name":"management","properties":{"addressPrefix":"ApiManagement","nextHopType":"Internet"}}]}}"#;

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_with_a_zone_has_a_suffix_of_its_own() {
+    fn storage_account_with_dns_zone_gets_the_zone_suffix() {
         let mut values = Values::default();
         values.add("storage_account", ["a.z12".to_string(), "b".to_string()]);
         assert_eq!(
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_region_fills_its_placeholder() {
+    fn region_placeholder_is_filled_or_kept() {
         let template = "{region}.login.microsoft.com";
         assert_eq!(
             hosts(template, Some("westeurope"), &Values::default()),

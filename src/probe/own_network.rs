@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_at_an_unknown_time_explains_a_part_at_most() {
+    fn outage_with_unknown_start_covers_an_attempt_only_in_part() {
         let to = "10.0.0.9".parse().unwrap();
         let coverage = |from: Option<u64>, until: Option<u64>| {
             let own = OwnNetwork {

@@ -61,7 +61,7 @@ mod tests {
     use super::ThreadPool;
 
     #[tokio::test]
-    async fn work_uses_all_threads_or_the_caller() {
+    async fn tasks_use_all_pool_threads_or_the_calling_thread() {
         for (wanted, distinct) in [(2, 2), (0, 1)] {
             let threads = ThreadPool::start(wanted);
             let mut seen = HashSet::new();

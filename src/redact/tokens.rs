@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_are_the_text() {
+    fn joined_pieces_equal_the_text() {
         for text in [
             "",
             "…a.b: c_d-",
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_ids_are_known_by_their_looks() {
+    fn host_names_and_guids_are_recognised() {
         assert!(is_host("a.b.example") && is_host("x_y.corp"));
         assert!(is_host("api.contoso.zz") && is_host("dc1.ad.prod") && is_host("b\u{fc}cher.intern"));
         for word in [
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_resources_name_what_is_in_them() {
+    fn resource_ids_give_the_names_in_them() {
         let text = "see '/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/hub/subnets/apim' \
                     and https://m/subscriptions/SUBSCRIPTION/resourceGroups/rg2/providers/Microsoft.ApiManagement/service/NAME/x?v=1";
         let names = resource_names(text);

@@ -227,7 +227,7 @@ mod tests {
     use super::{AccessControl, MAX_READINGS, PAUSE, ServeState};
 
     #[test]
-    fn reload_requests_are_not_lost() {
+    fn reload_that_weakens_access_control_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let key = rcgen::generate_simple_self_signed(["agent.example".to_owned()]).unwrap();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_keeps_its_reader_keeps_no_connection_and_no_further_thread() {
+    async fn blocked_web_config_file_uses_a_bounded_number_of_threads() {
         let (folder, serve_state, access) = kept();
         let path = folder.path().join("web.yml");
         let mut writer = pipe(&path);

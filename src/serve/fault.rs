@@ -104,7 +104,7 @@ mod tests {
     use super::{Faults, ServeFault};
 
     #[test]
-    fn words_are_in_order_and_what_peers_repeat_is_said_once_a_minute() {
+    fn fault_words_are_sorted_and_repeated_faults_logged_per_minute() {
         let words: Vec<_> = ServeFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert!(words.is_sorted());
         let (mut faults, now) = (Faults::default(), Instant::now());

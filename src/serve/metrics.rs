@@ -254,7 +254,7 @@ mod tests {
     use super::{ServeState, page};
 
     #[test]
-    fn every_family_is_there_before_the_first_round_and_without_a_log() {
+    fn every_documented_metric_family_is_present_from_the_start() {
         let page = page(&ServeState::new(Duration::from_secs(60)));
         let documented = include_str!("../../docs/serve.md");
         let table = documented.split("| family | what |").nth(1).unwrap();

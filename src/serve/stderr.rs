@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted() {
+    fn unwritten_stderr_lines_are_counted() {
         let lost = AtomicU64::new(0);
         write_all(&["one\n"], &mut &mut [0; 2][..], &lost);
         assert_eq!(lost.load(Ordering::Relaxed), 1);

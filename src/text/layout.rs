@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_long_name_are_kept() {
+    fn shortened_name_keeps_both_ends() {
         assert_eq!(shorten("abcdefghijkl", 12, "..."), "abcdefghijkl");
         assert_eq!(shorten("abcdefghijkl", 9, "..."), "abc...jkl");
         assert_eq!(shorten("東京東京東京", 7, "…"), "東…東京");

@@ -77,7 +77,7 @@ mod tests {
     use super::{Shell, quote};
 
     #[test]
-    fn a_shell_takes_any_name_as_one_word() {
+    fn quoted_name_is_one_word_in_a_posix_shell() {
         for (word, quoted) in [
             ("crl.microsoft.com", "crl.microsoft.com"),
             ("*.data.microsoft.com", "'*.data.microsoft.com'"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn powershell_has_quotes_of_its_own() {
+    fn names_are_quoted_for_powershell() {
         for (word, quoted) in [
             ("crl.microsoft.com", "crl.microsoft.com"),
             ("Https=443", "Https=443"),

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_keep_the_digits_that_matter() {
+    fn durations_are_rounded_by_magnitude() {
         for (ms, text) in [
             (0.0, "0 s"),
             (0.01, "0.0 ms"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_said_in_one_unit() {
+    fn age_has_a_single_unit() {
         for (hours, text) in [
             (-5, "less than a day old"),
             (23, "less than a day old"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_end() {
+    fn sentences_end_with_a_full_stop() {
         let parts = ["One".to_owned(), " ".to_owned(), "Two.".to_owned()];
         assert_eq!(sentences(&parts), "One. Two.");
     }

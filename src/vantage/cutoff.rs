@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_leaves_time_for_what_comes_after() {
+    fn share_of_a_cutoff_leaves_time_for_later_work() {
         let left = Cutoff::after(LONG)
             .share(3)
             .end()

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_tag_or_another_vendor_tells() {
+    fn chassis_tag_or_other_vendor_decides_whether_azure() {
         for (chassis, vendor, firmware) in [
             (Some(AZURE_CHASSIS), Some(MICROSOFT), Firmware::Azure),
             (Some(AZURE_CHASSIS), None, Firmware::Azure),

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_planned_hosts_matter() {
+    fn etc_hosts_entries_of_planned_hosts_give_a_notice() {
         let planned = BTreeSet::from(["login.microsoftonline.com"]);
         let text = "127.0.0.1 localhost\n10.0.0.9 Login.MicrosoftOnline.com other # login.microsoftonline.com\n#x\n\
                     10.0.0.8 login.microsoftonline.com\n";

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_come_from_resolv_conf() {
+    fn name_servers_are_read_from_resolv_conf() {
         let two =
             "# comment\nnameserver 10.0.0.4\nnameserver 168.63.129.16\noptions edns0 trust-ad\nsearch x.internal\n";
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stub_beside_a_server_is_a_notice() {
+    fn stub_resolver_next_to_a_server_gives_a_notice() {
         assert_eq!(
             chosen("nameserver 127.0.0.1\nnameserver 10.0.0.4\n", None),
             (vec!["127.0.0.1:53".into(), "10.0.0.4:53".into()], 1)
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn no_server_is_a_notice() {
+    fn missing_name_server_gives_a_notice() {
         for nothing in [
             "",
             "search x.internal\n",
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_given_with_or_without_port() {
+    fn name_servers_are_parsed_with_or_without_port() {
         assert_eq!(parse_server("10.0.0.4").unwrap().to_string(), "10.0.0.4:53");
         assert_eq!(parse_server("10.0.0.4:5353").unwrap().to_string(), "10.0.0.4:5353");
         assert_eq!(parse_server("fd00::4").unwrap().to_string(), "[fd00::4]:53");

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_chance_could_explain_is_looked_at_again() {
+    fn changes_that_packet_loss_could_explain_are_checked_again() {
         let state = |verdict, cause| EndpointState { verdict, cause };
         let reachable = state(Verdict::Reachable, None);
         let reset = state(Verdict::Blocked, Some(Cause::TlsReset));

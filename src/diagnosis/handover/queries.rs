@@ -500,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_takes_five_addresses_and_no_names() {
+    fn packet_capture_filter_holds_five_addresses_and_no_host_name() {
         let of: Vec<Observation> = (1..=7)
             .map(|n| seen("10.1.0.4:5", &format!("20.1.2.{n}:443"), "a.example", Protocol::Https))
             .collect();
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_for_a_name_is_looked_up_at_the_proxy() {
+    fn dns_query_gives_dns_proxy_log_query_and_capture_filter() {
         let text = whole(&asked(&[seen("10.1.0.4:5", "10.2.0.4:53", "a.example", Protocol::Dns)]));
         assert!(
             text.contains(r#"trim_end(@"\.", QueryName) in~ ("a.example")"#),
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_logs_what_the_platform_is_asked() {
+    fn query_to_the_platform_dns_gives_no_log_query() {
         assert_eq!(
             asked(&[seen("10.1.0.4:5", "168.63.129.16:53", "a.example", Protocol::Dns)]),
             []
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_either_kind_are_found_and_no_address_counts_as_a_name() {
+    fn ipv4_and_ipv6_targets_are_matched_by_address_not_fqdn() {
         let text = whole(&asked(&[
             seen("[fd00::4]:5", "[2603:1030::1]:443", "2603:1030::1", Protocol::Tls),
             seen("", "20.1.2.3:443", "20.1.2.3", Protocol::Tls),

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_over_once_more_pass_whole_than_chance_would_let() {
+    fn packet_loss_is_over_after_enough_lossless_connections() {
         for (lossy, connections, later, is_over) in [
             (0, 60, 60, false),
             (30, 60, 0, false),

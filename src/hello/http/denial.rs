@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn deny_pages_are_quoted() {
+    fn block_pages_are_quoted_with_their_product() {
         let table = [
             (
                 reply(
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_not_taken_for_firewalls() {
+    fn error_pages_of_services_are_not_block_pages() {
         for reply in [
             reply(
                 200,
@@ -331,7 +331,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_page_is_read_and_quoted_in_short(body: Vec<u8>, value in "\\PC{0,300}", before in "\\PC{0,40}", after in "\\PC{0,300}") {
+        fn any_page_does_not_panic_and_its_quote_is_short(body: Vec<u8>, value in "\\PC{0,300}", before in "\\PC{0,40}", after in "\\PC{0,300}") {
             denial(&HttpReply { status: 470, reason: None, headers: Vec::new(), body });
             let page = format!("{before} zscaler {after}");
             let reply = reply(200, &[("server", &value)], &page);

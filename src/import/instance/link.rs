@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_computed_in_part_is_code() {
+    fn url_with_an_expression_in_its_host_is_code() {
         for text in [
             "@(context.x)",
             "@{ return x; }",

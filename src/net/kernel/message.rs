@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_a_message() {
+    fn route_request_is_encoded_as_a_netlink_message() {
         let bytes = route_to(7, "10.0.0.9".parse().unwrap(), Some("10.1.0.4".parse().unwrap()));
         let [message] = messages(&bytes).collect::<Vec<_>>()[..] else {
             panic!("{bytes:?}");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_tells_interface_and_next_hop() {
+    fn route_reply_gives_the_next_hop_and_errors_their_errno() {
         let attributes = [(RTA_OIF, vec![2, 0, 0, 0]), (RTA_GATEWAY, vec![10, 1, 0, 1])];
         let bytes = request(libc::RTM_NEWROUTE, 0, 1, &[0; ROUTE], &attributes);
         let answer = messages(&bytes).next().and_then(|message| message.route()).unwrap();
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(kind in 0_u16..40, bytes in proptest::collection::vec(any::<u8>(), 0..200), whole: bool) {
+        fn any_bytes_do_not_panic(kind in 0_u16..40, bytes in proptest::collection::vec(any::<u8>(), 0..200), whole: bool) {
             let bytes = if whole { request(kind, 0, 0, &bytes, &[]) } else { bytes };
             for message in messages(&bytes) {
                 let _ = (message.error(), message.link(), message.route(), message.neighbour());

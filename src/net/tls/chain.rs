@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compiled_in_intermediates_lead_to_a_root_and_vouch_for_no_forgery() {
+    fn builtin_intermediates_reach_a_root_and_reject_a_forged_leaf() {
         let roots = Roots::builtin();
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
         let intermediates: Vec<_> = roots.intermediates(now).cloned().collect();
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_end_is_that_of_any_certificate_that_was_sent() {
+    fn first_expiry_is_the_earliest_in_the_sent_chain() {
         use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
         let made = |issuer_year, leaf_year| {
             let mut issuer = CertificateParams::default();
@@ -526,12 +526,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             prop_assert!(!gather(bytes).is_the_service());
         }
 
         #[test]
-        fn a_mutated_certificate_is_judged_without_panic(position in any::<prop::sample::Index>(), byte: u8) {
+        fn mutated_certificate_does_not_panic(position in any::<prop::sample::Index>(), byte: u8) {
             let mut bytes = a_certificate();
             let position = position.index(bytes.len());
             bytes[position] = byte;

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_windows_roots_are_the_published_ones() {
+    fn windows_roots_match_the_published_fingerprints() {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(WINDOWS).map(Result::unwrap).collect();
         assert_eq!(certificates.len(), FINGERPRINTS.len());
         for (name, fingerprint) in FINGERPRINTS {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn every_windows_root_is_taken() {
+    fn every_windows_root_is_in_the_store() {
         assert_eq!(
             Roots::builtin().store.len(),
             webpki_roots::TLS_SERVER_ROOTS.len() + FINGERPRINTS.len()
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_lacks_what_only_windows_trusts() {
+    fn container_store_has_no_windows_only_roots() {
         let roots = Roots::of_a_container();
         assert_eq!(roots.store.len(), webpki_roots::TLS_SERVER_ROOTS.len());
         assert_eq!(
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_intermediates_are_the_published_ones_and_signed_by_known_roots() {
+    fn intermediates_match_fingerprints_and_known_issuers() {
         let roots = Roots::builtin();
         assert_eq!(roots.intermediates.len(), CROSS_SIGNED.len());
         for (name, fingerprint, signer) in CROSS_SIGNED {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_self_signed_roots_of_2025_are_not_trusted() {
+    fn self_signed_microsoft_roots_of_2025_are_not_trusted() {
         let subjects: Vec<Vec<u8>> = Roots::builtin()
             .store
             .subjects()
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn public_authorities_are_told_by_their_names() {
+    fn public_authorities_are_recognised_by_name() {
         let roots = Roots::builtin();
         for (name, public) in [
             (

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_hashed_once_and_guesses_take_no_memory() {
+    async fn verified_password_is_cached_and_wrong_ones_are_bounded() {
         let users = users();
         assert!(users.allow(Some(&header("a:secret"))).await);
         for n in 0..70 {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_read_anew_takes_no_further_hash_of_whom_it_leaves_alone() {
+    async fn reloaded_file_keeps_cached_passwords_of_unchanged_users() {
         let before = users();
         for name in ["a", "b"] {
             assert!(before.allow(Some(&header(&format!("{name}:secret")))).await);

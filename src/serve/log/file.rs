@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_takes_lines_only_where_somebody_reads_them() {
+    fn log_pipe_without_a_reader_gives_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn day_placeholder_in_log_name() {
+    fn only_one_day_placeholder_in_the_file_name_is_accepted() {
         let wrong = |path: &str| LogFileName::new(path.as_ref()).unwrap_err();
         for name in ["{date}.log", "a-{Day}.log", "{day}-{hour}.log", "{.log"] {
             assert!(wrong(name).contains("only {day} may be in braces"), "{name}");

@@ -91,7 +91,7 @@ mod tests {
     use super::{ServeState, answer, metrics};
 
     #[test]
-    fn rounds_that_no_longer_finish_are_not_healthy() {
+    fn health_route_gives_503_when_rounds_are_stuck() {
         for (stale_after, status) in [
             (Duration::ZERO, StatusCode::SERVICE_UNAVAILABLE),
             (Duration::from_secs(600), StatusCode::OK),

@@ -191,7 +191,7 @@ mod tests {
                         --direction Outbound --source-port-ranges '*' --description 'required: Azure SQL'";
 
     #[test]
-    fn a_pasted_command_is_the_command() {
+    fn wrapped_command_fits_and_keeps_its_arguments() {
         let id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-with-a-name/providers";
         for command in [
             RULE,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_within_a_word_do_not_change_where_it_ends() {
+    fn quotes_inside_a_word_survive_wrapping() {
         for command in [
             r"show --description 'required: Bob'\''s own backend, and the one of the others' --last x y",
             r"show --name 'it'\'''\'''\''s' --filter 'a'\''b  c' --last",

@@ -68,7 +68,7 @@ mod tests {
     const ID: &str = "/subscriptions/0-1/resourceGroups/rg_1/providers/Microsoft.ApiManagement/service/contoso";
 
     #[test]
-    fn only_instances_have_the_right_id() {
+    fn only_api_management_resource_ids_are_parsed() {
         assert_eq!(ID.parse(), Ok(ResourceId(ID.into())));
         assert_eq!(format!("{ID}/").parse(), Ok(ResourceId(ID.into())));
         assert!(ID.to_ascii_uppercase().parse::<ResourceId>().is_ok());

@@ -326,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_stays_with_the_endpoint() {
+    fn token_is_sent_to_the_management_endpoint_only() {
         let base = "https://management.azure.com";
         assert!(is_below("https://management.azure.com/subscriptions/0?page=2", base));
         assert!(is_below("https://MANAGEMENT.azure.com:443/x", base));
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_page_has_an_empty_link_or_none() {
+    fn last_page_has_an_empty_or_missing_next_link() {
         let link = |page: &str| next_link(page);
         assert_eq!(link(r#"{"value":[],"nextLink":""}"#), Ok(None));
         assert_eq!(link(r#"{"value":[]}"#), Ok(None));
