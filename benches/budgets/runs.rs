@@ -8,8 +8,10 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 use apim_probe_lab::{
-    Lab, Network, ResolverWatch, ResourceUsage,
-    network::{DnsBehaviour, Fault, FaultKind, NameServer, PLATFORM_DNS, Pacing, Service, ServiceAddress},
+    Lab, LabNetwork, ResolverWatch, ResourceUsage,
+    network::{
+        DnsBehaviour, FaultAction, InjectedFault, NameServer, PLATFORM_DNS, Pacing, ServiceAddress, SimulatedService,
+    },
     whole_catalog,
 };
 
@@ -69,7 +71,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(agent: &Path, plan: &[&str], deviations: &Network) -> Result<Self> {
+    fn new(agent: &Path, plan: &[&str], deviations: &LabNetwork) -> Result<Self> {
         let lab = Lab::enter(deviations)?;
         let bench = Self {
             lab,
@@ -80,7 +82,7 @@ impl Bench {
         Ok(bench)
     }
 
-    fn serve(&self, deviations: &Network) -> Result<()> {
+    fn serve(&self, deviations: &LabNetwork) -> Result<()> {
         self.lab.serve_plan(&self.agent, &self.plan, deviations).map(drop)
     }
 
@@ -112,16 +114,16 @@ fn silence(what: &str, server: NameServer, agent: &Path) -> Result<bool> {
         host: "20.0.0.0/8".into(),
         ..ServiceAddress::tcp("", 0)
     };
-    let network = Network {
+    let network = LabNetwork {
         name_servers: vec![server],
-        faults: vec![Fault::always(
+        faults: vec![InjectedFault::always(
             ServiceAddress {
                 port: None,
                 ..everybody
             },
-            FaultKind::Drop,
+            FaultAction::Drop,
         )],
-        ..Network::default()
+        ..LabNetwork::default()
     };
     let bench = Bench::new(agent, &INSTANCE, &network)?;
     let costs = repeat(3, || bench.run(&[], 1))?;
@@ -132,7 +134,7 @@ fn silence(what: &str, server: NameServer, agent: &Path) -> Result<bool> {
 }
 
 fn all_healthy(agent: &Path) -> Result<bool> {
-    let bench = Bench::new(agent, &INSTANCE, &Network::default())?;
+    let bench = Bench::new(agent, &INSTANCE, &LabNetwork::default())?;
     let costs = repeat(5, || bench.run(&[], 0))?;
     let slowest = largest(costs.iter().map(|cost| cost.wall_ms));
     let peak = largest(costs.iter().map(|cost| cost.peak_mb));
@@ -142,18 +144,18 @@ fn all_healthy(agent: &Path) -> Result<bool> {
 
 /// Every service sends a byte every half second, so no single read ever takes long.
 fn deadline(agent: &Path) -> Result<bool> {
-    let dripping = Service {
+    let dripping = SimulatedService {
         pacing: Some(Pacing {
             interval_ms: 500,
             ..Pacing::default()
         }),
-        ..Service::default()
+        ..SimulatedService::default()
     };
     let ports = [80, 443, 445, 1433, 1688, 1886, 5671, 5672];
     let services = ports.map(|port| (ServiceAddress::tcp("*", port), dripping.clone()));
-    let network = Network {
+    let network = LabNetwork {
         services: services.into(),
-        ..Network::default()
+        ..LabNetwork::default()
     };
     let bench = Bench::new(agent, &INSTANCE, &network)?;
     let mut overshoots = Vec::new();
@@ -171,7 +173,7 @@ fn deadline(agent: &Path) -> Result<bool> {
 /// The agent, the bare loop and `blackbox_exporter` in turns, so that the machine's state is the same for all, each on
 /// one core.
 fn endpoints(agent: &Path) -> Result<bool> {
-    let lab = Lab::enter(&Network::default())?;
+    let lab = Lab::enter(&LabNetwork::default())?;
     let catalog = lab.write("probes.yaml", &catalog())?;
     let plan = ["--no-builtin", "--no-metadata", "--probes"].map(String::from);
     let plan = plan.into_iter().chain([catalog.display().to_string()]).collect();
@@ -180,7 +182,7 @@ fn endpoints(agent: &Path) -> Result<bool> {
         agent: agent.to_owned(),
         plan,
     };
-    bench.serve(&Network::default())?;
+    bench.serve(&LabNetwork::default())?;
 
     let mut bare = on_one_core(&env::current_exe()?);
     bare.arg(BARE)
@@ -244,7 +246,7 @@ fn catalog() -> String {
 }
 
 fn resolver(agent: &Path) -> Result<bool> {
-    let bench = Bench::new(agent, &INSTANCE, &Network::default())?;
+    let bench = Bench::new(agent, &INSTANCE, &LabNetwork::default())?;
     let Some(watch) = ResolverWatch::begin(&bench.lab)? else {
         println!("  the system has no nsswitch.conf, so nobody can be seen reading it");
         return Ok(true);

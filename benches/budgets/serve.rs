@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Lab, Network, whole_catalog};
+use apim_probe_lab::{Lab, LabNetwork, whole_catalog};
 
 use crate::{
     lab_network::{INSTANCE, agent},
@@ -258,8 +258,8 @@ struct BenchNetwork {
 
 impl BenchNetwork {
     fn of_builtin() -> Result<Self> {
-        let lab = Lab::enter(&Network::default())?;
-        lab.serve_plan(agent(), INSTANCE, &Network::default())?;
+        let lab = Lab::enter(&LabNetwork::default())?;
+        lab.serve_plan(agent(), INSTANCE, &LabNetwork::default())?;
         Ok(Self {
             lab,
             flags: INSTANCE.map(str::to_owned).to_vec(),
@@ -267,7 +267,7 @@ impl BenchNetwork {
     }
 
     fn of_catalog(endpoints: &str) -> Result<Self> {
-        let lab = Lab::enter(&Network::default())?;
+        let lab = Lab::enter(&LabNetwork::default())?;
         let catalog = lab
             .write("probes.yaml", &whole_catalog(endpoints))?
             .display()
@@ -275,7 +275,7 @@ impl BenchNetwork {
         let flags = ["--no-metadata", "--no-builtin", "--probes", &catalog]
             .map(str::to_owned)
             .to_vec();
-        lab.serve_plan(agent(), &flags, &Network::default())?;
+        lab.serve_plan(agent(), &flags, &LabNetwork::default())?;
         Ok(Self { lab, flags })
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Lab, Network};
+use apim_probe_lab::{Lab, LabNetwork};
 
 use crate::{
     lab_network::{INSTANCE, agent},
@@ -88,8 +88,8 @@ struct BenchNetwork(Lab);
 
 impl BenchNetwork {
     fn set() -> Result<Self> {
-        let lab = Lab::enter(&Network::default())?;
-        lab.serve_plan(agent(), INSTANCE, &Network::default())?;
+        let lab = Lab::enter(&LabNetwork::default())?;
+        lab.serve_plan(agent(), INSTANCE, &LabNetwork::default())?;
         Ok(Self(lab))
     }
 

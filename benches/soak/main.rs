@@ -21,8 +21,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use apim_probe_lab::{
-    self as lab, Lab, Network,
-    network::{Fault, FaultKind, ServiceAddress, When},
+    self as lab, Lab, LabNetwork,
+    network::{FaultAction, FaultCondition, InjectedFault, ServiceAddress},
 };
 
 use self::false_alarms::{Statements, Sum};
@@ -113,8 +113,8 @@ fn one_run(job: &str) -> Result<()> {
 }
 
 impl NetworkKind {
-    fn network(&self, seed: u64) -> Network {
-        let mut network = Network::default();
+    fn network(&self, seed: u64) -> LabNetwork {
+        let mut network = LabNetwork::default();
         network.link.seed = seed;
         network.link.count_flows = true;
         let everybody = || ServiceAddress {
@@ -122,21 +122,21 @@ impl NetworkKind {
             ..ServiceAddress::tcp("*", 0)
         };
         let mut lose = |when| {
-            network.faults.push(Fault {
+            network.faults.push(InjectedFault {
                 when,
-                ..Fault::always(everybody(), FaultKind::Drop)
+                ..InjectedFault::always(everybody(), FaultAction::Drop)
             });
         };
         if self.loss > 0.0 {
-            lose(When {
+            lose(FaultCondition {
                 packet_share: Some(self.loss),
-                ..When::default()
+                ..FaultCondition::default()
             });
         }
         if self.flows > 0.0 {
-            lose(When {
+            lose(FaultCondition {
                 flow_share: Some(self.flows),
-                ..When::default()
+                ..FaultCondition::default()
             });
         }
         network

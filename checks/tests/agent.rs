@@ -11,7 +11,7 @@ use apim_probe::{
     schema::Document,
 };
 use apim_probe_checks::validate;
-use apim_probe_lab::{self as lab, Lab, Network};
+use apim_probe_lab::{self as lab, Lab, LabNetwork};
 use libtest_mimic::Arguments;
 
 /// Set if this program is started again as the agent: cargo does not build other packages' binaries for a test.
@@ -39,7 +39,7 @@ fn validate_agent_output() -> Result<()> {
     const FLAGS: [&str; 6] = ["--no-metadata", "--region", "westeurope", "--quiet", "--timeout", "1s"];
     const BROKEN: &str = "{ faults: [ { to: '*:443', action: drop }, { to: '*:5671', action: prohibited } ],
   services: { '*:80': { http: { status: 503 } } } }";
-    let broken: Network = serde_yaml::from_str(BROKEN).context("the network")?;
+    let broken: LabNetwork = serde_yaml::from_str(BROKEN).context("the network")?;
     let lab = Lab::enter(&broken)?;
     let ask = |command: &str, flags: &[&str]| -> Result<String> {
         let output = agent(&lab)?.arg(command).args(flags).output()?;

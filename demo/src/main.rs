@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use apim_probe_lab::{self as lab, Lab, Network};
+use apim_probe_lab::{self as lab, Lab, LabNetwork};
 
 /// Set if this program is started again as the agent: cargo does not build a binary for an example.
 const AS_AGENT: &str = "APIM_PROBE_DEMO_AGENT";
@@ -49,7 +49,7 @@ fn outside() -> Result<ExitCode> {
 /// In a separate process, which becomes the VM: breaks the network, and shows the agent's report.
 fn inside() -> Result<ExitCode> {
     let extra: Vec<OsString> = env::args_os().skip(1).collect();
-    let broken: Network = serde_yaml::from_str(NETWORK).context("demo.yaml")?;
+    let broken: LabNetwork = serde_yaml::from_str(NETWORK).context("demo.yaml")?;
     let lab = Lab::enter(&broken)?;
     let network = lab::healthy(&plan(&lab)?, &broken)?;
     lab.serve(&network)?;

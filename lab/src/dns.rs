@@ -19,15 +19,15 @@ use tokio::{
     time::sleep,
 };
 
-use self::message::{NXDOMAIN, Query};
-use crate::network::{Answer, DnsBehaviour, NameServer};
+use self::message::{NXDOMAIN, ReceivedQuery};
+use crate::network::{DnsBehaviour, NameResolution, NameServer};
 
 const PORT: u16 = 53;
 const SERVFAIL: u8 = 2;
 const GARBAGE: &[u8] = b"\xde\xad\xbe\xefthis is not a name server";
 
 /// Binds a name server's sockets and answers on them from now on. Must be called inside a runtime.
-pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Result<()> {
+pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, NameResolution>) -> Result<()> {
     let zones = Arc::new(Zones::new(server, shared));
     let at = SocketAddr::new(server.address, PORT);
     if server.udp != DnsBehaviour::Closed {
@@ -49,16 +49,16 @@ pub(crate) fn serve(server: &NameServer, shared: &BTreeMap<String, Answer>) -> R
 
 /// The data of one server.
 struct Zones {
-    names: HashMap<String, Answer>,
-    any_name: Option<Answer>,
+    names: HashMap<String, NameResolution>,
+    any_name: Option<NameResolution>,
     requests: AtomicU32,
     /// How often each name was queried.
     counts: Mutex<HashMap<String, u32>>,
 }
 
 impl Zones {
-    fn new(server: &NameServer, shared: &BTreeMap<String, Answer>) -> Self {
-        let lower = |(name, answer): (&String, &Answer)| (name.to_ascii_lowercase(), answer.clone());
+    fn new(server: &NameServer, shared: &BTreeMap<String, NameResolution>) -> Self {
+        let lower = |(name, answer): (&String, &NameResolution)| (name.to_ascii_lowercase(), answer.clone());
         Self {
             names: shared.iter().chain(&server.names).map(lower).collect(),
             any_name: server.any_name.clone(),
@@ -68,11 +68,11 @@ impl Zones {
     }
 
     /// The message for a query, or `None` for no reply. The caller waits for the delay.
-    fn reply(&self, query: &Query, conduct: DnsBehaviour) -> Option<Vec<u8>> {
-        let unknown = Answer {
+    fn reply(&self, query: &ReceivedQuery, conduct: DnsBehaviour) -> Option<Vec<u8>> {
+        let unknown = NameResolution {
             rcode: NXDOMAIN,
             soa_zone: Some("example".into()),
-            ..Answer::default()
+            ..NameResolution::default()
         };
         let known = || self.names.get(&query.name);
         let answer = self.any_name.as_ref().or_else(known).unwrap_or(&unknown);
@@ -121,7 +121,8 @@ async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: Dn
         let Ok((length, from)) = socket.recv_from(&mut datagram).await else {
             continue;
         };
-        let Some(reply) = Query::parse(&datagram[..length]).and_then(|query| zones.reply(&query, conduct)) else {
+        let Some(reply) = ReceivedQuery::parse(&datagram[..length]).and_then(|query| zones.reply(&query, conduct))
+        else {
             continue;
         };
         if matches!(conduct, DnsBehaviour::Delayed(_)) {
@@ -173,7 +174,7 @@ async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsBehavio
         if conduct == DnsBehaviour::Close {
             return stream.shutdown().await;
         }
-        let Some(query) = Query::parse(&query) else {
+        let Some(query) = ReceivedQuery::parse(&query) else {
             return Ok(());
         };
         if conduct == DnsBehaviour::Trickle {

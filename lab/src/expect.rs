@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::{
     firewall::glob_matches,
-    network::{Network, ServiceAddress},
-    relay::Flow,
+    network::{LabNetwork, ServiceAddress},
+    relay::RelayedFlow,
 };
 
 /// The agent's exit status and the report that it must print.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expect {
+pub struct ExpectedOutcome {
     /// The exit status. With 2 nothing was probed, and there is no report; with 4 there may be none.
     pub exit: i32,
     /// Fields of the report's summary.
@@ -128,12 +128,12 @@ fn quiet() -> Vec<String> {
     vec!["reachable".into(), "not-tested".into()]
 }
 
-impl Expect {
+impl ExpectedOutcome {
     /// Every place with a wrong number of flows, one line each.
-    pub fn compare_flows(&self, network: &Network, flows: &[Flow]) -> Vec<String> {
+    pub fn compare_flows(&self, network: &LabNetwork, flows: &[RelayedFlow]) -> Vec<String> {
         let to = |at: &ServiceAddress| {
             let addresses = network.addresses(&at.host);
-            let is_there = move |flow: &&Flow| {
+            let is_there = move |flow: &&RelayedFlow| {
                 let (address, port) = flow.destination;
                 addresses.contains(&address.into())
                     && at.port == Some(port)
@@ -459,7 +459,7 @@ mod tests {
               "duration_ms": 4.0 } ] }"#;
 
     fn wrong(expect: &str) -> Vec<String> {
-        let expect: Expect = serde_yaml::from_str(expect).unwrap();
+        let expect: ExpectedOutcome = serde_yaml::from_str(expect).unwrap();
         expect.compare(Some(1), REPORT, "warning: late")
     }
 
@@ -540,7 +540,7 @@ max_duration_ms: 1500";
 
     #[test]
     fn words_that_are_no_report_are_a_difference() {
-        let expect: Expect = serde_yaml::from_str("exit: 0").unwrap();
+        let expect: ExpectedOutcome = serde_yaml::from_str("exit: 0").unwrap();
         assert!(expect.compare(Some(0), "hello", "")[0].starts_with("stdout is no report"));
         assert_eq!(expect.compare(None, REPORT, "")[0], "exit status none, expected 0");
     }

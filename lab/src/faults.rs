@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    network::{FaultKind, Network, ServiceAddress, Transport},
+    network::{FaultAction, IpProtocol, LabNetwork, ServiceAddress},
     tools::{ip, nft, tool},
     vm_link::{DEAD_HOP, DOCUMENTATION, FORWARD},
 };
@@ -24,16 +24,16 @@ pub fn has_nft() -> bool {
 }
 
 /// Applies the network's faults. In the world's namespace.
-pub(crate) fn in_world(network: &Network) -> Result<()> {
-    let (mut rules, mut chains) = (Vec::new(), Chains::default());
+pub(crate) fn in_world(network: &LabNetwork) -> Result<()> {
+    let (mut rules, mut chains) = (Vec::new(), NftChains::default());
     for fault in network.faults.iter().filter(|fault| !fault.is_relayed()) {
         for place in places(network, &fault.to)? {
             let rule = |action: &str| format!("rule add pref {FAULTS_PREF} {} {action}", place.selector());
             match fault.action {
-                FaultKind::Drop => rules.push(rule("blackhole")),
-                FaultKind::Prohibited => rules.push(rule("prohibit")),
-                FaultKind::Unreachable => rules.push(rule("unreachable")),
-                FaultKind::Icmp(code) => {
+                FaultAction::Drop => rules.push(rule("blackhole")),
+                FaultAction::Prohibited => rules.push(rule("prohibit")),
+                FaultAction::Unreachable => rules.push(rule("unreachable")),
+                FaultAction::Icmp(code) => {
                     rules.push(rule(&format!("lookup {FORWARD}")));
                     chains.forward.push(format!(
                         "{} reject with icmp type {}",
@@ -41,23 +41,23 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
                         icmp_name(code)?
                     ));
                 }
-                FaultKind::Reset => {
+                FaultAction::Reset => {
                     rules.push(rule(&format!("lookup {FORWARD}")));
                     chains
                         .forward
                         .push(format!("{} reject with tcp reset", place.matcher()));
                 }
-                FaultKind::TtlExceeded => {
+                FaultAction::TtlExceeded => {
                     rules.push(rule(&format!("lookup {FORWARD}")));
                     chains.arriving.push(format!("{} ip ttl set 1", place.matcher()));
                 }
-                FaultKind::Close
-                | FaultKind::DeadNextHop
-                | FaultKind::LocalProhibit
-                | FaultKind::LocalUnreachable
-                | FaultKind::LocalBlackhole
-                | FaultKind::LocalDrop
-                | FaultKind::LocalReject => {}
+                FaultAction::Close
+                | FaultAction::DeadNextHop
+                | FaultAction::LocalProhibit
+                | FaultAction::LocalUnreachable
+                | FaultAction::LocalBlackhole
+                | FaultAction::LocalDrop
+                | FaultAction::LocalReject => {}
             }
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn in_world(network: &Network) -> Result<()> {
 
 /// Delivers every packet to a firewall's port to the world itself, including documentation addresses; without a
 /// firewall nothing answers for those.
-pub(crate) fn firewalls_in_world(network: &Network) -> Result<()> {
+pub(crate) fn firewalls_in_world(network: &LabNetwork) -> Result<()> {
     let mut lines = Vec::new();
     for port in network.firewalls.iter().flat_map(|firewall| &firewall.ports) {
         lines.push(format!(
@@ -93,28 +93,28 @@ pub(crate) fn lift_in_world() -> Result<()> {
 }
 
 /// Applies the VM's own faults. In the VM's namespace.
-pub(crate) fn in_vm(network: &Network) -> Result<()> {
-    let (mut routes, mut chains) = (Vec::new(), Chains::default());
+pub(crate) fn in_vm(network: &LabNetwork) -> Result<()> {
+    let (mut routes, mut chains) = (Vec::new(), NftChains::default());
     for fault in &network.faults {
         for place in places(network, &fault.to)? {
             match fault.action {
-                FaultKind::DeadNextHop => routes.push(format!("route add {} via {DEAD_HOP}", place.net()?)),
-                FaultKind::LocalProhibit => routes.push(format!("route add prohibit {}", place.net()?)),
-                FaultKind::LocalUnreachable => routes.push(format!("route add unreachable {}", place.net()?)),
-                FaultKind::LocalBlackhole => routes.push(format!("route add blackhole {}", place.net()?)),
-                FaultKind::LocalDrop => chains.leaving.push(format!("{} drop", place.matcher())),
-                FaultKind::LocalReject => {
+                FaultAction::DeadNextHop => routes.push(format!("route add {} via {DEAD_HOP}", place.net()?)),
+                FaultAction::LocalProhibit => routes.push(format!("route add prohibit {}", place.net()?)),
+                FaultAction::LocalUnreachable => routes.push(format!("route add unreachable {}", place.net()?)),
+                FaultAction::LocalBlackhole => routes.push(format!("route add blackhole {}", place.net()?)),
+                FaultAction::LocalDrop => chains.leaving.push(format!("{} drop", place.matcher())),
+                FaultAction::LocalReject => {
                     chains
                         .leaving
                         .push(format!("{} reject with icmp type admin-prohibited", place.matcher()));
                 }
-                FaultKind::Drop
-                | FaultKind::Prohibited
-                | FaultKind::Unreachable
-                | FaultKind::Icmp(_)
-                | FaultKind::Reset
-                | FaultKind::Close
-                | FaultKind::TtlExceeded => {}
+                FaultAction::Drop
+                | FaultAction::Prohibited
+                | FaultAction::Unreachable
+                | FaultAction::Icmp(_)
+                | FaultAction::Reset
+                | FaultAction::Close
+                | FaultAction::TtlExceeded => {}
             }
         }
     }
@@ -128,13 +128,13 @@ pub(crate) fn in_vm(network: &Network) -> Result<()> {
 
 /// The rules of each hook of nftables.
 #[derive(Default)]
-struct Chains {
+struct NftChains {
     arriving: Vec<String>,
     forward: Vec<String>,
     leaving: Vec<String>,
 }
 
-impl Chains {
+impl NftChains {
     fn load(&self) -> Result<()> {
         if self.arriving.is_empty() && self.forward.is_empty() && self.leaving.is_empty() {
             return Ok(());
@@ -157,14 +157,14 @@ impl Chains {
 
 /// One destination: a network or any address, and a port or all of them.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct FaultTarget {
     net: Option<String>,
-    port: Option<(Transport, u16)>,
+    port: Option<(IpProtocol, u16)>,
 }
 
-impl Place {
+impl FaultTarget {
     /// Whether a packet between the VM and this address matches the place; `port` is the one at the far end.
-    pub(crate) fn covers(&self, address: Ipv4Addr, port: Option<(Transport, u16)>) -> bool {
+    pub(crate) fn covers(&self, address: Ipv4Addr, port: Option<(IpProtocol, u16)>) -> bool {
         let net = self.net.as_deref().is_none_or(|net| contains(net, address));
         net && self.port.is_none_or(|own| Some(own) == port)
     }
@@ -196,13 +196,13 @@ impl Place {
     }
 }
 
-pub(crate) fn places(network: &Network, to: &ServiceAddress) -> Result<Vec<Place>> {
+pub(crate) fn places(network: &LabNetwork, to: &ServiceAddress) -> Result<Vec<FaultTarget>> {
     let port = to.port.map(|port| (to.transport, port));
     if to.host == "*" {
-        return Ok(vec![Place { net: None, port }]);
+        return Ok(vec![FaultTarget { net: None, port }]);
     }
     if to.host.contains('/') {
-        return Ok(vec![Place {
+        return Ok(vec![FaultTarget {
             net: Some(to.host.clone()),
             port,
         }]);
@@ -211,7 +211,7 @@ pub(crate) fn places(network: &Network, to: &ServiceAddress) -> Result<Vec<Place
     if addresses.is_empty() {
         bail!("a fault for {to}, which has no address");
     }
-    let place = |address: IpAddr| Place {
+    let place = |address: IpAddr| FaultTarget {
         net: Some(address.to_string()),
         port,
     };

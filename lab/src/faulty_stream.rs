@@ -13,14 +13,14 @@ use tokio::{
     time::{Sleep, sleep, timeout},
 };
 
-use crate::network::{Abort, After, End, Pacing};
+use crate::network::{Abort, AbortMoment, ConnectionEnd, Pacing};
 
 /// A server's end of a connection.
 pub(crate) struct FaultyStream {
     stream: TcpStream,
     /// Bytes from the client that a firewall has read.
     replay: Vec<u8>,
-    after: Option<After>,
+    after: Option<AbortMoment>,
     received: usize,
     /// How often the client sent data again after we had.
     replies: usize,
@@ -50,17 +50,17 @@ impl FaultyStream {
 
     /// Ends the connection as configured; for "close", waits until the client has ended it too, because dropping a
     /// socket with unread bytes would send a reset.
-    pub(crate) async fn end(mut self, end: &End) {
+    pub(crate) async fn end(mut self, end: &ConnectionEnd) {
         let words = match end {
-            End::Reset => {
+            ConnectionEnd::Reset => {
                 let _ = self.stream.set_zero_linger();
                 return;
             }
-            End::Silence => return drain(&mut self.stream, Duration::from_secs(3600)).await,
-            End::Close => Vec::new(),
-            End::Alert(description) => crate::tls::record::alert(*description),
-            End::Text(text) => text.clone().into_bytes(),
-            End::Hex(hex) => from_hex(hex),
+            ConnectionEnd::Silence => return drain(&mut self.stream, Duration::from_secs(3600)).await,
+            ConnectionEnd::Close => Vec::new(),
+            ConnectionEnd::Alert(description) => crate::tls::record::alert(*description),
+            ConnectionEnd::Text(text) => text.clone().into_bytes(),
+            ConnectionEnd::Hex(hex) => from_hex(hex),
         };
         let _ = self.stream.write_all(&words).await;
         let _ = self.stream.shutdown().await;
@@ -70,10 +70,10 @@ impl FaultyStream {
     /// Whether the line must be cut at the bytes that just arrived.
     fn is_due(&self) -> bool {
         match self.after {
-            Some(After::FirstBytes) => true,
-            Some(After::Bytes(count)) => self.received >= count,
-            Some(After::Replies(count)) => self.replies >= count,
-            Some(After::Accept | After::TlsHandshake | After::Request) | None => false,
+            Some(AbortMoment::FirstBytes) => true,
+            Some(AbortMoment::Bytes(count)) => self.received >= count,
+            Some(AbortMoment::Replies(count)) => self.replies >= count,
+            Some(AbortMoment::Accept | AbortMoment::TlsHandshake | AbortMoment::Request) | None => false,
         }
     }
 
@@ -88,26 +88,26 @@ impl FaultyStream {
 
 /// The error that ends a conversation because the line must be cut here.
 #[derive(Debug)]
-struct CutHere;
+struct AbortedHere;
 
-impl fmt::Display for CutHere {
+impl fmt::Display for AbortedHere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the line is cut here")
     }
 }
 
-impl std::error::Error for CutHere {}
+impl std::error::Error for AbortedHere {}
 
 /// Reports that the line must be cut here, through all layers in between.
-pub(crate) fn cut_here() -> io::Error {
-    io::Error::other(CutHere)
+pub(crate) fn aborted_here() -> io::Error {
+    io::Error::other(AbortedHere)
 }
 
 /// Whether a conversation ended because the line was to be cut.
-pub(crate) fn is_cut(error: &io::Error) -> bool {
+pub(crate) fn is_aborted(error: &io::Error) -> bool {
     error
         .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CutHere>)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<AbortedHere>)
 }
 
 impl AsyncRead for FaultyStream {
@@ -124,7 +124,7 @@ impl AsyncRead for FaultyStream {
         if came > 0 {
             self.count(came);
             if self.is_due() {
-                return Poll::Ready(Err(cut_here()));
+                return Poll::Ready(Err(aborted_here()));
             }
         }
         Poll::Ready(Ok(()))

@@ -11,8 +11,8 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 use crate::{
     faulty_stream::FaultyStream,
-    network::{Action, Authority, Certificate, End, Firewall},
-    services::{Port, page},
+    network::{Authority, ConnectionEnd, Firewall, FirewallAction, ServerCertificate},
+    services::{ServiceListener, page},
     tls::record::{FirstWords, first_words},
 };
 
@@ -23,7 +23,7 @@ const MAX_FIRST_WORDS: usize = 16 * 1024;
 /// A firewall, with the services behind it.
 pub(crate) struct FirewallProxy {
     pub(crate) firewall: Firewall,
-    pub(crate) behind: HashMap<SocketAddr, Arc<Port>>,
+    pub(crate) behind: HashMap<SocketAddr, Arc<ServiceListener>>,
     /// The names behind each address, for clients that send no name.
     pub(crate) names: HashMap<IpAddr, Vec<String>>,
 }
@@ -37,33 +37,45 @@ impl FirewallProxy {
             .or_else(|| self.names.get(&to.ip())?.first().cloned())
             .unwrap_or_else(|| to.ip().to_string());
         match self.action(&name) {
-            Action::End(end) => FaultyStream::new(stream, bytes, None, None).end(end).await,
-            Action::Deny(which) => {
+            FirewallAction::End(end) => FaultyStream::new(stream, bytes, None, None).end(end).await,
+            FirewallAction::Deny(which) => {
                 let page = String::from_utf8_lossy(&page(*which)).into_owned();
-                FaultyStream::new(stream, bytes, None, None).end(&End::Text(page)).await;
+                FaultyStream::new(stream, bytes, None, None)
+                    .end(&ConnectionEnd::Text(page))
+                    .await;
             }
-            Action::Forward => match self.behind.get(&to) {
+            FirewallAction::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
                 // Behind it, nothing answers for an unused address either.
                 None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
-                    FaultyStream::new(stream, bytes, None, None).end(&End::Silence).await;
+                    FaultyStream::new(stream, bytes, None, None)
+                        .end(&ConnectionEnd::Silence)
+                        .await;
                 }
-                None => FaultyStream::new(stream, bytes, None, None).end(&End::Reset).await,
+                None => {
+                    FaultyStream::new(stream, bytes, None, None)
+                        .end(&ConnectionEnd::Reset)
+                        .await;
+                }
             },
-            Action::Inspect => match self.behind.get(&to) {
+            FirewallAction::Inspect => match self.behind.get(&to) {
                 Some(port) => {
-                    let certificate = Certificate {
+                    let certificate = ServerCertificate {
                         issued_by: Authority::Inspection,
-                        ..Certificate::default()
+                        ..ServerCertificate::default()
                     };
                     port.disguised(certificate, name).attend(stream, bytes).await;
                 }
-                None => FaultyStream::new(stream, bytes, None, None).end(&End::Reset).await,
+                None => {
+                    FaultyStream::new(stream, bytes, None, None)
+                        .end(&ConnectionEnd::Reset)
+                        .await;
+                }
             },
         }
     }
 
-    fn action(&self, name: &str) -> &Action {
+    fn action(&self, name: &str) -> &FirewallAction {
         let rule = self
             .firewall
             .rules

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::network::{Answer, Network, Service, ServiceAddress, ServiceProtocol};
+use crate::network::{LabNetwork, NameResolution, ServiceAddress, ServiceProtocol, SimulatedService};
 
 /// The names that name servers are tested with, one per cloud: they exist everywhere.
 const LOGIN_HOSTS: [&str; 3] = [
@@ -19,12 +19,12 @@ const LOGIN_HOSTS: [&str; 3] = [
 
 /// The document of `apim-probe list --format json`, as far as it is needed to make a world.
 #[derive(Deserialize)]
-struct Plan {
-    endpoints: Vec<Planned>,
+struct ListedPlan {
+    endpoints: Vec<ListedEndpoint>,
 }
 
 #[derive(Deserialize)]
-struct Planned {
+struct ListedEndpoint {
     host: String,
     port: u16,
     transport: String,
@@ -37,8 +37,8 @@ struct Planned {
 /// Each host has a separate address, counted up from 20.0.0.1, and the right service on each of its planned ports. A
 /// deviating name replaces the host's answer. A deviating service replaces the planned one, and uses its protocol
 /// unless it gives another; `*:443` stands for every planned service on the port.
-pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
-    let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
+pub fn healthy(plan: &str, deviations: &LabNetwork) -> Result<LabNetwork> {
+    let plan: ListedPlan = serde_json::from_str(plan).context("reading the plan")?;
     let planned: Vec<(ServiceAddress, &str)> = plan
         .endpoints
         .iter()
@@ -53,9 +53,9 @@ pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
         .filter(|host| host.parse::<IpAddr>().is_err());
     for host in hosts.chain(LOGIN_HOSTS) {
         let next = u32::try_from(names.len()).context("too many hosts")?;
-        names.entry(host.to_owned()).or_insert_with(|| Answer {
+        names.entry(host.to_owned()).or_insert_with(|| NameResolution {
             addresses: vec![Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(20, 0, 0, 1)) + next).into()],
-            ..Answer::default()
+            ..NameResolution::default()
         });
     }
     names.extend(deviations.names.clone());
@@ -72,17 +72,17 @@ pub fn healthy(plan: &str, deviations: &Network) -> Result<Network> {
         };
         let service = services
             .entry(at.clone())
-            .or_insert_with(|| everybody().map_or_else(Service::default, |it| it.1.clone()));
+            .or_insert_with(|| everybody().map_or_else(SimulatedService::default, |it| it.1.clone()));
         service.protocol.get_or_insert(protocol);
     }
-    Ok(Network {
+    Ok(LabNetwork {
         names,
         services,
         ..deviations.clone()
     })
 }
 
-fn place(endpoint: &Planned) -> ServiceAddress {
+fn place(endpoint: &ListedEndpoint) -> ServiceAddress {
     let host = endpoint.host.to_ascii_lowercase();
     if endpoint.transport == "udp" {
         ServiceAddress::udp(host, endpoint.port)
@@ -108,7 +108,7 @@ mod tests {
         { "host": "168.63.129.16", "port": 53, "transport": "udp", "protocol": "dns", "testable": true },
         { "host": "{key_vault}.vault", "port": 443, "transport": "tcp", "protocol": "https", "testable": false } ] }"#;
 
-    fn network(deviations: &str) -> Network {
+    fn network(deviations: &str) -> LabNetwork {
         healthy(PLAN, &serde_yaml::from_str(deviations).unwrap()).unwrap()
     }
 

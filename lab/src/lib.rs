@@ -3,7 +3,7 @@
 //!
 //! A process that wants a lab starts itself again ([`rerun()`]), because a namespace of one's own can only be entered
 //! while the process has one thread. The new process is the VM; a second thread with a network namespace of its own is
-//! the router and the whole world behind it ([`Network`] says what that is like):
+//! the router and the whole world behind it ([`LabNetwork`] says what that is like):
 //!
 //! ```text
 //!        main thread, and every child                          world thread
@@ -22,7 +22,7 @@
 //!         lab::rerun("demo")?.status()?;
 //!         return Ok(());
 //!     }
-//!     let network = lab::Network::default();
+//!     let network = lab::LabNetwork::default();
 //!     let lab = lab::Lab::enter(&network)?;
 //!     lab.serve(&network)?;
 //!     lab.agent("apim-probe")?.arg("run").status()?;
@@ -71,10 +71,10 @@ use anyhow::{Context, Result, bail, ensure};
 pub use self::{
     faults::has_nft,
     healthy::healthy,
-    network::Network,
+    network::LabNetwork,
     random::Random,
     reexec::{Forbidden, do_job, exit_code, job, lacks, lacks_nft, probe, rerun},
-    relay::Flow,
+    relay::RelayedFlow,
     resolver::ResolverWatch,
     resource_usage::ResourceUsage,
     scenario::{Scenario, whole_catalog},
@@ -83,7 +83,7 @@ pub use self::{
 };
 use self::{
     namespace::Files,
-    network::{Authority, Fault, Vm},
+    network::{Authority, InjectedFault, Vm},
     relay::Relay,
     simulated_network::SimulatedNetwork,
     vm_link::Peer,
@@ -103,7 +103,7 @@ impl Lab {
     /// Turns this process into the VM of this network, and connects it to a world that has no services yet.
     ///
     /// The process must have one thread only. This cannot be undone.
-    pub fn enter(network: &Network) -> Result<Self> {
+    pub fn enter(network: &LabNetwork) -> Result<Self> {
         let descriptors = namespace::raise_descriptor_limit()?;
         let files = namespace::enter(&network.vm, &network.resolv_conf())?;
         let relay = network.is_relayed().then(|| Relay::start(network)).transpose()?;
@@ -132,7 +132,7 @@ impl Lab {
     }
 
     /// Starts everything in the network: name servers, services, firewalls, faults. Once it returns, all of it listens.
-    pub fn serve(&self, network: &Network) -> Result<()> {
+    pub fn serve(&self, network: &LabNetwork) -> Result<()> {
         self.world.serve(network)?;
         self.relay(network)?;
         faults::in_vm(network)?;
@@ -172,8 +172,8 @@ impl Lab {
         &self,
         agent: impl AsRef<OsStr>,
         flags: impl IntoIterator<Item = F>,
-        deviations: &Network,
-    ) -> Result<Network>
+        deviations: &LabNetwork,
+    ) -> Result<LabNetwork>
     where
         F: AsRef<OsStr>,
     {
@@ -189,8 +189,8 @@ impl Lab {
     }
 
     /// Adds faults while everything is running; names are those of `network`.
-    pub fn fault(&self, network: &Network, faults: Vec<Fault>) -> Result<()> {
-        let network = Network {
+    pub fn fault(&self, network: &LabNetwork, faults: Vec<InjectedFault>) -> Result<()> {
+        let network = LabNetwork {
             faults,
             ..network.clone()
         };
@@ -208,7 +208,7 @@ impl Lab {
 
     /// Every TCP connection and every pair of UDP ports so far, in the order of their first packets; empty if no frames
     /// are relayed.
-    pub fn flows(&self) -> Vec<Flow> {
+    pub fn flows(&self) -> Vec<RelayedFlow> {
         self.relay.as_ref().map(Relay::flows).unwrap_or_default()
     }
 
@@ -225,10 +225,10 @@ impl Lab {
     }
 
     /// Passes to the relay those faults that match some packets only.
-    fn relay(&self, network: &Network) -> Result<()> {
+    fn relay(&self, network: &LabNetwork) -> Result<()> {
         match &self.relay {
             Some(relay) => relay.fault(network),
-            None if network.faults.iter().any(Fault::is_relayed) => {
+            None if network.faults.iter().any(InjectedFault::is_relayed) => {
                 bail!(
                     "a fault for some packets only, in a network without a relay: set `link: {{ count_flows: true }}`"
                 )

@@ -14,10 +14,10 @@ use std::{
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use self::request::Request;
+use self::request::ManagementRequest;
 use crate::network::{
-    Answer, DocumentSource, Identities, Management, ManagementFault, Network, Operation, Service, ServiceAddress,
-    ServiceProtocol,
+    DocumentSource, Identities, LabNetwork, Management, ManagementFault, NameResolution, Operation, ServiceAddress,
+    ServiceProtocol, SimulatedService,
 };
 
 /// The instance that the management endpoint knows.
@@ -86,7 +86,7 @@ impl Reply {
 }
 
 /// The network with the services of its platform.
-pub(crate) fn completed(network: &Network, requests: &Asked) -> Network {
+pub(crate) fn completed(network: &LabNetwork, requests: &Asked) -> LabNetwork {
     let mut network = network.clone();
     let Some(what) = network.management.clone() else {
         return network;
@@ -96,9 +96,9 @@ pub(crate) fn completed(network: &Network, requests: &Asked) -> Network {
         requests: Arc::clone(requests),
         counts: Mutex::default(),
     });
-    network.names.entry(HOST.into()).or_insert_with(|| Answer {
+    network.names.entry(HOST.into()).or_insert_with(|| NameResolution {
         addresses: vec![[20, 70, 0, 1].into()],
-        ..Answer::default()
+        ..NameResolution::default()
     });
     for (host, port, protocol) in [
         (HOST, 443, ServiceProtocol::Https),
@@ -107,9 +107,9 @@ pub(crate) fn completed(network: &Network, requests: &Asked) -> Network {
         network
             .services
             .entry(ServiceAddress::tcp(host, port))
-            .or_insert_with(|| Service {
+            .or_insert_with(|| SimulatedService {
                 platform: Some(Arc::clone(&platform)),
-                ..Service::healthy(protocol)
+                ..SimulatedService::healthy(protocol)
             });
     }
     network
@@ -148,7 +148,7 @@ where
 }
 
 impl Platform {
-    fn metadata(&self, request: &Request) -> Reply {
+    fn metadata(&self, request: &ManagementRequest) -> Reply {
         if request.header("metadata") != Some("true") {
             return Reply::error(400, "bad_request_102", "Required metadata header not specified");
         }
@@ -184,7 +184,7 @@ impl Platform {
     }
 
     /// The answer to a request; `None` for no reply.
-    fn management(&self, request: &Request) -> Option<Reply> {
+    fn management(&self, request: &ManagementRequest) -> Option<Reply> {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Some(Reply::error(401, "AuthenticationFailed", "Authentication failed."));
         }
@@ -213,7 +213,7 @@ impl Platform {
         })
     }
 
-    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &Request) -> Reply {
+    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &ManagementRequest) -> Reply {
         let path = request.path();
         let page = |link: String| {
             let mut page = self.list(key, request).unwrap_or_else(|| json!({ "value": [] }));
@@ -248,7 +248,7 @@ impl Platform {
         }
     }
 
-    fn document(&self, key: &str, request: &Request) -> Reply {
+    fn document(&self, key: &str, request: &ManagementRequest) -> Reply {
         match self.list(key, request) {
             Some(page) => Reply::json(200, &page),
             None if key.is_empty() => Reply::json(200, &instance()),
@@ -259,7 +259,7 @@ impl Platform {
     }
 
     /// A document, or the requested page of a list.
-    fn list(&self, key: &str, request: &Request) -> Option<Value> {
+    fn list(&self, key: &str, request: &ManagementRequest) -> Option<Value> {
         let skip: usize = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let (all, page) = match found(&self.what.documents, key)? {
             // A network status is the only list that is returned unchanged.
@@ -286,7 +286,7 @@ impl Platform {
     }
 
     /// The answer to a request for the result of an operation.
-    fn polled(&self, key: &str, request: &Request) -> Reply {
+    fn polled(&self, key: &str, request: &ManagementRequest) -> Reply {
         let Some(operation) = found(&self.what.operations, key) else {
             return Reply::missing();
         };

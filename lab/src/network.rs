@@ -12,14 +12,14 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Deserialize;
 
 pub use self::{
-    link::{Hop, Link, Nat, NatErrors, PacketDirection, PacketKind, When},
-    management::{DocumentSource, Identities, Management, ManagementFault, Operation, Refusal},
+    link::{FaultCondition, Nat, NatErrors, PacketDirection, PacketKind, PathRouter, SimulatedLink},
+    management::{DocumentSource, ErrorStatus, Identities, Management, ManagementFault, Operation},
     service::{
-        Abort, After, Amqp, BlockPage, BodyKind, End, Http, Kms, Ntp, NtpMisbehaviour, Pacing, Service,
-        ServiceProtocol, Smb, Step, Tds,
+        Abort, AbortMoment, Amqp, BlockPage, BodyKind, ConnectionEnd, Http, Kms, Ntp, NtpMisbehaviour, Pacing,
+        ScriptStep, ServiceProtocol, SimulatedService, Smb, Tds,
     },
-    service_address::{ServiceAddress, Transport},
-    tls::{Authority, Certificate, Chain, NoClientCertificate, Tls, Validity, Version},
+    service_address::{IpProtocol, ServiceAddress},
+    tls::{Authority, Chain, NoClientCertificate, ServerCertificate, TlsSettings, TlsVersion, Validity},
 };
 
 /// Azure's platform name server, which is also the default one here.
@@ -28,19 +28,19 @@ pub const PLATFORM_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129
 /// A network and everything in it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Network {
+pub struct LabNetwork {
     /// The VM's name servers, in the order of its `resolv.conf`; none means a healthy one at [`PLATFORM_DNS`].
     pub name_servers: Vec<NameServer>,
     /// What each name resolves to, unless a server has an answer of its own. A name that is not here does not exist.
-    pub names: BTreeMap<String, Answer>,
+    pub names: BTreeMap<String, NameResolution>,
     /// The listening services.
-    pub services: BTreeMap<ServiceAddress, Service>,
+    pub services: BTreeMap<ServiceAddress, SimulatedService>,
     /// Azure's management endpoint and the VM's metadata service, if there are any.
     pub management: Option<Management>,
     /// What the network does to packets on their way.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InjectedFault>,
     /// How packets travel between the VM and its router.
-    pub link: Link,
+    pub link: SimulatedLink,
     /// Firewalls that answer for every address.
     pub firewalls: Vec<Firewall>,
     /// Routers limit their ICMP errors to a few per second, as they do by default.
@@ -49,7 +49,7 @@ pub struct Network {
     pub vm: Vm,
 }
 
-impl Network {
+impl LabNetwork {
     /// The name servers that exist, including the default one.
     pub fn servers(&self) -> Vec<NameServer> {
         if self.name_servers.is_empty() {
@@ -76,7 +76,10 @@ impl Network {
         // The kernel resets packets to a closed port, however near they come from.
         let resets_from_afar = self.services.values().any(|service| service.closed);
         let is_timed = !self.vm.events.is_empty();
-        self.link != Link::default() || self.faults.iter().any(Fault::is_relayed) || resets_from_afar || is_timed
+        self.link != SimulatedLink::default()
+            || self.faults.iter().any(InjectedFault::is_relayed)
+            || resets_from_afar
+            || is_timed
     }
 
     /// The `resolv.conf` of the VM.
@@ -99,10 +102,10 @@ pub struct NameServer {
     pub udp: DnsBehaviour,
     /// How it answers over TCP.
     pub tcp: DnsBehaviour,
-    /// Its own answers, which take precedence over [`Network::names`].
-    pub names: BTreeMap<String, Answer>,
+    /// Its own answers, which take precedence over [`LabNetwork::names`].
+    pub names: BTreeMap<String, NameResolution>,
     /// Its answer to every query, for any name.
-    pub any_name: Option<Answer>,
+    pub any_name: Option<NameResolution>,
     /// It exists, but the VM's `resolv.conf` does not list it.
     pub not_in_resolv_conf: bool,
 }
@@ -166,7 +169,7 @@ pub enum DnsBehaviour {
 /// What a name resolves to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Answer {
+pub struct NameResolution {
     /// The addresses, in the order of the answer. None, with no other field set, is "no data".
     pub addresses: Vec<IpAddr>,
     /// The aliases between the name and its addresses.
@@ -192,30 +195,30 @@ pub struct Answer {
 /// What the network does to packets to some place.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct InjectedFault {
     /// The packets that match. A name stands for all its addresses, `*` for every address, a place without a port for
     /// all of them.
     pub to: ServiceAddress,
     /// What happens to them.
-    pub action: FaultKind,
+    pub action: FaultAction,
     /// Which of them; all if not given.
     #[serde(default)]
-    pub when: When,
+    pub when: FaultCondition,
 }
 
-impl Fault {
+impl InjectedFault {
     /// A fault for every packet to a place.
-    pub fn always(to: ServiceAddress, action: FaultKind) -> Self {
+    pub fn always(to: ServiceAddress, action: FaultAction) -> Self {
         Self {
             to,
             action,
-            when: When::default(),
+            when: FaultCondition::default(),
         }
     }
 
     /// Whether it needs the relay of frames: the kernel's own rules only match a packet's destination.
     pub fn is_relayed(&self) -> bool {
-        self.when != When::default() || self.action == FaultKind::Close
+        self.when != FaultCondition::default() || self.action == FaultAction::Close
     }
 
     /// Whether it needs nftables.
@@ -227,14 +230,14 @@ impl Fault {
 /// What happens to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
+pub enum FaultAction {
     /// Dropped silently.
     Drop,
     /// ICMP 3/13, administratively prohibited, a few per second.
     Prohibited,
     /// ICMP 3/0, network unreachable, a few per second.
     Unreachable,
-    /// ICMP type 3 with this code, without a limit unless [`Network::icmp_rate_limit`]. Needs `nft`.
+    /// ICMP type 3 with this code, without a limit unless [`LabNetwork::icmp_rate_limit`]. Needs `nft`.
     Icmp(u8),
     /// A reset from the destination's address. Needs `nft`, unless it matches some packets only.
     Reset,
@@ -256,7 +259,7 @@ pub enum FaultKind {
     LocalReject,
 }
 
-impl FaultKind {
+impl FaultAction {
     fn needs_nft(self) -> bool {
         matches!(
             self,
@@ -272,35 +275,35 @@ impl FaultKind {
 pub struct Firewall {
     /// The ports that it intercepts (TCP).
     pub ports: Vec<u16>,
-    /// Behind this many of [`Link::hops`]; none means behind all of them.
+    /// Behind this many of [`SimulatedLink::hops`]; none means behind all of them.
     pub after_hops: Option<usize>,
     /// The first rule with a matching name decides.
     #[serde(default)]
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ProxyRule>,
     /// What happens to all others.
-    pub default_action: Action,
+    pub default_action: FirewallAction,
 }
 
 /// One application rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct ProxyRule {
     /// Names, `*` matching any characters: SNI, the `Host` header, or else the name of the destination address.
     pub fqdns: Vec<String>,
     /// What happens to them.
-    pub action: Action,
+    pub action: FirewallAction,
 }
 
 /// What a firewall does with a connection after reading its first bytes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum FirewallAction {
     /// Passes it to the real service; without one, resets it.
     Forward,
     /// Terminates TLS with its own certificate for the requested name, and passes on the content.
     Inspect,
     /// Ends it.
-    End(End),
+    End(ConnectionEnd),
     /// Serves a block page in plain HTTP.
     Deny(BlockPage),
 }

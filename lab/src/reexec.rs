@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Lab, Network, has_nft, tools};
+use crate::{Lab, LabNetwork, has_nft, tools};
 
 /// What the process was started for.
 const JOB: &str = "APIM_PROBE_LAB_JOB";
@@ -48,7 +48,7 @@ impl std::error::Error for Forbidden {}
 pub fn job() -> Option<String> {
     let job = env::var(JOB).ok()?;
     if job == PROBE {
-        let network = Network::default();
+        let network = LabNetwork::default();
         let outcome = Lab::enter(&network).and_then(|lab| lab.serve(&network));
         if let Err(error) = &outcome {
             eprintln!("{}", format!("{error:#}").lines().next().unwrap_or_default());

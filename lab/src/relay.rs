@@ -28,13 +28,13 @@ use nix::{
     unistd::gettid,
 };
 
-pub use self::forwarding::Flow;
+pub use self::forwarding::RelayedFlow;
 use self::{
     forwarding::{DelayedFrame, Forwarder},
     socket::Socket,
 };
 use crate::{
-    network::{Network, PacketDirection},
+    network::{LabNetwork, PacketDirection},
     tools::ip,
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Starts a relay with one end in the calling process's network namespace; the world creates the other end.
-    pub(crate) fn start(network: &Network) -> Result<Self> {
+    pub(crate) fn start(network: &LabNetwork) -> Result<Self> {
         let forwarder = Arc::new(Mutex::new(Forwarder::new(network)));
         let (ready, started) = mpsc::channel();
         let (connected, wait) = mpsc::channel();
@@ -80,7 +80,7 @@ impl Relay {
     }
 
     /// Applies those of a network's faults that match some packets only.
-    pub(crate) fn fault(&self, network: &Network) -> Result<()> {
+    pub(crate) fn fault(&self, network: &LabNetwork) -> Result<()> {
         lock(&self.forwarder).add(network)
     }
 
@@ -100,7 +100,7 @@ impl Relay {
     }
 
     /// Every flow so far.
-    pub(crate) fn flows(&self) -> Vec<Flow> {
+    pub(crate) fn flows(&self) -> Vec<RelayedFlow> {
         lock(&self.forwarder).flows()
     }
 }

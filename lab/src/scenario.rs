@@ -13,10 +13,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
 use crate::{
-    Lab, Network,
-    expect::Expect,
+    Lab, LabNetwork,
+    expect::ExpectedOutcome,
     healthy,
-    network::{Fault, ServiceAddress},
+    network::{InjectedFault, ServiceAddress},
 };
 
 /// A catalog that is only a list of dependencies is completed with this …
@@ -68,9 +68,9 @@ pub struct Scenario {
     pub files: BTreeMap<String, String>,
     /// How the network differs from a healthy one.
     #[serde(default)]
-    pub network: Network,
+    pub network: LabNetwork,
     /// What the agent must report.
-    pub expect: Expect,
+    pub expect: ExpectedOutcome,
 }
 
 impl Scenario {
@@ -82,7 +82,7 @@ impl Scenario {
 
     /// Whether it needs nftables.
     pub fn needs_nft(&self) -> bool {
-        self.network.faults.iter().any(Fault::needs_nft)
+        self.network.faults.iter().any(InjectedFault::needs_nft)
     }
 
     /// Runs the agent in the scenario's network, and compares.
@@ -128,7 +128,7 @@ impl Scenario {
     }
 
     /// The healthy network of the agent's own plan, with this scenario's deviations.
-    fn network(&self, lab: &Lab, agent: &Path, common: &[String]) -> Result<Network> {
+    fn network(&self, lab: &Lab, agent: &Path, common: &[String]) -> Result<LabNetwork> {
         let mut list = lab.agent(agent)?;
         list.args(["list", "--format", "json"]).args(common);
         if self.asks_metadata() {

@@ -24,24 +24,24 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) use self::{http::page, ntp::answer as answer_ntp};
 use crate::{
-    faulty_stream::{FaultyStream, cut_here, from_hex, is_cut},
+    faulty_stream::{FaultyStream, aborted_here, from_hex, is_aborted},
     management,
-    network::{Abort, After, End, NoClientCertificate, Service, ServiceProtocol, Step},
+    network::{Abort, AbortMoment, ConnectionEnd, NoClientCertificate, ScriptStep, ServiceProtocol, SimulatedService},
     tls::{self, Pki},
 };
 
 /// A service at its address.
-pub(crate) struct Port {
+pub(crate) struct ServiceListener {
     pub(crate) at: SocketAddr,
     /// The hosts that resolve to the address.
     pub(crate) hosts: Vec<String>,
-    service: Service,
+    service: SimulatedService,
     pki: Arc<Pki>,
     acceptor: OnceLock<TlsAcceptor>,
 }
 
-impl Port {
-    pub(crate) fn new(at: SocketAddr, hosts: Vec<String>, service: Service, pki: Arc<Pki>) -> Self {
+impl ServiceListener {
+    pub(crate) fn new(at: SocketAddr, hosts: Vec<String>, service: SimulatedService, pki: Arc<Pki>) -> Self {
         Self {
             at,
             hosts,
@@ -52,7 +52,7 @@ impl Port {
     }
 
     /// The same service behind another certificate, as presented by a firewall that inspects TLS.
-    pub(crate) fn disguised(&self, certificate: crate::network::Certificate, host: String) -> Self {
+    pub(crate) fn disguised(&self, certificate: crate::network::ServerCertificate, host: String) -> Self {
         let mut service = self.service.clone();
         service.tls.certificate = certificate;
         Self::new(self.at, vec![host], service, Arc::clone(&self.pki))
@@ -64,14 +64,15 @@ impl Port {
         let mut line = FaultyStream::new(stream, replay, cut, self.service.pacing);
         let spoken = match cut {
             Some(Abort {
-                after: After::Accept, ..
-            }) => Err(cut_here()),
+                after: AbortMoment::Accept,
+                ..
+            }) => Err(aborted_here()),
             _ => self.speak(&mut line).await,
         };
         let by = self.service.script_end().or(cut.map(|cut| &cut.with));
         match (spoken, by) {
-            (Err(error), Some(by)) if is_cut(&error) => line.end(by).await,
-            _ => line.end(&End::Close).await,
+            (Err(error), Some(by)) if is_aborted(&error) => line.end(by).await,
+            _ => line.end(&ConnectionEnd::Close).await,
         }
     }
 
@@ -128,10 +129,10 @@ impl Port {
         let acceptor = self.acceptor.get_or_init(|| self.pki.server(tls, &self.hosts));
         let mut inside = tls::accept(acceptor, tls, io).await?;
         match self.service.abort.as_ref().map(|cut| cut.after) {
-            Some(After::TlsHandshake) => Err(cut_here()),
-            Some(After::Request) => {
+            Some(AbortMoment::TlsHandshake) => Err(aborted_here()),
+            Some(AbortMoment::Request) => {
                 let _ = inside.read(&mut [0; 1024]).await?;
-                Err(cut_here())
+                Err(aborted_here())
             }
             _ => Ok(inside),
         }
@@ -139,20 +140,20 @@ impl Port {
 }
 
 /// Runs a script to its end.
-async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) -> io::Result<()> {
+async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[ScriptStep]) -> io::Result<()> {
     for step in script {
         match step {
-            Step::Read if io.read(&mut [0; 4096]).await? == 0 => return Ok(()),
-            Step::Read => {}
-            Step::Text(text) => io.write_all(text.as_bytes()).await?,
-            Step::Hex(hex) => io.write_all(&from_hex(hex)).await?,
-            Step::Repeat(times, text) => {
+            ScriptStep::Read if io.read(&mut [0; 4096]).await? == 0 => return Ok(()),
+            ScriptStep::Read => {}
+            ScriptStep::Text(text) => io.write_all(text.as_bytes()).await?,
+            ScriptStep::Hex(hex) => io.write_all(&from_hex(hex)).await?,
+            ScriptStep::Repeat(times, text) => {
                 for _ in 0..*times {
                     io.write_all(text.as_bytes()).await?;
                 }
             }
-            Step::PauseMs(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
-            Step::End(_) => return Err(cut_here()),
+            ScriptStep::PauseMs(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
+            ScriptStep::End(_) => return Err(aborted_here()),
         }
         io.flush().await?;
     }
@@ -160,12 +161,12 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[Step]) ->
 }
 
 /// A server that resets a client without a certificate cuts the line at the flight that should contain one.
-fn with_demand(mut service: Service) -> Service {
+fn with_demand(mut service: SimulatedService) -> SimulatedService {
     let end = match service.tls.without_client_certificate {
         None | Some(NoClientCertificate::Alert) => return service,
-        Some(NoClientCertificate::Reset) => End::Reset,
-        Some(NoClientCertificate::Close) => End::Close,
-        Some(NoClientCertificate::Silence) => End::Silence,
+        Some(NoClientCertificate::Reset) => ConnectionEnd::Reset,
+        Some(NoClientCertificate::Close) => ConnectionEnd::Close,
+        Some(NoClientCertificate::Silence) => ConnectionEnd::Silence,
     };
     // TDS and AMQP negotiate TLS first.
     let replies = if matches!(service.protocol, Some(ServiceProtocol::Tds | ServiceProtocol::Amqp)) {
@@ -174,7 +175,7 @@ fn with_demand(mut service: Service) -> Service {
         1
     };
     service.abort.get_or_insert(Abort {
-        after: After::Replies(replies),
+        after: AbortMoment::Replies(replies),
         with: end,
     });
     service

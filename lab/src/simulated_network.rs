@@ -27,8 +27,8 @@ use crate::{
     dns, faults,
     firewall::FirewallProxy,
     management::{self, Asked},
-    network::{Network, Service, ServiceAddress, ServiceProtocol, Transport},
-    services::{Port, answer_ntp},
+    network::{IpProtocol, LabNetwork, ServiceAddress, ServiceProtocol, SimulatedService},
+    services::{ServiceListener, answer_ntp},
     tls::Pki,
     tools::ip,
     vm_link::{self, ECHO, Peer},
@@ -44,20 +44,20 @@ sockopt_impl!(
 );
 
 /// A task for the world's thread, and a channel for its result.
-struct Order {
-    what: What,
+struct WorldRequest {
+    what: WorldChange,
     done: mpsc::Sender<Result<()>>,
 }
 
-enum What {
-    Serve(Box<Network>),
-    Fault(Box<Network>),
+enum WorldChange {
+    Serve(Box<LabNetwork>),
+    Fault(Box<LabNetwork>),
     Lift,
 }
 
 /// The VM's handle to the world's thread. The world ends with it, or with the process.
 pub(crate) struct SimulatedNetwork {
-    orders: UnboundedSender<Order>,
+    orders: UnboundedSender<WorldRequest>,
     pub(crate) pki: Arc<Pki>,
     /// The requests to the platform.
     pub(crate) requests: Asked,
@@ -99,24 +99,24 @@ impl SimulatedNetwork {
     }
 
     /// Binds every listener of the network, and applies its firewalls and faults.
-    pub(crate) fn serve(&self, network: &Network) -> Result<()> {
-        self.order(What::Serve(Box::new(network.clone())))
+    pub(crate) fn serve(&self, network: &LabNetwork) -> Result<()> {
+        self.order(WorldChange::Serve(Box::new(network.clone())))
     }
 
     /// Adds faults.
-    pub(crate) fn fault(&self, network: &Network) -> Result<()> {
-        self.order(What::Fault(Box::new(network.clone())))
+    pub(crate) fn fault(&self, network: &LabNetwork) -> Result<()> {
+        self.order(WorldChange::Fault(Box::new(network.clone())))
     }
 
     /// Removes all faults.
     pub(crate) fn lift(&self) -> Result<()> {
-        self.order(What::Lift)
+        self.order(WorldChange::Lift)
     }
 
-    fn order(&self, what: What) -> Result<()> {
+    fn order(&self, what: WorldChange) -> Result<()> {
         let (done, answer) = mpsc::channel();
         self.orders
-            .send(Order { what, done })
+            .send(WorldRequest { what, done })
             .map_err(|_| anyhow!("the world has ended"))?;
         answer.recv().context("the world has ended")?
     }
@@ -131,12 +131,12 @@ fn begin(peer: Peer, icmp_rate_limit: bool) -> Result<tokio::runtime::Runtime> {
         .context("starting the world's runtime")
 }
 
-async fn follow(mut inbox: UnboundedReceiver<Order>, pki: &Arc<Pki>, requests: &Asked) {
+async fn follow(mut inbox: UnboundedReceiver<WorldRequest>, pki: &Arc<Pki>, requests: &Asked) {
     while let Some(order) = inbox.recv().await {
         let done = match order.what {
-            What::Serve(network) => serve(&management::completed(&network, requests), pki),
-            What::Fault(network) => faults::in_world(&network),
-            What::Lift => faults::lift_in_world(),
+            WorldChange::Serve(network) => serve(&management::completed(&network, requests), pki),
+            WorldChange::Fault(network) => faults::in_world(&network),
+            WorldChange::Lift => faults::lift_in_world(),
         };
         let _ = order.done.send(done);
     }
@@ -156,7 +156,7 @@ fn spawn_echo() -> Result<()> {
     Ok(())
 }
 
-fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
+fn serve(network: &LabNetwork, pki: &Arc<Pki>) -> Result<()> {
     ip(&local_routes(network))?;
     for server in network.servers() {
         dns::serve(&server, &network.names)?;
@@ -167,9 +167,9 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
         for place in sockets(network, at)? {
             let hosts = hosts_at(&names, at, place.ip());
             match at.transport {
-                Transport::Udp => serve_datagrams(place, service)?,
-                Transport::Tcp => {
-                    let port = Port::new(place, hosts, service.clone(), Arc::clone(pki));
+                IpProtocol::Udp => serve_datagrams(place, service)?,
+                IpProtocol::Tcp => {
+                    let port = ServiceListener::new(place, hosts, service.clone(), Arc::clone(pki));
                     ports.insert(place, Arc::new(port));
                 }
             }
@@ -206,7 +206,7 @@ fn serve(network: &Network, pki: &Arc<Pki>) -> Result<()> {
 }
 
 /// Adds every address of a service to the world.
-fn local_routes(network: &Network) -> Vec<String> {
+fn local_routes(network: &LabNetwork) -> Vec<String> {
     let servers = network.servers();
     let answers = network
         .names
@@ -229,7 +229,7 @@ fn local_routes(network: &Network) -> Vec<String> {
         .collect()
 }
 
-fn names_by_address(network: &Network) -> HashMap<IpAddr, Vec<String>> {
+fn names_by_address(network: &LabNetwork) -> HashMap<IpAddr, Vec<String>> {
     let mut names = HashMap::<_, Vec<_>>::new();
     let servers = network.servers();
     let own = servers.iter().flat_map(|server| &server.names);
@@ -250,7 +250,7 @@ fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &ServiceAddress, address: 
 }
 
 /// Where a service listens: on every address that its host resolves to, at any server.
-fn sockets(network: &Network, at: &ServiceAddress) -> Result<Vec<SocketAddr>> {
+fn sockets(network: &LabNetwork, at: &ServiceAddress) -> Result<Vec<SocketAddr>> {
     let port = at.port.with_context(|| format!("{at}: a service needs a port"))?;
     let mut addresses = network.addresses(&at.host);
     for server in network.servers() {
@@ -294,7 +294,7 @@ where
     Ok(())
 }
 
-fn serve_datagrams(at: SocketAddr, service: &Service) -> Result<()> {
+fn serve_datagrams(at: SocketAddr, service: &SimulatedService) -> Result<()> {
     if service.protocol != Some(ServiceProtocol::Ntp) {
         return Err(anyhow!("{at}/udp: only NTP is spoken over UDP"));
     }

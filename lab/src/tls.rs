@@ -23,8 +23,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::authority::Issuing;
 use crate::{
-    faulty_stream::cut_here,
-    network::{Authority, Certificate, Chain, Tls, Validity, Version},
+    faulty_stream::aborted_here,
+    network::{Authority, Chain, ServerCertificate, TlsSettings, TlsVersion, Validity},
 };
 
 /// A leaf and the certificates sent with it.
@@ -35,7 +35,7 @@ type Chained = Arc<Vec<CertificateDer<'static>>>;
 pub(crate) struct Pki {
     authorities: [OnceLock<Issuing>; 6],
     key: OnceLock<KeyPair>,
-    shown: Mutex<HashMap<(Certificate, Vec<String>), Chained>>,
+    shown: Mutex<HashMap<(ServerCertificate, Vec<String>), Chained>>,
 }
 
 impl Pki {
@@ -60,12 +60,12 @@ impl Pki {
     }
 
     /// What a server with these settings presents and accepts; `names` are its host's.
-    pub(crate) fn server(&self, tls: &Tls, names: &[String]) -> TlsAcceptor {
+    pub(crate) fn server(&self, tls: &TlsSettings, names: &[String]) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions: &[_] = match tls.version {
-            Some(Version::Tls12) => &[&TLS12],
-            Some(Version::Tls13) => &[&TLS13],
-            Some(Version::Tls10) | None => &[&TLS12, &TLS13],
+            Some(TlsVersion::Tls12) => &[&TLS12],
+            Some(TlsVersion::Tls13) => &[&TLS13],
+            Some(TlsVersion::Tls10) | None => &[&TLS12, &TLS13],
         };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
@@ -107,14 +107,14 @@ impl Pki {
             .get_or_init(|| KeyPair::generate().expect("P-256 keys can be made"))
     }
 
-    fn chain(&self, certificate: &Certificate, host: &[String]) -> Chained {
+    fn chain(&self, certificate: &ServerCertificate, host: &[String]) -> Chained {
         let names = certificate.names.as_deref().unwrap_or(host);
         let mut shown = self.shown.lock().expect("no holder panics");
         let chain = shown.entry((certificate.clone(), names.to_vec()));
         Arc::clone(chain.or_insert_with(|| Arc::new(self.issue(certificate, names))))
     }
 
-    fn issue(&self, certificate: &Certificate, names: &[String]) -> Vec<CertificateDer<'static>> {
+    fn issue(&self, certificate: &ServerCertificate, names: &[String]) -> Vec<CertificateDer<'static>> {
         let authority = self.authority(certificate.issued_by);
         let common_name = certificate
             .common_name
@@ -177,17 +177,17 @@ impl ResolvesServerCert for MismatchedKey {
 }
 
 /// Makes the handshake on `io`. A server of TLS 1.0 answers in its own way and then cuts the line.
-pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &Tls, mut io: S) -> io::Result<TlsStream<S>>
+pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &TlsSettings, mut io: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    if tls.version == Some(Version::Tls10) {
+    if tls.version == Some(TlsVersion::Tls10) {
         let _ = io.read(&mut [0; 1024]).await?;
         io.write_all(&record::tls10_server_hello()).await?;
         io.flush().await?;
         // The client's reaction comes before the end.
         let _ = io.read(&mut [0; 1024]).await?;
-        return Err(cut_here());
+        return Err(aborted_here());
     }
     match acceptor.accept(io).into_fallible().await {
         Ok(inside) => Ok(inside),

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{Forbidden, Lab, Network};
+use apim_probe_lab::{Forbidden, Lab, LabNetwork};
 use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
@@ -297,7 +297,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
 
 pub(crate) fn run(name: &str) -> Result<()> {
     let case = CASES.iter().find(|case| case.name == name).context("no such test")?;
-    let network: Network = serde_yaml::from_str(case.network).with_context(|| case.network.to_owned())?;
+    let network: LabNetwork = serde_yaml::from_str(case.network).with_context(|| case.network.to_owned())?;
     let lab = Lab::enter(&network)?;
     let catalog = lab.write("probes.yaml", CATALOG)?;
     let plan = ["--no-metadata", "--no-builtin", "--probes"];

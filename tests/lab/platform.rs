@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Forbidden, Lab, Network, ResolverWatch};
+use apim_probe_lab::{Forbidden, Lab, LabNetwork, ResolverWatch};
 use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
@@ -152,7 +152,7 @@ services:
 }
 
 /// Runs the agent with everything that may produce output; returns its stderr.
-fn shows_none_of(network: &Network, forbidden: &[&str]) -> Result<String> {
+fn shows_none_of(network: &LabNetwork, forbidden: &[&str]) -> Result<String> {
     let lab = started(network)?;
     let files = ["report.json", "report.txt"].map(|name| lab.folder().join(name));
     let mut run = lab.agent(AGENT)?;
@@ -331,11 +331,11 @@ vm: {{ env: {{ HTTPS_PROXY: 'http://10.9.9.9:3128' }}, hosts_file: '10.9.9.9 api
     Ok(())
 }
 
-fn network(yaml: &str) -> Result<Network> {
+fn network(yaml: &str) -> Result<LabNetwork> {
     serde_yaml::from_str(yaml).map_err(|error| anyhow::anyhow!("{error}\n{yaml}"))
 }
 
-fn started(network: &Network) -> Result<Lab> {
+fn started(network: &LabNetwork) -> Result<Lab> {
     let lab = Lab::enter(network)?;
     lab.serve(network)?;
     Ok(lab)

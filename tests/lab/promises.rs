@@ -20,59 +20,59 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{self as lab, Forbidden, Lab, Network, ResourceUsage};
+use apim_probe_lab::{self as lab, Forbidden, Lab, LabNetwork, ResourceUsage};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::{AGENT, trial};
 
-/// One promise: a catalog, the network's deviations from a healthy one in YAML, and what must be true.
-struct Promise {
+/// One test: a catalog, the network's deviations from a healthy one in YAML, and what must be true.
+struct AgentTest {
     name: &'static str,
     /// The catalog; none means the built-in one.
     catalog: Option<fn() -> String>,
     network: fn() -> String,
-    check: fn(&World) -> Result<()>,
+    check: fn(&TestVm) -> Result<()>,
 }
 
-fn promises() -> impl Iterator<Item = &'static Promise> {
+fn tests() -> impl Iterator<Item = &'static AgentTest> {
     [
-        budgets::PROMISES,
-        documents::PROMISES,
-        termination::PROMISES,
-        files::PROMISES,
-        fixes::PROMISES,
-        random_signals::PROMISES,
-        outputs::PROMISES,
-        redact::PROMISES,
-        interruption::PROMISES,
-        threads::PROMISES,
-        compare::PROMISES,
-        traffic::PROMISES,
+        budgets::TESTS,
+        documents::TESTS,
+        termination::TESTS,
+        files::TESTS,
+        fixes::TESTS,
+        random_signals::TESTS,
+        outputs::TESTS,
+        redact::TESTS,
+        interruption::TESTS,
+        threads::TESTS,
+        compare::TESTS,
+        traffic::TESTS,
     ]
     .into_iter()
     .flatten()
 }
 
-/// The VM of one promise, and the flags that select its catalog.
-struct World {
+/// The VM of one test, and the flags that select its catalog.
+struct TestVm {
     lab: Lab,
     catalog: Option<PathBuf>,
 }
 
-impl World {
-    fn enter(promise: &Promise) -> Result<Self> {
-        let deviations: Network =
-            serde_yaml::from_str(&(promise.network)()).map_err(|error| anyhow::anyhow!("{error}"))?;
+impl TestVm {
+    fn enter(test: &AgentTest) -> Result<Self> {
+        let deviations: LabNetwork =
+            serde_yaml::from_str(&(test.network)()).map_err(|error| anyhow::anyhow!("{error}"))?;
         let lab = Lab::enter(&deviations)?;
-        let catalog = promise
+        let catalog = test
             .catalog
             .map(|catalog| lab.write("probes.yaml", &catalog()))
             .transpose()?;
-        let world = Self { lab, catalog };
-        let plan = world.output("list", &["--format", "json"])?;
-        world.lab.serve(&lab::healthy(&text(&plan.stdout), &deviations)?)?;
-        Ok(world)
+        let vm = Self { lab, catalog };
+        let plan = vm.output("list", &["--format", "json"])?;
+        vm.lab.serve(&lab::healthy(&text(&plan.stdout), &deviations)?)?;
+        Ok(vm)
     }
 
     /// The agent with a command, the catalog and further flags.
@@ -155,27 +155,27 @@ fn catalog_of(endpoints: impl IntoIterator<Item = String>) -> String {
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     let nobody = threads::obstacle();
-    let obstacle = |promise: &Promise| match forbidden {
-        None if is_about_threads(promise) => nobody.as_ref(),
+    let obstacle = |test: &AgentTest| match forbidden {
+        None if is_about_threads(test) => nobody.as_ref(),
         _ => forbidden,
     };
-    promises()
-        .map(|promise| trial(format!("promises/{}", promise.name), obstacle(promise)))
+    tests()
+        .map(|test| trial(format!("promises/{}", test.name), obstacle(test)))
         .collect()
 }
 
 pub(crate) fn run(name: &str) -> Result<()> {
-    let promise = promises()
-        .find(|promise| promise.name == name)
-        .with_context(|| format!("no promise is called {name}"))?;
-    if is_about_threads(promise) && threads::done_by_nobody()? {
+    let test = tests()
+        .find(|test| test.name == name)
+        .with_context(|| format!("no test is called {name}"))?;
+    if is_about_threads(test) && threads::done_by_nobody()? {
         return Ok(());
     }
-    (promise.check)(&World::enter(promise)?)
+    (test.check)(&TestVm::enter(test)?)
 }
 
-fn is_about_threads(promise: &Promise) -> bool {
-    threads::PROMISES.iter().any(|other| other.name == promise.name)
+fn is_about_threads(test: &AgentTest) -> bool {
+    threads::TESTS.iter().any(|other| other.name == test.name)
 }
 
 /// Checks an exit status, and prints the output if it is another.

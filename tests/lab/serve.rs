@@ -23,42 +23,42 @@ use super::{
     watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
-/// One promise, and the program that it needs, if that may not be installed.
-struct Promise(&'static str, Option<&'static str>, fn() -> Result<()>);
+/// One test, and the program that it needs, if that may not be installed.
+struct ServeTest(&'static str, Option<&'static str>, fn() -> Result<()>);
 
-const PROMISES: &[Promise] = &[
-    Promise("pages and metrics follow the network", None, pages),
-    Promise("a scrape starts nothing", None, scrapes),
-    Promise(
+const TESTS: &[ServeTest] = &[
+    ServeTest("pages and metrics follow the network", None, pages),
+    ServeTest("a scrape starts nothing", None, scrapes),
+    ServeTest(
         "clients that hold, dawdle and talk nonsense delay nobody",
         None,
         hostile_clients,
     ),
-    Promise("SIGHUP reads anew and keeps what works", None, reload),
-    Promise("what stays the same is not said twice", None, no_flapping),
-    Promise("bad flags and a taken port", None, bad_starts),
-    Promise("what is kept back is kept back everywhere", None, redacted),
-    Promise("TLS, client certificates and passwords", None, access::is_kept),
-    Promise("the log tells rounds, changes and faults", None, log::is_kept),
-    Promise("the last change is in the log", None, log::ends_with_the_last_change),
-    Promise("what cannot be written waits", None, log::waits),
-    Promise("what is never written is said", None, log::says_what_is_lost),
-    Promise("heartbeats go on counting", None, log::goes_on),
-    Promise("what was not tried is not well", None, log::tells_what_was_not_tried),
-    Promise("stderr that nobody reads", None, faults::unread),
-    Promise("a pipe in the place of a file", None, faults::pipe),
-    Promise("a full disk", Some("mount"), faults::full_disk),
-    Promise("name servers that are gone", None, faults::no_name_servers),
-    Promise("hundreds of rounds", None, faults::many_rounds),
-    Promise("systemd is told", None, faults::supervised),
-    Promise("the instance's documents are fetched anew", None, faults::fetched_anew),
-    Promise("rules and board are about series that there are", None, deploy::series),
-    Promise(
+    ServeTest("SIGHUP reads anew and keeps what works", None, reload),
+    ServeTest("what stays the same is not said twice", None, no_flapping),
+    ServeTest("bad flags and a taken port", None, bad_starts),
+    ServeTest("what is kept back is kept back everywhere", None, redacted),
+    ServeTest("TLS, client certificates and passwords", None, access::is_kept),
+    ServeTest("the log tells rounds, changes and faults", None, log::is_kept),
+    ServeTest("the last change is in the log", None, log::ends_with_the_last_change),
+    ServeTest("what cannot be written waits", None, log::waits),
+    ServeTest("what is never written is said", None, log::says_what_is_lost),
+    ServeTest("heartbeats go on counting", None, log::goes_on),
+    ServeTest("what was not tried is not well", None, log::tells_what_was_not_tried),
+    ServeTest("stderr that nobody reads", None, faults::unread),
+    ServeTest("a pipe in the place of a file", None, faults::pipe),
+    ServeTest("a full disk", Some("mount"), faults::full_disk),
+    ServeTest("name servers that are gone", None, faults::no_name_servers),
+    ServeTest("hundreds of rounds", None, faults::many_rounds),
+    ServeTest("systemd is told", None, faults::supervised),
+    ServeTest("the instance's documents are fetched anew", None, faults::fetched_anew),
+    ServeTest("rules and board are about series that there are", None, deploy::series),
+    ServeTest(
         "a real Prometheus reads it and evaluates the rules",
         Some("prometheus"),
         deploy::prometheus,
     ),
-    Promise(
+    ServeTest(
         "promtool has nothing to say of the metrics",
         Some("promtool"),
         deploy::promtool,
@@ -66,9 +66,9 @@ const PROMISES: &[Promise] = &[
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
-    PROMISES
+    TESTS
         .iter()
-        .map(|Promise(name, program, _)| {
+        .map(|ServeTest(name, program, _)| {
             let obstacle = obstacle(forbidden, false).or_else(|| lab::lacks(program.as_ref()?));
             trial(format!("serve/{name}"), obstacle.as_ref())
         })
@@ -76,8 +76,8 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
 }
 
 pub(crate) fn run(wanted: &str) -> Result<()> {
-    let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
-    let Promise(.., check) = promise.context("no such promise")?;
+    let test = TESTS.iter().find(|ServeTest(name, ..)| *name == wanted);
+    let ServeTest(.., check) = test.context("no such test")?;
     check()
 }
 

@@ -13,41 +13,41 @@ use super::{
     watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
-/// One promise, and whether it needs nftables.
-struct Promise(&'static str, bool, fn() -> Result<()>);
+/// One test, and whether it needs nftables.
+struct WatchTest(&'static str, bool, fn() -> Result<()>);
 
-const PROMISES: [Promise; 11] = [
-    Promise(
+const TESTS: [WatchTest; 11] = [
+    WatchTest(
         "a change is told within one interval and one timeout",
         false,
         changes_in_time,
     ),
-    Promise("a lone lost packet changes nothing", false, lost_packet),
-    Promise("a reset that passes changes nothing", true, passing_reset),
-    Promise("until green", false, until_green),
-    Promise("until the first change, as JSON", false, until_change),
-    Promise("finished", false, time_is_over),
-    Promise("what differs from the baseline", false, baseline),
-    Promise(
+    WatchTest("a lone lost packet changes nothing", false, lost_packet),
+    WatchTest("a reset that passes changes nothing", true, passing_reset),
+    WatchTest("until green", false, until_green),
+    WatchTest("until the first change, as JSON", false, until_change),
+    WatchTest("finished", false, time_is_over),
+    WatchTest("what differs from the baseline", false, baseline),
+    WatchTest(
         "controls and second name servers only in full rounds",
         true,
         asks_little,
     ),
-    Promise("rounds without news make one connection", false, one_connection),
-    Promise("connections that differ are no change", false, differing_connections),
-    Promise("nothing piles up", false, nothing_piles_up),
+    WatchTest("rounds without news make one connection", false, one_connection),
+    WatchTest("connections that differ are no change", false, differing_connections),
+    WatchTest("nothing piles up", false, nothing_piles_up),
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
-    PROMISES
+    TESTS
         .iter()
-        .map(|Promise(name, needs_nft, _)| trial(format!("watch/{name}"), obstacle(forbidden, *needs_nft).as_ref()))
+        .map(|WatchTest(name, needs_nft, _)| trial(format!("watch/{name}"), obstacle(forbidden, *needs_nft).as_ref()))
         .collect()
 }
 
 pub(crate) fn run(wanted: &str) -> Result<()> {
-    let promise = PROMISES.iter().find(|Promise(name, ..)| *name == wanted);
-    let Promise(.., check) = promise.context("no such promise")?;
+    let test = TESTS.iter().find(|WatchTest(name, ..)| *name == wanted);
+    let WatchTest(.., check) = test.context("no such test")?;
     check()
 }
 

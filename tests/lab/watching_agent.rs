@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use apim_probe_lab::{Lab, Network, network::Fault, whole_catalog};
+use apim_probe_lab::{Lab, LabNetwork, network::InjectedFault, whole_catalog};
 
 use crate::AGENT;
 
@@ -27,7 +27,7 @@ pub(crate) const SLACK: Duration = Duration::from_millis(700);
 /// A network with an agent in it.
 pub(crate) struct TestNetwork {
     lab: Lab,
-    network: Network,
+    network: LabNetwork,
     flags: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl TestNetwork {
     /// A network that serves every endpoint of a catalog, with deviations in YAML.
     pub(crate) fn set(endpoints: &str, deviations: &str) -> Result<Self> {
         let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
-        let deviations: Network = serde_yaml::from_str(deviations).context("the network")?;
+        let deviations: LabNetwork = serde_yaml::from_str(deviations).context("the network")?;
         let lab = Lab::enter(&deviations)?;
         let catalog = lab
             .write("probes.yaml", &whole_catalog(&endpoints))?
@@ -57,13 +57,13 @@ impl TestNetwork {
     }
 
     /// Starts `watch` with further flags.
-    pub(crate) fn watch(&self, flags: &[&str]) -> Result<Agent> {
-        Agent::start(self.command("watch", flags)?)
+    pub(crate) fn watch(&self, flags: &[&str]) -> Result<WatchingAgent> {
+        WatchingAgent::start(self.command("watch", flags)?)
     }
 
     /// Breaks something, as `{ to: "sql.example:1433", action: drop }` says.
     pub(crate) fn fault(&self, fault: &str) -> Result<()> {
-        let fault: Fault = serde_yaml::from_str(fault).context("the fault")?;
+        let fault: InjectedFault = serde_yaml::from_str(fault).context("the fault")?;
         self.lab.fault(&self.network, vec![fault])
     }
 
@@ -102,14 +102,14 @@ impl TestNetwork {
 }
 
 /// A running watch.
-pub(crate) struct Agent {
+pub(crate) struct WatchingAgent {
     child: Child,
     lines: Receiver<String>,
     stderr: thread::JoinHandle<String>,
 }
 
 /// How a watch ended.
-pub(crate) struct Ended {
+pub(crate) struct WatchResult {
     /// The exit status.
     pub status: Option<i32>,
     /// Its remaining output on stdout.
@@ -118,7 +118,7 @@ pub(crate) struct Ended {
     pub stderr: String,
 }
 
-impl Agent {
+impl WatchingAgent {
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -167,14 +167,14 @@ impl Agent {
     }
 
     /// Ends it like Ctrl-C.
-    pub(crate) fn interrupt(self) -> Result<Ended> {
+    pub(crate) fn interrupt(self) -> Result<WatchResult> {
         let done = Command::new("kill").args(["-INT", &self.id().to_string()]).status()?;
         ensure!(done.success(), "kill -INT");
         self.end()
     }
 
     /// Waits for its end.
-    pub(crate) fn end(mut self) -> Result<Ended> {
+    pub(crate) fn end(mut self) -> Result<WatchResult> {
         let asked = Instant::now();
         let mut rest = Vec::new();
         loop {
@@ -187,7 +187,7 @@ impl Agent {
                 }
             }
         }
-        Ok(Ended {
+        Ok(WatchResult {
             status: self.child.wait()?.code(),
             rest: rest.join("\n"),
             stderr: self.stderr.join().unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::network::Answer;
+use crate::network::NameResolution;
 
 /// Response codes of RFC 1035 §4.1.1.
 pub(super) const NXDOMAIN: u8 = 3;
@@ -19,7 +19,7 @@ const QUESTION: u16 = 0xc00c;
 
 /// One query, as far as an answer needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Query {
+pub(super) struct ReceivedQuery {
     pub(super) id: u16,
     /// In lower case, without the final dot.
     pub(super) name: String,
@@ -28,7 +28,7 @@ pub(super) struct Query {
     question: Vec<u8>,
 }
 
-impl Query {
+impl ReceivedQuery {
     /// Reads a query with one question; `None` for anything else.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let id = u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]);
@@ -86,7 +86,7 @@ impl Query {
     }
 
     /// The complete answer.
-    pub(super) fn answer(&self, answer: &Answer) -> Vec<u8> {
+    pub(super) fn answer(&self, answer: &NameResolution) -> Vec<u8> {
         if let Some(rcode) = answer.rcode_for_a.filter(|_| self.kind == TYPE_A) {
             return self.refuse(rcode);
         }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_query_is_read_without_regard_to_case() {
-        let query = Query::parse(&query("Login.Example.COM", TYPE_A)).unwrap();
+        let query = ReceivedQuery::parse(&query("Login.Example.COM", TYPE_A)).unwrap();
         assert_eq!(
             (query.id, query.name.as_str(), query.kind),
             (0x1234, "login.example.com", TYPE_A)
@@ -234,19 +234,19 @@ mod tests {
     fn half_a_query_is_none() {
         let whole = query("a.example", TYPE_A);
         for length in 0..whole.len() {
-            assert_eq!(Query::parse(&whole[..length]), None, "{length} bytes");
+            assert_eq!(ReceivedQuery::parse(&whole[..length]), None, "{length} bytes");
         }
     }
 
     #[test]
     fn an_answer_echoes_the_question_and_counts_its_records() {
         let requests = query("a.example", TYPE_A);
-        let answer = Answer {
+        let answer = NameResolution {
             addresses: vec!["20.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             cnames: vec!["b.example".into()],
-            ..Answer::default()
+            ..NameResolution::default()
         };
-        let message = Query::parse(&requests).unwrap().answer(&answer);
+        let message = ReceivedQuery::parse(&requests).unwrap().answer(&answer);
         assert_eq!(message[..2], requests[..2]);
         assert_eq!(
             message[4..12],
@@ -259,12 +259,14 @@ mod tests {
 
     #[test]
     fn nothing_found_names_the_zone() {
-        let answer = Answer {
+        let answer = NameResolution {
             rcode: NXDOMAIN,
             soa_zone: Some("azureprivatedns.net".into()),
-            ..Answer::default()
+            ..NameResolution::default()
         };
-        let message = Query::parse(&query("a.example", TYPE_A)).unwrap().answer(&answer);
+        let message = ReceivedQuery::parse(&query("a.example", TYPE_A))
+            .unwrap()
+            .answer(&answer);
         assert_eq!(message[3] & 0x0f, NXDOMAIN);
         assert_eq!(message[4..12], [0, 1, 0, 0, 0, 1, 0, 0]);
     }

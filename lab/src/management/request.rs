@@ -8,7 +8,7 @@ const MAX_REQUEST: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct ManagementRequest {
     pub(super) method: String,
     /// Path and query, as received.
     pub(super) target: String,
@@ -16,7 +16,7 @@ pub(super) struct Request {
     pub(super) body: String,
 }
 
-impl Request {
+impl ManagementRequest {
     pub(super) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
@@ -61,14 +61,17 @@ impl Request {
 }
 
 /// Reads the next request; `None` if the client disconnected, or never sent a complete one.
-pub(super) async fn read<S: AsyncRead + Unpin>(io: &mut S, unread: &mut Vec<u8>) -> io::Result<Option<Request>> {
+pub(super) async fn read<S: AsyncRead + Unpin>(
+    io: &mut S,
+    unread: &mut Vec<u8>,
+) -> io::Result<Option<ManagementRequest>> {
     let Some(end) = until(io, unread, |bytes| bytes.windows(4).position(|end| end == b"\r\n\r\n")).await? else {
         return Ok(None);
     };
     let head = String::from_utf8_lossy(&unread[..end]).into_owned();
     unread.drain(..end + 4);
     let mut words = head.split_whitespace();
-    let mut request = Request {
+    let mut request = ManagementRequest {
         method: words.next().unwrap_or_default().to_owned(),
         target: words.next().unwrap_or_default().to_owned(),
         head: head.clone(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// needs no kernel module.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Link {
+pub struct SimulatedLink {
     /// Delay of a frame in milliseconds, in each direction.
     pub delay_ms: u64,
     /// Kilobits per second, in each direction; none means no limit.
@@ -19,7 +19,7 @@ pub struct Link {
     pub queue_bytes: Option<u64>,
     /// Routers in a row before the VM's world. The first one answers instead of the gateway. Without any, services at
     /// public addresses are farther away than a low TTL reaches, and nothing answers for one that expired.
-    pub hops: Vec<Hop>,
+    pub hops: Vec<PathRouter>,
     /// A NAT on the path.
     pub nat: Option<Nat>,
     /// The seed of every random or hashed decision: the same seed gives the same decisions.
@@ -33,12 +33,12 @@ pub struct Link {
 /// A router on the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Hop {
+pub enum PathRouter {
     /// It answers from this address when a packet's TTL expires.
     Address(Ipv4Addr),
     /// The same, at most once per second in total.
     OncePerSecond(Ipv4Addr),
-    /// One of two that share the flows: the second gets those from even ports on the VM ([`When::even_source_ports`]).
+    /// One of two that share the flows: the second gets those from even ports on the VM ([`FaultCondition::even_source_ports`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
@@ -66,7 +66,7 @@ pub enum NatErrors {
     FromNat,
 }
 
-impl FromStr for Hop {
+impl FromStr for PathRouter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -89,7 +89,7 @@ impl FromStr for Hop {
     }
 }
 
-impl TryFrom<String> for Hop {
+impl TryFrom<String> for PathRouter {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -101,7 +101,7 @@ impl TryFrom<String> for Hop {
 /// kernel implements the fault.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct When {
+pub struct FaultCondition {
     /// This share of the flows, by a hash of both addresses and ports: one appliance of a pair.
     pub flow_share: Option<f64>,
     /// Only flows from even ports on the VM: one appliance of a pair.

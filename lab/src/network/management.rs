@@ -54,7 +54,7 @@ pub enum ManagementFault {
     /// The request is read, and there is no reply.
     Silent,
     /// This status.
-    Status(Refusal),
+    Status(ErrorStatus),
     /// Each page links to one more.
     EndlessPages,
     /// The next page is at another host.
@@ -70,7 +70,7 @@ pub enum ManagementFault {
 /// A status other than 200.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refusal {
+pub struct ErrorStatus {
     /// The status.
     pub code: u16,
     /// How long to wait, in seconds.

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::tls::Tls;
+use super::tls::TlsSettings;
 use crate::management::Platform;
 
 /// One listener. Everything that is not mentioned is healthy.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Service {
+pub struct SimulatedService {
     /// The protocol; a scenario that only changes a planned service omits it.
     pub protocol: Option<ServiceProtocol>,
     /// No listener: a reset, or an ICMP port unreachable.
@@ -20,7 +20,7 @@ pub struct Service {
     /// How fast the service writes.
     pub pacing: Option<Pacing>,
     /// Its TLS, if the protocol has any.
-    pub tls: Tls,
+    pub tls: TlsSettings,
     /// Its answers to HTTP requests.
     pub http: Http,
     /// Its answer to a TDS PRELOGIN.
@@ -37,7 +37,7 @@ pub struct Service {
     pub banner: Option<String>,
     /// A script instead of its protocol, step by step; inside TLS if its protocol begins with TLS. Without a last `end`
     /// it then sends nothing more.
-    pub script: Option<Vec<Step>>,
+    pub script: Option<Vec<ScriptStep>>,
     /// Its answer to an NTP packet.
     pub ntp: Ntp,
     /// It is an entry point of the simulated platform.
@@ -45,7 +45,7 @@ pub struct Service {
     pub platform: Option<Arc<Platform>>,
 }
 
-impl Service {
+impl SimulatedService {
     /// A healthy service.
     pub fn healthy(protocol: ServiceProtocol) -> Self {
         Self {
@@ -55,9 +55,9 @@ impl Service {
     }
 
     /// How its script ends, if it says so.
-    pub(crate) fn script_end(&self) -> Option<&End> {
+    pub(crate) fn script_end(&self) -> Option<&ConnectionEnd> {
         match self.script.as_ref()?.last()? {
-            Step::End(end) => Some(end),
+            ScriptStep::End(end) => Some(end),
             _ => None,
         }
     }
@@ -96,15 +96,15 @@ pub enum ServiceProtocol {
 #[serde(deny_unknown_fields)]
 pub struct Abort {
     /// When.
-    pub after: After,
+    pub after: AbortMoment,
     /// How.
-    pub with: End,
+    pub with: ConnectionEnd,
 }
 
 /// The moment of a [`Abort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum After {
+pub enum AbortMoment {
     /// As soon as the connection is accepted.
     Accept,
     /// At the client's first bytes: a `ClientHello`, a PRELOGIN, a request.
@@ -122,7 +122,7 @@ pub enum After {
 /// How a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum ConnectionEnd {
     /// RST.
     Reset,
     /// FIN.
@@ -140,7 +140,7 @@ pub enum End {
 /// One step of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum ScriptStep {
     /// Waits for the client's next bytes.
     Read,
     /// Sends this text.
@@ -152,7 +152,7 @@ pub enum Step {
     /// Waits for this many milliseconds.
     PauseMs(u64),
     /// Ends the connection.
-    End(End),
+    End(ConnectionEnd),
 }
 
 /// How fast a service writes.

@@ -13,19 +13,19 @@ pub struct ServiceAddress {
     /// The port; none means all.
     pub port: Option<u16>,
     /// TCP unless given.
-    pub transport: Transport,
+    pub transport: IpProtocol,
 }
 
 /// TCP or UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
+pub enum IpProtocol {
     /// TCP.
     Tcp,
     /// UDP.
     Udp,
 }
 
-impl Transport {
+impl IpProtocol {
     /// The word in rules and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl ServiceAddress {
         Self {
             host: host.into(),
             port: Some(port),
-            transport: Transport::Tcp,
+            transport: IpProtocol::Tcp,
         }
     }
 
@@ -50,7 +50,7 @@ impl ServiceAddress {
         Self {
             host: host.into(),
             port: Some(port),
-            transport: Transport::Udp,
+            transport: IpProtocol::Udp,
         }
     }
 
@@ -67,8 +67,8 @@ impl FromStr for ServiceAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, transport) = match text.strip_suffix("/udp") {
-            Some(place) => (place, Transport::Udp),
-            None => (text, Transport::Tcp),
+            Some(place) => (place, IpProtocol::Udp),
+            None => (text, IpProtocol::Tcp),
         };
         let (host, port) = match place.rsplit_once(':') {
             Some((host, port)) => (
@@ -80,7 +80,7 @@ impl FromStr for ServiceAddress {
         if host.is_empty() {
             return Err(format!("{text}: no host"));
         }
-        if port.is_none() && transport == Transport::Udp {
+        if port.is_none() && transport == IpProtocol::Udp {
             return Err(format!("{text}: without a port it is about TCP and UDP alike"));
         }
         Ok(Self {
@@ -105,7 +105,7 @@ impl fmt::Display for ServiceAddress {
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        if self.transport == Transport::Udp {
+        if self.transport == IpProtocol::Udp {
             f.write_str("/udp")?;
         }
         Ok(())

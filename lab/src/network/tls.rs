@@ -5,11 +5,11 @@ use serde::Deserialize;
 /// How a service uses TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Tls {
+pub struct TlsSettings {
     /// What it presents.
-    pub certificate: Certificate,
+    pub certificate: ServerCertificate,
     /// The only version it supports; none means 1.2 and 1.3.
-    pub version: Option<Version>,
+    pub version: Option<TlsVersion>,
     /// It requires a client certificate, and does this if there is none.
     pub without_client_certificate: Option<NoClientCertificate>,
     /// It presents a certificate whose key it does not have.
@@ -19,7 +19,7 @@ pub struct Tls {
 /// A version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Version {
+pub enum TlsVersion {
     /// 1.0: an answer that no current client accepts.
     Tls10,
     /// 1.2.
@@ -45,7 +45,7 @@ pub enum NoClientCertificate {
 /// A certificate and the chain that comes with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Certificate {
+pub struct ServerCertificate {
     /// The issuer.
     pub issued_by: Authority,
     /// Its names; none means those of the host.

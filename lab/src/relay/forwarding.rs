@@ -11,8 +11,11 @@ use super::{
     seeded_random,
 };
 use crate::{
-    faults::{self, Place},
-    network::{Fault, FaultKind, Hop, Link, Nat, NatErrors, Network, PacketDirection, PacketKind, Transport, When},
+    faults::{self, FaultTarget},
+    network::{
+        FaultAction, FaultCondition, InjectedFault, IpProtocol, LabNetwork, Nat, NatErrors, PacketDirection,
+        PacketKind, PathRouter, SimulatedLink,
+    },
     vm_link::{self, ECHO, OTHER_ROUTER, ROUTER},
 };
 
@@ -31,9 +34,9 @@ pub(super) struct DelayedFrame {
 
 /// One TCP connection, or all datagrams between two ports: what the relay has seen of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flow {
+pub struct RelayedFlow {
     /// TCP or UDP.
-    pub transport: Transport,
+    pub transport: IpProtocol,
     /// The port on the VM.
     pub source: u16,
     /// The far end.
@@ -50,16 +53,16 @@ pub struct Flow {
 
 /// A connection from the VM's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    transport: Transport,
+struct FlowTuple {
+    transport: IpProtocol,
     source: u16,
     destination: (Ipv4Addr, u16),
 }
 
 /// The input for decisions about a flow.
 #[derive(Debug)]
-struct Known {
-    flow: Flow,
+struct FlowState {
+    flow: RelayedFlow,
     began: Instant,
     /// It was ended from one end's address, and nothing more gets through.
     ended: bool,
@@ -68,11 +71,11 @@ struct Known {
 /// A fault that matches some packets only.
 #[derive(Debug)]
 struct FaultRule {
-    places: Vec<Place>,
-    action: FaultKind,
-    when: When,
+    places: Vec<FaultTarget>,
+    action: FaultAction,
+    when: FaultCondition,
     /// The flows that match apart from its other conditions, in order.
-    flows: Vec<Key>,
+    flows: Vec<FlowTuple>,
 }
 
 /// One direction of a line with a limited rate.
@@ -84,16 +87,16 @@ struct LinkQueue {
 /// The line between the VM and the world.
 #[derive(Debug)]
 pub(super) struct Forwarder {
-    link: Link,
+    link: SimulatedLink,
     /// The ports that a firewall intercepts, and behind which of the hops; behind all of them if there are fewer.
     gates: Vec<(u16, usize)>,
     /// When each rate-limited hop last answered.
     answered: HashMap<usize, Instant>,
     rules: Vec<FaultRule>,
-    flows: HashMap<Key, Known>,
+    flows: HashMap<FlowTuple, FlowState>,
     /// The flows in the order of their first packets.
-    order: Vec<Key>,
-    numbers: HashMap<(Transport, Ipv4Addr, u16), u32>,
+    order: Vec<FlowTuple>,
+    numbers: HashMap<(IpProtocol, Ipv4Addr, u16), u32>,
     began: Option<Instant>,
     queues: HashMap<PacketDirection, LinkQueue>,
     /// Packets without a flow, for the random decision about each.
@@ -111,7 +114,7 @@ enum FrameOutcome {
 }
 
 impl Forwarder {
-    pub(super) fn new(network: &Network) -> Self {
+    pub(super) fn new(network: &LabNetwork) -> Self {
         let gates = network
             .firewalls
             .iter()
@@ -132,9 +135,9 @@ impl Forwarder {
     }
 
     /// Applies those of a network's faults that the relay implements.
-    pub(super) fn add(&mut self, network: &Network) -> anyhow::Result<()> {
+    pub(super) fn add(&mut self, network: &LabNetwork) -> anyhow::Result<()> {
         for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
-            let Fault { to, action, when } = fault;
+            let InjectedFault { to, action, when } = fault;
             self.rules.push(FaultRule {
                 places: faults::places(network, to)?,
                 action: *action,
@@ -156,7 +159,7 @@ impl Forwarder {
     }
 
     /// Every flow so far, in the order of their first packets.
-    pub(super) fn flows(&self) -> Vec<Flow> {
+    pub(super) fn flows(&self) -> Vec<RelayedFlow> {
         let known = self.order.iter().filter_map(|key| self.flows.get(key));
         known.map(|known| known.flow.clone()).collect()
     }
@@ -171,7 +174,7 @@ impl Forwarder {
     pub(super) fn treat(&mut self, direction: PacketDirection, mut frame: Vec<u8>, now: Instant) -> Vec<DelayedFrame> {
         let view = frame::view(&frame);
         let key = view.as_ref().and_then(|view| key(direction, view));
-        let is_echo = key.is_some_and(|key| key.transport == Transport::Udp && ECHO == key.destination.into());
+        let is_echo = key.is_some_and(|key| key.transport == IpProtocol::Udp && ECHO == key.destination.into());
         if self.link.record_frames && direction == PacketDirection::FromVm && !is_echo {
             self.sent.push(frame.clone());
         }
@@ -206,14 +209,14 @@ impl Forwarder {
             .collect()
     }
 
-    fn count(&mut self, key: Key, direction: PacketDirection, low_ttl: bool, now: Instant) {
+    fn count(&mut self, key: FlowTuple, direction: PacketDirection, low_ttl: bool, now: Instant) {
         let place = (key.transport, key.destination.0, key.destination.1);
         let known = self.flows.entry(key).or_insert_with(|| {
             let nth = self.numbers.entry(place).or_default();
             *nth += 1;
             self.order.push(key);
-            Known {
-                flow: Flow {
+            FlowState {
+                flow: RelayedFlow {
                     transport: key.transport,
                     source: key.source,
                     destination: key.destination,
@@ -234,7 +237,13 @@ impl Forwarder {
     }
 
     /// Past the faults and the routers on the path, in order.
-    fn travel(&mut self, direction: PacketDirection, frame: &mut [u8], key: Option<Key>, now: Instant) -> FrameOutcome {
+    fn travel(
+        &mut self,
+        direction: PacketDirection,
+        frame: &mut [u8],
+        key: Option<FlowTuple>,
+        now: Instant,
+    ) -> FrameOutcome {
         if direction == PacketDirection::FromVm && self.is_too_far(frame, key) {
             return FrameOutcome::Lost;
         }
@@ -270,7 +279,7 @@ impl Forwarder {
     }
 
     /// Whether a packet's TTL expires on a path without described hops.
-    fn is_too_far(&self, frame: &[u8], key: Option<Key>) -> bool {
+    fn is_too_far(&self, frame: &[u8], key: Option<FlowTuple>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
         self.link.hops.is_empty()
             && vm_link::is_far(view.destination)
@@ -279,14 +288,14 @@ impl Forwarder {
     }
 
     /// The firewall that intercepts a flow: behind which hop.
-    fn gate(&self, key: Key) -> Option<usize> {
-        let takes = |(port, _): &&(u16, _)| key.transport == Transport::Tcp && *port == key.destination.1;
+    fn gate(&self, key: FlowTuple) -> Option<usize> {
+        let takes = |(port, _): &&(u16, _)| key.transport == IpProtocol::Tcp && *port == key.destination.1;
         self.gates.iter().find(takes).map(|(_, hop)| *hop)
     }
 
     /// How many routers are before the device that answers: a firewall that intercepts the port may be nearer than the
     /// service.
-    fn distance(&self, key: Key) -> usize {
+    fn distance(&self, key: FlowTuple) -> usize {
         let all = self.link.hops.len();
         self.gate(key).map_or(all, |hop| hop.min(all))
     }
@@ -295,7 +304,7 @@ impl Forwarder {
         &mut self,
         direction: PacketDirection,
         frame: &mut [u8],
-        key: Option<Key>,
+        key: Option<FlowTuple>,
         place: usize,
         now: Instant,
     ) -> FrameOutcome {
@@ -341,15 +350,15 @@ impl Forwarder {
     }
 
     /// Which hop answers for a TTL that expired.
-    fn sender(&mut self, key: Option<Key>, place: usize, now: Instant) -> Option<Ipv4Addr> {
+    fn sender(&mut self, key: Option<FlowTuple>, place: usize, now: Instant) -> Option<Ipv4Addr> {
         match *self.link.hops.get(place.checked_sub(1)?)? {
-            Hop::Silent => None,
-            Hop::Address(router) => Some(router),
-            Hop::Either(both) => {
+            PathRouter::Silent => None,
+            PathRouter::Address(router) => Some(router),
+            PathRouter::Either(both) => {
                 let is_other = key.is_some_and(|key| key.source % 2 == 0);
                 Some(both[usize::from(is_other)])
             }
-            Hop::OncePerSecond(router) => {
+            PathRouter::OncePerSecond(router) => {
                 let last = self.answered.get(&place);
                 if last.is_some_and(|last| now.duration_since(*last) < Duration::from_secs(1)) {
                     return None;
@@ -364,7 +373,7 @@ impl Forwarder {
         &mut self,
         direction: PacketDirection,
         frame: &[u8],
-        key: Option<Key>,
+        key: Option<FlowTuple>,
         place: usize,
         now: Instant,
     ) -> FrameOutcome {
@@ -382,7 +391,7 @@ impl Forwarder {
                 continue;
             }
             let outcome = self.answer(index, direction, frame, &view);
-            if matches!(self.rules[index].action, FaultKind::Reset | FaultKind::Close)
+            if matches!(self.rules[index].action, FaultAction::Reset | FaultAction::Close)
                 && let Some(known) = key.and_then(|key| self.flows.get_mut(&key))
             {
                 known.ended = true;
@@ -398,7 +407,7 @@ impl Forwarder {
         index: usize,
         direction: PacketDirection,
         view: &View,
-        key: Option<Key>,
+        key: Option<FlowTuple>,
         now: Instant,
     ) -> bool {
         let far = match direction {
@@ -427,7 +436,7 @@ impl Forwarder {
     }
 
     /// Whether a fault matches the packet's flow.
-    fn is_of_the_flows(&mut self, index: usize, key: Option<Key>, now: Instant) -> bool {
+    fn is_of_the_flows(&mut self, index: usize, key: Option<FlowTuple>, now: Instant) -> bool {
         let rule = &mut self.rules[index];
         let when = &rule.when;
         let is_about_flows = when.flow_share.is_some()
@@ -456,14 +465,14 @@ impl Forwarder {
 
     /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
     /// flow to a place.
-    fn draws(&self, index: usize, direction: PacketDirection, key: Option<Key>) -> bool {
+    fn draws(&self, index: usize, direction: PacketDirection, key: Option<FlowTuple>) -> bool {
         let Some(share) = self.rules[index].when.packet_share else {
             return true;
         };
         let rule = index as u64;
         let is_back = u64::from(direction == PacketDirection::ToVm);
         let parts = match key.and_then(|key| self.flows.get(&key)) {
-            Some(Known { flow, .. }) => {
+            Some(FlowState { flow, .. }) => {
                 let ordinal = match direction {
                     PacketDirection::FromVm => flow.out,
                     PacketDirection::ToVm => flow.back,
@@ -486,8 +495,10 @@ impl Forwarder {
                 .after_hops
                 .and_then(|hop| self.link.hops.get(hop.checked_sub(1)?))
             {
-                Some(Hop::Address(router) | Hop::OncePerSecond(router) | Hop::Either([router, _])) => *router,
-                Some(Hop::Silent) => return FrameOutcome::Lost,
+                Some(
+                    PathRouter::Address(router) | PathRouter::OncePerSecond(router) | PathRouter::Either([router, _]),
+                ) => *router,
+                Some(PathRouter::Silent) => return FrameOutcome::Lost,
                 None if direction == PacketDirection::ToVm => OTHER_ROUTER,
                 None => ROUTER,
             };
@@ -502,14 +513,14 @@ impl Forwarder {
             FrameOutcome::Answered(answers.into_iter().flatten().collect())
         };
         match rule.action {
-            FaultKind::Prohibited => icmp(3, 13, 0),
-            FaultKind::Unreachable => icmp(3, 0, 0),
+            FaultAction::Prohibited => icmp(3, 13, 0),
+            FaultAction::Unreachable => icmp(3, 0, 0),
             // RFC 1191 §4: the largest packet that would have passed.
-            FaultKind::Icmp(4) => icmp(3, 4, rule.when.larger_than_bytes.unwrap_or(view.length)),
-            FaultKind::Icmp(code) => icmp(3, code, 0),
-            FaultKind::TtlExceeded => icmp(11, 0, 0),
-            FaultKind::Reset => end(frame::reset(frame)),
-            FaultKind::Close => end(frame::fin(frame)),
+            FaultAction::Icmp(4) => icmp(3, 4, rule.when.larger_than_bytes.unwrap_or(view.length)),
+            FaultAction::Icmp(code) => icmp(3, code, 0),
+            FaultAction::TtlExceeded => icmp(11, 0, 0),
+            FaultAction::Reset => end(frame::reset(frame)),
+            FaultAction::Close => end(frame::fin(frame)),
             // Those of the VM itself are never here.
             _ => FrameOutcome::Lost,
         }
@@ -538,15 +549,15 @@ impl Forwarder {
 }
 
 /// The flow of a packet, from the VM's side.
-fn key(direction: PacketDirection, view: &View) -> Option<Key> {
+fn key(direction: PacketDirection, view: &View) -> Option<FlowTuple> {
     let (transport, from, to) = view.ports?;
     Some(match direction {
-        PacketDirection::FromVm => Key {
+        PacketDirection::FromVm => FlowTuple {
             transport,
             source: from,
             destination: (view.destination, to),
         },
-        PacketDirection::ToVm => Key {
+        PacketDirection::ToVm => FlowTuple {
             transport,
             source: to,
             destination: (view.source, from),
@@ -555,7 +566,7 @@ fn key(direction: PacketDirection, view: &View) -> Option<Key> {
 }
 
 /// The input for a hash of both addresses and ports; the VM's address is always the same.
-fn hashed(key: Key) -> [u64; 3] {
+fn hashed(key: FlowTuple) -> [u64; 3] {
     let (address, port) = key.destination;
     [
         key.transport as u64,
@@ -572,7 +583,7 @@ mod tests {
     const FAR: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 
     fn forwarder(network: &str) -> Forwarder {
-        let network: Network = serde_yaml::from_str(network).unwrap();
+        let network: LabNetwork = serde_yaml::from_str(network).unwrap();
         let mut forwarder = Forwarder::new(&network);
         forwarder.add(&network).unwrap();
         forwarder
@@ -752,7 +763,7 @@ mod tests {
         for _ in 0..3 {
             passing(&mut counted, now, 7..8);
         }
-        let expected = Flow {
+        let expected = RelayedFlow {
             transport: ServiceAddress::tcp("x", 443).transport,
             source: 7,
             destination: (FAR, 443),

@@ -3,7 +3,7 @@
 
 use std::{net::Ipv4Addr, ops::Range};
 
-use crate::network::Transport;
+use crate::network::IpProtocol;
 
 const ETHERNET: usize = 14;
 const IPV4: [u8; 2] = [0x08, 0x00];
@@ -31,7 +31,7 @@ pub(super) struct View {
     pub(super) length: u16,
     pub(super) ttl: u8,
     /// Source and destination port, if it has any.
-    pub(super) ports: Option<(Transport, u16, u16)>,
+    pub(super) ports: Option<(IpProtocol, u16, u16)>,
     pub(super) is_syn: bool,
     /// Size of the data after the transport's header.
     pub(super) payload: usize,
@@ -54,11 +54,11 @@ pub(super) fn view(frame: &[u8]) -> Option<View> {
     };
     let (ports, is_syn, above) = match packet[9] {
         TCP if !is_later_fragment && body.len() >= SHORTEST_HEADER => (
-            ports(Transport::Tcp),
+            ports(IpProtocol::Tcp),
             body[13] & SYN != 0,
             usize::from(body[12] >> 4) * 4,
         ),
-        UDP if !is_later_fragment => (ports(Transport::Udp), false, 8),
+        UDP if !is_later_fragment => (ports(IpProtocol::Udp), false, 8),
         _ => (None, false, body.len()),
     };
     Some(View {
@@ -96,11 +96,11 @@ pub(super) fn translate(frame: &mut [u8], view: &View) {
 pub(super) fn mend(frame: &mut [u8], view: &View) {
     let body = ETHERNET + view.header..ETHERNET + usize::from(view.length);
     match view.ports {
-        Some((Transport::Tcp, ..)) => {
+        Some((IpProtocol::Tcp, ..)) => {
             let pseudo = pseudo_header(view.source, view.destination, TCP, body.len());
             write_checksum(frame, body.clone(), body.start + 16, pseudo);
         }
-        Some((Transport::Udp, ..)) => {
+        Some((IpProtocol::Udp, ..)) => {
             let pseudo = pseudo_header(view.source, view.destination, UDP, body.len());
             write_checksum(frame, body.clone(), body.start + 6, pseudo);
         }
@@ -164,7 +164,7 @@ struct Segment<'a> {
 impl<'a> Segment<'a> {
     fn of(frame: &'a [u8]) -> Option<Self> {
         let view = view(frame)?;
-        let Some((Transport::Tcp, from, to)) = view.ports else {
+        let Some((IpProtocol::Tcp, from, to)) = view.ports else {
             return None;
         };
         let tcp = frame.get(ETHERNET + view.header..)?;
@@ -295,7 +295,7 @@ mod tests {
     fn a_segment_is_seen_as_it_is() {
         let seen = view(&segment(ACK, b"hello")).unwrap();
         assert_eq!((seen.source, seen.destination), (A, B));
-        assert_eq!(seen.ports, Some((Transport::Tcp, 40_000, 443)));
+        assert_eq!(seen.ports, Some((IpProtocol::Tcp, 40_000, 443)));
         assert_eq!((seen.payload, seen.is_syn, seen.length), (5, false, 45));
         assert!(view(&segment(SYN, b"")).unwrap().is_syn);
     }

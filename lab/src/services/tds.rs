@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::{Port, idle};
+use super::{ServiceListener, idle};
 use crate::faulty_stream::FaultyStream;
 
 const PRELOGIN: u8 = 0x12;
@@ -18,7 +18,7 @@ const HEADER: usize = 8;
 /// ENCRYPTION: on and required are what leads to TLS for the whole connection.
 const ENCRYPTED: [u8; 2] = [1, 3];
 
-pub(super) async fn serve(line: &mut FaultyStream, port: &Port) -> io::Result<()> {
+pub(super) async fn serve(line: &mut FaultyStream, port: &ServiceListener) -> io::Result<()> {
     let mut header = [0; HEADER];
     line.read_exact(&mut header).await?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -32,7 +32,7 @@ pub(super) async fn serve(line: &mut FaultyStream, port: &Port) -> io::Result<()
     if !ENCRYPTED.contains(&encryption) {
         return idle(line).await;
     }
-    let mut inside = port.shake_hands(TdsFramed::new(line)).await?;
+    let mut inside = port.shake_hands(TdsServerStream::new(line)).await?;
     idle(&mut inside).await
 }
 
@@ -56,7 +56,7 @@ fn packet(kind: u8, number: u8, status: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A stream inside TDS packets: each flush is one message.
-struct TdsFramed<S> {
+struct TdsServerStream<S> {
     io: S,
     /// What the layer above has written since the last flush.
     out: Vec<u8>,
@@ -70,7 +70,7 @@ struct TdsFramed<S> {
     left: usize,
 }
 
-impl<S> TdsFramed<S> {
+impl<S> TdsServerStream<S> {
     fn new(io: S) -> Self {
         Self {
             io,
@@ -94,7 +94,7 @@ impl<S> TdsFramed<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TdsFramed<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TdsServerStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.left == 0 {
@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TdsFramed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TdsFramed<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TdsServerStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.out.extend(bytes);
         Poll::Ready(Ok(bytes.len()))

@@ -19,7 +19,7 @@ use nix::{
 
 /// How a connection attempt ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+pub(crate) enum ConnectResult {
     Open,
     Silent,
     /// The errno, and the ICMP error behind it: type, code and sender.
@@ -27,7 +27,7 @@ pub(crate) enum Attempt {
 }
 
 /// Connects once, and requests ICMP errors from the kernel.
-pub(crate) fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
+pub(crate) fn attempt(to: &str, limit: Duration) -> Result<ConnectResult> {
     let to: SocketAddr = to.parse()?;
     let SocketAddr::V4(v4) = to else {
         anyhow::bail!("IPv4 only")
@@ -36,16 +36,16 @@ pub(crate) fn attempt(to: &str, limit: Duration) -> Result<Attempt> {
     setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
     match connect(socket.as_raw_fd(), &SockaddrIn::from(v4)) {
         Ok(()) | Err(nix::Error::EINPROGRESS) => {}
-        Err(error) => return Ok(Attempt::Failed(error as i32, None)),
+        Err(error) => return Ok(ConnectResult::Failed(error as i32, None)),
     }
     let mut wait = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
     if poll(&mut wait, PollTimeout::try_from(limit)?)? == 0 {
-        return Ok(Attempt::Silent);
+        return Ok(ConnectResult::Silent);
     }
     let stream = TcpStream::from(socket);
     Ok(match stream.take_error()? {
-        None => Attempt::Open,
-        Some(error) => Attempt::Failed(
+        None => ConnectResult::Open,
+        Some(error) => ConnectResult::Failed(
             error.raw_os_error().context("an errno")?,
             icmp_error(stream.as_raw_fd()),
         ),
@@ -123,13 +123,13 @@ pub(crate) fn time<T>(what: impl FnOnce() -> Result<T>) -> Result<(T, Duration)>
 }
 
 /// A stream inside TDS packets, from the client's side.
-pub(crate) struct TdsFramed {
+pub(crate) struct TdsClientStream {
     pub stream: TcpStream,
     out: Vec<u8>,
     left: usize,
 }
 
-impl TdsFramed {
+impl TdsClientStream {
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -139,7 +139,7 @@ impl TdsFramed {
     }
 }
 
-impl Read for TdsFramed {
+impl Read for TdsClientStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             let mut header = [0; 8];
@@ -153,7 +153,7 @@ impl Read for TdsFramed {
     }
 }
 
-impl Write for TdsFramed {
+impl Write for TdsClientStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.extend(bytes);
         Ok(bytes.len())

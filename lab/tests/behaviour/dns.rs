@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    Promise,
+    LabTest,
     clients::{ask, exchange, open, time},
-    promise,
+    test,
 };
 
 const SERVER: &str = "168.63.129.16:53";
@@ -46,8 +46,8 @@ fn rcode(message: &[u8]) -> u8 {
     message[3] & 0x0f
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise("dns::answers_over_both_transports", NAMES, |_| {
+pub(crate) const TESTS: &[LabTest] = &[
+    test("dns::answers_over_both_transports", NAMES, |_| {
         for answer in [udp("a.example")?, tcp("a.example")?] {
             ensure!(
                 answer[..2] == [0x12, 0x34] && answer.ends_with(&[20, 0, 0, 1]),
@@ -56,11 +56,11 @@ pub(crate) const PROMISES: &[Promise] = &[
         }
         Ok(())
     }),
-    promise("dns::a_name_that_is_not_there_does_not_exist", NAMES, |_| {
+    test("dns::a_name_that_is_not_there_does_not_exist", NAMES, |_| {
         ensure!(rcode(&udp("b.example")?) == 3);
         Ok(())
     }),
-    promise(
+    test(
         "dns::a_name_may_have_no_address_or_no_answer",
         "names: { nodata.example: {}, silent.example: { silent: true }, broken.example: { rcode: 2 } }",
         |_| {
@@ -71,7 +71,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::a_closed_port_says_so",
         "name_servers: [ { udp: closed, tcp: closed } ]",
         |_| {
@@ -81,7 +81,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::silence_is_silence",
         "name_servers: [ { udp: silent, tcp: silent } ]",
         |_| {
@@ -92,7 +92,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::truncated_over_udp_whole_over_tcp",
         "name_servers: [ { udp: truncated } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
@@ -102,7 +102,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::tcp_may_be_cut_short_or_closed",
         "name_servers: [ { tcp: short }, { address: 168.63.129.17, tcp: close } ]",
         |_| {
@@ -115,7 +115,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::liars_lie",
         "name_servers: [ { udp: wrong-id, tcp: wrong-question } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
@@ -125,7 +125,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::garbage_and_loops",
         "name_servers: [ { udp: garbage, tcp: compression-loop } ]",
         |_| {
@@ -139,7 +139,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::refusals_and_delays",
         "name_servers: [ { udp: { rcode: 5 }, tcp: { delayed: 300 } } ]",
         |_| {
@@ -149,7 +149,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::only_every_third_query",
         "name_servers: [ { udp: { every-nth: 3 } } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
@@ -159,7 +159,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "dns::servers_differ",
         "name_servers:
   - { names: { a.example: { cnames: [a.privatelink.example], rcode: 3, soa_zone: azureprivatedns.net } } }

@@ -3,52 +3,52 @@
 use std::{net::Ipv4Addr, os::fd::AsRawFd, time::Duration};
 
 use anyhow::{Result, ensure};
-use apim_probe_lab::{Lab, ROUTER, VM, network::Network};
+use apim_probe_lab::{Lab, ROUTER, VM, network::LabNetwork};
 
 use super::{
-    Promise,
-    clients::{Attempt, attempt, icmp_error, knock, open, time},
-    promise, promise_of_nft,
+    LabTest,
+    clients::{ConnectResult, attempt, icmp_error, knock, open, time},
+    test, test_with_nft,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn expect(to: &str, wanted: &Attempt) -> Result<()> {
+fn expect(to: &str, wanted: &ConnectResult) -> Result<()> {
     let got = attempt(to, SECOND)?;
     ensure!(got == *wanted, "{to}: {got:?}, expected {wanted:?}");
     Ok(())
 }
 
-fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> Attempt {
-    Attempt::Failed(errno, Some((kind, code, from)))
+fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> ConnectResult {
+    ConnectResult::Failed(errno, Some((kind, code, from)))
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise(
+pub(crate) const TESTS: &[LabTest] = &[
+    test(
         "faults::silence_is_about_one_port_only",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:1433': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:1433', action: drop } ]",
         |_| {
-            expect("20.0.0.1:443", &Attempt::Open)?;
-            expect("20.0.0.1:1433", &Attempt::Silent)
+            expect("20.0.0.1:443", &ConnectResult::Open)?;
+            expect("20.0.0.1:1433", &ConnectResult::Silent)
         },
     ),
-    promise(
+    test(
         "faults::silence_for_everybody",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults: [ { to: '*:443', action: drop } ]",
         |_| {
-            expect("20.0.0.1:443", &Attempt::Silent)?;
-            expect("20.0.0.2:443", &Attempt::Silent)
+            expect("20.0.0.1:443", &ConnectResult::Silent)?;
+            expect("20.0.0.2:443", &ConnectResult::Silent)
         },
     ),
-    promise("faults::a_port_without_a_listener_resets", "{}", |_| {
-        expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None))
+    test("faults::a_port_without_a_listener_resets", "{}", |_| {
+        expect("20.0.0.1:443", &ConnectResult::Failed(libc::ECONNREFUSED, None))
     }),
-    promise("faults::an_address_that_nobody_has_is_silent", "{}", |_| {
-        expect("192.0.2.1:443", &Attempt::Silent)
+    test("faults::an_address_that_nobody_has_is_silent", "{}", |_| {
+        expect("192.0.2.1:443", &ConnectResult::Silent)
     }),
-    promise(
+    test(
         "faults::a_few_refusals_need_no_nftables",
         "faults: [ { to: '20.0.0.1', action: prohibited }, { to: '20.0.0.0/30:80', action: unreachable } ]",
         |_| {
@@ -56,7 +56,7 @@ faults: [ { to: '*:443', action: drop } ]",
             expect("20.0.0.2:80", &icmp(libc::ENETUNREACH, 3, 0, ROUTER))
         },
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::icmp_codes_come_from_the_router_for_tcp_and_udp",
         "faults:
   - { to: '20.0.0.1:443', action: { icmp: 13 } }
@@ -73,7 +73,7 @@ faults: [ { to: '*:443', action: drop } ]",
             Ok(())
         },
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::icmp_has_no_limit_unless_asked_for",
         "faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
@@ -83,31 +83,31 @@ faults: [ { to: '*:443', action: drop } ]",
             Ok(())
         },
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::a_limited_router_leaves_most_without_an_answer",
         "icmp_rate_limit: true
 faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
             let attempts = (1..30).map(|host| attempt(&format!("20.0.0.{host}:443"), Duration::from_millis(20)));
             let silent = attempts
-                .filter(|attempt| matches!(attempt, Ok(Attempt::Silent)))
+                .filter(|attempt| matches!(attempt, Ok(ConnectResult::Silent)))
                 .count();
             ensure!((10..29).contains(&silent), "{silent} of 29 were silent");
             Ok(())
         },
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::a_reset_in_the_destinations_name",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: reset } ]",
-        |_| expect("20.0.0.1:443", &Attempt::Failed(libc::ECONNREFUSED, None)),
+        |_| expect("20.0.0.1:443", &ConnectResult::Failed(libc::ECONNREFUSED, None)),
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::a_packet_that_goes_in_circles_dies_at_the_router",
         "faults: [ { to: '20.0.0.1:443', action: ttl-exceeded } ]",
         |_| expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 11, 0, ROUTER)),
     ),
-    promise(
+    test(
         "faults::a_dead_next_hop_is_found_out_by_the_vm_itself_after_three_seconds",
         "faults: [ { to: '20.0.0.1', action: dead-next-hop } ]",
         |_| {
@@ -117,35 +117,35 @@ faults: [ { to: '20.0.0.1:443', action: reset } ]",
             Ok(())
         },
     ),
-    promise(
+    test(
         "faults::routes_of_the_vm_fail_at_once",
         "faults:
   - { to: '20.0.0.1', action: local-prohibit }
   - { to: '20.0.0.2', action: local-unreachable }
   - { to: '20.0.0.3', action: local-blackhole }",
         |_| {
-            expect("20.0.0.1:443", &Attempt::Failed(libc::EACCES, None))?;
-            expect("20.0.0.2:443", &Attempt::Failed(libc::EHOSTUNREACH, None))?;
-            expect("20.0.0.3:443", &Attempt::Failed(libc::EINVAL, None))
+            expect("20.0.0.1:443", &ConnectResult::Failed(libc::EACCES, None))?;
+            expect("20.0.0.2:443", &ConnectResult::Failed(libc::EHOSTUNREACH, None))?;
+            expect("20.0.0.3:443", &ConnectResult::Failed(libc::EINVAL, None))
         },
     ),
-    promise_of_nft(
+    test_with_nft(
         "faults::a_firewall_of_the_vm_speaks_with_the_vms_address",
         "faults: [ { to: '20.0.0.1:443', action: local-reject }, { to: '20.0.0.2:443', action: local-drop } ]",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, VM))?;
-            expect("20.0.0.2:443", &Attempt::Silent)
+            expect("20.0.0.2:443", &ConnectResult::Silent)
         },
     ),
-    promise(
+    test(
         "faults::come_and_go_while_everything_goes_on",
         "services: { '20.0.0.1:443': { protocol: tcp } }",
         |lab: &Lab| {
-            let network = Network::default();
+            let network = LabNetwork::default();
             let faults = serde_yaml::from_str("[ { to: '20.0.0.1:443', action: drop } ]")?;
             open("20.0.0.1:443")?;
             lab.fault(&network, faults)?;
-            expect("20.0.0.1:443", &Attempt::Silent)?;
+            expect("20.0.0.1:443", &ConnectResult::Silent)?;
             lab.lift_faults()?;
             open("20.0.0.1:443").map(drop)
         },

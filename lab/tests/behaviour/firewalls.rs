@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use anyhow::{Context, ensure};
 
 use super::{
-    Promise,
-    clients::{Attempt, ask, attempt, open},
-    promise,
+    LabTest,
+    clients::{ConnectResult, ask, attempt, open},
+    test,
     tls::shake_hands,
 };
 
@@ -33,17 +33,17 @@ fn issuer_is_unknown(error: &std::io::Error) -> bool {
     error.to_string().contains("UnknownIssuer")
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise("firewalls::accept_for_everybody_on_their_ports_only", NETWORK, |_| {
+pub(crate) const TESTS: &[LabTest] = &[
+    test("firewalls::accept_for_everybody_on_their_ports_only", NETWORK, |_| {
         let second = std::time::Duration::from_millis(500);
         for to in ["20.0.0.1:443", "20.0.0.99:443", "192.0.2.1:443", "203.0.113.7:1433"] {
-            ensure!(attempt(to, second)? == Attempt::Open, "{to}");
+            ensure!(attempt(to, second)? == ConnectResult::Open, "{to}");
         }
-        ensure!(attempt("192.0.2.1:5671", second)? == Attempt::Silent);
-        ensure!(attempt("20.0.0.1:5671", second)? == Attempt::Failed(libc::ECONNREFUSED, None));
+        ensure!(attempt("192.0.2.1:5671", second)? == ConnectResult::Silent);
+        ensure!(attempt("20.0.0.1:5671", second)? == ConnectResult::Failed(libc::ECONNREFUSED, None));
         Ok(())
     }),
-    promise("firewalls::decide_by_the_name_in_the_client_hello", NETWORK, |lab| {
+    test("firewalls::decide_by_the_name_in_the_client_hello", NETWORK, |lab| {
         shake_hands(lab, "20.0.0.1:443", "a.example")?.map(drop)?;
         let inspected = shake_hands(lab, "20.0.0.2:443", "b.example")?
             .err()
@@ -58,14 +58,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         ensure!(elsewhere.to_string().contains("not valid for name"), "{elsewhere}");
         Ok(())
     }),
-    promise("firewalls::decide_by_the_host_header", NETWORK, |_| {
+    test("firewalls::decide_by_the_host_header", NETWORK, |_| {
         let get =
             |to, host| Ok::<_, anyhow::Error>(ask(to, format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?.0);
         ensure!(get("20.0.0.1:80", "a.example")?.starts_with(b"HTTP/1.1 200 "));
         ensure!(get("20.0.0.2:80", "b.example")?.starts_with(b"HTTP/1.1 470 "));
         Ok(())
     }),
-    promise("firewalls::cut_what_names_nobody", NETWORK, |_| {
+    test("firewalls::cut_what_names_nobody", NETWORK, |_| {
         let (heard, end) = ask("20.0.0.1:1433", &[0x12, 1, 0, 8, 0, 0, 0, 0])?;
         ensure!(heard.is_empty() && end.is_ok(), "a FIN: {end:?}");
         let (_, end) = ask("20.0.0.1:443", b"\x00 not TLS")?;
@@ -75,7 +75,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         );
         Ok(())
     }),
-    promise(
+    test(
         "firewalls::a_silent_one_lets_the_connection_stand",
         "firewalls: [ { ports: [443], default_action: { end: silence } } ]",
         |lab| {

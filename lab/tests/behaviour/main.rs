@@ -13,19 +13,19 @@ mod vm;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use apim_probe_lab::{self as lab, Lab, Network};
+use apim_probe_lab::{self as lab, Lab, LabNetwork};
 use libtest_mimic::Arguments;
 
-/// One promise: a network in YAML, and what a client sees in it.
-struct Promise {
+/// One test: a network in YAML, and what a client sees in it.
+struct LabTest {
     name: &'static str,
     needs_nft: bool,
     network: &'static str,
     check: fn(&Lab) -> Result<()>,
 }
 
-const fn promise(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> Promise {
-    Promise {
+const fn test(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> LabTest {
+    LabTest {
         name,
         needs_nft: false,
         network,
@@ -33,8 +33,8 @@ const fn promise(name: &'static str, network: &'static str, check: fn(&Lab) -> R
     }
 }
 
-const fn promise_of_nft(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> Promise {
-    Promise {
+const fn test_with_nft(name: &'static str, network: &'static str, check: fn(&Lab) -> Result<()>) -> LabTest {
+    LabTest {
         name,
         needs_nft: true,
         network,
@@ -42,15 +42,15 @@ const fn promise_of_nft(name: &'static str, network: &'static str, check: fn(&La
     }
 }
 
-fn promises() -> impl Iterator<Item = &'static Promise> {
+fn tests() -> impl Iterator<Item = &'static LabTest> {
     [
-        dns::PROMISES,
-        faults::PROMISES,
-        firewalls::PROMISES,
-        relay::PROMISES,
-        services::PROMISES,
-        tls::PROMISES,
-        vm::PROMISES,
+        dns::TESTS,
+        faults::TESTS,
+        firewalls::TESTS,
+        relay::TESTS,
+        services::TESTS,
+        tls::TESTS,
+        vm::TESTS,
     ]
     .into_iter()
     .flatten()
@@ -61,24 +61,22 @@ fn main() -> ExitCode {
         return lab::exit_code(keep(&job));
     }
     let mut arguments = Arguments::from_args();
-    // The promises mostly wait.
+    // The tests mostly wait.
     arguments.test_threads.get_or_insert(16);
     let forbidden = lab::forbidden();
-    let trials = promises().map(|promise| {
+    let trials = tests().map(|test| {
         let why = forbidden
             .clone()
-            .or_else(|| lab::lacks_nft().filter(|_| promise.needs_nft));
-        lab::trial(promise.name, promise.name, why)
+            .or_else(|| lab::lacks_nft().filter(|_| test.needs_nft));
+        lab::trial(test.name, test.name, why)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 fn keep(name: &str) -> Result<()> {
-    let promise = promises()
-        .find(|promise| promise.name == name)
-        .context("no such promise")?;
-    let network: Network = serde_yaml::from_str(promise.network)?;
+    let test = tests().find(|test| test.name == name).context("no such test")?;
+    let network: LabNetwork = serde_yaml::from_str(test.network)?;
     let lab = Lab::enter(&network)?;
     lab.serve(&network)?;
-    (promise.check)(&lab)
+    (test.check)(&lab)
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{Flow, network::Transport};
+use apim_probe_lab::{RelayedFlow, network::IpProtocol};
 use nix::sys::socket::{setsockopt, sockopt::Ipv4RecvErr};
 use socket2::{Domain, Socket, Type};
 
 use super::{
-    Promise,
-    clients::{Attempt, ask, attempt, exchange, hear, icmp_error, open, time},
-    promise,
+    LabTest,
+    clients::{ConnectResult, ask, attempt, exchange, hear, icmp_error, open, time},
+    test,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,14 +59,14 @@ fn opens_from(port: u16, to: &str) -> Result<bool> {
         .is_ok())
 }
 
-fn expect(to: &str, wanted: &Attempt) -> Result<()> {
+fn expect(to: &str, wanted: &ConnectResult) -> Result<()> {
     let got = attempt(to, SECOND)?;
     ensure!(got == *wanted, "{to}: {got:?}, expected {wanted:?}");
     Ok(())
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise(
+pub(crate) const TESTS: &[LabTest] = &[
+    test(
         "relay::what_nothing_happens_to_passes_whole",
         "link: { count_flows: true }
 services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
@@ -77,24 +77,24 @@ services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
                 anyhow::bail!("{flows:?}")
             };
             ensure!(flow.destination == (Ipv4Addr::new(20, 0, 0, 1), 80) && flow.nth == 1);
-            ensure!(flow.transport == Transport::Tcp && flow.back > 2_000, "{flow:?}");
+            ensure!(flow.transport == IpProtocol::Tcp && flow.back > 2_000, "{flow:?}");
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::an_unanswered_connection_shows_every_syn",
         "faults: [ { to: '20.0.0.1:443', action: drop, when: { direction: from-vm } } ]",
         |lab| {
-            ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == Attempt::Silent);
+            ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == ConnectResult::Silent);
             let flows = lab.flows();
             ensure!(
-                matches!(flows.as_slice(), [Flow { out: 2.., back: 0, .. }]),
+                matches!(flows.as_slice(), [RelayedFlow { out: 2.., back: 0, .. }]),
                 "{flows:?}"
             );
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::half_of_the_flows_are_lost_by_their_ports",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: drop, when: { flow_share: 0.5 } } ]",
@@ -112,7 +112,7 @@ faults: [ { to: '20.0.0.1:443', action: drop, when: { flow_share: 0.5 } } ]",
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::half_of_the_datagrams_ports_are_lost",
         "services: { 'time.example:123/udp': { protocol: ntp } }
 names: { time.example: { addresses: [20.0.0.5] } }
@@ -131,29 +131,29 @@ faults: [ { to: 'time.example:123/udp', action: drop, when: { flow_share: 0.5 } 
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::the_second_connection_is_lost",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: drop, when: { nth_flow: [2] } } ]",
         |_| {
-            expect("20.0.0.1:443", &Attempt::Open)?;
-            expect("20.0.0.1:443", &Attempt::Silent)?;
-            expect("20.0.0.1:443", &Attempt::Open)
+            expect("20.0.0.1:443", &ConnectResult::Open)?;
+            expect("20.0.0.1:443", &ConnectResult::Silent)?;
+            expect("20.0.0.1:443", &ConnectResult::Open)
         },
     ),
-    promise(
+    test(
         "relay::a_nat_without_ports_drops_what_is_new",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:80': { protocol: http } }
 faults: [ { to: '*', action: drop, when: { after_flows: 1 } } ]",
         |_| {
             let mut old = open("20.0.0.2:80")?;
-            expect("20.0.0.1:443", &Attempt::Silent)?;
+            expect("20.0.0.1:443", &ConnectResult::Silent)?;
             old.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
             ensure!(old.read(&mut [0; 16])? > 0);
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::full_size_packets_are_lost_and_small_ones_pass",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
 faults: [ { to: '20.0.0.1', action: drop, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
@@ -168,7 +168,7 @@ faults: [ { to: '20.0.0.1', action: drop, when: { larger_than_bytes: 1300, direc
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_router_that_says_so_makes_packets_smaller",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
 faults: [ { to: '20.0.0.1', action: { icmp: 4 }, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
@@ -178,7 +178,7 @@ faults: [ { to: '20.0.0.1', action: { icmp: 4 }, when: { larger_than_bytes: 1300
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_line_that_loses_packets_delivers_late",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 100000 } } }
 faults: [ { to: '*', action: drop, when: { packet_share: 0.05 } } ]",
@@ -193,7 +193,7 @@ faults: [ { to: '*', action: drop, when: { packet_share: 0.05 } } ]",
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_connection_is_reset_at_its_first_data",
         "services: { '20.0.0.1:443': { protocol: http } }
 faults: [ { to: '20.0.0.1:443', action: reset, when: { packets: data, direction: from-vm } } ]",
@@ -205,7 +205,7 @@ faults: [ { to: '20.0.0.1:443', action: reset, when: { packets: data, direction:
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_connection_is_closed_at_its_first_data",
         "services: { '20.0.0.1:443': { protocol: http } }
 faults: [ { to: '20.0.0.1:443', action: close, when: { packets: data, direction: from-vm } } ]",
@@ -215,31 +215,31 @@ faults: [ { to: '20.0.0.1:443', action: close, when: { packets: data, direction:
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::refusals_of_single_connections_need_no_nftables",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults:
   - { to: '20.0.0.1:443', action: { icmp: 13 }, when: { nth_flow: [1] } }
   - { to: '20.0.0.2:443', action: reset, when: { nth_flow: [1] } }",
         |_| {
-            let refused = Attempt::Failed(libc::EHOSTUNREACH, Some((3, 13, apim_probe_lab::ROUTER)));
+            let refused = ConnectResult::Failed(libc::EHOSTUNREACH, Some((3, 13, apim_probe_lab::ROUTER)));
             expect("20.0.0.1:443", &refused)?;
-            expect("20.0.0.1:443", &Attempt::Open)?;
-            expect("20.0.0.2:443", &Attempt::Failed(libc::ECONNREFUSED, None))?;
-            expect("20.0.0.2:443", &Attempt::Open)
+            expect("20.0.0.1:443", &ConnectResult::Open)?;
+            expect("20.0.0.2:443", &ConnectResult::Failed(libc::ECONNREFUSED, None))?;
+            expect("20.0.0.2:443", &ConnectResult::Open)
         },
     ),
-    promise(
+    test(
         "relay::only_the_reply_is_lost",
         "services: { '20.0.0.1:80': { protocol: http } }
 faults: [ { to: '20.0.0.1:80', action: drop, when: { direction: to-vm } } ]",
         |lab| {
-            expect("20.0.0.1:80", &Attempt::Silent)?;
+            expect("20.0.0.1:80", &ConnectResult::Silent)?;
             ensure!(lab.flows()[0].back > 0, "the world has answered");
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_connection_is_cut_some_time_after_it_began",
         "services: { '20.0.0.1:80': { protocol: http } }
 faults: [ { to: '20.0.0.1:80', action: drop, when: { flow_older_than_ms: 300 } } ]",
@@ -254,7 +254,7 @@ faults: [ { to: '20.0.0.1:80', action: drop, when: { flow_older_than_ms: 300 } }
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_long_line_takes_its_time",
         "link: { delay_ms: 150 }
 services: { '20.0.0.1:443': { protocol: tcp } }",
@@ -264,7 +264,7 @@ services: { '20.0.0.1:443': { protocol: tcp } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_thin_line_takes_its_time",
         "link: { rate_kbit: 400 }
 services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 20000 } } }",
@@ -277,7 +277,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 20000 } } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::routers_in_a_row_answer_one_after_the_other",
         "link: { hops: [10.1.0.1, 10.77.2.2] }
 services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
@@ -293,7 +293,7 @@ firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ]",
             Ok(())
         },
     ),
-    promise(
+    test(
         "relay::a_service_is_far_and_a_proxy_at_the_first_hop_is_near",
         "services: { '20.0.0.1:443': { protocol: tcp }, '10.2.0.4:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
 firewalls: [ { ports: [80], after_hops: 0, default_action: forward } ]",

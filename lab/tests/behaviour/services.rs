@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Lab;
 
 use super::{
-    Promise,
-    clients::{TdsFramed, ask, exchange, hear, open, time},
-    promise,
+    LabTest,
+    clients::{TdsClientStream, ask, exchange, hear, open, time},
+    test,
     tls::{shake_hands, shake_hands_over},
 };
 
@@ -43,8 +43,8 @@ fn starts_with(bytes: &[u8], start: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { protocol: http } }", |_| {
+pub(crate) const TESTS: &[LabTest] = &[
+    test("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { protocol: http } }", |_| {
         let body = |path| {
             let answer = get("20.0.0.1:80", path)?;
             let at = answer.windows(4).position(|end| end == b"\r\n\r\n").context("a head")?;
@@ -57,7 +57,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         ensure!(body("/")?.is_empty());
         Ok(())
     }),
-    promise(
+    test(
         "services::http_says_what_it_is_told",
         "services:
   '20.0.0.1:80': { protocol: http, http: { status: 404, headers: { Server: x }, body: no, paths: { /yes: { body: yes } } } }
@@ -73,7 +73,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             starts_with(&get("20.0.0.4:80", "/")?, b"HTTP/1.1 302 ")
         },
     ),
-    promise(
+    test(
         "services::http_may_be_slow_huge_or_endless",
         "services:
   '20.0.0.1:80': { protocol: http, pacing: { interval_ms: 200 } }
@@ -92,7 +92,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "services::any_connection_may_end_before_its_time",
         "services:
   '20.0.0.1:80': { protocol: http, abort: { after: accept, with: reset } }
@@ -117,7 +117,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "services::one_byte_a_segment",
         "services: { '20.0.0.1:80': { protocol: http, pacing: { segment_bytes: 1, interval_ms: 1 } } }",
         |_| {
@@ -132,7 +132,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "services::tds_carries_tls_in_its_packets",
         "names: { a.example: { addresses: [20.0.0.1] } }
 services:
@@ -146,17 +146,17 @@ services:
             let mut reply = [0; 26];
             stream.read_exact(&mut reply)?;
             ensure!(reply[0] == 4 && reply[25] == 3, "ENCRYPTION is required: {reply:x?}");
-            shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.map(drop)?;
+            shake_hands_over(TdsClientStream::new(stream), lab, "a.example")?.map(drop)?;
             ends_with(&ask("20.0.0.2:1433", PRELOGIN)?.0, &[2])?;
             let mut stream = open("20.0.0.3:1433")?;
             stream.write_all(PRELOGIN)?;
             stream.read_exact(&mut reply)?;
-            let error = shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.err().context("a cut")?;
+            let error = shake_hands_over(TdsClientStream::new(stream), lab, "a.example")?.err().context("a cut")?;
             ensure!(error.kind() == ErrorKind::ConnectionReset, "{error}");
             let mut stream = open("20.0.0.4:1433")?;
             stream.write_all(PRELOGIN)?;
             stream.read_exact(&mut reply)?;
-            let error = shake_hands_over(TdsFramed::new(stream), lab, "a.example")?.err().context("another name")?;
+            let error = shake_hands_over(TdsClientStream::new(stream), lab, "a.example")?.err().context("another name")?;
             ensure!(error.to_string().contains("not valid for name"), "{error}");
             // A bare ClientHello is not TDS.
             let (heard, end) = ask("20.0.0.1:1433", &[22, 3, 1, 0, 4, 1, 0, 0, 0])?;
@@ -164,7 +164,7 @@ services:
             Ok(())
         },
     ),
-    promise(
+    test(
         "services::amqp_with_and_without_upgrade",
         "names: { a.example: { addresses: [20.0.0.1, 20.0.0.2] } }
 services:
@@ -184,7 +184,7 @@ services:
             Ok(())
         },
     ),
-    promise(
+    test(
         "services::smb_kms_and_redis",
         "names: { a.example: { addresses: [20.0.0.1] } }
 services:
@@ -212,7 +212,7 @@ services:
             starts_with(&inside(lab, "20.0.0.1:6381", b"PING\r\n")?, b"+PONG")
         },
     ),
-    promise(
+    test(
         "services::ntp_well_and_badly",
         "services:
   '20.0.0.1:123/udp': { protocol: ntp }

@@ -14,19 +14,19 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{Promise, clients::open, promise};
+use super::{LabTest, clients::open, test};
 
-pub(crate) type Client<S> = StreamOwned<ClientConnection, S>;
+pub(crate) type TlsClient<S> = StreamOwned<ClientConnection, S>;
 
 /// Makes a handshake with the trust of an instance.
-pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<Client<TcpStream>>> {
+pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<TlsClient<TcpStream>>> {
     let stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
     shake_hands_over(stream, lab, name)
 }
 
 /// Makes a handshake over any stream.
-pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<Client<S>>> {
+pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<TlsClient<S>>> {
     let mut roots = RootCertStore::empty();
     // The three roots are followed by a certificate that only links another one to them.
     for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {
@@ -61,8 +61,8 @@ fn verdict(lab: &Lab, to: &str) -> Result<CertificateError> {
     }
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise(
+pub(crate) const TESTS: &[LabTest] = &[
+    test(
         "tls::a_healthy_server_is_what_its_host_says",
         "names: { a.example: { addresses: [20.0.0.1] }, b.example: { addresses: [20.0.0.1] } }
 services: { 'a.example:443': { protocol: https } }",
@@ -82,7 +82,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::certificates_are_wrong_as_told",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], validity: expired } } }
@@ -103,7 +103,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::another_authority_vouches_for_a_new_root",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed } } }
@@ -116,7 +116,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::versions",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12 } }
@@ -134,7 +134,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::the_line_is_cut_at_the_client_hello",
         "services:
   '20.0.0.1:443': { protocol: tls, abort: { after: first-bytes, with: reset } }
@@ -153,7 +153,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::the_line_is_cut_once_the_chain_was_seen",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { version: tls12 }, abort: { after: { replies: 1 }, with: reset } }
@@ -172,7 +172,7 @@ services: { 'a.example:443': { protocol: https } }",
             Ok(())
         },
     ),
-    promise(
+    test(
         "tls::a_client_certificate_is_demanded",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: alert } }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Lab;
 
-use super::{Promise, promise};
+use super::{LabTest, test};
 
 /// The output of a shell on the VM.
 fn shell(lab: &Lab, script: &str) -> Result<String> {
@@ -16,8 +16,8 @@ fn shell(lab: &Lab, script: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-pub(crate) const PROMISES: &[Promise] = &[
-    promise("vm::programs_have_no_capability", "{}", |lab| {
+pub(crate) const TESTS: &[LabTest] = &[
+    test("vm::programs_have_no_capability", "{}", |lab| {
         let status = shell(lab, "grep Cap /proc/self/status")?;
         for set in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"] {
             ensure!(
@@ -29,7 +29,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         }
         Ok(())
     }),
-    promise(
+    test(
         "vm::files_are_its_own",
         "vm: { hosts_file: '20.0.0.9 pinned.example' }",
         |lab| {
@@ -38,7 +38,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "vm::name_servers_are_listed_unless_hidden",
         "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 }, { not_in_resolv_conf: true } ]",
         |lab| {
@@ -46,7 +46,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "vm::trusts_what_its_owner_added",
         "vm: { trusted_cas: [inspection] }",
         |lab| {
@@ -55,7 +55,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             Ok(())
         },
     ),
-    promise(
+    test(
         "vm::descriptors_are_limited",
         "vm: { max_descriptors: 20, env: { HTTPS_PROXY: 'http://p:1' } }",
         |lab| {

@@ -10,10 +10,11 @@ use apim_probe::{
     plan::{Plan, PlannedEndpoint, ProbeTarget},
 };
 use apim_probe_lab::{
-    Network, ROUTER, Random,
+    LabNetwork, ROUTER, Random,
     network::{
-        Abort, Action, After, Answer, BlockPage, Certificate, DnsBehaviour, End, Fault, FaultKind, Firewall, Hop,
-        NameServer, Nat, NatErrors, PacketDirection, PacketKind, Rule, Service, ServiceAddress, Tls, Validity, When,
+        Abort, AbortMoment, BlockPage, ConnectionEnd, DnsBehaviour, FaultAction, FaultCondition, Firewall,
+        FirewallAction, InjectedFault, NameResolution, NameServer, Nat, NatErrors, PacketDirection, PacketKind,
+        PathRouter, ProxyRule, ServerCertificate, ServiceAddress, SimulatedService, TlsSettings, Validity,
     },
 };
 
@@ -22,7 +23,7 @@ use super::faults::Broken;
 /// A network, and what is broken in it.
 pub(super) struct RandomNetwork {
     /// How it differs from a healthy one.
-    pub(super) network: Network,
+    pub(super) network: LabNetwork,
     seed: u64,
     /// The fault of each endpoint, by its host and port: several dependencies may share it.
     broken: BTreeMap<String, BTreeSet<usize>>,
@@ -64,7 +65,7 @@ impl RandomNetwork {
         };
         let endpoints: Vec<&PlannedEndpoint> = plan.endpoints.iter().filter(dialled).collect();
         let mut drawn = Self {
-            network: Network::default(),
+            network: LabNetwork::default(),
             seed,
             broken: BTreeMap::new(),
             faults: Vec::new(),
@@ -90,10 +91,10 @@ impl RandomNetwork {
             let both = [at(number), at(number + 100)];
             let [router, _] = both;
             let hops = [
-                Hop::Address(router),
-                Hop::OncePerSecond(router),
-                Hop::Either(both),
-                Hop::Silent,
+                PathRouter::Address(router),
+                PathRouter::OncePerSecond(router),
+                PathRouter::Either(both),
+                PathRouter::Silent,
             ];
             line.hops.push(*chances.one(&hops));
         }
@@ -106,7 +107,8 @@ impl RandomNetwork {
             let hop = chances.below(many) + 1;
             line.nat = Some(Nat { hop, icmp_errors });
         }
-        let is_plain = |fault: &&mut Fault| fault.action == FaultKind::Drop && fault.when == When::default();
+        let is_plain =
+            |fault: &&mut InjectedFault| fault.action == FaultAction::Drop && fault.when == FaultCondition::default();
         for fault in self.network.faults.iter_mut().filter(is_plain) {
             if chances.below(2) == 0 {
                 fault.when.after_hops = Some(chances.below(many) + 1);
@@ -122,9 +124,9 @@ impl RandomNetwork {
             let address: Ipv4Addr = hop.address.as_ref()?.parse().ok()?;
             let number = usize::from(hop.hop);
             let is_there = match number.checked_sub(1).and_then(|at| line.hops.get(at)) {
-                Some(Hop::Address(router) | Hop::OncePerSecond(router)) => *router == address,
-                Some(Hop::Either(both)) => both.contains(&address),
-                Some(Hop::Silent) => false,
+                Some(PathRouter::Address(router) | PathRouter::OncePerSecond(router)) => *router == address,
+                Some(PathRouter::Either(both)) => both.contains(&address),
+                Some(PathRouter::Silent) => false,
                 // What the world itself does to a packet happens behind the routers in a row.
                 None => address == ROUTER && number == line.hops.len() + 1,
             };
@@ -192,15 +194,15 @@ impl RandomNetwork {
     /// Packets are dropped or refused on the path.
     fn on_the_way(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, action) = *chances.one(&[
-            (Broken::Dropped, FaultKind::Drop),
-            (Broken::Dropped, FaultKind::Drop),
-            (Broken::Prohibited, FaultKind::Icmp(13)),
-            (Broken::Unreachable, FaultKind::Icmp(1)),
-            (Broken::ResetOnTheWay, FaultKind::Reset),
+            (Broken::Dropped, FaultAction::Drop),
+            (Broken::Dropped, FaultAction::Drop),
+            (Broken::Prohibited, FaultAction::Icmp(13)),
+            (Broken::Unreachable, FaultAction::Icmp(1)),
+            (Broken::ResetOnTheWay, FaultAction::Reset),
         ]);
         let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port, Reach::TagOnPort]);
         let is_possible =
-            |endpoint: &&PlannedEndpoint| action != FaultKind::Reset || endpoint.transport == Transport::Tcp;
+            |endpoint: &&PlannedEndpoint| action != FaultAction::Reset || endpoint.transport == Transport::Tcp;
         let covered = reached(endpoints, chosen, reach)
             .into_iter()
             .filter(is_possible)
@@ -214,15 +216,15 @@ impl RandomNetwork {
     /// This VM itself is at fault.
     fn in_this_vm(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let (broken, action) = *chances.one(&[
-            (Broken::DroppedHere, FaultKind::LocalDrop),
-            (Broken::DroppedHere, FaultKind::LocalDrop),
-            (Broken::RejectedHere, FaultKind::LocalReject),
-            (Broken::UnreachableHere, FaultKind::LocalUnreachable),
-            (Broken::ProhibitedHere, FaultKind::LocalProhibit),
-            (Broken::ProhibitedHere, FaultKind::LocalBlackhole),
-            (Broken::DeadNextHop, FaultKind::DeadNextHop),
+            (Broken::DroppedHere, FaultAction::LocalDrop),
+            (Broken::DroppedHere, FaultAction::LocalDrop),
+            (Broken::RejectedHere, FaultAction::LocalReject),
+            (Broken::UnreachableHere, FaultAction::LocalUnreachable),
+            (Broken::ProhibitedHere, FaultAction::LocalProhibit),
+            (Broken::ProhibitedHere, FaultAction::LocalBlackhole),
+            (Broken::DeadNextHop, FaultAction::DeadNextHop),
         ]);
-        if matches!(action, FaultKind::LocalDrop | FaultKind::LocalReject) {
+        if matches!(action, FaultAction::LocalDrop | FaultAction::LocalReject) {
             let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port]);
             let covered = self.free(reached(endpoints, chosen, reach));
             self.fault(&covered, action);
@@ -236,7 +238,7 @@ impl RandomNetwork {
                     ..ServiceAddress::tcp(host, 0)
                 };
                 if !self.has_fault(&to) {
-                    self.network.faults.push(Fault::always(to, action));
+                    self.network.faults.push(InjectedFault::always(to, action));
                 }
             }
             self.note(broken, &covered, "");
@@ -261,39 +263,43 @@ impl RandomNetwork {
             0 => (
                 Broken::Closed,
                 covered,
-                Service {
+                SimulatedService {
                     closed: true,
-                    ..Service::default()
+                    ..SimulatedService::default()
                 },
             ),
-            1 if !tls.is_empty() => (Broken::CutInside, tls, abort(After::Request, End::Reset)),
+            1 if !tls.is_empty() => (
+                Broken::CutInside,
+                tls,
+                abort(AbortMoment::Request, ConnectionEnd::Reset),
+            ),
             2 if !tls.is_empty() => (
                 Broken::Expired,
                 tls,
-                shows(Certificate {
+                shows(ServerCertificate {
                     validity: Validity::Expired,
-                    ..Certificate::default()
+                    ..ServerCertificate::default()
                 }),
             ),
             3 if !tls.is_empty() => (
                 Broken::WrongName,
                 tls,
-                shows(Certificate {
+                shows(ServerCertificate {
                     names: Some(vec!["elsewhere.example.net".into()]),
-                    ..Certificate::default()
+                    ..ServerCertificate::default()
                 }),
             ),
             _ => {
                 let ways = [
-                    End::Reset,
-                    End::Close,
-                    End::Silence,
-                    End::Silence,
-                    End::Silence,
-                    End::Alert(40),
+                    ConnectionEnd::Reset,
+                    ConnectionEnd::Close,
+                    ConnectionEnd::Silence,
+                    ConnectionEnd::Silence,
+                    ConnectionEnd::Silence,
+                    ConnectionEnd::Alert(40),
                 ];
                 let how = chances.one(&ways).clone();
-                (Broken::ServiceCuts, tcp, abort(After::FirstBytes, how))
+                (Broken::ServiceCuts, tcp, abort(AbortMoment::FirstBytes, how))
             }
         };
         for endpoint in &covered {
@@ -319,7 +325,11 @@ impl RandomNetwork {
         let reach = *chances.one(&[Reach::Host, Reach::TagOnPort]);
         let some: Vec<&PlannedEndpoint> = reached(&on_port, chosen, reach);
         let fqdns: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
-        let how = Action::End(chances.one(&[End::Reset, End::Close, End::Silence]).clone());
+        let how = FirewallAction::End(
+            chances
+                .one(&[ConnectionEnd::Reset, ConnectionEnd::Close, ConnectionEnd::Silence])
+                .clone(),
+        );
         let reads_names = matches!(port, 80 | 443);
         // If all tried names are cut, it looks as if the port is cut.
         let by_name = if some.len() == on_port.len() {
@@ -328,20 +338,25 @@ impl RandomNetwork {
             Broken::FilteredByName
         };
         let (broken, covered, action, default_action) = match chances.below(6) {
-            0 | 1 if reads_names => (Some(by_name), some, how, Action::Forward),
-            2 if reads_names && port == 443 => (Some(Broken::Inspected), some, Action::Inspect, Action::Forward),
+            0 | 1 if reads_names => (Some(by_name), some, how, FirewallAction::Forward),
+            2 if reads_names && port == 443 => (
+                Some(Broken::Inspected),
+                some,
+                FirewallAction::Inspect,
+                FirewallAction::Forward,
+            ),
             3 if port == 80 => {
-                let deny = Action::Deny(*chances.one(&[BlockPage::AzureFirewall, BlockPage::Squid]));
-                (Some(Broken::DeniedByPage), some, deny, Action::Forward)
+                let deny = FirewallAction::Deny(*chances.one(&[BlockPage::AzureFirewall, BlockPage::Squid]));
+                (Some(Broken::DeniedByPage), some, deny, FirewallAction::Forward)
             }
             4 => (Some(Broken::Walled), on_port, how.clone(), how),
-            _ => (None, Vec::new(), Action::Forward, Action::Forward),
+            _ => (None, Vec::new(), FirewallAction::Forward, FirewallAction::Forward),
         };
         let words = format!("on {port}: {action:?}, otherwise {default_action:?}");
         self.network.firewalls.push(Firewall {
             ports: vec![port],
             after_hops: None,
-            rules: vec![Rule { fqdns, action }],
+            rules: vec![ProxyRule { fqdns, action }],
             default_action,
         });
         if let Some(broken) = broken {
@@ -365,31 +380,31 @@ impl RandomNetwork {
             .filter(|endpoint| endpoint.destination == ProbeTarget::Name)
             .map(|endpoint| endpoint.host.to_ascii_lowercase())
             .collect();
-        let at = |address: &str| Answer {
+        let at = |address: &str| NameResolution {
             addresses: address.parse().into_iter().collect(),
-            ..Answer::default()
+            ..NameResolution::default()
         };
         let (broken, answer) = chances
             .one(&[
                 (
                     Broken::NameDenied,
-                    Answer {
+                    NameResolution {
                         rcode: 3,
-                        ..Answer::default()
+                        ..NameResolution::default()
                     },
                 ),
                 (
                     Broken::NameFails,
-                    Answer {
+                    NameResolution {
                         rcode: 2,
-                        ..Answer::default()
+                        ..NameResolution::default()
                     },
                 ),
                 (
                     Broken::NameSilent,
-                    Answer {
+                    NameResolution {
                         silent: true,
-                        ..Answer::default()
+                        ..NameResolution::default()
                     },
                 ),
                 (Broken::NameSunk, at("0.0.0.0")),
@@ -409,7 +424,9 @@ impl RandomNetwork {
                 port: None,
                 ..ServiceAddress::tcp(PRIVATE, 0)
             };
-            self.network.faults.push(Fault::always(nobody, FaultKind::Drop));
+            self.network
+                .faults
+                .push(InjectedFault::always(nobody, FaultAction::Drop));
         }
         self.note(broken, &covered, "");
     }
@@ -427,16 +444,16 @@ impl RandomNetwork {
             .into_iter()
             .filter_map(|address| address.parse().ok())
             .collect();
-        let answer = Answer {
+        let answer = NameResolution {
             addresses,
-            ..Answer::default()
+            ..NameResolution::default()
         };
         self.network.names.insert(chosen.host.to_ascii_lowercase(), answer);
         let to = ServiceAddress {
             port: None,
             ..ServiceAddress::tcp(dead, 0)
         };
-        self.network.faults.push(Fault::always(to, FaultKind::Drop));
+        self.network.faults.push(InjectedFault::always(to, FaultAction::Drop));
         let covered = of_host(endpoints, chosen);
         self.note(Broken::OneAddressDead, &covered, "");
     }
@@ -480,24 +497,24 @@ impl RandomNetwork {
     }
 
     fn on_the_line(&mut self, chances: &mut Random) {
-        let share = |share| When {
+        let share = |share| FaultCondition {
             flow_share: Some(share),
-            ..When::default()
+            ..FaultCondition::default()
         };
-        let after = |flows| When {
+        let after = |flows| FaultCondition {
             after_flows: Some(flows),
-            ..When::default()
+            ..FaultCondition::default()
         };
-        let loss = |share, way, packets| When {
+        let loss = |share, way, packets| FaultCondition {
             packet_share: Some(share),
             direction: way,
             packets,
-            ..When::default()
+            ..FaultCondition::default()
         };
-        let large = When {
+        let large = FaultCondition {
             larger_than_bytes: Some(1_000),
             direction: Some(PacketDirection::ToVm),
-            ..When::default()
+            ..FaultCondition::default()
         };
         // Faults that end: a link that flaps, a NAT or a connection table that is full for a moment, rules that are
         // reloaded.
@@ -506,12 +523,12 @@ impl RandomNetwork {
                 *chances.one(&[0, 50, 100, 200, 400, 1_000]),
                 *chances.one(&[400, 1_500, 2_500, 4_500, 60_000]),
             );
-            When {
+            FaultCondition {
                 from_ms: Some(from),
                 until_ms: Some(from + lasts),
                 packets,
                 direction: way,
-                ..When::default()
+                ..FaultCondition::default()
             }
         };
         let moments = [
@@ -541,18 +558,18 @@ impl RandomNetwork {
             port: None,
             ..ServiceAddress::tcp("*", 0)
         };
-        self.network.faults.push(Fault {
+        self.network.faults.push(InjectedFault {
             when: when.clone(),
-            ..Fault::always(to, FaultKind::Drop)
+            ..InjectedFault::always(to, FaultAction::Drop)
         });
         self.note(broken, &[], &format!("everywhere, {when:?}"));
     }
 
     /// Adds a fault to these endpoints, once at each place.
-    fn fault(&mut self, covered: &[&PlannedEndpoint], action: FaultKind) {
+    fn fault(&mut self, covered: &[&PlannedEndpoint], action: FaultAction) {
         for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
             if !self.has_fault(&at) {
-                self.network.faults.push(Fault::always(at, action));
+                self.network.faults.push(InjectedFault::always(at, action));
             }
         }
     }
@@ -600,19 +617,19 @@ fn ats(endpoint: &PlannedEndpoint) -> Vec<ServiceAddress> {
     hosts(endpoint).into_iter().map(at).collect()
 }
 
-fn abort(after: After, with: End) -> Service {
-    Service {
+fn abort(after: AbortMoment, with: ConnectionEnd) -> SimulatedService {
+    SimulatedService {
         abort: Some(Abort { after, with }),
-        ..Service::default()
+        ..SimulatedService::default()
     }
 }
 
-fn shows(certificate: Certificate) -> Service {
-    Service {
-        tls: Tls {
+fn shows(certificate: ServerCertificate) -> SimulatedService {
+    SimulatedService {
+        tls: TlsSettings {
             certificate,
-            ..Tls::default()
+            ..TlsSettings::default()
         },
-        ..Service::default()
+        ..SimulatedService::default()
     }
 }

@@ -1,7 +1,7 @@
 //! The report in README.md is the one that the demo prints.
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{Lab, Network};
+use apim_probe_lab::{Lab, LabNetwork};
 
 use crate::AGENT;
 
@@ -11,7 +11,7 @@ const FLAGS: &str = include_str!("../../../demo/src/flags.txt");
 
 /// Every part of README's block, between lines that stand for what is left out, is in the demo's report.
 pub(super) fn shows_what_the_demo_prints() -> Result<()> {
-    let broken: Network = serde_yaml::from_str(DEMO).context("demo.yaml")?;
+    let broken: LabNetwork = serde_yaml::from_str(DEMO).context("demo.yaml")?;
     let lab = Lab::enter(&broken)?;
     let flags: Vec<&str> = FLAGS.split_whitespace().collect();
     lab.serve_plan(AGENT, &flags, &broken)?;

@@ -12,10 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{Lab, Network, VM};
+use apim_probe_lab::{Lab, LabNetwork, VM};
 use serde_json::Value;
 
-use self::packet_capture::{Conversation, Place, Seen, question, questions, request, server_name};
+use self::packet_capture::{CapturedTraffic, Conversation, Destination, question, questions, request, server_name};
 use super::{AGENT, INSTANCE, TOKEN, network, token_reply};
 
 /// Everything that the run needs so that each kind of packet is sent.
@@ -39,7 +39,7 @@ const FLAGS: [&str; 14] = [
 const USUAL_TTL: u8 = 64;
 const LOGIN: &str = "login.microsoftonline.com";
 const MANAGEMENT: &str = "management.azure.com";
-const METADATA: Place = (Ipv4Addr::new(169, 254, 169, 254), 80);
+const METADATA: Destination = (Ipv4Addr::new(169, 254, 169, 254), 80);
 const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// The management endpoint in this lab.
 const MANAGED: Ipv4Addr = Ipv4Addr::new(20, 70, 0, 1);
@@ -48,59 +48,59 @@ const NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 2, 0, 10), Ipv4Addr::new(
 
 /// One thing that was sent to a host.
 #[derive(Debug)]
-enum Said {
+enum SentMessage {
     /// A DNS query.
-    Question { server: Ipv4Addr, name: String },
+    DnsQuery { server: Ipv4Addr, name: String },
     /// A `ClientHello`; the name is empty if it has none.
-    Hello { to: Place, name: String },
+    ClientHello { to: Destination, name: String },
     /// An HTTP request.
-    Request {
-        to: Place,
+    HttpRequest {
+        to: Destination,
         line: String,
         host: String,
         agent: String,
     },
     /// Other bytes over TCP.
-    Bytes { to: Place, bytes: Vec<u8> },
+    Bytes { to: Destination, bytes: Vec<u8> },
     /// A connection without data, and the MSS of its SYN.
-    Nothing { to: Place, segments: u16 },
+    Connection { to: Destination, segments: u16 },
     /// A connection with some packets only for the first hops: the lowest TTL.
-    Near { to: Place, ttl: u8 },
+    LowTtl { to: Destination, ttl: u8 },
     /// Any datagram that is not a DNS query.
-    Datagram { to: Place, bytes: Vec<u8> },
+    Datagram { to: Destination, bytes: Vec<u8> },
 }
 
 /// What may be sent: the words of README's list about it, and how it is recognised.
-struct Listed {
+struct DocumentedTraffic {
     readme: &'static str,
-    is: fn(&Said, &Plan) -> bool,
+    is: fn(&SentMessage, &ProbePlan) -> bool,
 }
 
-const LISTED: &[Listed] = &[
-    Listed {
+const LISTED: &[DocumentedTraffic] = &[
+    DocumentedTraffic {
         readme: "DNS queries for the plan's names",
-        is: |said, plan| matches!(said, Said::Question { server, name } if NAME_SERVERS.contains(server) && plan.names(name)),
+        is: |said, plan| matches!(said, SentMessage::DnsQuery { server, name } if NAME_SERVERS.contains(server) && plan.names(name)),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "asked for the cloud's login host",
-        is: |said, _| matches!(said, Said::Question { server, name } if NAME_SERVERS.contains(server) && name == LOGIN),
+        is: |said, _| matches!(said, SentMessage::DnsQuery { server, name } if NAME_SERVERS.contains(server) && name == LOGIN),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "one TCP connection to each address of each planned endpoint",
-        is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
+        is: |said, plan| matches!(said, SentMessage::Connection { to, .. } if plan.is_at(*to, "tcp")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "TLS ClientHellos that carry the planned host's name",
-        is: |said, plan| matches!(said, Said::Hello { to, name } if plan.hosts_at(*to).contains(name)),
+        is: |said, plan| matches!(said, SentMessage::ClientHello { to, name } if plan.hosts_at(*to).contains(name)),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "one `GET`",
         is: |said, plan| {
-            matches!(said, Said::Request { to, line, host, agent } if line.starts_with("GET /")
+            matches!(said, SentMessage::HttpRequest { to, line, host, agent } if line.starts_with("GET /")
                 && agent.starts_with("apim-probe/") && plan.hosts_at(*to).contains(host))
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "SQL: a TDS PRELOGIN and a TLS handshake inside it",
         is: |said, plan| {
             plan.protocol(said, "tds", |bytes, host| {
@@ -108,83 +108,83 @@ const LISTED: &[Listed] = &[
             })
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "the AMQP header",
         is: |said, plan| plan.protocol(said, "amqp", |bytes, _| bytes.starts_with(b"AMQP\x02\x01\0\0")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "Redis: one",
         is: |said, plan| plan.protocol(said, "redis", |bytes, host| server_name(bytes).as_deref() == Some(host)),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "KMS: a DCE/RPC bind",
         is: |said, plan| plan.protocol(said, "kms", |bytes, _| bytes.starts_with(&[5, 0, 11])),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "NTP: one query",
         is: |said, plan| {
-            matches!(said, Said::Datagram { to, bytes } if plan.is_at(*to, "udp") && to.1 == 123
+            matches!(said, SentMessage::Datagram { to, bytes } if plan.is_at(*to, "udp") && to.1 == 123
                 && bytes.len() == 48 && bytes[0] == 0x23 && bytes[1..40].iter().all(|byte| *byte == 0))
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "SMB: a NEGOTIATE on port 445",
         is: |said, plan| plan.protocol(said, "smb", |bytes, _| bytes.get(4..8) == Some(b"\xfeSMB")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "segments of 536 bytes",
-        is: |said, plan| matches!(said, Said::Nothing { to, segments: 536 } if plan.is_at(*to, "tcp")),
+        is: |said, plan| matches!(said, SentMessage::Connection { to, segments: 536 } if plan.is_at(*to, "tcp")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "the same at that address with another name of the plan",
         is: |said, plan| match said {
-            Said::Hello { to, name } | Said::Request { to, host: name, .. } => {
+            SentMessage::ClientHello { to, name } | SentMessage::HttpRequest { to, host: name, .. } => {
                 plan.is_at(*to, "tcp") && plan.names(name) && !plan.hosts_at(*to).contains(name)
             }
             _ => false,
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "the same connection to 192.0.2.1",
         is: |said, plan| {
-            matches!(said, Said::Nothing { to: (TEST_NET_1, port), .. } if plan.has_port(*port))
+            matches!(said, SentMessage::Connection { to: (TEST_NET_1, port), .. } if plan.has_port(*port))
                 && plan.controls.contains("192.0.2.1")
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "one more connection to an endpoint that has answered before",
-        is: |said, plan| matches!(said, Said::Nothing { to, .. } if plan.is_at(*to, "tcp")),
+        is: |said, plan| matches!(said, SentMessage::Connection { to, .. } if plan.is_at(*to, "tcp")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "SYNs with a TTL from 1 to 8",
         is: |said, plan| {
-            matches!(said, Said::Near { to, ttl: 1..=8 } if plan.is_at(*to, "tcp"))
+            matches!(said, SentMessage::LowTtl { to, ttl: 1..=8 } if plan.is_at(*to, "tcp"))
                 && plan.controls.contains("from 1 to 8")
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "Azure's own name server 168.63.129.16",
         is: |said, plan| {
-            matches!(said, Said::Question { server: PLATFORM, name } if plan.names(name))
+            matches!(said, SentMessage::DnsQuery { server: PLATFORM, name } if plan.names(name))
                 && plan.controls.contains("168.63.129.16")
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "the VM's metadata service, 169.254.169.254",
-        is: |said, _| matches!(said, Said::Request { to: METADATA, line, .. } if line.starts_with("GET /metadata/instance?")),
+        is: |said, _| matches!(said, SentMessage::HttpRequest { to: METADATA, line, .. } if line.starts_with("GET /metadata/instance?")),
     },
-    Listed {
+    DocumentedTraffic {
         readme: "the metadata service for a token",
         is: |said, _| {
-            matches!(said, Said::Request { to: METADATA, line, .. }
+            matches!(said, SentMessage::HttpRequest { to: METADATA, line, .. }
                 if line.starts_with("GET /metadata/identity/oauth2/token?"))
         },
     },
-    Listed {
+    DocumentedTraffic {
         readme: "to the cloud's management endpoint",
         is: |said, _| match said {
-            Said::Hello { to, name } => *to == (MANAGED, 443) && name == MANAGEMENT,
-            Said::Question { server, name } => NAME_SERVERS.contains(server) && name == MANAGEMENT,
+            SentMessage::ClientHello { to, name } => *to == (MANAGED, 443) && name == MANAGEMENT,
+            SentMessage::DnsQuery { server, name } => NAME_SERVERS.contains(server) && name == MANAGEMENT,
             _ => false,
         },
     },
@@ -192,7 +192,7 @@ const LISTED: &[Listed] = &[
 
 pub(super) fn is_what_is_listed() -> Result<()> {
     let points = points_of_readme()?;
-    for Listed { readme, .. } in LISTED {
+    for DocumentedTraffic { readme, .. } in LISTED {
         ensure!(
             points.iter().any(|point| point.contains(readme)),
             "README.md does not list “{readme}”"
@@ -205,31 +205,31 @@ pub(super) fn is_what_is_listed() -> Result<()> {
         );
     }
 
-    let world = World::make()?;
-    is_one_place(&world)?;
-    let before = world.lab.sent().len();
-    let mut run = world.agent("run")?;
+    let vm = RecordedVm::make()?;
+    is_one_place(&vm)?;
+    let before = vm.lab.sent().len();
+    let mut run = vm.agent("run")?;
     run.args(["--timeout", "2s", "--format", "json", "--ca-file"])
-        .arg(world.lab.ca_file()?);
+        .arg(vm.lab.ca_file()?);
     let output = run.output()?;
     let report: Value =
         serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     ensure!(report["complete"] == true);
-    let said = sent_since(&world, before)?;
+    let said = sent_since(&vm, before)?;
     let low_ttl = low_ttl(&said);
     ensure!(low_ttl.len() <= 4, "small times to live to {low_ttl:?}");
     let mut ports = BTreeSet::new();
     for one in &said {
-        if let Said::Nothing {
+        if let SentMessage::Connection {
             to: (TEST_NET_1, port), ..
         } = one
         {
             ensure!(ports.insert(*port), "two connections to {TEST_NET_1}:{port}");
         }
     }
-    for Listed { readme, is } in LISTED {
+    for DocumentedTraffic { readme, is } in LISTED {
         ensure!(
-            said.iter().any(|one| is(one, &world.plan)),
+            said.iter().any(|one| is(one, &vm.plan)),
             "the run did nothing of “{readme}”"
         );
     }
@@ -237,29 +237,30 @@ pub(super) fn is_what_is_listed() -> Result<()> {
 }
 
 /// `path` sends to one host what a run sends to all, and nothing to others.
-fn is_one_place(world: &World) -> Result<()> {
+fn is_one_place(vm: &RecordedVm) -> Result<()> {
     const TARGET: &str = "partner.hip.live.com";
-    let before = world.lab.sent().len();
-    let mut path = world.agent("path")?;
-    path.args(["--timeout", "1s", "--ca-file"]).arg(world.lab.ca_file()?);
+    let before = vm.lab.sent().len();
+    let mut path = vm.agent("path")?;
+    path.args(["--timeout", "1s", "--ca-file"]).arg(vm.lab.ca_file()?);
     let output = path.arg(format!("{TARGET}:443")).output()?;
     ensure!(
         output.status.code() == Some(1),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let said = sent_since(world, before)?;
+    let said = sent_since(vm, before)?;
     ensure!(!low_ttl(&said).is_empty(), "no small time to live");
     let requests = [MANAGEMENT, TARGET, LOGIN];
     for one in &said {
-        let is_there = |to: &Place| world.plan.hosts_at(*to).contains(TARGET) || *to == METADATA || to.0 == MANAGED;
+        let is_there = |to: &Destination| vm.plan.hosts_at(*to).contains(TARGET) || *to == METADATA || to.0 == MANAGED;
         let is_expected = match one {
-            Said::Question { name, .. } => requests.contains(&name.as_str()),
-            Said::Hello { to, name } => is_there(to) && requests.contains(&name.as_str()),
-            Said::Nothing { to, .. } => is_there(to) || to.0 == TEST_NET_1,
-            Said::Request { to, .. } | Said::Bytes { to, .. } | Said::Near { to, .. } | Said::Datagram { to, .. } => {
-                is_there(to)
-            }
+            SentMessage::DnsQuery { name, .. } => requests.contains(&name.as_str()),
+            SentMessage::ClientHello { to, name } => is_there(to) && requests.contains(&name.as_str()),
+            SentMessage::Connection { to, .. } => is_there(to) || to.0 == TEST_NET_1,
+            SentMessage::HttpRequest { to, .. }
+            | SentMessage::Bytes { to, .. }
+            | SentMessage::LowTtl { to, .. }
+            | SentMessage::Datagram { to, .. } => is_there(to),
         };
         ensure!(is_expected, "path to {TARGET}: {one:02x?}");
     }
@@ -267,28 +268,29 @@ fn is_one_place(world: &World) -> Result<()> {
 }
 
 /// The destinations of packets that are only for the first hops.
-fn low_ttl(said: &[Said]) -> BTreeSet<Place> {
+fn low_ttl(said: &[SentMessage]) -> BTreeSet<Destination> {
     let low_ttl = said.iter().filter_map(|one| match one {
-        Said::Near { to, .. } => Some(*to),
+        SentMessage::LowTtl { to, .. } => Some(*to),
         _ => None,
     });
     low_ttl.collect()
 }
 
 /// Everything sent after this many frames, all of which is listed.
-fn sent_since(world: &World, before: usize) -> Result<Vec<Said>> {
-    let seen = Seen::read(&world.lab.sent()[before..], VM);
+fn sent_since(vm: &RecordedVm, before: usize) -> Result<Vec<SentMessage>> {
+    let seen = CapturedTraffic::read(&vm.lab.sent()[before..], VM);
     ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);
     ensure!(seen.odd.is_empty(), "frames of another kind: {:02x?}", seen.odd.first());
     // The kernel's own answers to packets that arrive too late.
-    let strange = seen.others.iter().find(|(protocol, to)| {
-        *protocol != 1 || !(world.plan.knows(*to) || *to == PLATFORM || NAME_SERVERS.contains(to))
-    });
+    let strange = seen
+        .others
+        .iter()
+        .find(|(protocol, to)| *protocol != 1 || !(vm.plan.knows(*to) || *to == PLATFORM || NAME_SERVERS.contains(to)));
     ensure!(strange.is_none(), "IP protocol and destination: {strange:?}");
     let said = everything(seen)?;
     for one in &said {
         ensure!(
-            LISTED.iter().any(|listed| (listed.is)(one, &world.plan)),
+            LISTED.iter().any(|listed| (listed.is)(one, &vm.plan)),
             "not listed: {one:02x?}"
         );
     }
@@ -314,12 +316,12 @@ fn points_of_readme() -> Result<Vec<String>> {
 }
 
 /// The content of the frames.
-fn everything(seen: Seen) -> Result<Vec<Said>> {
+fn everything(seen: CapturedTraffic) -> Result<Vec<SentMessage>> {
     let mut said = Vec::new();
     for (to, bytes) in seen.datagrams {
         said.push(match question(&bytes).filter(|_| to.1 == 53) {
-            Some(name) => Said::Question { server: to.0, name },
-            None => Said::Datagram { to, bytes },
+            Some(name) => SentMessage::DnsQuery { server: to.0, name },
+            None => SentMessage::Datagram { to, bytes },
         });
     }
     for Conversation {
@@ -330,23 +332,27 @@ fn everything(seen: Seen) -> Result<Vec<Said>> {
     } in seen.conversations
     {
         if ttl < USUAL_TTL {
-            said.push(Said::Near { to, ttl });
+            said.push(SentMessage::LowTtl { to, ttl });
         }
         if segments == 536 || bytes.is_empty() {
-            said.push(Said::Nothing { to, segments });
+            said.push(SentMessage::Connection { to, segments });
         }
         if bytes.is_empty() {
             continue;
         }
         if to.1 == 53 {
             let names = questions(&bytes).with_context(|| format!("no DNS to {to:?}: {bytes:02x?}"))?;
-            said.extend(names.into_iter().map(|name| Said::Question { server: to.0, name }));
+            said.extend(
+                names
+                    .into_iter()
+                    .map(|name| SentMessage::DnsQuery { server: to.0, name }),
+            );
         } else if let Some(name) = server_name(&bytes) {
-            said.push(Said::Hello { to, name });
+            said.push(SentMessage::ClientHello { to, name });
         } else if let Some((line, host, agent)) = request(&bytes) {
-            said.push(Said::Request { to, line, host, agent });
+            said.push(SentMessage::HttpRequest { to, line, host, agent });
         } else {
-            said.push(Said::Bytes { to, bytes });
+            said.push(SentMessage::Bytes { to, bytes });
         }
     }
     Ok(said)
@@ -359,12 +365,12 @@ fn inside_tds(bytes: &[u8]) -> Option<String> {
 }
 
 /// The output of `list`, with the addresses of this network.
-struct Plan {
-    endpoints: Vec<Endpoint>,
+struct ProbePlan {
+    endpoints: Vec<ProbeEndpoint>,
     controls: String,
 }
 
-struct Endpoint {
+struct ProbeEndpoint {
     host: String,
     addresses: Vec<Ipv4Addr>,
     port: u16,
@@ -372,27 +378,30 @@ struct Endpoint {
     protocol: String,
 }
 
-impl Plan {
-    fn read(list: &Value, network: &Network) -> Self {
+impl ProbePlan {
+    fn read(list: &Value, network: &LabNetwork) -> Self {
         let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let rows = list["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let endpoints = rows.iter().filter(|row| row["testable"] == true).map(|row| Endpoint {
-            host: text(row, "host"),
-            addresses: network
-                .addresses(&text(row, "host"))
-                .into_iter()
-                .filter_map(|address| match address {
-                    IpAddr::V4(address) => Some(address),
-                    IpAddr::V6(_) => None,
-                })
-                .collect(),
-            port: row["port"]
-                .as_u64()
-                .and_then(|port| port.try_into().ok())
-                .unwrap_or_default(),
-            transport: text(row, "transport"),
-            protocol: text(row, "protocol"),
-        });
+        let endpoints = rows
+            .iter()
+            .filter(|row| row["testable"] == true)
+            .map(|row| ProbeEndpoint {
+                host: text(row, "host"),
+                addresses: network
+                    .addresses(&text(row, "host"))
+                    .into_iter()
+                    .filter_map(|address| match address {
+                        IpAddr::V4(address) => Some(address),
+                        IpAddr::V6(_) => None,
+                    })
+                    .collect(),
+                port: row["port"]
+                    .as_u64()
+                    .and_then(|port| port.try_into().ok())
+                    .unwrap_or_default(),
+                transport: text(row, "transport"),
+                protocol: text(row, "protocol"),
+            });
         Self {
             endpoints: endpoints.collect(),
             controls: list["controls"].to_string(),
@@ -416,29 +425,29 @@ impl Plan {
                 .any(|endpoint| endpoint.addresses.contains(&address))
     }
 
-    fn at(&self, to: Place) -> impl Iterator<Item = &Endpoint> {
+    fn at(&self, to: Destination) -> impl Iterator<Item = &ProbeEndpoint> {
         self.endpoints
             .iter()
             .filter(move |endpoint| endpoint.port == to.1 && endpoint.addresses.contains(&to.0))
     }
 
-    fn is_at(&self, to: Place, transport: &str) -> bool {
+    fn is_at(&self, to: Destination, transport: &str) -> bool {
         self.at(to).any(|endpoint| endpoint.transport == transport)
     }
 
-    fn hosts_at(&self, to: Place) -> BTreeSet<String> {
+    fn hosts_at(&self, to: Destination) -> BTreeSet<String> {
         self.at(to).map(|endpoint| endpoint.host.clone()).collect()
     }
 
     /// Whether these are the first bytes of a protocol that is planned there.
-    fn protocol(&self, said: &Said, protocol: &str, so: fn(&[u8], &str) -> bool) -> bool {
-        let is_so = |to: Place, bytes: &[u8]| {
+    fn protocol(&self, said: &SentMessage, protocol: &str, so: fn(&[u8], &str) -> bool) -> bool {
+        let is_so = |to: Destination, bytes: &[u8]| {
             self.at(to)
                 .any(|endpoint| endpoint.protocol == protocol && so(bytes, &endpoint.host))
         };
         match said {
-            Said::Bytes { to, bytes } => is_so(*to, bytes),
-            Said::Hello { to, name } if protocol == "redis" => self
+            SentMessage::Bytes { to, bytes } => is_so(*to, bytes),
+            SentMessage::ClientHello { to, name } if protocol == "redis" => self
                 .at(*to)
                 .any(|endpoint| endpoint.protocol == "redis" && endpoint.host == *name),
             _ => false,
@@ -447,13 +456,13 @@ impl Plan {
 }
 
 /// An Azure VM, with an instance to query, and a fault of every kind that makes the agent send more.
-struct World {
+struct RecordedVm {
     lab: Lab,
-    plan: Plan,
+    plan: ProbePlan,
     ids: String,
 }
 
-impl World {
+impl RecordedVm {
     fn make() -> Result<Self> {
         let reply = token_reply(&TOKEN.join("."));
         let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
@@ -493,19 +502,19 @@ faults:
         let ids = ids.into_iter().collect::<Vec<_>>().join(",");
         let flags = [&FLAGS[..], &["--no-metadata", "--only", &ids]].concat();
         let whole = lab.serve_plan(AGENT, flags, &deviations)?;
-        let mut world = Self {
+        let mut vm = Self {
             lab,
-            plan: Plan {
+            plan: ProbePlan {
                 endpoints: Vec::new(),
                 controls: String::new(),
             },
             ids,
         };
-        let listed = world.agent("list")?.args(["--format", "json"]).output()?;
+        let listed = vm.agent("list")?.args(["--format", "json"]).output()?;
         let list = serde_json::from_slice(&listed.stdout)
             .with_context(|| String::from_utf8_lossy(&listed.stderr).into_owned())?;
-        world.plan = Plan::read(&list, &whole);
-        Ok(world)
+        vm.plan = ProbePlan::read(&list, &whole);
+        Ok(vm)
     }
 
     /// A command of the agent for the whole plan.

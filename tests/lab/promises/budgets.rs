@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Promise, World, catalog_of, list, text};
+use super::{AgentTest, TestVm, catalog_of, list, text};
 
 /// What a run may use in addition to what listing its plan uses, in megabytes: in this build, which is not optimised,
 /// the program alone uses half as much.
@@ -23,14 +23,14 @@ const MAX_MEMORY_OF_AN_ENDPOINT: f64 = 0.016;
 /// checks on an otherwise idle machine.
 const MAX_OVERSHOOT: f64 = 1_500.0;
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "budgets/4000-addresses-a-name",
         catalog: None,
         network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
-        check: |world| lies(world, 8_000),
+        check: |vm| lies(vm, 8_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/4000-addresses-where-nobody-answers",
         catalog: None,
         network: || {
@@ -38,9 +38,9 @@ pub(super) const PROMISES: &[Promise] = &[
 faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
-        check: |world| lies(world, 4_000),
+        check: |vm| lies(vm, 4_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/aliases-without-end",
         catalog: None,
         network: || {
@@ -51,9 +51,9 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 aliases.join(", ")
             )
         },
-        check: |world| lies(world, 8_000),
+        check: |vm| lies(vm, 8_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/name-servers-that-never-come-to-an-end",
         catalog: None,
         network: || {
@@ -62,9 +62,9 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   - { address: 10.2.0.11, udp: truncated, tcp: trickle }"
                 .to_owned()
         },
-        check: |world| lies(world, 6_000),
+        check: |vm| lies(vm, 6_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/name-servers-that-say-too-much",
         catalog: None,
         network: || {
@@ -73,9 +73,9 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   - { address: 10.2.0.11, udp: oversized, tcp: oversized }"
                 .to_owned()
         },
-        check: |world| lies(world, 6_000),
+        check: |vm| lies(vm, 6_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/peers-that-drip",
         catalog: None,
         network: || {
@@ -89,20 +89,15 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
         // A certificate that arrives in time, byte by byte, is as good as any.
-        check: |world| {
-            hostile_run(world, 5_000, |row| {
-                row["stages"]["tls"].is_null() && row["port"] == 1433
-            })
-            .map(drop)
-        },
+        check: |vm| hostile_run(vm, 5_000, |row| row["stages"]["tls"].is_null() && row["port"] == 1433).map(drop),
     },
-    Promise {
+    AgentTest {
         name: "budgets/10000-endpoints-of-4000-addresses",
         catalog: Some(|| catalog_of((0..10_000).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
         network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
-        check: |world| lies(world, 8_000),
+        check: |vm| lies(vm, 8_000),
     },
-    Promise {
+    AgentTest {
         name: "budgets/5000-backends-where-nobody-answers",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || {
@@ -110,16 +105,16 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
 faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
-        check: |world| {
+        check: |vm| {
             let backends: Vec<Value> = (0..5_000)
                 .map(|n| json!({ "name": format!("b{n}"), "properties": { "url": format!("https://b{n}.example/{n}") } }))
                 .collect();
-            let file = world
+            let file = vm
                 .lab
                 .write("instance.json", &json!({ "backends": backends }).to_string())?;
-            let (instance, report) = (file.display().to_string(), world.lab.folder().join("report.json"));
+            let (instance, report) = (file.display().to_string(), vm.lab.folder().join("report.json"));
             let flags = ["--timeout", "1s", "--deadline", "6s", "--instance", &instance];
-            let said = world.output("run", &[&flags[..], &["-o", &report.display().to_string()]].concat())?;
+            let said = vm.output("run", &[&flags[..], &["-o", &report.display().to_string()]].concat())?;
             let report: Value = serde_json::from_slice(&fs::read(&report).with_context(|| text(&said.stderr))?)?;
             let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
             ensure!(duration < 6_000.0 + MAX_OVERSHOOT, "it took {duration} ms of 6000");
@@ -138,7 +133,7 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "budgets/peers-without-end",
         catalog: None,
         network: || {
@@ -152,29 +147,29 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   '*:1688': { script: [ read, { repeat: [ 100000000, 'no end ' ] } ] }"
                 .to_owned()
         },
-        check: |world| {
+        check: |vm| {
             // Endpoints that present a verified certificate are genuine, and plain HTTP is verified by its head; UDP
             // services and the name server are as they should be.
             let hostile = |row: &Value| {
                 row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
             };
-            hostile_run(world, 4_000, hostile).map(drop)
+            hostile_run(vm, 4_000, hostile).map(drop)
         },
     },
-    Promise {
+    AgentTest {
         name: "budgets/system-files-without-end",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "vm: { hosts_file: '' }".to_owned(),
-        check: |world| {
+        check: |vm| {
             for (file, said) in [
                 ("hosts", "/etc/hosts is larger"),
                 ("resolv.conf", "/etc/resolv.conf is larger"),
             ] {
                 OpenOptions::new()
                     .write(true)
-                    .open(world.lab.folder().join(file))?
+                    .open(vm.lab.folder().join(file))?
                     .set_len(1 << 30)?;
-                let cost = within_memory(world, "run", &["--timeout", "1s"])?;
+                let cost = within_memory(vm, "run", &["--timeout", "1s"])?;
                 ensure!(cost.said.contains(said), "{}", cost.said);
             }
             Ok(())
@@ -183,8 +178,8 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
 ];
 
 /// A run with name servers whose answers are all false.
-fn lies(world: &World, deadline_ms: u32) -> Result<()> {
-    let report = hostile_run(world, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
+fn lies(vm: &TestVm, deadline_ms: u32) -> Result<()> {
+    let report = hostile_run(vm, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
     let requests = list(&report, "endpoints")
         .iter()
         .filter(|row| row["cause"] != "needs-value");
@@ -193,11 +188,11 @@ fn lies(world: &World, deadline_ms: u32) -> Result<()> {
 }
 
 /// A run with checks of its deadline, memory and passes: none of those that `may_not_pass` lists.
-fn hostile_run(world: &World, deadline_ms: u32, may_not_pass: fn(&Value) -> bool) -> Result<Value> {
-    let file = world.lab.folder().join("report.json");
+fn hostile_run(vm: &TestVm, deadline_ms: u32, may_not_pass: fn(&Value) -> bool) -> Result<Value> {
+    let file = vm.lab.folder().join("report.json");
     let (shown, deadline) = (file.display().to_string(), format!("{deadline_ms}ms"));
     let flags = ["--quiet", "--timeout", "2s", "--deadline", &deadline, "-o", &shown];
-    let cost = within_memory(world, "run", &flags)?;
+    let cost = within_memory(vm, "run", &flags)?;
     let report: Value = serde_json::from_slice(&fs::read(&file).with_context(|| cost.said.clone())?)?;
     let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
     ensure!(
@@ -213,11 +208,11 @@ fn hostile_run(world: &World, deadline_ms: u32, may_not_pass: fn(&Value) -> bool
 }
 
 /// Runs the agent, and checks its memory.
-fn within_memory(world: &World, command: &str, flags: &[&str]) -> Result<super::ResourceUsage> {
-    let listed = world.cost("list", &[])?;
-    let endpoints = u32::try_from(world.planned()?.len())?;
+fn within_memory(vm: &TestVm, command: &str, flags: &[&str]) -> Result<super::ResourceUsage> {
+    let listed = vm.cost("list", &[])?;
+    let endpoints = u32::try_from(vm.planned()?.len())?;
     let allowed = listed.peak_mb + MAX_MEMORY + f64::from(endpoints) * MAX_MEMORY_OF_AN_ENDPOINT;
-    let cost = world.cost(command, flags)?;
+    let cost = vm.cost(command, flags)?;
     // Shown if the test fails, or if it is run by hand.
     println!("{command}: {:.1} MB, {:.0} ms", cost.peak_mb, cost.wall_ms);
     ensure!(

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json as value};
 
-use super::{AGENT, Promise, World, catalog_of, ensure_status, json, list};
+use super::{AGENT, AgentTest, TestVm, catalog_of, ensure_status, json, list};
 
 /// Two required services, of which one does not reply until the faults are lifted.
 fn services() -> String {
@@ -22,9 +22,9 @@ firewalls: [ { ports: [80], default_action: { deny: azure-firewall } } ]
 faults: [ { to: 'sql.example:1433', action: drop } ]";
 
 /// Runs, and returns the path of the report.
-fn run(world: &World, name: &str) -> Result<String> {
-    let path = world.lab.folder().join(name).display().to_string();
-    world.output("run", &["--timeout", "1s", "--quiet", "-o", &path])?;
+fn run(vm: &TestVm, name: &str) -> Result<String> {
+    let path = vm.lab.folder().join(name).display().to_string();
+    vm.output("run", &["--timeout", "1s", "--quiet", "-o", &path])?;
     Ok(path)
 }
 
@@ -50,15 +50,15 @@ fn concluded(comparison: &Value, word: &str) -> Vec<(Value, Value)> {
         .collect()
 }
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "vantages/compare",
         catalog: Some(services),
         network: || SPOKE.to_owned(),
-        check: |world| {
-            let spoke = run(world, "spoke.json")?;
-            world.lab.lift_faults()?;
-            let hub = run(world, "hub.json")?;
+        check: |vm| {
+            let spoke = run(vm, "spoke.json")?;
+            vm.lab.lift_faults()?;
+            let hub = run(vm, "hub.json")?;
             let comparison = compare(&[spoke.clone(), hub.clone()], 1)?;
             ensure!(
                 comparison["schema"] == "apim-probe/compare/v1" && comparison["vantages"][0]["name"] == "spoke",
@@ -73,14 +73,14 @@ pub(super) const PROMISES: &[Promise] = &[
             );
             ensure!(concluded(&comparison, "web.example").is_empty(), "{comparison:#}");
 
-            let again = run(world, "again.json")?;
+            let again = run(vm, "again.json")?;
             let three = compare(&[format!("a={spoke}"), format!("b={hub}"), format!("c={again}")], 1)?;
             let sql = concluded(&three, "sql.example");
             ensure!(sql == [(value!("only-here"), value!(["a"]))], "{three:#}");
             ensure_status(&Command::new(AGENT).args(["compare", &hub, &hub]).output()?, 2)
         },
     },
-    Promise {
+    AgentTest {
         name: "vantages/elsewhere",
         catalog: Some(services),
         network: || SPOKE.replace("drop", "reset"),
@@ -89,11 +89,11 @@ pub(super) const PROMISES: &[Promise] = &[
 ];
 
 /// A change to a report and to one of its rows.
-type Change = fn(&mut Value, usize);
+type ReportEdit = fn(&mut Value, usize);
 
 /// Another machine, where only the firewall's block page is in the way; `change` modifies the rest of its report, given
 /// that and the row of the service that works there.
-fn hub_beside(world: &World, spoke: &str, change: Change) -> Result<String> {
+fn hub_report(vm: &TestVm, spoke: &str, change: ReportEdit) -> Result<String> {
     let mut hub: Value = serde_json::from_str(&std::fs::read_to_string(spoke)?)?;
     hub["vantage"]["host"] = value!("hub-vm");
     let sql = list(&hub, "endpoints")
@@ -103,18 +103,17 @@ fn hub_beside(world: &World, spoke: &str, change: Change) -> Result<String> {
     hub["endpoints"][sql]["verdict"] = value!("reachable");
     hub["endpoints"][sql]["cause"] = Value::Null;
     change(&mut hub, sql);
-    Ok(world.lab.write("hub.json", &hub.to_string())?.display().to_string())
+    Ok(vm.lab.write("hub.json", &hub.to_string())?.display().to_string())
 }
 
 fn is_about(id: &Value, word: &str) -> bool {
     id.as_str().is_some_and(|id| id.contains(word))
 }
 
-fn elsewhere(world: &World) -> Result<()> {
-    let spoke = run(world, "spoke.json")?;
-    let hub = hub_beside(world, &spoke, |_, _| {})?;
-    let beside =
-        |other: &str| json(&world.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
+fn elsewhere(vm: &TestVm) -> Result<()> {
+    let spoke = run(vm, "spoke.json")?;
+    let hub = hub_report(vm, &spoke, |_, _| {})?;
+    let beside = |other: &str| json(&vm.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
     let report = beside(&hub)?;
     let suspects = |report: &Value| {
         let about = |it: &&Value| list(it, "endpoints").iter().any(|id| is_about(id, "sql.example"));
@@ -143,7 +142,7 @@ fn elsewhere(world: &World) -> Result<()> {
         ensure!(finding["evidence"].to_string().contains(&says), "{finding:#}");
     }
     // Results from another place at another time, at another address or in part do not show that the service works.
-    let doubts: [(&str, Change); 3] = [
+    let doubts: [(&str, ReportEdit); 3] = [
         ("at another time", |hub, _| {
             hub["started_at"] = value!("2026-01-01T00:00:00Z");
         }),
@@ -161,14 +160,14 @@ fn elsewhere(world: &World) -> Result<()> {
         }),
     ];
     for (doubt, change) in doubts {
-        let report = beside(&hub_beside(world, &spoke, change)?)?;
+        let report = beside(&hub_report(vm, &spoke, change)?)?;
         let says = format!("hub.json, from another place, reaches it: it answered there, {doubt}.");
         ensure!(report["findings"].to_string().contains(&says), "{says}: {report:#}");
         let suspects = suspects(&report).context("no finding")?;
         ensure!(suspects.contains("\"service\""), "{doubt}: {suspects}");
     }
     // A redacted report shows nothing about the user's own hosts.
-    let report = beside(&hub_beside(world, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
+    let report = beside(&hub_report(vm, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("made with --redact"), "{notices}");
     ensure!(
@@ -183,7 +182,7 @@ fn elsewhere(world: &World) -> Result<()> {
         list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
         "{report:#}"
     );
-    let missing = world.output("run", &["--elsewhere", "/nowhere.json"])?;
+    let missing = vm.output("run", &["--elsewhere", "/nowhere.json"])?;
     let said = String::from_utf8_lossy(&missing.stderr).into_owned();
     ensure!(said.contains("--elsewhere: cannot read /nowhere.json"), "{said}");
     ensure_status(&missing, 2)

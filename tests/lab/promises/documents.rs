@@ -3,23 +3,23 @@
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
-use super::{Promise, ids, json, list};
+use super::{AgentTest, ids, json, list};
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "report/healthy",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
-            let output = world.output("run", &["--format", "json", "--timeout", "2s", "--allow-untested"])?;
+        check: |vm| {
+            let output = vm.output("run", &["--format", "json", "--timeout", "2s", "--allow-untested"])?;
             let report = json(&output)?;
             check(&report, REPORT, "report")?;
-            ensure!(ids(&report) == world.planned()?, "another order than the plan's");
+            ensure!(ids(&report) == vm.planned()?, "another order than the plan's");
             connections(&report)?;
             counts(&report)
         },
     },
-    Promise {
+    AgentTest {
         name: "report/broken",
         catalog: None,
         network: || {
@@ -28,7 +28,7 @@ firewalls: [ { ports: [443, 80], rules: [ { fqdns: ['login.*', 'crl*'], action: 
 faults: [ { to: '*:1433', action: drop }, { to: '*:123/udp', action: drop }, { to: '*:1886', action: prohibited } ]"
                 .to_owned()
         },
-        check: |world| {
+        check: |vm| {
             let flags = [
                 "--format",
                 "json",
@@ -41,24 +41,24 @@ faults: [ { to: '*:1433', action: drop }, { to: '*:123/udp', action: drop }, { t
                 "--set",
                 "sql_server=s",
             ];
-            let output = world.output("run", &flags)?;
+            let output = vm.output("run", &flags)?;
             let report = json(&output)?;
             check(&report, REPORT, "report")?;
             counts(&report)?;
             findings(&report)
         },
     },
-    Promise {
+    AgentTest {
         name: "plan",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for flags in [
                 &["--format", "json"][..],
                 &["--format", "json", "--cloud", "usgov", "--region", "usgovvirginia"],
                 &["--format", "json", "--cloud", "AzureChinaCloud", "--vnet", "internal"],
             ] {
-                check(&json(&world.output("list", flags)?)?, PLAN, "plan")?;
+                check(&json(&vm.output("list", flags)?)?, PLAN, "plan")?;
             }
             Ok(())
         },

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use apim_probe::cli::Cli;
 use clap::{Arg, CommandFactory, ValueHint, builder::ValueParser};
 
-use super::{AGENT, Promise, ResourceUsage, World, catalog_of};
+use super::{AGENT, AgentTest, ResourceUsage, TestVm, catalog_of};
 
 /// Memory limit of a command, in megabytes: the largest file that is read completely has half of it, and this program,
 /// which is not optimised here, uses most of the rest.
@@ -26,49 +26,49 @@ const MAX_SENTENCE: usize = 700;
 /// Files that are written. They are tested in `outputs`, and in `serve`.
 const WRITTEN: [&str; 2] = ["output", "log"];
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "files/without-an-end",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
-        check: |world| {
-            let folder = world.lab.folder();
+        check: |vm| {
+            let folder = vm.lab.folder();
             let sparse = hostile(&folder, "sparse");
             File::create(&sparse)?.set_len(1 << 30)?;
             for_each(&options(), |option| {
                 for file in [Path::new("/dev/zero"), &sparse, &endless(&folder)?] {
-                    option.is_refused(world, file, Some("is larger than"))?;
+                    option.is_refused(vm, file, Some("is larger than"))?;
                 }
                 Ok(())
             })
         },
     },
-    Promise {
+    AgentTest {
         name: "files/that-cannot-be-read",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
-        check: |world| {
-            let files = unreadable(&world.lab.folder())?;
+        check: |vm| {
+            let files = unreadable(&vm.lab.folder())?;
             for_each(&options(), |option| {
                 files
                     .iter()
-                    .try_for_each(|(path, words)| option.is_refused(world, path, Some(words)))
+                    .try_for_each(|(path, words)| option.is_refused(vm, path, Some(words)))
             })
         },
     },
-    Promise {
+    AgentTest {
         name: "files/that-are-something-else",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
-        check: |world| {
-            let files = nonsense(&world.lab.folder())?;
+        check: |vm| {
+            let files = nonsense(&vm.lab.folder())?;
             // Reading a file works in the same way in every command.
             let mut seen = BTreeSet::new();
             let is_new = |option: &FileOption| seen.insert(option.id.clone());
             let options: Vec<FileOption> = options().into_iter().filter(is_new).collect();
             ensure!(options.len() > 15, "{} kinds of files", options.len());
             for_each(&options, |option| {
-                files.iter().try_for_each(|path| option.is_refused(world, path, None))
+                files.iter().try_for_each(|path| option.is_refused(vm, path, None))
             })
         },
     },
@@ -114,7 +114,7 @@ fn options() -> Vec<FileOption> {
 
 impl FileOption {
     /// The command line with the file, and nothing else that could be refused.
-    fn command_line(&self, world: &World, file: &Path) -> Result<Command> {
+    fn command_line(&self, vm: &TestVm, file: &Path) -> Result<Command> {
         let mut agent = Command::new(AGENT);
         agent.arg(&self.command);
         let flags: &[&str] = match self.command.as_str() {
@@ -136,7 +136,7 @@ impl FileOption {
             }
             agent.arg("--no-builtin");
             if self.id != "probes" {
-                agent.arg("--probes").arg(world.catalog.as_ref().context("no catalog")?);
+                agent.arg("--probes").arg(vm.catalog.as_ref().context("no catalog")?);
             }
         }
         if let Some(flag) = &self.flag {
@@ -155,9 +155,9 @@ impl FileOption {
     }
 
     /// The command refuses a file in a sentence with its name, escaped and at little cost.
-    fn is_refused(&self, world: &World, file: &Path, words: Option<&str>) -> Result<()> {
-        let agent = self.command_line(world, file)?;
-        let cost = ResourceUsage::of(world.lab.agent(std::env::current_exe()?)?, &agent)?;
+    fn is_refused(&self, vm: &TestVm, file: &Path, words: Option<&str>) -> Result<()> {
+        let agent = self.command_line(vm, file)?;
+        let cost = ResourceUsage::of(vm.lab.agent(std::env::current_exe()?)?, &agent)?;
         let said = cost.said.trim_end();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split(char::is_control).next().unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Promise, list, text};
+use super::{AgentTest, list, text};
 
-pub(super) const PROMISES: &[Promise] = &[Promise {
+pub(super) const TESTS: &[AgentTest] = &[AgentTest {
     name: "fixes/rules-are-those-of-the-command",
     catalog: None,
     network: || {
@@ -13,11 +13,11 @@ firewalls: [ { ports: [443, 80], rules: [ { fqdns: ['login.*', 'crl*'], action: 
 faults: [ { to: '*:1886', action: drop }, { to: '*:1688', action: drop } ]"
             .to_owned()
     },
-    check: |world| {
-        let path = world.lab.write("report.json", "")?.display().to_string();
-        world.output("run", &["--timeout", "1s", "--output", &path])?;
+    check: |vm| {
+        let path = vm.lab.write("report.json", "")?.display().to_string();
+        vm.output("run", &["--timeout", "1s", "--output", &path])?;
         let rules = |kind: &str| -> Result<String> {
-            let output = world.output("rules", &["--report", &path, "--missing-only", "--kind", kind])?;
+            let output = vm.output("rules", &["--report", &path, "--missing-only", "--kind", kind])?;
             ensure!(output.status.success(), "{}", text(&output.stderr));
             Ok(text(&output.stdout))
         };

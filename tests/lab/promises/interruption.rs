@@ -18,19 +18,19 @@ use nix::{
 };
 use serde_json::Value;
 
-use super::{Promise, World, catalog_of, ensure_status, json, list, text};
+use super::{AgentTest, TestVm, catalog_of, ensure_status, json, list, text};
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "stops/signal-while-a-file-is-read",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
             for (number, flag) in FILES.into_iter().enumerate() {
                 let signal = signals[number % signals.len()];
-                let pipe = pipe(world, number)?;
-                let child = start(world, "run", &["--format", "json", flag, &pipe.display().to_string()])?;
+                let pipe = pipe(vm, number)?;
+                let child = start(vm, "run", &["--format", "json", flag, &pipe.display().to_string()])?;
                 let _writer = reader_is_there(&pipe)?;
                 let output = end(child, signal)?;
                 ensure_status(&output, 130).context(flag)?;
@@ -41,16 +41,16 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/redacted-before-there-is-a-plan",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for (number, flags) in [&[][..], &["--redact"]].into_iter().enumerate() {
-                let pipe = pipe(world, number)?;
+                let pipe = pipe(vm, number)?;
                 let shown = pipe.display().to_string();
                 let file = [flags, &["--format", "json", "--instance", shown.as_str()]].concat();
-                let child = start(world, "run", &file)?;
+                let child = start(vm, "run", &file)?;
                 let _writer = reader_is_there(&pipe)?;
                 let report = json(&end(child, Signal::SIGINT)?)?;
                 let vantage = &report["vantage"];
@@ -60,15 +60,15 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/deadline-while-a-file-is-read",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for (number, flag) in FILES.into_iter().enumerate() {
-                let pipe = pipe(world, number)?;
+                let pipe = pipe(vm, number)?;
                 let shown = pipe.display().to_string();
-                let output = world.output("run", &["--deadline", "900ms", flag, &shown])?;
+                let output = vm.output("run", &["--deadline", "900ms", flag, &shown])?;
                 ensure_status(&output, 2).context(flag)?;
                 let said = text(&output.stderr);
                 ensure!(
@@ -79,16 +79,16 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/signal-while-nobody-reads",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
                 // Files come before stdout, which gets more than a pipe holds.
-                let file = world.lab.folder().join(format!("{signal}.json"));
+                let file = vm.lab.folder().join(format!("{signal}.json"));
                 let flags = ["--format", "json", "--timeout", "2s", "-o", &file.display().to_string()];
-                let child = start(world, "run", &flags)?;
+                let child = start(vm, "run", &flags)?;
                 until("the file is there", || Ok(file.exists()))?;
                 until("it waits for its reader", || waits_to_write(child.id()))?;
                 send(&child, signal)?;
@@ -100,16 +100,16 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/signal-while-stdout-takes-nothing",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for (command, flags) in [("run", &[][..]), ("watch", &[]), ("path", &["a.example"])] {
                 for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
                     // There is no reader, and no space for another byte.
                     let (_reader, full) = full_pipe()?;
-                    let mut agent = world.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
+                    let mut agent = vm.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
                     let child = agent.stdout(full).stderr(Stdio::null()).spawn()?;
                     until("it waits for its reader", || waits_to_write(child.id()))?;
                     send(&child, signal)?;
@@ -120,19 +120,19 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/service-while-its-files-are-read",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for (number, flag) in [&FILES[..], &["--web-config", "--elsewhere"]]
                 .concat()
                 .into_iter()
                 .enumerate()
             {
-                let pipe = pipe(world, number)?;
+                let pipe = pipe(vm, number)?;
                 let shown = pipe.display().to_string();
-                let child = start(world, "serve", &["--listen", "127.0.0.1:0", flag, &shown])?;
+                let child = start(vm, "serve", &["--listen", "127.0.0.1:0", flag, &shown])?;
                 let _writer = reader_is_there(&pipe)?;
                 let output = end(child, Signal::SIGTERM)?;
                 ensure_status(&output, 0).context(flag)?;
@@ -140,13 +140,13 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/signal-while-the-report-is-saved",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             for command in ["run", "watch"] {
-                let pipe = world.lab.folder().join(format!("{command}.json"));
+                let pipe = vm.lab.folder().join(format!("{command}.json"));
                 ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
                 // It is read later.
                 let mut reader = OpenOptions::new()
@@ -157,7 +157,7 @@ pub(super) const PROMISES: &[Promise] = &[
                 let flags = ["--timeout", "2s", "-o", &shown];
                 let until_it_ends = ["--for", "1s"];
                 let more = if command == "watch" { &until_it_ends[..] } else { &[] };
-                let mut agent = world.agent(command, &[&flags[..], more].concat())?;
+                let mut agent = vm.agent(command, &[&flags[..], more].concat())?;
                 let child = agent.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
                 until("it waits for its reader", || {
                     Ok(waits_to_write(child.id())? && is_begun(&reader)?)
@@ -177,13 +177,13 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/lost-terminal",
         catalog: None,
         network: || SILENT.to_owned(),
-        check: |world| {
-            let file = world.lab.folder().join("report.json");
-            let mut child = start(world, "run", &["-o", &file.display().to_string()])?;
+        check: |vm| {
+            let file = vm.lab.folder().join("report.json");
+            let mut child = start(vm, "run", &["-o", &file.display().to_string()])?;
             begun(&mut child)?;
             let output = end(child, Signal::SIGHUP)?;
             ensure_status(&output, 130)?;
@@ -194,56 +194,56 @@ pub(super) const PROMISES: &[Promise] = &[
             );
             // Started with nohup it goes on.
             let script = "trap '' HUP; { sleep 1; kill -HUP $$; } & exec \"$@\"";
-            let output = world.shell(script, &["--format", "json", "--timeout", "2s"])?;
+            let output = vm.shell(script, &["--format", "json", "--timeout", "2s"])?;
             ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/signal-that-comes-twice",
         catalog: None,
         network: || SILENT.to_owned(),
-        check: |world| {
+        check: |vm| {
             // It signals its child, and then its child's process group.
             for signal in ["INT", "TERM"] {
-                let output = world.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
+                let output = vm.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
                 let report = json(&output).context(signal)?;
                 ensure!(report["complete"] == false, "{signal}: it says that it is complete");
             }
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/watch",
         catalog: None,
         network: || SILENT.to_owned(),
-        check: |world| {
+        check: |vm| {
             for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                let file = world.lab.folder().join(format!("{signal}.json"));
-                let mut child = start(world, "watch", &["-o", &file.display().to_string()])?;
+                let file = vm.lab.folder().join(format!("{signal}.json"));
+                let mut child = start(vm, "watch", &["-o", &file.display().to_string()])?;
                 begun(&mut child)?;
                 ensure_status(&end(child, signal)?, 130)?;
                 let report: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
                 ensure!(report["complete"] == false, "{signal}: {report}");
             }
-            let pipe = pipe(world, 0)?;
-            let child = start(world, "watch", &["--baseline", &pipe.display().to_string()])?;
+            let pipe = pipe(vm, 0)?;
+            let child = start(vm, "watch", &["--baseline", &pipe.display().to_string()])?;
             let _writer = reader_is_there(&pipe)?;
             ensure_status(&end(child, Signal::SIGTERM)?, 130)
         },
     },
-    Promise {
+    AgentTest {
         name: "stops/no-thread-to-be-had",
         catalog: None,
         network: || SILENT.to_owned(),
-        check: |world| {
+        check: |vm| {
             // No system has space for such a stack, so none of our threads can start.
             let script = "RUST_MIN_STACK=100000000000000 exec \"$@\"";
-            let output = world.shell(script, &["--format", "json", "--timeout", "1s"])?;
+            let output = vm.shell(script, &["--format", "json", "--timeout", "1s"])?;
             ensure_status(&output, 1)?;
             ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
             let script = "RUST_MIN_STACK=100000000000000 timeout -s INT 1 \"$@\"";
-            let output = world.shell(script, &["--format", "json", "--timeout", "9s"])?;
+            let output = vm.shell(script, &["--format", "json", "--timeout", "9s"])?;
             ensure!(json(&output)?["complete"] == false, "{}", text(&output.stderr));
             Ok(())
         },
@@ -265,14 +265,14 @@ const FILES: [&str; 7] = [
 const SILENT: &str = "faults: [ { to: '*:443', action: drop }, { to: '*:1433', action: drop } ]";
 
 /// A named pipe in the lab.
-fn pipe(world: &World, number: usize) -> Result<PathBuf> {
-    let pipe = world.lab.folder().join(format!("pipe-{number}"));
+fn pipe(vm: &TestVm, number: usize) -> Result<PathBuf> {
+    let pipe = vm.lab.folder().join(format!("pipe-{number}"));
     ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
     Ok(pipe)
 }
 
-fn start(world: &World, command: &str, flags: &[&str]) -> Result<Child> {
-    world.agent(command, flags)?.spawn().context("starting the agent")
+fn start(vm: &TestVm, command: &str, flags: &[&str]) -> Result<Child> {
+    vm.agent(command, flags)?.spawn().context("starting the agent")
 }
 
 /// Waits until the pipe has a reader, and keeps it open without writing.

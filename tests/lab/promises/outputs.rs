@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Promise, World, catalog_of, ensure_status, json, text};
+use super::{AgentTest, TestVm, catalog_of, ensure_status, json, text};
 
 /// A required endpoint that is refused, a feature that works, and one whose name is missing.
 fn mixed() -> String {
@@ -37,17 +37,17 @@ const BROKEN: &str = "
 names: { a.example: { addresses: [20.7.0.1] } }
 services: { 'a.example:443': { protocol: https }, 'shut.example:443': { closed: true }, 'broken.example:443': { closed: true }, 'page.example:443': { closed: true } }";
 
-fn status(world: &World, flags: &[&str], wanted: i32) -> Result<()> {
-    let output = world.output("run", &[&["--timeout", "1s", "--no-control"], flags].concat())?;
+fn status(vm: &TestVm, flags: &[&str], wanted: i32) -> Result<()> {
+    let output = vm.output("run", &[&["--timeout", "1s", "--no-control"], flags].concat())?;
     ensure_status(&output, wanted).map_err(|error| error.context(flags.join(" ")))
 }
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "status/every-flag",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
-        check: |world| {
+        check: |vm| {
             for (flags, wanted) in [
                 (&[][..], 1),
                 (&["--fail-on", "required"], 1),
@@ -75,20 +75,20 @@ pub(super) const PROMISES: &[Promise] = &[
                 (&["--set", "nothing=a"], 2),
                 (&["--deadline", "5s", "--deadline", "6s"], 2),
             ] {
-                status(world, flags, wanted)?;
+                status(vm, flags, wanted)?;
             }
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "outputs/files",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
-        check: |world| {
-            let folder = world.lab.folder();
+        check: |vm| {
+            let folder = vm.lab.folder();
             let (a, b) = (folder.join("a.json"), folder.join("b.txt"));
             let (path_a, path_b) = (a.display().to_string(), b.display().to_string());
-            status(world, &["-o", &path_a, "-o", &path_b], 1)?;
+            status(vm, &["-o", &path_a, "-o", &path_b], 1)?;
             let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&a)?)?;
             ensure!(report["schema"] == "apim-probe/report/v1", "{report}");
             ensure!(
@@ -96,17 +96,17 @@ pub(super) const PROMISES: &[Promise] = &[
                 "no status in {path_b}"
             );
             std::fs::write(&a, "old")?;
-            status(world, &["-o", "/nowhere/at/all.json", "-o", &path_a], 4)?;
+            status(vm, &["-o", "/nowhere/at/all.json", "-o", &path_a], 4)?;
             ensure!(std::fs::read_to_string(&a)? == "old", "a file was overwritten");
-            status(world, &["-o", "report.unknown"], 2)?;
-            status(world, &["-o", "/dev/full", "--format", "json"], 4)
+            status(vm, &["-o", "report.unknown"], 2)?;
+            status(vm, &["-o", "/dev/full", "--format", "json"], 4)
         },
     },
-    Promise {
+    AgentTest {
         name: "outputs/pipes",
         catalog: None,
         network: || "{}".to_owned(),
-        check: |world| {
+        check: |vm| {
             // A report of the built-in catalog is longer than a pipe's capacity.
             let flags = ["--format", "brief", "--timeout", "2s", "--allow-untested"];
             for (script, wanted) in [
@@ -119,38 +119,38 @@ pub(super) const PROMISES: &[Promise] = &[
                 ("sleep 60 < PIPE & \"$@\" -o PIPE; status=$?; kill $!; exit $status", 4),
                 ("head -c 9 PIPE & \"$@\" -o PIPE", 4),
             ] {
-                let folder = world.lab.folder().display().to_string();
+                let folder = vm.lab.folder().display().to_string();
                 let script = script
                     .replace("PIPE", "'FOLDER/pipe.json'")
                     .replace("WHOLE", "'FOLDER/whole'");
                 let script = format!("rm -f 'FOLDER/pipe.json'; mkfifo 'FOLDER/pipe.json'; {script}");
-                let output = world.shell(&script.replace("FOLDER", &folder), &flags)?;
+                let output = vm.shell(&script.replace("FOLDER", &folder), &flags)?;
                 ensure_status(&output, wanted).map_err(|error| error.context(script))?;
             }
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "outputs/nobody-listens",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
-        check: |world| {
+        check: |vm| {
             for script in ["\"$@\" >&-", "\"$@\" 2>&-", "\"$@\" >&- 2>&- <&-"] {
-                let output = world.shell(script, &["--format", "json", "--timeout", "1s"])?;
+                let output = vm.shell(script, &["--format", "json", "--timeout", "1s"])?;
                 ensure_status(&output, 1).map_err(|error| error.context(script))?;
             }
-            let output = world.shell("{ \"$@\"; echo $? >&2; } | true", &["--format", "json"])?;
+            let output = vm.shell("{ \"$@\"; echo $? >&2; } | true", &["--format", "json"])?;
             ensure!(text(&output.stderr).trim().ends_with('1'), "{}", text(&output.stderr));
-            let output = world.shell("\"$@\" >/dev/full", &["--format", "json"])?;
+            let output = vm.shell("\"$@\" >/dev/full", &["--format", "json"])?;
             ensure_status(&output, 4)
         },
     },
-    Promise {
+    AgentTest {
         name: "stdout/nothing-but-the-report",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
-        check: |world| {
-            json(&world.output("run", &["--format", "json", "--verbose", "--color", "always"])?)?;
+        check: |vm| {
+            json(&vm.output("run", &["--format", "json", "--verbose", "--color", "always"])?)?;
             Ok(())
         },
     },

@@ -19,35 +19,35 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Promise, World};
+use super::{AgentTest, TestVm};
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "moments/run",
         catalog: None,
         network: || WAITING.to_owned(),
-        check: |world| at_any_moment(world, "run", Duration::from_millis(2_100)),
+        check: |vm| at_any_moment(vm, "run", Duration::from_millis(2_100)),
     },
-    Promise {
+    AgentTest {
         name: "moments/watch",
         catalog: None,
         network: || WAITING.to_owned(),
-        check: |world| at_any_moment(world, "watch", Duration::from_millis(3_500)),
+        check: |vm| at_any_moment(vm, "watch", Duration::from_millis(3_500)),
     },
-    Promise {
+    AgentTest {
         name: "moments/serve",
         catalog: None,
         network: || WAITING.to_owned(),
-        check: |world| at_any_moment(world, "serve", Duration::from_millis(2_600)),
+        check: |vm| at_any_moment(vm, "serve", Duration::from_millis(2_600)),
     },
-    Promise {
+    AgentTest {
         name: "moments/second-signal",
         catalog: None,
         network: || WAITING.to_owned(),
-        check: |world| {
+        check: |vm| {
             // stdout is not read, and gets more than a pipe holds: after one signal the agent waits for it for a
             // second.
-            let mut agent = world.agent("run", &["--format", "json", "--timeout", "1s"])?;
+            let mut agent = vm.agent("run", &["--format", "json", "--timeout", "1s"])?;
             let mut child = agent.stderr(Stdio::null()).spawn()?;
             wait_until_it_listens(&child)?;
             for pause in [0, 120] {
@@ -72,7 +72,7 @@ services: { '*:80': { pacing: { segment_bytes: 400, interval_ms: 150 } } }";
 /// How many moments are tried by default.
 const MOMENTS: u32 = 12;
 
-fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
+fn at_any_moment(vm: &TestVm, command: &str, span: Duration) -> Result<()> {
     let moments = env::var("APIM_PROBE_MOMENTS").ok().and_then(|count| count.parse().ok());
     let moments: u32 = moments.unwrap_or(MOMENTS);
     let mut ends = Vec::new();
@@ -81,7 +81,7 @@ fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
         let moment = span.mul_f64((f64::from(number) * 0.618_034).fract());
         let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][number as usize % 3];
         let one = if command == "serve" { one_service } else { one };
-        let took = one(world, command, moment, signal).with_context(|| format!("{signal} after {moment:?}"))?;
+        let took = one(vm, command, moment, signal).with_context(|| format!("{signal} after {moment:?}"))?;
         ends.extend(took);
     }
     ensure!(
@@ -101,11 +101,11 @@ fn at_any_moment(world: &World, command: &str, span: Duration) -> Result<()> {
 }
 
 /// One run and its signal; how long it took to end, or nothing if it had already ended.
-fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
-    let file = world.lab.folder().join("report.json");
-    let said = world.lab.folder().join("said");
+fn one(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
+    let file = vm.lab.folder().join("report.json");
+    let said = vm.lab.folder().join("said");
     let _ = fs::remove_file(&file);
-    let mut agent = world.agent(command, &["--timeout", "2s", "-o", &file.display().to_string()])?;
+    let mut agent = vm.agent(command, &["--timeout", "2s", "-o", &file.display().to_string()])?;
     agent.stdout(Stdio::null()).stderr(File::create(&said)?);
     let mut child = agent.spawn().context("starting the agent")?;
     wait_until_it_listens(&child)?;
@@ -124,8 +124,8 @@ fn one(world: &World, command: &str, moment: Duration, signal: Signal) -> Result
 
 /// A service and its signal; how long it took to end. SIGHUP makes it reload, and the signal that ends it comes a
 /// moment later.
-fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
-    let log = world.lab.folder().join("log");
+fn one_service(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
+    let log = vm.lab.folder().join("log");
     let _ = fs::remove_file(&log);
     let shown = log.display().to_string();
     let flags = [
@@ -138,8 +138,8 @@ fn one_service(world: &World, command: &str, moment: Duration, signal: Signal) -
         "--log",
         &shown,
     ];
-    let mut agent = world.agent(command, &flags)?;
-    let said = world.lab.folder().join("said");
+    let mut agent = vm.agent(command, &flags)?;
+    let said = vm.lab.folder().join("said");
     agent.stdout(Stdio::null()).stderr(File::create(&said)?);
     let mut child = agent.spawn().context("starting the agent")?;
     wait_until_it_listens(&child)?;

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Promise, catalog_of, ids, json, list, text};
+use super::{AgentTest, catalog_of, ids, json, list, text};
 
 /// The user's own words, none of which may remain.
 const OWN: [&str; 6] = ["contoso", "tailwind", "orders", "nsg-apim", "rg-net", "0f5a1b2c"];
@@ -65,14 +65,14 @@ const RULES: &str = r#"{ "value": [ {
     "sourceAddressPrefix": "0.0.0.0/0", "destinationAddressPrefix": "0.0.0.0/0", "access": "Deny", "priority": 400, "direction": "Outbound"
   } ] } ] }"#;
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "redact/every-format",
         catalog: Some(catalog),
         network: || NETWORK.to_owned(),
-        check: |world| {
-            let rules = world.lab.write("nsg.json", RULES)?.display().to_string();
-            let plain = json(&world.output("run", &flags(&rules, &["--format", "json"]))?)?;
+        check: |vm| {
+            let rules = vm.lab.write("nsg.json", RULES)?.display().to_string();
+            let plain = json(&vm.output("run", &flags(&rules, &["--format", "json"]))?)?;
             let own = own(&plain);
             ensure!(own.len() > OWN.len() + 8, "hardly anything to look for: {own:?}");
             // Each searched word is there without the flag, and so is each kind of finding that contains it.
@@ -82,7 +82,7 @@ pub(super) const PROMISES: &[Promise] = &[
             let files: Vec<String> = FORMATS
                 .iter()
                 .map(|format| {
-                    let path = world.lab.folder().join(format!("{format}.out"));
+                    let path = vm.lab.folder().join(format!("{format}.out"));
                     format!("{format}:{}", path.display())
                 })
                 .collect();
@@ -90,7 +90,7 @@ pub(super) const PROMISES: &[Promise] = &[
             for file in &files {
                 all.extend(["-o", file.as_str()]);
             }
-            let output = world.output("run", &flags(&rules, &all))?;
+            let output = vm.output("run", &flags(&rules, &all))?;
             let redacted = json(&output)?;
             ensure!(
                 plain["redacted"] == false && redacted["redacted"] == true,
@@ -99,26 +99,26 @@ pub(super) const PROMISES: &[Promise] = &[
             clean("stdout", &text(&output.stdout), &own)?;
             clean("stderr", &text(&output.stderr), &own)?;
             for format in FORMATS {
-                let path = world.lab.folder().join(format!("{format}.out"));
+                let path = vm.lab.folder().join(format!("{format}.out"));
                 let written = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 ensure!(!written.is_empty(), "{format} is empty");
                 clean(format, &written, &own)?;
             }
             for detail in [&["-v"][..], &["-vv"]] {
-                let text_of = world.output("run", &flags(&rules, &[&["--redact"], detail].concat()))?;
+                let text_of = vm.output("run", &flags(&rules, &[&["--redact"], detail].concat()))?;
                 clean("text", &text(&text_of.stdout), &own)?;
             }
             still_reads(&redacted)
         },
     },
-    names::PROMISE,
-    service::PROMISE,
-    Promise {
+    names::TEST,
+    service::TEST,
+    AgentTest {
         name: "redact/rounds",
         catalog: Some(catalog),
         network: || NETWORK.to_owned(),
-        check: |world| {
-            let plain = json(&world.output("run", &["--format", "json", "--timeout", "500ms"])?)?;
+        check: |vm| {
+            let plain = json(&vm.output("run", &["--format", "json", "--timeout", "500ms"])?)?;
             let flags = [
                 "--redact",
                 "--timeout",
@@ -130,7 +130,7 @@ pub(super) const PROMISES: &[Promise] = &[
                 "--format",
                 "text",
             ];
-            let output = world.output("watch", &flags)?;
+            let output = vm.output("watch", &flags)?;
             ensure!(output.status.code() == Some(0), "{}", text(&output.stderr));
             clean("watch", &text(&output.stdout), &own(&plain))
         },

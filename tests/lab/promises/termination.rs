@@ -11,15 +11,15 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Promise, World, catalog_of, ensure_status, ids, json, list, text};
+use super::{AgentTest, TestVm, catalog_of, ensure_status, ids, json, list, text};
 
-pub(super) const PROMISES: &[Promise] = &[
-    Promise {
+pub(super) const TESTS: &[AgentTest] = &[
+    AgentTest {
         name: "deadline/500-names-of-8-addresses",
         catalog: Some(|| catalog_of((0..500).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
         network: crowded,
-        check: |world| {
-            let planned = world.planned()?;
+        check: |vm| {
+            let planned = vm.planned()?;
             for concurrency in ["7", "128", "2000"] {
                 let flags = [
                     "--format",
@@ -32,7 +32,7 @@ pub(super) const PROMISES: &[Promise] = &[
                     concurrency,
                 ];
                 let started = Instant::now();
-                let output = world.output("run", &flags)?;
+                let output = vm.output("run", &flags)?;
                 let elapsed = started.elapsed();
                 let report = json(&output)?;
                 ensure!(ids(&report) == planned, "endpoints are lost or out of order");
@@ -46,7 +46,7 @@ pub(super) const PROMISES: &[Promise] = &[
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "interrupt/at-any-moment",
         catalog: Some(many),
         network: || {
@@ -56,10 +56,10 @@ faults: [ { to: '*:1433', action: drop } ]
 services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
                 .to_owned()
         },
-        check: |world| {
-            let planned = world.planned()?;
+        check: |vm| {
+            let planned = vm.planned()?;
             for milliseconds in [0, 5, 30, 90, 150, 250, 400, 700, 1100] {
-                let output = interrupted(world, milliseconds)?;
+                let output = interrupted(vm, milliseconds)?;
                 ensure_status(&output, 130).with_context(|| format!("after {milliseconds} ms"))?;
                 let report = json(&output)?;
                 ensure!(report["complete"] == false, "it says that it is complete");
@@ -73,15 +73,15 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "descriptors/any-number",
         catalog: Some(many),
         network: || "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 } ]".to_owned(),
-        check: |world| {
-            let planned = world.planned()?;
+        check: |vm| {
+            let planned = vm.planned()?;
             for limit in [3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 23, 24, 25, 30, 64] {
                 let script = format!("ulimit -n {limit} && exec \"$@\"");
-                let output = world.shell(&script, &["--format", "json", "--timeout", "3s"])?;
+                let output = vm.shell(&script, &["--format", "json", "--timeout", "3s"])?;
                 let said = format!("{limit} descriptors: {}", text(&output.stderr));
                 ensure!(!said.contains("panicked"), "{said}");
                 if output.stdout.is_empty() {
@@ -108,7 +108,7 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
             Ok(())
         },
     },
-    Promise {
+    AgentTest {
         name: "descriptors/with-controls",
         catalog: Some(|| {
             catalog_of((0..60).map(|n| format!("host: h{n}.example, port: {}, protocol: https", 8000 + n)))
@@ -116,8 +116,8 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
         network: || {
             "services: { 'h3.example:8003': { abort: { after: first-bytes, with: reset } }, 'h9.example:8009': { abort: { after: first-bytes, with: reset } }, 'h40.example:8040': { abort: { after: first-bytes, with: reset } } }".to_owned()
         },
-        check: |world| {
-            let output = world.shell("ulimit -n 24 && exec \"$@\"", &["--format", "json", "--timeout", "3s"])?;
+        check: |vm| {
+            let output = vm.shell("ulimit -n 24 && exec \"$@\"", &["--format", "json", "--timeout", "3s"])?;
             let report = json(&output)?;
             for row in list(&report, "endpoints") {
                 let wanted = ["h3.example", "h9.example", "h40.example"]
@@ -161,8 +161,8 @@ fn many() -> String {
 }
 
 /// Presses Ctrl-C this many milliseconds after the first notice.
-fn interrupted(world: &World, milliseconds: u64) -> Result<std::process::Output> {
-    let mut child = world.agent("run", &["--format", "json"])?.spawn()?;
+fn interrupted(vm: &TestVm, milliseconds: u64) -> Result<std::process::Output> {
+    let mut child = vm.agent("run", &["--format", "json"])?.spawn()?;
     let id = child.id().to_string();
     // Its first output shows that it has started, which may take time on a busy machine.
     child.stderr.as_mut().context("no stderr")?.read_exact(&mut [0; 7])?;

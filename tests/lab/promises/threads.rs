@@ -13,19 +13,19 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::Forbidden;
 use tempfile::TempDir;
 
-use super::{AGENT, Promise, json, text};
+use super::{AGENT, AgentTest, json, text};
 
-pub(super) const PROMISES: &[Promise] = &[Promise {
+pub(super) const TESTS: &[AgentTest] = &[AgentTest {
     name: "threads/any-number",
     catalog: None,
     network: || "faults: [ { to: '*:1433', action: drop } ]".to_owned(),
-    check: |world| {
+    check: |vm| {
         let limited = |limit: u32, script: &str| format!("exec prlimit --nproc={limit} {script}");
-        let alone = world.shell(&limited(1, "sh -c 'true & wait'"), &[])?;
+        let alone = vm.shell(&limited(1, "sh -c 'true & wait'"), &[])?;
         ensure!(!alone.status.success(), "the limit is not in force");
-        let planned = world.planned()?;
+        let planned = vm.planned()?;
         for limit in 1..=16 {
-            let output = world.shell(&limited(limit, "\"$@\""), &["--format", "json", "--timeout", "1s"])?;
+            let output = vm.shell(&limited(limit, "\"$@\""), &["--format", "json", "--timeout", "1s"])?;
             let said = format!("{limit} threads: {} {}", output.status, text(&output.stderr));
             ensure!(output.status.signal().is_none() && !said.contains("panicked"), "{said}");
             if output.status.code() == Some(4) && output.stdout.is_empty() {

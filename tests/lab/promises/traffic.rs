@@ -6,16 +6,16 @@ use std::{
 };
 
 use anyhow::ensure;
-use apim_probe_lab::network::Transport;
+use apim_probe_lab::network::IpProtocol;
 
-use super::{Promise, json, list};
+use super::{AgentTest, json, list};
 
-pub(super) const PROMISES: &[Promise] = &[Promise {
+pub(super) const TESTS: &[AgentTest] = &[AgentTest {
     name: "wire/one-conversation-an-address-and-one-datagram-a-question",
     catalog: None,
     network: || "link: { count_flows: true }".to_owned(),
-    check: |world| {
-        let report = json(&world.output("run", &["--format", "json", "--allow-untested"])?)?;
+    check: |vm| {
+        let report = json(&vm.output("run", &["--format", "json", "--allow-untested"])?)?;
         let (mut connections, mut hosts) = (BTreeMap::<(Ipv4Addr, u64), usize>::new(), BTreeSet::new());
         let mut servers = 0;
         for row in list(&report, "endpoints") {
@@ -32,10 +32,10 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
         }
         ensure!(connections.len() > 30 && hosts.len() > 20, "{connections:?} {hosts:?}");
         let mut questions = 0;
-        for flow in world.lab.flows() {
+        for flow in vm.lab.flows() {
             let (address, port) = flow.destination;
             match flow.transport {
-                Transport::Tcp => {
+                IpProtocol::Tcp => {
                     let left = connections.get_mut(&(address, port.into()));
                     let left = left.filter(|left| **left > 0);
                     ensure!(left.is_some(), "one connection more than planned: {flow:?}");
@@ -43,7 +43,7 @@ pub(super) const PROMISES: &[Promise] = &[Promise {
                         *left -= 1;
                     }
                 }
-                Transport::Udp => {
+                IpProtocol::Udp => {
                     ensure!(flow.out == 1 && flow.back == 1, "asked more than once: {flow:?}");
                     questions += usize::from(port == 53);
                 }

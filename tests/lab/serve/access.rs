@@ -23,9 +23,9 @@ const BASIC: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNyZXQ=\r\n";
 const WRONG: &str = "Authorization: Basic cHJvbWV0aGV1czpTZWNyZXQ=\r\n";
 
 /// An authority, for servers and clients.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct TestCa(CertifiedIssuer<'static, KeyPair>);
 
-impl Authority {
+impl TestCa {
     /// One with a key of its own.
     pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
@@ -47,10 +47,10 @@ impl Authority {
 }
 
 /// A client over TLS.
-struct Client(Arc<ClientConfig>);
+struct HttpsClient(Arc<ClientConfig>);
 
-impl Client {
-    fn new(authority: &Authority, own: Option<(String, String)>) -> Result<Self> {
+impl HttpsClient {
+    fn new(authority: &TestCa, own: Option<(String, String)>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.0.der().clone())?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -79,7 +79,7 @@ impl Client {
 
 pub(super) fn is_kept() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let (ours, theirs) = (Authority::new()?, Authority::new()?);
+    let (ours, theirs) = (TestCa::new()?, TestCa::new()?);
     let (chain, key) = ours.vouch("agent.example")?;
     stage.write("agent.pem", &chain)?;
     stage.write("agent.key", &key)?;
@@ -98,7 +98,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     let config = stage.write("web.yml", &whole)?;
     let mut served = serve(&stage, &["--interval", "300ms", "--web-config", &config])?;
 
-    let client = Client::new(&ours, Some(ours.vouch("client.example")?))?;
+    let client = HttpsClient::new(&ours, Some(ours.vouch("client.example")?))?;
     for (header, status) in [("", 401), (WRONG, 401), (BASIC, 200), (WRONG, 401), (BASIC, 200)] {
         let answer = client.get(&served, "/metrics", header)?;
         ensure!(answer.status == status, "{header}: {}", answer.status);
@@ -115,7 +115,7 @@ basic_auth_users: {{ prometheus: {hash} }}
         );
     }
     for stranger in [None, Some(theirs.vouch("client.example")?)] {
-        let refused = Client::new(&ours, stranger)?.get(&served, "/metrics", BASIC);
+        let refused = HttpsClient::new(&ours, stranger)?.get(&served, "/metrics", BASIC);
         ensure!(refused.is_err(), "somebody whom nobody vouches for came in");
     }
     // Plain HTTP on a TLS port.
@@ -123,11 +123,11 @@ basic_auth_users: {{ prometheus: {hash} }}
     served.expect(&["bad request from"])?;
 
     // A new certificate, without a signal.
-    let next = Authority::new()?;
+    let next = TestCa::new()?;
     let (chain, key) = next.vouch("agent.example")?;
     stage.write("agent.key", &key)?;
     stage.write("agent.pem", &chain)?;
-    let renewed = Client::new(&next, Some(ours.vouch("client.example")?))?;
+    let renewed = HttpsClient::new(&next, Some(ours.vouch("client.example")?))?;
     let took = served.until("the new certificate is shown", |it| {
         Ok(renewed
             .get(it, "/-/healthy", BASIC)

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     SQL_SILENT, TestNetwork, WEB_AND_SQL,
-    access::Authority,
+    access::TestCa,
     serve,
     serving_agent::{Answer, Served, say},
 };
@@ -121,7 +121,7 @@ impl Drop for Running {
 
 /// A service as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
 fn guarded(stage: &TestNetwork) -> Result<Served> {
-    let authority = Authority::new()?;
+    let authority = TestCa::new()?;
     let (chain, key) = authority.vouch("127.0.0.1")?;
     stage.write("ca.pem", &authority.pem())?;
     stage.write("agent.pem", &chain)?;

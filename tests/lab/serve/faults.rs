@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use apim_probe_lab::{Lab, Network};
+use apim_probe_lab::{Lab, LabNetwork};
 use serde_json::Value;
 
 use super::{AGENT, SQL_SILENT, TestNetwork, WEB_AND_SQL, serve, serving_agent::Served};
@@ -256,7 +256,7 @@ const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft
 
 /// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
 pub(super) fn fetched_anew() -> Result<()> {
-    let network: Network = serde_yaml::from_str(
+    let network: LabNetwork = serde_yaml::from_str(
         "link: { count_flows: true }
 names: { management.azure.com: { addresses: [20.0.0.9] }, x7.database.windows.net: { addresses: [20.0.0.10] } }
 services:
@@ -292,7 +292,7 @@ services:
     let sql = "probe_success{id=\"sql/x7.database.windows.net:1433\",dependency=\"sql\",need=\"required\"}";
     served.until_metric(sql, 1.0)?;
     let requests = || {
-        let is_management = |flow: &&apim_probe_lab::Flow| flow.destination.1 == 443;
+        let is_management = |flow: &&apim_probe_lab::RelayedFlow| flow.destination.1 == 443;
         lab.flows().iter().filter(is_management).count()
     };
     let before = requests();

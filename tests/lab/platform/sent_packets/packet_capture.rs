@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// The far end: address and port.
-pub(super) type Place = (Ipv4Addr, u16);
+pub(super) type Destination = (Ipv4Addr, u16);
 
 /// All data that was sent, encrypted or not.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct CapturedTraffic {
     /// UDP datagrams and their destinations.
-    pub datagrams: Vec<(Place, Vec<u8>)>,
+    pub datagrams: Vec<(Destination, Vec<u8>)>,
     /// The TCP connections.
     pub conversations: Vec<Conversation>,
     /// IPv4 packets of other kinds: protocol and destination.
@@ -23,7 +23,7 @@ pub(super) struct Seen {
 /// One TCP connection.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    pub to: Place,
+    pub to: Destination,
     /// The MSS in its SYN (RFC 9293 §3.7.1).
     pub segments: u16,
     /// The lowest TTL of its packets.
@@ -36,17 +36,17 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SYN: u8 = 2;
 
-impl Seen {
+impl CapturedTraffic {
     /// Parses frames that left a VM with this address.
     pub(super) fn read(frames: &[Vec<u8>], vm: Ipv4Addr) -> Self {
         let mut seen = Self::default();
-        let mut streams: BTreeMap<(u16, Place), Stream> = BTreeMap::new();
+        let mut streams: BTreeMap<(u16, Destination), Stream> = BTreeMap::new();
         for frame in frames {
             if seen.note(frame, vm, &mut streams).is_none() && !is_of_a_kernel(frame) {
                 seen.odd.push(frame.clone());
             }
         }
-        let conversation = |((_, to), stream): ((u16, Place), Stream)| Conversation {
+        let conversation = |((_, to), stream): ((u16, Destination), Stream)| Conversation {
             to,
             segments: stream.segments,
             ttl: stream.ttl.unwrap_or_default(),
@@ -57,7 +57,7 @@ impl Seen {
     }
 
     /// `None` if it is not a readable IPv4 packet.
-    fn note(&mut self, frame: &[u8], vm: Ipv4Addr, streams: &mut BTreeMap<(u16, Place), Stream>) -> Option<()> {
+    fn note(&mut self, frame: &[u8], vm: Ipv4Addr, streams: &mut BTreeMap<(u16, Destination), Stream>) -> Option<()> {
         let packet = frame.get(14..).filter(|_| kind(frame) == Some(0x0800))?;
         let length = usize::from(u16::from_be_bytes(*packet.get(2..)?.first_chunk()?));
         let header = usize::from(packet.first()? & 0x0f) * 4;

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use apim_probe_lab::whole_catalog;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::super::{Promise, World, text};
+use super::super::{AgentTest, TestVm, text};
 
 /// Words in names of the user's that appear nowhere else.
 const NAMES: [&str; 49] = [
@@ -149,11 +149,11 @@ const STATUS: &str = r#"[ { "location": "West Europe", "networkStatus": { "dnsSe
   { "name": "Foxglove", "status": "failure", "error": "no route to murrelet.intern", "lastUpdated": "2026-11-21T16:40:00Z", "lastStatusChange": "2026-11-20T03:53:44Z", "resourceType": "Odd", "isOptional": false },
   { "name": "brambleacct.blob.core.windows.net", "status": "failure", "error": "murrelet.intern refused", "lastUpdated": "2026-11-21T16:40:00Z", "lastStatusChange": "2026-11-20T03:53:44Z", "resourceType": "BlobStorage", "isOptional": false } ] } } ]"#;
 
-pub(super) const PROMISE: Promise = Promise {
+pub(super) const TEST: AgentTest = AgentTest {
     name: "redact/names",
     catalog: Some(catalog),
     network: || NETWORK.to_owned(),
-    check: |world| {
+    check: |vm| {
         let files = [
             ("--instance", "harrowgate instance.json", INSTANCE),
             ("--effective-nsg", "inchworm-nsg.json", RULES),
@@ -164,19 +164,19 @@ pub(super) const PROMISE: Promise = Promise {
             .map(str::to_owned)
             .into();
         for (flag, name, content) in files {
-            let path = world.lab.write(name, content)?;
+            let path = vm.lab.write(name, content)?;
             common.extend([flag.to_owned(), path.display().to_string()]);
         }
-        let plain = said(world, &common, &[])?;
+        let plain = said(vm, &common, &[])?;
         let met: BTreeSet<&str> = NAMES
             .into_iter()
             .filter(|name| plain.iter().any(|it| it.holds(name)))
             .collect();
         let missed: Vec<&str> = NAMES.into_iter().filter(|name| !met.contains(name)).collect();
-        ensure!(missed.len() <= UNSAID, "looked for in vain: {missed:?}");
-        let told = said(world, &common, &["--redact"])?
+        ensure!(missed.len() <= ABSENT_FROM_ALL_OUTPUT, "looked for in vain: {missed:?}");
+        let told = said(vm, &common, &["--redact"])?
             .into_iter()
-            .chain(served(world, &common)?);
+            .chain(served(vm, &common)?);
         let leaks: Vec<String> = told.flat_map(|it| it.leaks()).collect();
         ensure!(leaks.is_empty(), "{} leaks\n{}", leaks.len(), leaks.join("\n"));
         Ok(())
@@ -184,16 +184,16 @@ pub(super) const PROMISE: Promise = Promise {
 };
 
 /// Names that are in no text, with or without the flag.
-const UNSAID: usize = 8;
+const ABSENT_FROM_ALL_OUTPUT: usize = 8;
 
 /// One output.
-struct Said {
+struct PrintedOutput {
     what: String,
     text: String,
     lower: String,
 }
 
-impl Said {
+impl PrintedOutput {
     fn new(what: &str, text: String) -> Self {
         Self {
             what: what.to_owned(),
@@ -241,10 +241,10 @@ fn encodings(name: &str) -> Vec<String> {
 
 /// Everything that runs with some flags write: each format, each level of detail, the output on a terminal, and a
 /// watch.
-fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
+fn said(vm: &TestVm, common: &[String], more: &[&str]) -> Result<Vec<PrintedOutput>> {
     let common: Vec<&str> = common.iter().map(String::as_str).chain(more.iter().copied()).collect();
     let mut told = Vec::new();
-    let path = |format: &str| world.lab.folder().join(format!("{format}.out"));
+    let path = |format: &str| vm.lab.folder().join(format!("{format}.out"));
     let files: Vec<String> = super::FORMATS
         .iter()
         .map(|format| format!("{format}:{}", path(format).display()))
@@ -252,38 +252,41 @@ fn said(world: &World, common: &[String], more: &[&str]) -> Result<Vec<Said>> {
     let mut flags = common.clone();
     flags.extend(["--format", "json", "--only", "zephyrledger-*,*"]);
     flags.extend(files.iter().flat_map(|file| ["-o", file.as_str()]));
-    let output = world.output("run", &flags)?;
+    let output = vm.output("run", &flags)?;
     ensure!(output.status.code() == Some(1), "{}", text(&output.stderr));
-    told.push(Said::new("stdout", text(&output.stdout)));
-    told.push(Said::new("stderr", text(&output.stderr)));
+    told.push(PrintedOutput::new("stdout", text(&output.stdout)));
+    told.push(PrintedOutput::new("stderr", text(&output.stderr)));
     for format in super::FORMATS {
-        told.push(Said::new(format, fs::read_to_string(path(format))?));
+        told.push(PrintedOutput::new(format, fs::read_to_string(path(format))?));
     }
     for detail in ["-v", "-vv"] {
-        let output = world.output("run", &[&common[..], &[detail]].concat())?;
-        told.push(Said::new(detail, text(&output.stdout)));
+        let output = vm.output("run", &[&common[..], &[detail]].concat())?;
+        told.push(PrintedOutput::new(detail, text(&output.stdout)));
     }
     let watch = ["--interval", "1s", "--for", "1s"];
-    let output = world.output("watch", &[&common[..], &watch].concat())?;
-    told.push(Said::new("watch", text(&output.stdout) + &text(&output.stderr)));
+    let output = vm.output("watch", &[&common[..], &watch].concat())?;
+    told.push(PrintedOutput::new(
+        "watch",
+        text(&output.stdout) + &text(&output.stderr),
+    ));
     // On a terminal the progress line names the endpoints that it is waiting for.
     let script = r#"for word in "$@"; do line="$line '$word'"; done; script -qefc "$line" /dev/null"#;
-    let output = world.shell(script, &common)?;
+    let output = vm.shell(script, &common)?;
     let seen = text(&output.stdout);
     ensure!(
         seen.contains("waiting for"),
         "no terminal: {seen}{}",
         text(&output.stderr)
     );
-    told.push(Said::new("terminal", seen));
+    told.push(PrintedOutput::new("terminal", seen));
     Ok(told)
 }
 
 /// A service's output and log, including an invalid file at a reload.
-fn served(world: &World, common: &[String]) -> Result<Vec<Said>> {
-    let log = world.lab.folder().join("murrelet.log");
-    let errors = world.lab.folder().join("errors");
-    let broken = world.lab.folder().join("harrowgate instance.json");
+fn served(vm: &TestVm, common: &[String]) -> Result<Vec<PrintedOutput>> {
+    let log = vm.lab.folder().join("murrelet.log");
+    let errors = vm.lab.folder().join("errors");
+    let broken = vm.lab.folder().join("harrowgate instance.json");
     let script = format!(
         r#"log='{}' errors='{}' broken='{}'
 "$@" 2>"$errors" & agent=$!
@@ -296,9 +299,9 @@ kill -TERM $agent; wait $agent"#,
         errors.display(),
         broken.display()
     );
-    let mut shell = world.lab.agent("sh")?;
+    let mut shell = vm.lab.agent("sh")?;
     shell.args(["-c", &script, "sh"]).arg(super::super::threads::agent());
-    shell.args(world.arguments("serve", &[])?).args(common);
+    shell.args(vm.arguments("serve", &[])?).args(common);
     shell
         .args(["--redact", "--interval", "1s", "--listen", "127.0.0.1:0", "--log"])
         .arg(&log);
@@ -310,7 +313,7 @@ kill -TERM $agent; wait $agent"#,
         fs::read_to_string(&errors)?
     );
     Ok(vec![
-        Said::new("log", fs::read_to_string(&log)?),
-        Said::new("serve", fs::read_to_string(&errors)?),
+        PrintedOutput::new("log", fs::read_to_string(&log)?),
+        PrintedOutput::new("serve", fs::read_to_string(&errors)?),
     ])
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::super::{Promise, World, list, text, threads};
+use super::super::{AgentTest, TestVm, list, text, threads};
 
 const GROUP: &str = "/subscriptions/1-2/resourceGroups/RG-Aardvark_(Überhafen).1/providers";
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
@@ -143,19 +143,19 @@ fn network() -> String {
     network.to_string()
 }
 
-pub(super) const PROMISE: Promise = Promise {
+pub(super) const TEST: AgentTest = AgentTest {
     name: "redact/service",
     catalog: None,
     network,
-    check: |world| {
-        let plain = said(world, &[])?;
+    check: |vm| {
+        let plain = said(vm, &[])?;
         let words = || NAMES.into_iter().chain(ADDRESSES);
         let met: BTreeSet<&str> = words()
             .filter(|word| plain.iter().any(|(_, text)| holds(text, word)))
             .collect();
         let missed: Vec<&str> = words().filter(|word| !met.contains(word)).collect();
         ensure!(missed.is_empty(), "looked for in vain: {missed:?}");
-        let redacted = said(world, &["--redact"])?;
+        let redacted = said(vm, &["--redact"])?;
         let leaks: Vec<String> = redacted
             .iter()
             .flat_map(|(what, text)| {
@@ -180,13 +180,13 @@ fn holds(text: &str, word: &str) -> bool {
 
 /// Everything that runs with some flags write, each with what it is, in lower case; of two reports also what `compare` and
 /// `diff` make.
-fn said(world: &World, more: &[&str]) -> Result<Vec<(String, String)>> {
-    let roots = world.lab.ca_file()?.display().to_string();
-    let path = |format: &str| world.lab.folder().join(format!("{format}.out"));
+fn said(vm: &TestVm, more: &[&str]) -> Result<Vec<(String, String)>> {
+    let roots = vm.lab.ca_file()?.display().to_string();
+    let path = |format: &str| vm.lab.folder().join(format!("{format}.out"));
     let mut told = Vec::new();
     let mut tell = |what: &str, text: String| told.push((what.to_owned(), text.to_lowercase()));
     let run = |flags: &[&str]| -> Result<_> {
-        let mut run = world.lab.agent(threads::agent())?;
+        let mut run = vm.lab.agent(threads::agent())?;
         run.args([
             "run",
             "--service",
@@ -223,25 +223,20 @@ fn said(world: &World, more: &[&str]) -> Result<Vec<(String, String)>> {
     let reports = [format!("a={first}"), format!("b={again}")];
     for format in ["text", "json", "markdown", "html"] {
         let compare = [reports[0].as_str(), &reports[1], "--format", format];
-        tell(&format!("compare {format}"), read_only(world, "compare", &compare)?);
+        tell(&format!("compare {format}"), read_only(vm, "compare", &compare)?);
     }
     for format in ["text", "json"] {
         tell(
             &format!("diff {format}"),
-            read_only(world, "diff", &[&first, &again, "--format", format])?,
+            read_only(vm, "diff", &[&first, &again, "--format", format])?,
         );
     }
     Ok(told)
 }
 
 /// What a command that only reads reports writes.
-fn read_only(world: &World, command: &str, arguments: &[&str]) -> Result<String> {
-    let output = world
-        .lab
-        .agent(threads::agent())?
-        .arg(command)
-        .args(arguments)
-        .output()?;
+fn read_only(vm: &TestVm, command: &str, arguments: &[&str]) -> Result<String> {
+    let output = vm.lab.agent(threads::agent())?.arg(command).args(arguments).output()?;
     ensure!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
     Ok(text(&output.stdout) + &text(&output.stderr))
 }
