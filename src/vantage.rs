@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn document_without_entries_is_refused_and_shorter_one_gives_a_notice() {
+    fn missing_document_is_refused_and_shorter_one_gives_a_notice() {
         let imported = |documents: &[(&str, usize)]| {
             let imported = |(document, endpoints): &(&str, usize)| Imported {
                 document: (*document).into(),
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn without_metadata_there_is_one_notice() {
+    fn missing_metadata_gives_one_notice() {
         let silent = || Some(Err("no answer".to_string()));
         let lost = Vantage::from(&claims(None, None), silent(), &Firmware::Unknown);
         assert_eq!(

@@ -369,7 +369,7 @@ mod tests {
     use super::{KnownResources, Resource};
     use crate::text::Shell;
 
-    fn known() -> KnownResources {
+    fn known_resources() -> KnownResources {
         let id = |rest: &str| Resource::of_id(&format!("/subscriptions/s-1/resourceGroups/{rest}"));
         KnownResources {
             subscription: Some("s-1".into()),
@@ -383,9 +383,9 @@ mod tests {
 
     #[test]
     fn only_valid_resource_ids_are_parsed() {
-        let subnet = known().subnet;
+        let subnet = known_resources().subnet;
         assert_eq!(subnet, None, "a blank is no part of a name");
-        let nsg = known().nsg.unwrap();
+        let nsg = known_resources().nsg.unwrap();
         assert_eq!(
             (nsg.group.as_str(), nsg.name.as_str(), nsg.part),
             ("rg-net", "nsg-apim", None)
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_replaced_by_known_names() {
-        let known = known();
+        let known = known_resources();
         for (shell, command, filled) in [
             (
                 Shell::Bash,
@@ -443,7 +443,7 @@ mod tests {
         let id = "/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/hub";
         let known = KnownResources {
             subnet: Resource::of_id(&format!("{id}/subnets/apim")),
-            ..known()
+            ..known_resources()
         };
         let link = "az network private-dns link vnet create -g RG -z a.example -n apim -v";
         let filled = known.fill(&format!("{link} VNET"), Shell::Bash);
@@ -460,7 +460,7 @@ mod tests {
             nic: Resource::of_id(
                 "/subscriptions/s-1/resourceGroups/rg-vm/providers/Microsoft.Network/networkInterfaces/nic",
             ),
-            ..known()
+            ..known_resources()
         };
         let create = "az network public-ip create -g RG -n PIP";
         assert_eq!(
@@ -492,7 +492,7 @@ mod tests {
 
     #[test]
     fn unfilled_placeholders_are_explained() {
-        let open = known().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
+        let open = known_resources().open(["az network nic show -g RG -n NIC", "az network lb show -g RG -n LB"]);
         let words: Vec<&str> = open.iter().map(|(word, _)| word.as_str()).collect();
         assert_eq!(words, ["RG", "NIC", "LB"]);
         assert_eq!(
@@ -500,7 +500,7 @@ mod tests {
             "the resource group of this VM, or of the resource that the command names"
         );
         assert!(open[1].1.contains("az vm nic list"), "{}", open[1].1);
-        let open = known().open([
+        let open = known_resources().open([
             "az network nsg show -g RG -n NSG",
             "az network nic show -g RG -n NIC",
             "az network route-table show -g RG -n TABLE",

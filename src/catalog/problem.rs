@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_count_characters() {
+    fn error_column_counts_characters_not_bytes() {
         let text = SourceText {
             name: "x".into(),
             text: "aé\nöü: x".into(),

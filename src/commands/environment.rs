@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn made(typed: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+    fn merged_arguments(typed: &str, variables: &[(&str, &str)]) -> Result<String, String> {
         let arguments = typed.split(' ').map(OsString::from).collect();
         let variable = |name: &str| {
             let known = variables.iter().find(|(known, _)| *known == name);
@@ -114,9 +114,9 @@ mod tests {
             ),
             ("x", &[region], "x"),
         ] {
-            assert_eq!(made(typed, variables).as_deref(), Ok(made_of_it), "{typed}");
+            assert_eq!(merged_arguments(typed, variables).as_deref(), Ok(made_of_it), "{typed}");
         }
-        let error = made("x run", &[("APIM_PROBE_QUIET", "perhaps")]).unwrap_err();
+        let error = merged_arguments("x run", &[("APIM_PROBE_QUIET", "perhaps")]).unwrap_err();
         assert!(error.contains("APIM_PROBE_QUIET"), "{error}");
     }
 }

@@ -225,7 +225,7 @@ mod tests {
     use super::{Stop, Stopped};
 
     #[test]
-    fn detached_work_is_awaited_until_the_deadline() {
+    fn detached_work_runs_in_a_thread_until_the_deadline() {
         let stop = Stop::begin().unwrap();
         let caller = thread::current().id();
         let beside = stop.run_detached(None, || thread::current().id()).unwrap();

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn proof_comes_first_without_duplicates() {
+    fn grounds_are_sorted_by_strength_without_duplicates() {
         let grounds = Grounds::default()
             .note("note")
             .pattern("pattern")

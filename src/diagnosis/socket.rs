@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ipv4_has_arp() {
+    fn dead_next_hop_names_arp_for_ipv4_and_ndp_for_ipv6() {
         for (v6, kind, code, asked) in [
             (false, 3, 1, "answer ARP within"),
             (true, 1, 3, "answer neighbour discovery within"),

@@ -351,7 +351,7 @@ mod tests {
 
     /// The results of the SYNs: `.` no reply, `+` accepted, `-` reset, `?` not sent; any other character is the last
     /// octet of a router in 10.0.0.0/24, or in 20.0.0.0/24 for a capital letter.
-    fn traced(to: &str, seen: &str) -> Traceroute {
+    fn traceroute(to: &str, seen: &str) -> Traceroute {
         let trace = |(at, seen): (usize, char)| {
             let ended = |errno, icmp| {
                 TcpEnd::Failed(SocketFailure {
@@ -402,7 +402,7 @@ mod tests {
         }
     }
 
-    const OWN: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4))];
+    const OWN_ADDRESS: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4))];
 
     fn endpoint() -> PlannedEndpoint {
         PlannedEndpoint::unplanned("web.example", 443, Protocol::Https)
@@ -421,7 +421,7 @@ mod tests {
             ("aaa.....", vec![1], true),
             ("abab....", vec![1, 2], true),
         ] {
-            let traced = traced("20.1.2.3", seen);
+            let traced = traceroute("20.1.2.3", seen);
             let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             let known: Vec<u8> = reading.hops.iter().map(|router| router.hop).collect();
             assert_eq!(known, hops, "{seen}");
@@ -449,11 +449,11 @@ mod tests {
             ("20.1.2.3", "+.++++++", AzureRoute::Hops, false),
             ("20.1.2.3", "+?++++++", AzureRoute::Hops, false),
         ] {
-            let traced = traced(to, seen);
+            let traced = traceroute(to, seen);
             let reading = TracerouteReading::of(&traced, &endpoint, lead);
             assert_eq!(reading.is_proxied(), is_proxied, "{to} {seen}");
         }
-        let proxied = traced("20.1.2.3", "++++++++");
+        let proxied = traceroute("20.1.2.3", "++++++++");
         let text = |lead| {
             TracerouteReading::of(&proxied, &endpoint, lead)
                 .grounds()
@@ -463,19 +463,19 @@ mod tests {
         assert!(text(AzureRoute::Hops).contains("on this machine or at the first hop answers"));
         assert!(text(AzureRoute::Hops).contains("the given routes"));
         assert!(text(AzureRoute::Unidentified).contains("no route to it was given"));
-        let traced = traced("20.1.2.3", "--------");
+        let traced = traceroute("20.1.2.3", "--------");
         assert!(TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops).is_refused_nearby());
         assert!(!TracerouteReading::of(&traced, &endpoint, AzureRoute::PastEveryHop).is_refused_nearby());
     }
 
     #[test]
     fn silent_hops_give_no_evidence() {
-        let (traced, endpoint) = (traced("20.1.2.3", "........"), endpoint());
+        let (traced, endpoint) = (traceroute("20.1.2.3", "........"), endpoint());
         let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(reading.grounds().sentences().is_empty());
         assert_eq!(reading.path(), None);
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
-        evidence::add_suspects(&reading, &OWN, &mut suspects);
+        evidence::add_suspects(&reading, &OWN_ADDRESS, &mut suspects);
         assert_eq!(suspects, [Suspect::Nsg, Suspect::Udr]);
     }
 
@@ -487,11 +487,11 @@ mod tests {
             // Another NSG may apply at the far end of a private address.
             ("10.2.0.4", vec![Suspect::Nsg, Suspect::Udr, Suspect::Nva]),
         ] {
-            let traced = traced(to, "a.......");
+            let traced = traceroute(to, "a.......");
             let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
             evidence::add_suspects(
                 &TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops),
-                &OWN,
+                &OWN_ADDRESS,
                 &mut suspects,
             );
             assert_eq!(suspects, left, "{to}");
@@ -507,9 +507,13 @@ mod tests {
             // Without routes it may be the service, through a service endpoint.
             ("--------", AzureRoute::Unidentified, "nva nsg local-host service"),
         ] {
-            let traced = traced("20.1.2.3", seen);
+            let traced = traceroute("20.1.2.3", seen);
             let mut suspects = vec![Suspect::Nsg, Suspect::LocalHost, Suspect::Service];
-            evidence::add_suspects(&TracerouteReading::of(&traced, &endpoint, lead), &OWN, &mut suspects);
+            evidence::add_suspects(
+                &TracerouteReading::of(&traced, &endpoint, lead),
+                &OWN_ADDRESS,
+                &mut suspects,
+            );
             let words: Vec<&str> = suspects.iter().map(|suspect| suspect.as_str()).collect();
             assert_eq!(words.join(" "), left, "{seen} {lead:?}");
         }
@@ -517,7 +521,7 @@ mod tests {
 
     #[test]
     fn first_hop_of_a_container_is_its_host() {
-        let (traced, endpoint) = (traced("20.1.2.3", "a......."), endpoint());
+        let (traced, endpoint) = (traceroute("20.1.2.3", "a......."), endpoint());
         let mut suspects = vec![Suspect::Nsg, Suspect::Udr];
         let network_knows: [IpAddr; 1] = [[10, 9, 9, 9].into()];
         evidence::add_suspects(
@@ -567,7 +571,7 @@ mod tests {
             ("abcdefgh", "xxxxxxxx", None),
             ("ab.+++++", "........", None),
         ] {
-            let mut traced = traced("20.1.2.3", syns);
+            let mut traced = traceroute("20.1.2.3", syns);
             words(&mut traced, seen);
             let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             assert_eq!(reading.reaches, reaches, "{syns} {seen}");
@@ -575,7 +579,7 @@ mod tests {
             assert_eq!(path, reaches.map(usize::from), "{syns} {seen}");
         }
         // The connection was opened, so SYNs are not what is dropped.
-        let mut traced = traced("20.1.2.3", "aA......");
+        let mut traced = traceroute("20.1.2.3", "aA......");
         words(&mut traced, "xx......");
         let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
         assert!(
@@ -588,7 +592,7 @@ mod tests {
     #[test]
     fn three_flows_per_hop_are_needed_to_compare_hops() {
         let endpoint = endpoint();
-        let traced = traced("20.1.2.3", "a.......");
+        let traced = traceroute("20.1.2.3", "a.......");
         for (passed, failed, is_unequal) in [(2, 2, false), (3, 2, false), (2, 3, false), (3, 3, true)] {
             let mut reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             let share = |host, passed, failed| FirstHopShare {
@@ -606,7 +610,7 @@ mod tests {
         let reset = Some((3, Cause::TlsReset));
         let read = |seen: &str| {
             let endpoint = endpoint();
-            let traced = traced("20.1.2.3", seen);
+            let traced = traceroute("20.1.2.3", seen);
             let mut reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             reading.cuts = reset;
             (reading.cut_on_the_way().is_some(), reading.is_cut_far_apart())
@@ -625,7 +629,7 @@ mod tests {
     fn larger_ttl_failing_more_gives_no_evidence() {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
-            let traced = traced("20.1.2.3", seen);
+            let traced = traceroute("20.1.2.3", seen);
             let reading = TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops);
             assert!(reading.is_uneven(), "{seen}");
             assert_eq!(reading.path(), None, "{seen}");

@@ -178,10 +178,10 @@ mod tests {
     }
 
     /// One mechanism, as a plain symbol.
-    const ONE: &[u8] = b"\0\x53\x40\xc0\x08\x01\xa3\x05PLAIN";
+    const ONE_MECHANISM: &[u8] = b"\0\x53\x40\xc0\x08\x01\xa3\x05PLAIN";
 
     /// Two mechanisms, as an array of symbols.
-    fn two() -> Vec<u8> {
+    fn two_mechanisms() -> Vec<u8> {
         let names = b"\x05PLAIN\x09ANONYMOUS";
         let array = [&[0xe0, u8::try_from(names.len() + 2).unwrap(), 2, 0xa3], &names[..]].concat();
         [
@@ -233,17 +233,23 @@ mod tests {
         let wide = b"\0\x80\0\0\0\0\0\0\0\x40\xd0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
         let named = b"\0\xa3\x19amqp:sasl-mechanisms:list\xc0\x08\x01\xa3\x05PLAIN";
         let array = b"\0\x53\x40\xd0\0\0\0\x17\0\0\0\x01\xf0\0\0\0\x0e\0\0\0\x01\xb3\0\0\0\x05PLAIN";
-        for body in [ONE, wide, named, array] {
+        for body in [ONE_MECHANISM, wide, named, array] {
             every_prefix_needs_more_bytes(parse_sasl, &reply(body));
             assert_eq!(proof(parse_sasl, &reply(body)), "AMQP SASL mechanisms PLAIN");
         }
-        every_prefix_needs_more_bytes(parse_sasl, &reply(&two()));
+        every_prefix_needs_more_bytes(parse_sasl, &reply(&two_mechanisms()));
         assert_eq!(
-            proof(parse_sasl, &reply(&two())),
+            proof(parse_sasl, &reply(&two_mechanisms())),
             "AMQP SASL mechanisms PLAIN, ANONYMOUS"
         );
         // An extended frame header is skipped; a second frame may follow.
-        let extended = [&SASL[..], &[0, 0, 0, 25, 3, 1, 0, 0, 9, 9, 9, 9], ONE, &frame(ONE)].concat();
+        let extended = [
+            &SASL[..],
+            &[0, 0, 0, 25, 3, 1, 0, 0, 9, 9, 9, 9],
+            ONE_MECHANISM,
+            &frame(ONE_MECHANISM),
+        ]
+        .concat();
         assert_eq!(proof(parse_sasl, &extended), "AMQP SASL mechanisms PLAIN");
     }
 
@@ -275,7 +281,7 @@ mod tests {
             parse_tls(&bytes);
             parse_sasl(&bytes);
             parse_sasl(&reply(&bytes));
-            let mut mutated = reply(&two());
+            let mut mutated = reply(&two_mechanisms());
             if let Some(byte) = mutated.get_mut(at) { *byte = value; }
             parse_sasl(&mutated);
         }

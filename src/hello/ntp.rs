@@ -114,7 +114,7 @@ mod tests {
         packet
     }
 
-    fn with(changes: &[(usize, &[u8])]) -> [u8; PACKET] {
+    fn reply_with(changes: &[(usize, &[u8])]) -> [u8; PACKET] {
         let mut packet = reply();
         for (at, bytes) in changes {
             packet[*at..at + bytes.len()].copy_from_slice(bytes);
@@ -150,11 +150,20 @@ mod tests {
     #[test]
     fn ntp_kiss_code_and_leap_are_reported() {
         let table = [
-            (with(&[(0, &[0xe4])]), "NTP reply, stratum 2, clock not synchronised"),
-            (with(&[(1, &[16])]), "NTP reply, stratum 16, clock not synchronised"),
-            (with(&[(0, &[0xe4, 0])]), "NTP reply, stratum 0, clock not synchronised"),
             (
-                with(&[(0, &[0xe4, 0]), (12, b"RATE")]),
+                reply_with(&[(0, &[0xe4])]),
+                "NTP reply, stratum 2, clock not synchronised",
+            ),
+            (
+                reply_with(&[(1, &[16])]),
+                "NTP reply, stratum 16, clock not synchronised",
+            ),
+            (
+                reply_with(&[(0, &[0xe4, 0])]),
+                "NTP reply, stratum 0, clock not synchronised",
+            ),
+            (
+                reply_with(&[(0, &[0xe4, 0]), (12, b"RATE")]),
                 "NTP reply, the server refuses with the kiss code RATE",
             ),
         ];
@@ -168,10 +177,10 @@ mod tests {
         let table: [(&[u8], &str); 7] = [
             (&reply()[..47], "47 bytes"),
             (b"", "0 bytes"),
-            (&with(&[(24, b"another!")]), "origin timestamp"),
-            (&with(&[(0, &[0x23])]), "mode 3"),
-            (&with(&[(0, &[0x3c])]), "version 7"),
-            (&with(&[(1, &[17])]), "stratum 17"),
+            (&reply_with(&[(24, b"another!")]), "origin timestamp"),
+            (&reply_with(&[(0, &[0x23])]), "mode 3"),
+            (&reply_with(&[(0, &[0x3c])]), "version 7"),
+            (&reply_with(&[(1, &[17])]), "stratum 17"),
             (&request(SENT), "mode 3"),
         ];
         for (packet, words) in table {
@@ -200,7 +209,7 @@ mod tests {
         #[test]
         fn any_datagram_does_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), at in 0..PACKET, value: u8) {
             let _ = parse(&bytes, SENT);
-            let _ = parse(&with(&[(at, &[value])]), SENT);
+            let _ = parse(&reply_with(&[(at, &[value])]), SENT);
         }
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         [&[0, 0, 0, 128], &message[..]].concat()
     }
 
-    fn with(changes: &[(usize, u8)]) -> Vec<u8> {
+    fn reply_with(changes: &[(usize, u8)]) -> Vec<u8> {
         let mut bytes = reply(0x0302);
         for (at, value) in changes {
             bytes[*at] = *value;
@@ -155,18 +155,18 @@ mod tests {
             assert!(matches!(parse(&[&reply[..], &reply].concat()), Parsed::Done(_)));
         }
         // The security buffer after the fixed part is not read.
-        assert!(matches!(parse(&with(&[(2, 0xff)])), Parsed::Done(_)));
+        assert!(matches!(parse(&reply_with(&[(2, 0xff)])), Parsed::Done(_)));
     }
 
     #[test]
     fn other_messages_are_foreign() {
         let table: [(&[u8], &str); 10] = [
-            (&with(&[(4 + 12, 1)]), "not a reply to NEGOTIATE"),
-            (&with(&[(4 + 16, 0)]), "not a reply to NEGOTIATE"),
-            (&with(&[(4 + 8, 0xbb), (4 + 11, 0xc0)]), "status 0xc00000bb"),
-            (&with(&[(4 + 64, 9)]), "malformed body"),
-            (&with(&[(4 + 68, 0xff)]), "dialect 0x03ff"),
-            (&with(&[(3, 20)]), "message of 20 bytes"),
+            (&reply_with(&[(4 + 12, 1)]), "not a reply to NEGOTIATE"),
+            (&reply_with(&[(4 + 16, 0)]), "not a reply to NEGOTIATE"),
+            (&reply_with(&[(4 + 8, 0xbb), (4 + 11, 0xc0)]), "status 0xc00000bb"),
+            (&reply_with(&[(4 + 64, 9)]), "malformed body"),
+            (&reply_with(&[(4 + 68, 0xff)]), "dialect 0x03ff"),
+            (&reply_with(&[(3, 20)]), "message of 20 bytes"),
             (b"\0\0\0\x80\xffSMB", "is not an SMB2 header"),
             (
                 b"HTTP/1.1 400 Bad Request",
@@ -184,7 +184,7 @@ mod tests {
         #[test]
         fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..132, value: u8) {
             parse(&bytes);
-            parse(&with(&[(at, value)]));
+            parse(&reply_with(&[(at, value)]));
             parse(&[&reply(0x0311)[..12], &bytes].concat());
         }
     }

@@ -161,7 +161,7 @@ mod tests {
         [&header(TABULAR_RESULT, 1, HEADER + payload.len(), 0), &payload[..]].concat()
     }
 
-    fn with(changes: &[(usize, u8)]) -> Vec<u8> {
+    fn reply_with(changes: &[(usize, u8)]) -> Vec<u8> {
         let mut bytes = reply(3);
         for (at, value) in changes {
             bytes[*at] = *value;
@@ -202,13 +202,13 @@ mod tests {
                 b"\x15\x03\x01\0\x02\x02\x28".to_vec(),
                 "15 03 01 00 02 02 28 is not a TDS reply",
             ),
-            (with(&[(3, 7)]), "packet of 7 bytes"),
-            (with(&[(2, 0x10), (3, 1)]), "packet of 4097 bytes"),
-            (with(&[(3, 8)]), "malformed options"),
-            (with(&[(8 + 2, 20)]), "malformed options"),
-            (with(&[(8 + 6, 0xff)]), "malformed options"),
-            (with(&[(8 + 9, 2)]), "malformed options"),
-            (with(&[(8 + 5, 0xff)]), "malformed options"),
+            (reply_with(&[(3, 7)]), "packet of 7 bytes"),
+            (reply_with(&[(2, 0x10), (3, 1)]), "packet of 4097 bytes"),
+            (reply_with(&[(3, 8)]), "malformed options"),
+            (reply_with(&[(8 + 2, 20)]), "malformed options"),
+            (reply_with(&[(8 + 6, 0xff)]), "malformed options"),
+            (reply_with(&[(8 + 9, 2)]), "malformed options"),
+            (reply_with(&[(8 + 5, 0xff)]), "malformed options"),
             ([reply(3), reply(3)].concat(), "before the TLS handshake"),
         ];
         for (bytes, words) in table {
@@ -220,7 +220,7 @@ mod tests {
         #[test]
         fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0_usize..26, value: u8) {
             parse(&bytes);
-            parse(&with(&[(at, value)]));
+            parse(&reply_with(&[(at, value)]));
             let length = u8::try_from(HEADER + bytes.len()).unwrap();
             parse(&[&[TABULAR_RESULT, 1, 0, length, 0, 0, 0, 0], &bytes[..]].concat());
         }

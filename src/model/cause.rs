@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_follow_an_established_connection() {
+    fn cuts_happen_only_after_the_connection() {
         for cause in [Cause::TlsReset, Cause::TlsTimeout, Cause::TlsAlert, Cause::HelloClosed] {
             assert!(cause.is_cut() && cause.is_behind_the_connection(), "{cause}");
         }

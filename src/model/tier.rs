@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tier_word_is_the_same_everywhere() {
+    fn tier_name_in_flags_equals_its_name_in_json() {
         for tier in Tier::ALL {
             assert_eq!(Tier::named(tier.as_str()), Some(tier));
             assert_eq!(serde_json::to_value(tier).unwrap(), tier.as_str());

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn finding_the_output_target_changes_nothing() {
+    fn finding_the_output_target_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let old = folder.path().join("old.json");
         fs::write(&old, "old").unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_permissions_outlive_a_replacement_and_other_users_rights_do_not() {
+    fn replaced_file_keeps_its_symlink_and_mode_without_setuid() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("report.json"), folder.path().join("latest.json"));
         fs::write(&path, "first").unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_the_report_or_an_error_and_never_waits() {
+    fn writing_to_a_pipe_succeeds_or_fails_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

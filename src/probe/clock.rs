@@ -84,7 +84,7 @@ mod tests {
         probe::trace::{Attempt, Trace},
     };
 
-    fn account(seconds: i64, signed: bool) -> Attempt {
+    fn attempt_with_clock(seconds: i64, signed: bool) -> Attempt {
         let tls = signed.then(|| TlsTrace {
             duration: Duration::ZERO,
             end: TlsEnd::Completed,
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    fn of(accounts: Vec<Attempt>) -> Option<ClockOffset> {
+    fn offset_of(accounts: Vec<Attempt>) -> Option<ClockOffset> {
         let trace = Trace {
             duration: Duration::ZERO,
             name: None,
@@ -115,22 +115,34 @@ mod tests {
     #[test]
     fn verified_peers_outrank_unverified_for_clock_offset() {
         let secs = SignedDuration::from_secs;
-        assert_eq!(of(Vec::new()), None);
+        assert_eq!(offset_of(Vec::new()), None);
         for (accounts, ahead, signed) in [
             (
-                vec![account(1, false), account(3600, false), account(3599, false)],
+                vec![
+                    attempt_with_clock(1, false),
+                    attempt_with_clock(3600, false),
+                    attempt_with_clock(3599, false),
+                ],
                 3599,
                 false,
             ),
             (
-                vec![account(3600, false), account(3600, false), account(2, true)],
+                vec![
+                    attempt_with_clock(3600, false),
+                    attempt_with_clock(3600, false),
+                    attempt_with_clock(2, true),
+                ],
                 2,
                 true,
             ),
-            (vec![account(0, false), account(-500, true)], -500, true),
+            (
+                vec![attempt_with_clock(0, false), attempt_with_clock(-500, true)],
+                -500,
+                true,
+            ),
         ] {
             assert_eq!(
-                of(accounts),
+                offset_of(accounts),
                 Some(ClockOffset {
                     ahead: secs(ahead),
                     signed

@@ -274,7 +274,7 @@ mod tests {
     }
 
     /// A pipe instead of a file, and a process that could write to it.
-    fn pipe(path: &Path) -> fs::File {
+    fn replace_by_pipe(path: &Path) -> fs::File {
         fs::remove_file(path).unwrap();
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         // Opened for both, it does not wait for a reader.
@@ -282,7 +282,7 @@ mod tests {
     }
 
     /// A folder with a web config that gives `a` access.
-    fn kept() -> (tempfile::TempDir, Arc<ServeState>, Arc<AccessControl>) {
+    fn opened_access() -> (tempfile::TempDir, Arc<ServeState>, Arc<AccessControl>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let hash = bcrypt::hash("secret", 4).unwrap();
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn missing_file_is_loaded_once_it_exists() {
-        let (folder, serve_state, access) = kept();
+        let (folder, serve_state, access) = opened_access();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         let users = fs::read_to_string(folder.path().join("web.yml")).unwrap();
         let tls = "tls_server_config: { cert_file: agent.pem, key_file: agent.key }\n";
@@ -325,9 +325,9 @@ mod tests {
 
     #[tokio::test]
     async fn blocked_web_config_file_uses_a_bounded_number_of_threads() {
-        let (folder, serve_state, access) = kept();
+        let (folder, serve_state, access) = opened_access();
         let path = folder.path().join("web.yml");
-        let mut writer = pipe(&path);
+        let mut writer = replace_by_pipe(&path);
         let look = || {
             access.lock().looked -= PAUSE;
             access.rules(&serve_state)
@@ -361,10 +361,10 @@ mod tests {
 
     #[tokio::test]
     async fn file_replacing_a_pipe_is_read() {
-        let (folder, serve_state, access) = kept();
+        let (folder, serve_state, access) = opened_access();
         let path = folder.path().join("web.yml");
         let whole = fs::read_to_string(&path).unwrap();
-        let mut writer = pipe(&path);
+        let mut writer = replace_by_pipe(&path);
         access.lock().looked -= PAUSE;
         assert!(access.rules(&serve_state).await.users.is_some());
         let other = whole.replace("a:", "b:");

@@ -141,7 +141,7 @@ pub(crate) fn parse_server(text: &str) -> Result<SocketAddr, String> {
 mod tests {
     use super::*;
 
-    fn chosen(configured: &str, behind: Option<&str>) -> (Vec<String>, usize) {
+    fn chosen_servers(configured: &str, behind: Option<&str>) -> (Vec<String>, usize) {
         let behind = behind
             .map(|text| text.as_bytes().to_vec())
             .ok_or_else(|| "no such file".to_string());
@@ -157,11 +157,11 @@ mod tests {
         let two =
             "# comment\nnameserver 10.0.0.4\nnameserver 168.63.129.16\noptions edns0 trust-ad\nsearch x.internal\n";
         assert_eq!(
-            chosen(two, None),
+            chosen_servers(two, None),
             (vec!["10.0.0.4:53".into(), "168.63.129.16:53".into()], 0)
         );
         assert_eq!(
-            chosen("nameserver 10.0.0.4\nnameserver 10.0.0.4\n", None).0,
+            chosen_servers("nameserver 10.0.0.4\nnameserver 10.0.0.4\n", None).0,
             ["10.0.0.4:53"]
         );
     }
@@ -170,17 +170,17 @@ mod tests {
     fn stub_resolver_upstream_is_used() {
         let stub = "nameserver 127.0.0.53\n";
         assert_eq!(
-            chosen(stub, Some("nameserver 168.63.129.16\n")),
+            chosen_servers(stub, Some("nameserver 168.63.129.16\n")),
             (vec!["168.63.129.16:53".into()], 1)
         );
-        assert_eq!(chosen(stub, None), (vec!["127.0.0.53:53".into()], 1));
-        assert_eq!(chosen(stub, Some(stub)), (vec!["127.0.0.53:53".into()], 1));
+        assert_eq!(chosen_servers(stub, None), (vec!["127.0.0.53:53".into()], 1));
+        assert_eq!(chosen_servers(stub, Some(stub)), (vec!["127.0.0.53:53".into()], 1));
     }
 
     #[test]
     fn stub_resolver_next_to_a_server_gives_a_notice() {
         assert_eq!(
-            chosen("nameserver 127.0.0.1\nnameserver 10.0.0.4\n", None),
+            chosen_servers("nameserver 127.0.0.1\nnameserver 10.0.0.4\n", None),
             (vec!["127.0.0.1:53".into(), "10.0.0.4:53".into()], 1)
         );
     }
@@ -193,7 +193,7 @@ mod tests {
             "\0\u{1}\u{ff}",
             "nameserver not-an-address\n",
         ] {
-            assert_eq!(chosen(nothing, None), (Vec::new(), 1), "{nothing:?}");
+            assert_eq!(chosen_servers(nothing, None), (Vec::new(), 1), "{nothing:?}");
         }
     }
 

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_reload_is_retried_within_the_hour() {
+    fn reload_retry_pause_doubles_up_to_an_hour() {
         let minute = Duration::from_secs(60);
         let waits = |interval: Duration| {
             let mut pause = Pause::new(interval);

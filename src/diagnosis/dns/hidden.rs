@@ -96,66 +96,66 @@ mod tests {
         }
     }
 
-    fn by_zone(zone: Option<&str>, shown_by: PrivateZoneSign) -> Hidden {
+    fn hidden_by_zone(zone: Option<&str>, shown_by: PrivateZoneSign) -> Hidden {
         let zone = zone.map(str::to_owned);
         Hidden::ByZone { zone, shown_by }
     }
 
     #[test]
     fn private_link_zone_is_derived_from_the_name() {
-        const VAULTS: &str = "privatelink.vaultcore.azure.net";
-        const PRIVATE: &str = "azureprivatedns.net";
-        let azure = Some((PRIVATE, PRIVATE));
+        const VAULT_ZONE: &str = "privatelink.vaultcore.azure.net";
+        const PRIVATE_DNS_AUTHORITY: &str = "azureprivatedns.net";
+        let azure = Some((PRIVATE_DNS_AUTHORITY, PRIVATE_DNS_AUTHORITY));
         for (host, aliases, authority, expected) in [
             (
                 "kv.vault.azure.net",
                 vec![],
-                Some((VAULTS, PRIVATE)),
-                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
+                Some((VAULT_ZONE, PRIVATE_DNS_AUTHORITY)),
+                Some(hidden_by_zone(Some(VAULT_ZONE), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 azure,
-                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
+                Some(hidden_by_zone(Some(VAULT_ZONE), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
-                vec![VAULTS],
+                vec![VAULT_ZONE],
                 azure,
-                Some(by_zone(Some(VAULTS), PrivateZoneSign::Authority)),
+                Some(hidden_by_zone(Some(VAULT_ZONE), PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.myprivatelink.example.net"],
                 azure,
-                Some(by_zone(None, PrivateZoneSign::Authority)),
+                Some(hidden_by_zone(None, PrivateZoneSign::Authority)),
             ),
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 None,
-                Some(by_zone(Some(VAULTS), PrivateZoneSign::Alias)),
+                Some(hidden_by_zone(Some(VAULT_ZONE), PrivateZoneSign::Alias)),
             ),
             // A forwarder may put its own zone there.
             (
                 "kv.vault.azure.net",
                 vec!["kv.privatelink.vaultcore.azure.net"],
                 Some(("corp.example", "ns1.corp.example")),
-                Some(by_zone(Some(VAULTS), PrivateZoneSign::Alias)),
+                Some(hidden_by_zone(Some(VAULT_ZONE), PrivateZoneSign::Alias)),
             ),
             ("kv.vault.azure.net", vec!["kv.myprivatelink.example.net"], None, None),
             (
                 "one.azure-api.net",
                 vec![],
-                Some(("azure-api.net", PRIVATE)),
-                Some(by_zone(Some("azure-api.net"), PrivateZoneSign::Authority)),
+                Some(("azure-api.net", PRIVATE_DNS_AUTHORITY)),
+                Some(hidden_by_zone(Some("azure-api.net"), PrivateZoneSign::Authority)),
             ),
             (
                 "one.azure-api.net",
                 vec![],
                 None,
-                Some(by_zone(Some("azure-api.net"), PrivateZoneSign::Name)),
+                Some(hidden_by_zone(Some("azure-api.net"), PrivateZoneSign::Name)),
             ),
             // The public zone denies it: the instance does not exist.
             (

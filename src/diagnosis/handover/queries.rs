@@ -386,7 +386,7 @@ mod tests {
     use super::{Observation, queries};
     use crate::model::{Need, Protocol, Query, QueryLanguage, QueryTarget, SeenFlow, Transport};
 
-    fn seen(source: &str, destination: &str, host: &str, protocol: Protocol) -> Observation {
+    fn observation(source: &str, destination: &str, host: &str, protocol: Protocol) -> Observation {
         let destination: SocketAddr = destination.parse().unwrap();
         let is_udp = matches!(protocol, Protocol::Dns | Protocol::Ntp);
         Observation {
@@ -405,34 +405,34 @@ mod tests {
         }
     }
 
-    fn asked(seen: &[Observation]) -> Vec<Query> {
+    fn queries_for(seen: &[Observation]) -> Vec<Query> {
         let own: IpAddr = "10.1.0.4".parse().unwrap();
         let window = (seen[0].flow.at, seen[0].end);
         queries(seen, &[own], window)
     }
 
-    fn whole(queries: &[Query]) -> String {
+    fn all_text(queries: &[Query]) -> String {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         texts.join("\n")
     }
 
     #[test]
-    fn firewall_queries_match_application_rules_by_name_and_network_rules_by_address() {
+    fn firewall_log_queries_match_fqdns_addresses_and_ports() {
         let of = [
-            seen(
+            observation(
                 "10.1.0.4:50112",
                 "20.1.2.3:1433",
                 "a.database.windows.net",
                 Protocol::Tds,
             ),
-            seen(
+            observation(
                 "10.1.0.4:50113",
                 "20.1.2.4:1433",
                 "a.database.windows.net",
                 Protocol::Tds,
             ),
         ];
-        let queries = asked(&of);
+        let queries = queries_for(&of);
         let lines = |table: &str| -> Vec<&str> {
             let query = queries.iter().find(|query| query.text.starts_with(table)).unwrap();
             assert_eq!(query.language, QueryLanguage::Kql);
@@ -467,7 +467,12 @@ mod tests {
     #[test]
     fn hostile_name_stays_inside_kql_quotes() {
         let name = "a\"); AZFWDnsQuery //\n| take 1\\";
-        let text = whole(&asked(&[seen("10.1.0.4:5", "20.1.2.3:443", name, Protocol::Https)]));
+        let text = all_text(&queries_for(&[observation(
+            "10.1.0.4:5",
+            "20.1.2.3:443",
+            name,
+            Protocol::Https,
+        )]));
         assert!(
             text.contains(r#"Fqdn in~ ("a\"); AZFWDnsQuery //\u000a| take 1\\")"#),
             "{text}"
@@ -490,7 +495,7 @@ mod tests {
             assert!(!quoted, "an open quote in {text}");
             plain
         };
-        let usual = whole(&asked(&[seen(
+        let usual = all_text(&queries_for(&[observation(
             "10.1.0.4:5",
             "20.1.2.3:443",
             "a.example",
@@ -502,9 +507,9 @@ mod tests {
     #[test]
     fn packet_capture_filter_holds_five_addresses_and_no_host_name() {
         let of: Vec<Observation> = (1..=7)
-            .map(|n| seen("10.1.0.4:5", &format!("20.1.2.{n}:443"), "a.example", Protocol::Https))
+            .map(|n| observation("10.1.0.4:5", &format!("20.1.2.{n}:443"), "a.example", Protocol::Https))
             .collect();
-        let queries = asked(&of);
+        let queries = queries_for(&of);
         let capture = queries.iter().find(|query| query.title.contains("capture")).unwrap();
         let lines: Vec<&str> = capture.text.lines().collect();
         assert_eq!(
@@ -522,7 +527,12 @@ mod tests {
 
     #[test]
     fn dns_query_gives_dns_proxy_log_query_and_capture_filter() {
-        let text = whole(&asked(&[seen("10.1.0.4:5", "10.2.0.4:53", "a.example", Protocol::Dns)]));
+        let text = all_text(&queries_for(&[observation(
+            "10.1.0.4:5",
+            "10.2.0.4:53",
+            "a.example",
+            Protocol::Dns,
+        )]));
         assert!(
             text.contains(r#"trim_end(@"\.", QueryName) in~ ("a.example")"#),
             "{text}"
@@ -537,16 +547,21 @@ mod tests {
     #[test]
     fn query_to_the_platform_dns_gives_no_log_query() {
         assert_eq!(
-            asked(&[seen("10.1.0.4:5", "168.63.129.16:53", "a.example", Protocol::Dns)]),
+            queries_for(&[observation(
+                "10.1.0.4:5",
+                "168.63.129.16:53",
+                "a.example",
+                Protocol::Dns
+            )]),
             []
         );
     }
 
     #[test]
     fn ipv4_and_ipv6_targets_are_matched_by_address_not_fqdn() {
-        let text = whole(&asked(&[
-            seen("[fd00::4]:5", "[2603:1030::1]:443", "2603:1030::1", Protocol::Tls),
-            seen("", "20.1.2.3:443", "20.1.2.3", Protocol::Tls),
+        let text = all_text(&queries_for(&[
+            observation("[fd00::4]:5", "[2603:1030::1]:443", "2603:1030::1", Protocol::Tls),
+            observation("", "20.1.2.3:443", "20.1.2.3", Protocol::Tls),
         ]));
         assert!(
             text.contains(r#"has_any_ipv4(DestPublicIps, dynamic(["20.1.2.3"])) or DestPublicIps has "2603:1030::1""#),

@@ -495,7 +495,7 @@ mod tests {
     use crate::import::instance::{Instance, InstancePart};
 
     /// An instance with this many APIs, whose policies all include one fragment, which includes another twice.
-    fn sharing(apis: usize, requests: usize) -> Instance {
+    fn instance_with_fragment(apis: usize, requests: usize) -> Instance {
         let mut instance = Instance::default();
         let mut add = |part, entry: serde_json::Value| instance.add(part, &entry.to_string(), "test").unwrap();
         let request = |n| format!("<send-request><set-url>https://r{n}.example</set-url></send-request>");
@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn policy_fragment_counts_once_however_often_included() {
-        let uses = of(&sharing(500, 40).records, &mut Vec::new());
+        let uses = of(&instance_with_fragment(500, 40).records, &mut Vec::new());
         // Forty requests and the backend.
         assert_eq!(uses.len(), 41);
         let requests: Vec<&Use> = uses.iter().filter(|of| of.group == UseKind::PolicyTargets).collect();
@@ -541,14 +541,14 @@ mod tests {
 
     #[test]
     fn fragment_of_one_policy_equals_the_policy() {
-        let uses = of(&sharing(1, 1).records, &mut Vec::new());
+        let uses = of(&instance_with_fragment(1, 1).records, &mut Vec::new());
         let request = uses.iter().find(|of| of.group == UseKind::PolicyTargets).unwrap();
         assert_eq!(request.title, "send-request of API a0");
         assert_eq!(request.impact, "The send-request policy of API a0 gets no reply.");
     }
 
     #[test]
-    fn unconditional_use_is_known_across_policies() {
+    fn merged_users_are_unconditional_only_if_all_are() {
         let users = |names: &[&str]| -> UserList { names.iter().map(|name| (*name).to_owned()).collect() };
         let (ab, bc) = (users(&["a", "b"]), users(&["b", "c"]));
         for (of, names, always) in [

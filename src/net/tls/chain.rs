@@ -382,21 +382,21 @@ mod tests {
         ChainFacts::gather(&leaf, std::slice::from_ref(&leaf), &names, &Roots::builtin(), now)
     }
 
-    fn a_certificate() -> Vec<u8> {
+    fn certificate() -> Vec<u8> {
         let pem = include_bytes!("../../../roots/windows.pem");
         CertificateDer::pem_slice_iter(pem).next().unwrap().unwrap().to_vec()
     }
 
     #[test]
     fn root_is_not_a_server_certificate() {
-        let facts = gather(a_certificate());
+        let facts = gather(certificate());
         assert!(facts.subject.contains("DigiCert Global Root CA"), "{}", facts.subject);
         assert!(!facts.is_the_service());
         assert!(facts.ends_in_root);
     }
 
     /// A certificate that claims to be issued by one of Azure's roots of 2025, and is not.
-    fn a_forgery(root: &str) -> CertificateDer<'static> {
+    fn forged_leaf(root: &str) -> CertificateDer<'static> {
         use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue, KeyPair};
         let printable = |text: &str| DnValue::PrintableString(text.try_into().unwrap());
         let mut name = DistinguishedName::new();
@@ -421,7 +421,7 @@ mod tests {
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
         let intermediates: Vec<_> = roots.intermediates(now).cloned().collect();
         for root in ["Microsoft TLS RSA Root G2", "Microsoft TLS ECC Root G2"] {
-            let leaf = a_forgery(root);
+            let leaf = forged_leaf(root);
             let parsed = ParsedCertificate::try_from(&leaf).unwrap();
             let verify = |intermediates| {
                 verify_server_cert_signed_by_trust_anchor(
@@ -532,7 +532,7 @@ mod tests {
 
         #[test]
         fn mutated_certificate_does_not_panic(position in any::<prop::sample::Index>(), byte: u8) {
-            let mut bytes = a_certificate();
+            let mut bytes = certificate();
             let position = position.index(bytes.len());
             bytes[position] = byte;
             prop_assert!(!gather(bytes).is_the_service());

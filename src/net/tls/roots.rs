@@ -291,7 +291,7 @@ mod tests {
     ];
 
     /// Within the validity period of the cross-signed certificates.
-    fn at_some_time() -> UnixTime {
+    fn fixed_time() -> UnixTime {
         UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000))
     }
 
@@ -390,7 +390,7 @@ mod tests {
     fn intermediates_are_used_only_while_valid() {
         let roots = Roots::builtin();
         let at = |seconds| roots.intermediates(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)));
-        assert_eq!(roots.intermediates(at_some_time()).count(), 2);
+        assert_eq!(roots.intermediates(fixed_time()).count(), 2);
         // 2025-05-20 and 2029-06-20.
         assert_eq!(at(1_747_699_200).count(), 0);
         assert_eq!(at(1_876_608_000).count(), 0);

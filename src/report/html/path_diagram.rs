@@ -96,7 +96,7 @@ mod tests {
     use crate::model::{Confidence, Finding, Fix, Hop, HopDoes, Need, Path, Standing, Suspect};
 
     /// The stations in words: `*` where the path stops, `?` where it may stop, `>` where it may also stop farther on.
-    fn drawn(finding: &Finding, standing: Option<Standing>) -> String {
+    fn rendered(finding: &Finding, standing: Option<Standing>) -> String {
         let node = |node: DrawnHop| {
             let marks = [(node.stops, "*"), (node.is_suspected, "?"), (node.or_behind, ">")];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
@@ -195,7 +195,7 @@ mod tests {
             ),
             (None, &[Suspect::Service], azure, ""),
         ] {
-            assert_eq!(drawn(&finding(path, suspects), standing), nodes);
+            assert_eq!(rendered(&finding(path, suspects), standing), nodes);
         }
     }
 }

@@ -217,7 +217,7 @@ mod tests {
     use crate::diagnosis::view::QueryCounts;
 
     /// Queries over one transport: answered, without a reply, accepted, refused.
-    fn seen([answered, silent, accepted, refused]: [usize; 4]) -> QueryCounts {
+    fn query_counts([answered, silent, accepted, refused]: [usize; 4]) -> QueryCounts {
         QueryCounts {
             answered,
             final_answers: answered,
@@ -247,8 +247,8 @@ mod tests {
             ([0, 9, 0, 0], [0, 1, 0, 0], ServerBehaviour::Silent),
         ] {
             let server = NameServerView {
-                udp: seen(udp),
-                tcp: seen(tcp),
+                udp: query_counts(udp),
+                tcp: query_counts(tcp),
             };
             assert_eq!(ServerBehaviour::of(&server, None), reading, "{server:?}");
         }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn name_server_with_some_answers_fails_intermittently() {
         let server = NameServerView {
-            udp: seen([9, 0, 0, 0]),
+            udp: query_counts([9, 0, 0, 0]),
             tcp: QueryCounts::default(),
         };
         for cause in [Cause::DnsRefused, Cause::DnsServfail] {
