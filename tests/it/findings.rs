@@ -1,4 +1,4 @@
-//! From blocked rows to root causes: imagined networks with one fault each, and the finding that must come first.
+//! From blocked rows to root causes: simulated networks with one fault each, and the finding that must come first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +24,8 @@ mod no_false_findings;
 mod predictions;
 mod silence;
 use cases::{
-    AZURE_FIREWALL, CONTOSO, CUSTOM_DNS, MUST_BE_BLOCKED, TERMS, all, beyond_dns, healthy, host, icmp, of, port,
-    speaks_tls,
+    AZURE_FIREWALL_DENY, CONTOSO_INSPECTION, CUSTOM_DNS, MUST_BE_BLOCKED, TERMS_PAGE, all, dependency, healthy, host,
+    icmp, not_dns, port, speaks_tls,
 };
 use network::{Fault, Network, Server};
 
@@ -54,7 +54,7 @@ fn single_fault_is_the_first_finding() {
     }
     assert!(
         missed.is_empty(),
-        "{} of {} are not named first:\n{}",
+        "{} of {} are not the first finding:\n{}",
         missed.len(),
         cases.len(),
         missed.join("\n")
@@ -79,10 +79,10 @@ fn single_fault_gives_exactly_one_finding() {
 fn spurious_retransmissions_are_not_packet_loss() {
     // What came late was retransmitted; most peers' reports that they already had it came in time.
     let network = healthy()
-        .fault(of("azure-monitor"), &Fault::Resent { in_vain: false })
+        .fault(dependency("azure-monitor"), &Fault::Retransmitted { spurious: false })
         .fault(
             |endpoint| endpoint.dependency != "azure-monitor" && speaks_tls(endpoint),
-            &Fault::Resent { in_vain: true },
+            &Fault::Retransmitted { spurious: true },
         );
     assert_eq!(network.findings(), []);
 }
@@ -100,7 +100,7 @@ fn packet_loss_lowers_confidence_in_missing_replies() {
     let resent = |network: Network, share: usize| {
         let some = move |endpoint: &PlannedEndpoint| speaks_tls(endpoint) && endpoint.host.len().is_multiple_of(share);
         network
-            .fault(some, &Fault::Resent { in_vain: false })
+            .fault(some, &Fault::Retransmitted { spurious: false })
             .fault(port(1433), &Fault::Silent)
     };
     // A loss of a few connections in a hundred does not make six lost SYNs in a row any more likely; one in four does.
@@ -126,9 +126,9 @@ fn packet_loss_lowers_confidence_in_missing_replies() {
 #[test]
 fn resets_from_few_services_have_medium_confidence() {
     let some = healthy()
-        .fault(of("captcha"), &Fault::Refused)
-        .fault(of("entra-id"), &Fault::Refused)
-        .fault(of("application-insights"), &Fault::Refused);
+        .fault(dependency("captcha"), &Fault::Refused)
+        .fault(dependency("entra-id"), &Fault::Refused)
+        .fault(dependency("application-insights"), &Fault::Refused);
     let (found, evidence) = first_confidence(&some, "reset/resets");
     assert_eq!(found, Confidence::Medium);
     assert!(evidence.contains("may simply not be listening"), "{evidence}");
@@ -138,14 +138,16 @@ fn resets_from_few_services_have_medium_confidence() {
 
 #[test]
 fn lost_share_counts_first_connections_that_pass() {
-    let all = healthy().fault(beyond_dns, &Fault::EverySecondSilent).findings();
+    let all = healthy().fault(not_dns, &Fault::EverySecondConnectionLost).findings();
     assert!(
         all[0].title.starts_with("Half of the connections are lost"),
         "{}",
         all[0].title
     );
     // Eight connections are made if one failed, and only one if it passed.
-    let some = healthy().fault(of("storage"), &Fault::EverySecondSilent).findings();
+    let some = healthy()
+        .fault(dependency("storage"), &Fault::EverySecondConnectionLost)
+        .findings();
     let lost: usize = some[0]
         .title
         .split_once(" %")
@@ -159,9 +161,9 @@ fn lost_share_counts_first_connections_that_pass() {
 #[test]
 fn kms_fix_mentions_egress_through_a_firewall_in_azure() {
     let answers = healthy()
-        .fault(beyond_dns, &AZURE_FIREWALL)
-        .fault(of("kms"), &Fault::Resent { in_vain: true });
-    let silent = healthy().fault(of("kms"), &Fault::Silent);
+        .fault(not_dns, &AZURE_FIREWALL_DENY)
+        .fault(dependency("kms"), &Fault::Retransmitted { spurious: true });
+    let silent = healthy().fault(dependency("kms"), &Fault::Silent);
     for network in [answers, silent] {
         let findings = network.findings();
         let of_kms = findings.iter().find(|finding| finding.id.starts_with("kms-"));
@@ -173,13 +175,16 @@ fn kms_fix_mentions_egress_through_a_firewall_in_azure() {
     }
 }
 
-/// Every imagined network, with its name.
+/// Every simulated network, with its name.
 fn networks() -> Vec<(&'static str, Network)> {
     let faulty = all().into_iter().map(|case| (case.what, case.network));
     faulty
         .chain([
             ("nothing is wrong", healthy()),
-            ("nothing is wrong, and nothing named", healthy().unnamed()),
+            (
+                "nothing is wrong, without instance names",
+                healthy().without_instance_names(),
+            ),
         ])
         .collect()
 }
@@ -366,22 +371,22 @@ fn any_fault() -> impl Strategy<Value = Option<Fault>> {
         icmp(13),
         icmp(1),
         Fault::DeadNextHop,
-        Fault::OwnFirewall,
+        Fault::LocalFirewallRejects,
         Fault::NoRoute,
         Fault::NotPermitted,
         Fault::CutReset,
         Fault::CutClosed,
         Fault::CutSilent,
         Fault::Alert,
-        CONTOSO,
+        CONTOSO_INSPECTION,
         Fault::WrongName("example.net"),
         Fault::SelfSigned("portal.example.net"),
-        TERMS,
+        TERMS_PAGE,
         Fault::Expired,
-        AZURE_FIREWALL,
+        AZURE_FIREWALL_DENY,
         Fault::Redirect("http://portal.example.net/"),
         Fault::Foreign,
-        Fault::CutBehindTls,
+        Fault::CutAfterTls,
         Fault::Nxdomain {
             authority: None,
             alias: None,
@@ -391,15 +396,15 @@ fn any_fault() -> impl Strategy<Value = Option<Fault>> {
             alias: None,
         },
         Fault::Servfail,
-        Fault::Leads("0.0.0.0"),
-        Fault::Leads("10.9.9.9"),
-        Fault::SecondServerDenies,
+        Fault::ResolvesTo("0.0.0.0"),
+        Fault::ResolvesTo("10.9.9.9"),
+        Fault::SecondServerNxdomain,
     ];
     prop_oneof![2 => Just(None), 1 => proptest::sample::select(faults.to_vec()).prop_map(Some)]
 }
 
 fn any_server() -> impl Strategy<Value = Server> {
-    prop_oneof![4 => Just(Server::Well), 1 => proptest::sample::select(Server::FAILING.to_vec())]
+    prop_oneof![4 => Just(Server::Working), 1 => proptest::sample::select(Server::FAILING.to_vec())]
 }
 
 proptest! {
@@ -412,8 +417,8 @@ proptest! {
         platform in proptest::option::of(any::<bool>()),
         hours in proptest::option::of(-10_000_i64..10_000),
     ) {
-        static NETWORK: LazyLock<Network> = LazyLock::new(|| healthy().overlaid(MUST_BE_BLOCKED));
-        let mut network = NETWORK.clone().served_by(&[(CUSTOM_DNS, servers.0), ("10.0.0.5", servers.1)]);
+        static NETWORK: LazyLock<Network> = LazyLock::new(|| healthy().catalog_overlay(MUST_BE_BLOCKED));
+        let mut network = NETWORK.clone().name_servers(&[(CUSTOM_DNS, servers.0), ("10.0.0.5", servers.1)]);
         // The same few faults over and over, so that some affect many endpoints and some only one.
         let ids: Vec<String> = network.plan().endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
         for (id, fault) in ids.iter().zip(faults.iter().cycle()) {
@@ -425,7 +430,7 @@ proptest! {
             network = network.platform_dns(answers);
         }
         if let Some(hours) = hours {
-            network = network.clock(SignedDuration::from_hours(hours), hours % 2 == 0);
+            network = network.clock_ahead(SignedDuration::from_hours(hours), hours % 2 == 0);
         }
         check_findings("random faults", &network)?;
     }
@@ -435,12 +440,12 @@ proptest! {
 fn healthy_network_has_no_findings() {
     for (what, network) in [
         ("healthy", healthy()),
-        ("unnamed", healthy().unnamed()),
+        ("unnamed", healthy().without_instance_names()),
         ("Government", healthy().in_cloud(Cloud::Usgov, "usgovvirginia")),
         ("21Vianet", healthy().in_cloud(Cloud::China, "chinaeast2")),
         (
             "a clock five seconds off",
-            healthy().clock(SignedDuration::from_secs(-5), true),
+            healthy().clock_ahead(SignedDuration::from_secs(-5), true),
         ),
     ] {
         let titles: Vec<String> = network.findings().into_iter().map(|finding| finding.title).collect();
@@ -453,12 +458,12 @@ fn healthy_network_has_no_findings() {
 fn unsigned_time_never_suggests_setting_the_clock() {
     let year = SignedDuration::from_hours(24 * 365);
     for (signed, certain) in [(false, false), (true, true)] {
-        let findings = healthy().clock(year, signed).findings();
+        let findings = healthy().clock_ahead(year, signed).findings();
         let changes: Vec<&String> = findings.iter().flat_map(|finding| &finding.fix.change).collect();
         assert_eq!(!changes.is_empty(), certain, "{changes:?}");
         let findings = healthy()
             .fault(speaks_tls, &Fault::Expired)
-            .clock(year, signed)
+            .clock_ahead(year, signed)
             .findings();
         let is_certain = findings.iter().any(|finding| finding.confidence == Confidence::Certain);
         assert_eq!(is_certain, certain, "{findings:?}");
@@ -466,7 +471,7 @@ fn unsigned_time_never_suggests_setting_the_clock() {
     // A correct clock explains nothing.
     let findings = healthy()
         .fault(speaks_tls, &Fault::Expired)
-        .clock(SignedDuration::from_secs(1), true)
+        .clock_ahead(SignedDuration::from_secs(1), true)
         .findings();
     assert!(
         findings.iter().all(|finding| !finding.id.starts_with("clock/")),
@@ -494,17 +499,17 @@ fn hints_have_low_confidence() {
         ),
         (
             "NTP gets no reply",
-            healthy().fault(of("ntp"), &Fault::Silent),
+            healthy().fault(dependency("ntp"), &Fault::Silent),
             "silence/ntp",
         ),
         (
-            "\"APIM calls random IPs on 12000\": nobody answers there",
+            "\"APIM calls random IPs on 12000\": no reply there",
             healthy().fault(port(12000), &Fault::Silent),
             "silence/tcp-12000",
         ),
         (
             "the clock is an hour off and broke nothing",
-            healthy().clock(SignedDuration::from_hours(1), true),
+            healthy().clock_ahead(SignedDuration::from_hours(1), true),
             "clock/this-vm",
         ),
     ] {
@@ -531,8 +536,8 @@ fn kms_reply_is_doubted_if_an_appliance_is_detected() {
         hint(healthy().fault(port(1433), &Fault::Silent)).is_none(),
         "silence is no sign: an NSG is silent too"
     );
-    for sign in [AZURE_FIREWALL, CONTOSO, Fault::CutReset, icmp(13)] {
-        let hint = hint(healthy().fault(|e| beyond_dns(e) && matches!(e.port, 80 | 443), &sign)).expect("a hint");
+    for sign in [AZURE_FIREWALL_DENY, CONTOSO_INSPECTION, Fault::CutReset, icmp(13)] {
+        let hint = hint(healthy().fault(|e| not_dns(e) && matches!(e.port, 80 | 443), &sign)).expect("a hint");
         assert_eq!(hint.confidence, Confidence::Low);
         assert!(
             hint.fix
@@ -550,7 +555,7 @@ fn router_refusal_covers_silent_hosts_of_the_same_rule_only() {
     // Event Hubs is refused on one port and gets no reply on another under the same rule; SQL gets no reply for another
     // reason.
     let network = healthy()
-        .fault(|e| of("application-insights")(e), &Fault::Silent)
+        .fault(|e| dependency("application-insights")(e), &Fault::Silent)
         .fault(host("dc.services.visualstudio.com"), &icmp(13))
         .fault(port(1433), &Fault::Silent);
     let findings = network.findings();
@@ -579,7 +584,7 @@ fn router_refusal_covers_silent_hosts_of_the_same_rule_only() {
 
 #[test]
 fn dead_name_server_is_the_only_finding() {
-    let network = Network::with(&[(CUSTOM_DNS, Server::Silent)]).platform_dns(true);
+    let network = Network::with_name_servers(&[(CUSTOM_DNS, Server::Silent)]).platform_dns(true);
     let findings = network.findings();
     let [only] = findings.as_slice() else {
         panic!("{} findings", findings.len())
@@ -603,10 +608,10 @@ fn dead_name_server_is_the_only_finding() {
 #[test]
 fn findings_are_ordered_by_need() {
     let network = healthy()
-        .fault(of("defender"), &Fault::CutReset)
-        .fault(of("application-insights"), &CONTOSO)
+        .fault(dependency("defender"), &Fault::CutReset)
+        .fault(dependency("application-insights"), &CONTOSO_INSPECTION)
         .fault(port(1433), &Fault::Silent)
-        .fault(of("key-vault"), &Fault::OneAddressSilent)
+        .fault(dependency("key-vault"), &Fault::OneAddressSilent)
         .fault(
             host("csp.digicert.com"),
             &Fault::Nxdomain {
@@ -638,8 +643,8 @@ fn findings_that_stop_activation_come_first() {
     let ids = |network: Network| -> Vec<String> { network.findings().into_iter().map(|finding| finding.id).collect() };
     let both = |first: &str, second: &str| {
         healthy()
-            .fault(of(first), &Fault::Refused)
-            .fault(of(second), &Fault::Silent)
+            .fault(dependency(first), &Fault::Refused)
+            .fault(dependency(second), &Fault::Silent)
     };
     // Many more endpoints of Azure Monitor than of SQL fail, and the instance starts without them.
     assert_eq!(
@@ -652,16 +657,17 @@ fn findings_that_stop_activation_come_first() {
         ["silence/tcp-1433", "reset/key-vault"]
     );
     // The catalog decides what stops activation.
-    let entra = healthy().overlaid("dependencies: [{ id: entra-id, stops_activation: true }]");
+    let entra = healthy().catalog_overlay("dependencies: [{ id: entra-id, stops_activation: true }]");
     let entra = entra
-        .fault(of("azure-monitor"), &Fault::Refused)
-        .fault(of("entra-id"), &Fault::Silent);
+        .fault(dependency("azure-monitor"), &Fault::Refused)
+        .fault(dependency("entra-id"), &Fault::Silent);
     assert_eq!(ids(entra)[..2], ["silence/entra-id", "reset/azure-monitor"]);
     // A user who waives it declares that it stops nothing.
-    let waived = both("azure-monitor", "sql").overlaid("dependencies: [{ id: sql, need: feature, feature: None }]");
+    let waived =
+        both("azure-monitor", "sql").catalog_overlay("dependencies: [{ id: sql, need: feature, feature: None }]");
     let waived = waived
-        .fault(of("azure-monitor"), &Fault::Refused)
-        .fault(of("sql"), &Fault::Silent);
+        .fault(dependency("azure-monitor"), &Fault::Refused)
+        .fault(dependency("sql"), &Fault::Silent);
     assert_eq!(ids(waived)[..2], ["reset/azure-monitor", "silence/tcp-1433"]);
 }
 
@@ -688,7 +694,7 @@ fn fix_contains_tag_port_and_host_of_the_rule() {
         sql.fix.summary
     );
 
-    let page = first(healthy().fault(port(80), &AZURE_FIREWALL));
+    let page = first(healthy().fault(port(80), &AZURE_FIREWALL_DENY));
     let rule = &page.fix.change[1];
     assert!(
         rule.contains("ApplicationRule") && rule.contains("Http=80") && rule.contains(" crl3.digicert.com"),
@@ -702,7 +708,7 @@ fn fix_contains_tag_port_and_host_of_the_rule() {
         cut.fix.change[1]
     );
 
-    let kms = first(healthy().fault(of("kms"), &Fault::Silent));
+    let kms = first(healthy().fault(dependency("kms"), &Fault::Silent));
     assert!(
         kms.fix.change[0].contains("/32 --next-hop-type Internet"),
         "{}",

@@ -3,7 +3,7 @@
 use apim_probe::model::{Finding, Suspect, Verdict};
 
 use super::{
-    cases::{healthy, host, icmp, of, port},
+    cases::{dependency, healthy, host, icmp, port},
     network::{Fault, Network, addresses},
 };
 
@@ -67,7 +67,7 @@ fn block_pages_match_apart_from_host_and_numbers() {
 fn icmp_port_unreachable_does_not_suspect_the_udr() {
     for code in [2, 3] {
         let Some(finding) = healthy()
-            .fault(of("event-hubs"), &icmp(code))
+            .fault(dependency("event-hubs"), &icmp(code))
             .findings()
             .into_iter()
             .next()
@@ -93,11 +93,14 @@ fn reset_or_icmp_error_suggests_no_nsg_change() {
         code: 3,
     };
     for (what, network) in [
-        ("a reset of one", healthy().fault(of("redis"), &Fault::Refused)),
+        ("a reset of one", healthy().fault(dependency("redis"), &Fault::Refused)),
         ("a reset of all", healthy().fault(port(443), &Fault::Refused)),
-        ("the target's own error", healthy().fault(of("redis"), &by_itself)),
-        ("a router's error", healthy().fault(of("sql"), &icmp(3))),
-        ("a cut", healthy().fault(of("sql"), &Fault::CutReset)),
+        (
+            "the target's own error",
+            healthy().fault(dependency("redis"), &by_itself),
+        ),
+        ("a router's error", healthy().fault(dependency("sql"), &icmp(3))),
+        ("a cut", healthy().fault(dependency("sql"), &Fault::CutReset)),
     ] {
         for finding in network.findings() {
             let Finding { fix, title, .. } = &finding;

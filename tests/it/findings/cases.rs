@@ -1,4 +1,4 @@
-//! Imagined networks with one fault each, and the finding that must come first.
+//! Simulated networks with one fault each, and the finding that must come first.
 
 use apim_probe::{
     model::{Confidence, Suspect},
@@ -46,7 +46,7 @@ pub(super) fn case(
     }
 }
 
-pub(super) fn of(dependency: &str) -> impl Fn(&PlannedEndpoint) -> bool {
+pub(super) fn dependency(dependency: &str) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.dependency == dependency
 }
 
@@ -62,7 +62,7 @@ pub(super) fn tag(tag: &str) -> impl Fn(&PlannedEndpoint) -> bool {
     move |endpoint| endpoint.service_tag.as_deref() == Some(tag)
 }
 
-pub(super) fn beyond_dns(endpoint: &PlannedEndpoint) -> bool {
+pub(super) fn not_dns(endpoint: &PlannedEndpoint) -> bool {
     endpoint.dependency != "dns"
 }
 
@@ -78,15 +78,15 @@ pub(super) fn icmp(code: u8) -> Fault {
     }
 }
 
-pub(super) const AZURE_FIREWALL: Fault = Fault::Page {
+pub(super) const AZURE_FIREWALL_DENY: Fault = Fault::Page {
     status: 470,
     body: "Action: Deny. Reason: No rule matched. Proceeding with default action.",
 };
-pub(super) const TERMS: Fault = Fault::Page {
+pub(super) const TERMS_PAGE: Fault = Fault::Page {
     status: 200,
     body: "<html><title>Terms of use</title><p>Please read them first.",
 };
-pub(super) const CONTOSO: Fault = Fault::Inspected {
+pub(super) const CONTOSO_INSPECTION: Fault = Fault::Inspected {
     issuer: "O=Contoso, CN=Contoso Inspection CA",
     trusted_by_vm: true,
 };

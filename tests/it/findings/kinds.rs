@@ -12,7 +12,7 @@ use apim_probe::{
 };
 
 use super::{
-    cases::{all, healthy, host, of, port},
+    cases::{all, dependency, healthy, host, port},
     network::{Fault, Network, Server},
     predictions,
 };
@@ -33,12 +33,12 @@ fn networks_with_later_findings() -> Vec<Network> {
     };
     vec![
         healthy().fault(host("csp.digicert.com"), &gone),
-        healthy().fault(port(80), &super::AZURE_FIREWALL),
-        healthy().told(elsewhere),
-        healthy().guarded(differing_subnets()),
-        Network::with(&[("127.0.0.53", Server::Silent)]),
+        healthy().fault(port(80), &super::AZURE_FIREWALL_DENY),
+        healthy().instance_view(elsewhere),
+        healthy().with_subnets(differing_subnets()),
+        Network::with_name_servers(&[("127.0.0.53", Server::Silent)]),
         predictions::locked_down(),
-        predictions::forced_tunnelling().fault(super::beyond_dns, &Fault::Silent),
+        predictions::forced_tunnelling().fault(super::not_dns, &Fault::Silent),
         predictions::forced_tunnelling(),
     ]
 }
@@ -65,7 +65,7 @@ fn differing_subnets() -> Subnets {
 #[test]
 fn nsg_or_endpoint_policy_of_one_subnet_only_is_reported() {
     let findings = |subnets| {
-        let found = healthy().guarded(subnets).diagnosis().findings;
+        let found = healthy().with_subnets(subnets).diagnosis().findings;
         found
             .into_iter()
             .map(|finding| (finding.id, finding.title))
@@ -128,9 +128,9 @@ fn finding_id_starts_with_its_kind() {
 #[test]
 fn mixed_causes_do_not_change_the_finding_id() {
     let first = |network: Network| network.findings().into_iter().next().expect("a finding");
-    let one = first(healthy().fault(of("defender"), &Fault::CutReset));
-    let mixed = healthy().fault(of("defender"), &Fault::CutReset);
-    let mixed = first(mixed.fault(of("captcha"), &Fault::CutClosed));
+    let one = first(healthy().fault(dependency("defender"), &Fault::CutReset));
+    let mixed = healthy().fault(dependency("defender"), &Fault::CutReset);
+    let mixed = first(mixed.fault(dependency("captcha"), &Fault::CutClosed));
     assert_eq!(
         (one.id.as_str(), one.cause),
         ("name-filter/names", Some(Cause::TlsReset))

@@ -3,7 +3,7 @@
 use apim_probe::model::{Confidence, Finding};
 
 use super::{
-    cases::{CUSTOM_DNS, host, of},
+    cases::{CUSTOM_DNS, dependency, host},
     network::{Fault, Network, Server},
 };
 
@@ -14,7 +14,7 @@ fn first(network: &Network) -> Finding {
 }
 
 fn dns(does: Server) -> Network {
-    Network::with(&[(CUSTOM_DNS, does)])
+    Network::with_name_servers(&[(CUSTOM_DNS, does)])
 }
 
 /// All texts of a finding.
@@ -31,16 +31,19 @@ fn all_text(finding: &Finding) -> String {
 #[test]
 fn server_that_accepts_tcp_and_never_answers_needs_forwarders() {
     for network in [
-        dns(Server::StageWaits),
-        Network::with(&[(CUSTOM_DNS, Server::StageWaits), ("10.0.0.5", Server::StageWaits)]),
+        dns(Server::AcceptsTcpNeverAnswers),
+        Network::with_name_servers(&[
+            (CUSTOM_DNS, Server::AcceptsTcpNeverAnswers),
+            ("10.0.0.5", Server::AcceptsTcpNeverAnswers),
+        ]),
     ] {
         let finding = first(&network);
         assert!(finding.fix.summary.contains("forwarders"), "{}", all_text(&finding));
         assert!(!finding.fix.summary.contains("Start"), "{}", all_text(&finding));
     }
     // Two servers, two faults: each gets its own fix.
-    let both = first(&Network::with(&[
-        (CUSTOM_DNS, Server::StageWaits),
+    let both = first(&Network::with_name_servers(&[
+        (CUSTOM_DNS, Server::AcceptsTcpNeverAnswers),
         ("10.0.0.5", Server::NotListening),
     ]));
     for phrase in ["forwarders", "service on 10.0.0.5", "nothing listens", "accepts TCP 53"] {
@@ -51,9 +54,9 @@ fn server_that_accepts_tcp_and_never_answers_needs_forwarders() {
 #[test]
 fn truncated_reply_suggests_opening_tcp_53() {
     for network in [
-        dns(Server::CutsShort),
-        dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::CutShort),
-        dns(Server::Well).fault(of("storage"), &Fault::CutShort),
+        dns(Server::Truncates),
+        dns(Server::Working).fault(host("apirpsql1.database.windows.net"), &Fault::ReplyTruncated),
+        dns(Server::Working).fault(dependency("storage"), &Fault::ReplyTruncated),
     ] {
         let finding = first(&network);
         assert!(
@@ -68,7 +71,7 @@ fn truncated_reply_suggests_opening_tcp_53() {
 
 #[test]
 fn accepted_tcp_53_needs_no_allow_rule() {
-    let finding = first(&dns(Server::MuteOverTcp));
+    let finding = first(&dns(Server::NoAnswerOverTcp));
     assert_eq!(finding.id, "name-server/10.0.0.4");
     for phrase in ["NSG", "Open TCP 53", "Allow"] {
         assert!(!all_text(&finding).contains(phrase), "{phrase}: {}", all_text(&finding));
@@ -84,8 +87,8 @@ fn accepted_tcp_53_needs_no_allow_rule() {
 /// zone.
 #[test]
 fn rate_limited_queries_are_not_a_missing_zone() {
-    for fault in [Fault::Unanswered, Fault::RefusedName, Fault::Servfail] {
-        let network = dns(Server::Well).fault(host("sws.update.microsoft.com"), &fault);
+    for fault in [Fault::NameUnanswered, Fault::NameRefused, Fault::Servfail] {
+        let network = dns(Server::Working).fault(host("sws.update.microsoft.com"), &fault);
         let neighbours = network
             .plan()
             .endpoints
@@ -111,7 +114,7 @@ fn rate_limited_queries_are_not_a_missing_zone() {
         );
     }
     // No other name in the zone was queried: it may be the zone, and may be random.
-    let lone = first(&dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Unanswered));
+    let lone = first(&dns(Server::Working).fault(host("apirpsql1.database.windows.net"), &Fault::NameUnanswered));
     assert_eq!(lone.confidence, Confidence::Medium, "{}", all_text(&lone));
     assert!(
         all_text(&lone).contains("may also have been lost"),
@@ -123,7 +126,7 @@ fn rate_limited_queries_are_not_a_missing_zone() {
 #[test]
 fn fix_never_asks_to_configure_the_platform_name_server() {
     for does in Server::FAILING {
-        for finding in Network::with(&[(PLATFORM, does)]).findings() {
+        for finding in Network::with_name_servers(&[(PLATFORM, does)]).findings() {
             let fix = &finding.fix.summary;
             for phrase in [
                 "forward to 168",
@@ -140,22 +143,22 @@ fn fix_never_asks_to_configure_the_platform_name_server() {
     }
     for fault in [
         Fault::Servfail,
-        Fault::RefusedName,
-        Fault::Unanswered,
+        Fault::NameRefused,
+        Fault::NameUnanswered,
         Fault::Nxdomain {
             authority: Some("net"),
             alias: None,
         },
     ] {
-        let finding = first(&Network::healthy().fault(of("sql"), &fault));
+        let finding = first(&Network::healthy().fault(dependency("sql"), &fault));
         assert!(
             !finding.fix.summary.contains("forward to 168"),
             "{}",
             all_text(&finding)
         );
     }
-    let differ = Network::with(&[(CUSTOM_DNS, Server::Well), (PLATFORM, Server::Well)])
-        .fault(of("entra-id"), &Fault::SecondServerDenies);
+    let differ = Network::with_name_servers(&[(CUSTOM_DNS, Server::Working), (PLATFORM, Server::Working)])
+        .fault(dependency("entra-id"), &Fault::SecondServerNxdomain);
     let finding = first(&differ);
     assert!(
         finding.id.starts_with("dns-differs/") && finding.fix.summary.contains("other name servers"),
@@ -163,7 +166,7 @@ fn fix_never_asks_to_configure_the_platform_name_server() {
         all_text(&finding)
     );
     // The finding about another server that fails is reported as well.
-    let beside = Network::with(&[(CUSTOM_DNS, Server::Fails), (PLATFORM, Server::Well)]);
+    let beside = Network::with_name_servers(&[(CUSTOM_DNS, Server::AnswersServfail), (PLATFORM, Server::Working)]);
     let finding = first(&beside);
     assert!(
         finding.fix.summary.contains("Repair the forwarders of 10.0.0.4"),
@@ -176,10 +179,18 @@ fn fix_never_asks_to_configure_the_platform_name_server() {
 #[test]
 fn silent_tcp_53_needs_a_late_connection_for_high_confidence() {
     let silent = || dns(Server::UdpOnly);
-    let cut_short = || dns(Server::Well).fault(of("storage"), &Fault::CutShort);
+    let cut_short = || dns(Server::Working).fault(dependency("storage"), &Fault::ReplyTruncated);
     for (network, confidence, phrase) in [
-        (silent().late(true), Confidence::High, "so connections get out"),
-        (silent().late(false), Confidence::Medium, "SNAT port exhaustion, a link"),
+        (
+            silent().late_connection(true),
+            Confidence::High,
+            "so connections get out",
+        ),
+        (
+            silent().late_connection(false),
+            Confidence::Medium,
+            "SNAT port exhaustion, a link",
+        ),
         (silent(), Confidence::Medium, "connections may be lost"),
         (cut_short(), Confidence::High, "refuses TCP 53"),
     ] {

@@ -1,4 +1,4 @@
-//! Imagined networks: the built-in catalog, and a network that is healthy except for the given faults.
+//! Simulated networks: the built-in catalog, and a network that is healthy except for the given faults.
 
 use std::{
     collections::BTreeMap,
@@ -50,14 +50,14 @@ pub(super) struct Network {
     /// Whether a connection that is made once more, late in the run, still gets through; `None` if none is made.
     late: Option<bool>,
     /// When the hosts without a reply were tried; all others are tried at the start.
-    silent_at: Duration,
+    silent_hosts_tried_after: Duration,
     kernel: OwnNetwork,
     platform_dns: Option<bool>,
-    platform_gives: bool,
+    platform_answers_every_name: bool,
     instance: Option<InstanceView>,
     subnets: Option<Subnets>,
     clock: Option<ClockOffset>,
-    led: Vec<(String, IpAddr)>,
+    resolutions: Vec<(String, IpAddr)>,
     rules: Option<NetworkRules>,
     vnet: Option<Vnet>,
     plan: Plan,
@@ -66,11 +66,11 @@ pub(super) struct Network {
 impl Network {
     /// Nothing is wrong; the names of the instance are known.
     pub(super) fn healthy() -> Self {
-        Self::with(&[("168.63.129.16", Server::Well)])
+        Self::with_name_servers(&[("168.63.129.16", Server::Working)])
     }
 
     /// Nothing is wrong except for the behaviour of these name servers.
-    pub(super) fn with(servers: &[(&str, Server)]) -> Self {
+    pub(super) fn with_name_servers(servers: &[(&str, Server)]) -> Self {
         static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::builtin);
         let catalog = BUILTIN.clone();
         let mut network = Self {
@@ -83,29 +83,29 @@ impl Network {
             catalog,
             cloud: Cloud::Public,
             region: Some("westeurope"),
-            servers: addressed(servers),
+            servers: socket_addresses(servers),
             selection: Selection::default(),
             named: true,
             faults: BTreeMap::new(),
             shared: Vec::new(),
             cutters: BTreeMap::new(),
             late: None,
-            silent_at: Duration::ZERO,
+            silent_hosts_tried_after: Duration::ZERO,
             kernel: OwnNetwork::default(),
             platform_dns: None,
-            platform_gives: false,
+            platform_answers_every_name: false,
             instance: None,
             subnets: None,
             clock: None,
-            led: Vec::new(),
+            resolutions: Vec::new(),
             rules: None,
             vnet: None,
         };
-        network.make();
+        network.build();
         network
     }
 
-    fn make(&mut self) {
+    fn build(&mut self) {
         let mut values = Values::default();
         for (name, value) in [
             ("storage_account", "apimst1"),
@@ -131,49 +131,49 @@ impl Network {
     /// In another cloud.
     pub(super) fn in_cloud(mut self, cloud: Cloud, region: &'static str) -> Self {
         (self.cloud, self.region) = (cloud, Some(region));
-        self.make();
+        self.build();
         self
     }
 
     /// With other name servers.
-    pub(super) fn served_by(mut self, servers: &[(&str, Server)]) -> Self {
-        self.servers = addressed(servers);
-        self.make();
+    pub(super) fn name_servers(mut self, servers: &[(&str, Server)]) -> Self {
+        self.servers = socket_addresses(servers);
+        self.build();
         self
     }
 
     /// Without the names of an instance.
-    pub(super) fn unnamed(mut self) -> Self {
+    pub(super) fn without_instance_names(mut self) -> Self {
         self.named = false;
-        self.make();
+        self.build();
         self
     }
 
     /// With more entries in the catalog.
-    pub(super) fn overlaid(mut self, yaml: &str) -> Self {
+    pub(super) fn catalog_overlay(mut self, yaml: &str) -> Self {
         let file = CatalogFile {
             name: "overlay".into(),
             bytes: yaml.as_bytes().to_vec(),
         };
         self.catalog = load(Tier::Classic, true, &[file]).unwrap();
-        self.make();
+        self.build();
         self
     }
 
     /// With hosts from a document of the instance.
-    pub(super) fn naming(mut self, document: &str) -> Self {
+    pub(super) fn instance_document(mut self, document: &str) -> Self {
         let loaded = Instance::read(document, "instance.json").unwrap();
         let imports = Imports::gather(loaded.documents).of(loaded.instance);
         let joined = imports.join(self.catalog.clone(), &Values::default(), self.cloud, self.region);
         self.catalog = joined.unwrap().catalog;
-        self.make();
+        self.build();
         self
     }
 
     /// With these dependencies only.
     pub(super) fn only(mut self, ids: &[&str]) -> Self {
         self.selection.only = ids.iter().map(ToString::to_string).collect();
-        self.make();
+        self.build();
         self
     }
 
@@ -194,7 +194,7 @@ impl Network {
 
     /// With controls that show which device cuts connections.
     pub(super) fn cut_by(self, cutter: Cutter) -> Self {
-        self.cut_there_by(|_| true, cutter)
+        self.cut_at(|_| true, cutter)
     }
 
     /// This machine's own network interface goes down as the run begins, and stays down.
@@ -209,19 +209,19 @@ impl Network {
     }
 
     /// Hosts without a reply are tried this late.
-    pub(super) fn silent_at(mut self, moment: Duration) -> Self {
-        self.silent_at = moment;
+    pub(super) fn silent_hosts_tried_after(mut self, moment: Duration) -> Self {
+        self.silent_hosts_tried_after = moment;
         self
     }
 
     /// With a connection to a verified host, repeated late in the run.
-    pub(super) fn late(mut self, passes: bool) -> Self {
+    pub(super) fn late_connection(mut self, passes: bool) -> Self {
         self.late = Some(passes);
         self
     }
 
     /// With controls that show which device cuts these connections.
-    pub(super) fn cut_there_by(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, cutter: Cutter) -> Self {
+    pub(super) fn cut_at(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, cutter: Cutter) -> Self {
         for endpoint in self.plan.endpoints.iter().filter(|endpoint| where_(endpoint)) {
             self.cutters.insert(endpoint.id.clone(), cutter);
         }
@@ -229,21 +229,21 @@ impl Network {
     }
 
     /// With both hosts at the same addresses.
-    pub(super) fn sharing(mut self, host: &'static str, other: &'static str) -> Self {
+    pub(super) fn sharing_addresses(mut self, host: &'static str, other: &'static str) -> Self {
         self.shared.push((host, other));
         self
     }
 
     /// With every name of these endpoints at one address.
-    pub(super) fn leading(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, address: &str) -> Self {
+    pub(super) fn resolving_to(mut self, where_: impl Fn(&PlannedEndpoint) -> bool, address: &str) -> Self {
         let hosts = self.plan.endpoints.iter().filter(|endpoint| where_(endpoint));
-        let led = hosts.map(|endpoint| (endpoint.host.clone(), address.parse().unwrap()));
-        self.led.extend(led);
+        let resolutions = hosts.map(|endpoint| (endpoint.host.clone(), address.parse().unwrap()));
+        self.resolutions.extend(resolutions);
         self
     }
 
     /// With its own rules, from effective NSG rules, effective routes and service tags as exported by Azure.
-    pub(super) fn ruled_by(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
+    pub(super) fn effective_rules(mut self, nsg: Option<&[u8]>, routes: &[u8], tags: &[u8]) -> Self {
         self.rules = Some(NetworkRules::new(
             nsg.map(|nsg| SecurityRules::parse(nsg).unwrap()),
             Some(Routes::parse(routes).unwrap()),
@@ -253,7 +253,7 @@ impl Network {
     }
 
     /// Of this kind.
-    pub(super) fn of_kind(mut self, vnet: Vnet) -> Self {
+    pub(super) fn in_vnet(mut self, vnet: Vnet) -> Self {
         self.vnet = Some(vnet);
         self
     }
@@ -265,25 +265,25 @@ impl Network {
     }
 
     /// With the platform's name server as a control that answers for every name.
-    pub(super) fn platform_gives(mut self) -> Self {
-        self.platform_gives = true;
+    pub(super) fn platform_answers_every_name(mut self) -> Self {
+        self.platform_answers_every_name = true;
         self
     }
 
     /// With the NSGs and routes of this VM and of the instance.
-    pub(super) fn guarded(mut self, subnets: Subnets) -> Self {
+    pub(super) fn with_subnets(mut self, subnets: Subnets) -> Self {
         self.subnets = Some(subnets);
         self
     }
 
     /// With the instance's own status of its network.
-    pub(super) fn told(mut self, instance: InstanceView) -> Self {
+    pub(super) fn instance_view(mut self, instance: InstanceView) -> Self {
         self.instance = Some(instance);
         self
     }
 
     /// With a clock that is this far ahead, according to verified or other peers.
-    pub(super) fn clock(mut self, ahead: SignedDuration, signed: bool) -> Self {
+    pub(super) fn clock_ahead(mut self, ahead: SignedDuration, signed: bool) -> Self {
         self.clock = Some(ClockOffset { ahead, signed });
         self
     }
@@ -297,7 +297,7 @@ impl Network {
         let same_host = self.plan.endpoints.iter().filter(|other| other.host == endpoint.host);
         let of_the_name = same_host
             .filter_map(|other| self.faults.get(&other.id))
-            .find(|fault| fault.is_of_the_name());
+            .find(|fault| fault.concerns_the_name());
         of_the_name.or_else(|| self.faults.get(&endpoint.id))
     }
 
@@ -316,15 +316,18 @@ impl Network {
                 .iter()
                 .find(|(host, _)| *host == endpoint.host)
                 .map_or(endpoint.host.as_str(), |(_, at)| at);
-            let led = self.led.iter().find(|(led, _)| *led == endpoint.host);
-            let at = led.map_or_else(|| evidence::addresses(host).to_vec(), |(_, address)| vec![*address]);
+            let resolutions = self
+                .resolutions
+                .iter()
+                .find(|(resolutions, _)| *resolutions == endpoint.host);
+            let at = resolutions.map_or_else(|| evidence::addresses(host).to_vec(), |(_, address)| vec![*address]);
             let mut name = by_name.then(|| evidence::name(&at, &self.servers, fault));
-            if let Some(name) = name.as_mut().filter(|_| self.platform_gives) {
+            if let Some(name) = name.as_mut().filter(|_| self.platform_answers_every_name) {
                 name.platform = Some(Box::new(evidence::platform(&at)));
             }
             let mut attempts = evidence::attempts(endpoint, name.as_ref(), &self.servers, fault);
             for attempt in attempts.iter_mut().filter(|attempt| attempt.is_silent()) {
-                attempt.started = self.silent_at;
+                attempt.started = self.silent_hosts_tried_after;
             }
             if let Some(name) = &name {
                 names.insert(endpoint.host.clone(), name.clone());
@@ -356,7 +359,7 @@ impl Network {
             ..Controls::default()
         };
         for (index, (endpoint, trace)) in self.plan.endpoints.iter().zip(traces).enumerate() {
-            let cut = self.fault_of(endpoint).filter(|fault| fault.is_a_cut());
+            let cut = self.fault_of(endpoint).filter(|fault| fault.is_cut());
             let Some((fault, attempt)) = cut.zip(trace.as_ref().and_then(|trace| trace.attempts.first())) else {
                 continue;
             };
@@ -367,9 +370,9 @@ impl Network {
             if cutter != Cutter::Service || !controls.unused.contains_key(&port) {
                 let unused = SocketAddr::new(TEST_NET_1, port);
                 let does = match cutter {
-                    Cutter::Firewall | Cutter::Wall => fault,
+                    Cutter::NameFilter | Cutter::PortFilter => fault,
                     Cutter::Service => &Fault::Silent,
-                    Cutter::ServiceBehind => &Fault::CutSilent,
+                    Cutter::ServiceBehindProxy => &Fault::CutSilent,
                 };
                 controls
                     .unused
@@ -377,8 +380,8 @@ impl Network {
             }
             let is_read = attempt.tls.is_some() || endpoint.protocol == Protocol::Http;
             let has_control = controls.of_name(&endpoint.host, port).is_some();
-            if is_read && !has_control && controls.names.len() < 32 && self.proves_something_on(endpoint) {
-                let passes = cutter == Cutter::Firewall;
+            if is_read && !has_control && controls.names.len() < 32 && self.another_host_works_on(endpoint) {
+                let passes = cutter == Cutter::NameFilter;
                 controls.names.push(NameControl {
                     endpoint: index,
                     host: endpoint.host.clone(),
@@ -402,14 +405,14 @@ impl Network {
         Some(LateControl {
             host: endpoint.host.clone(),
             attempt: Attempt {
-                started: self.silent_at + attempt.started,
+                started: self.silent_hosts_tried_after + attempt.started,
                 ..attempt
             },
         })
     }
 
     /// Whether another host works in the same way on the same port.
-    fn proves_something_on(&self, endpoint: &PlannedEndpoint) -> bool {
+    fn another_host_works_on(&self, endpoint: &PlannedEndpoint) -> bool {
         let is_akin = |other: &&PlannedEndpoint| {
             other.port == endpoint.port && other.protocol.speaks_tls() == endpoint.protocol.speaks_tls()
         };
@@ -459,7 +462,7 @@ impl Network {
     fn origin(&self) -> Origin<'static> {
         Origin {
             region: self.region,
-            addresses: &[OWN],
+            addresses: &[OWN_ADDRESS],
         }
     }
 
@@ -469,7 +472,7 @@ impl Network {
             subnets: self.subnets.as_ref(),
             region: self.region,
             vnet: self.vnet,
-            addresses: &[OWN],
+            addresses: &[OWN_ADDRESS],
             started_at: "2026-11-21T20:00:00Z".parse().unwrap(),
             rules: Some(rules),
             known: None,
@@ -477,23 +480,23 @@ impl Network {
     }
 }
 
-/// The device that cuts the connections of an imagined network.
+/// The device that cuts the connections of a simulated network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cutter {
     /// A firewall that accepts for any address and lets some names through.
-    Firewall,
+    NameFilter,
     /// A firewall that accepts for any address and lets no name through.
-    Wall,
+    PortFilter,
     /// The services themselves.
     Service,
     /// The services themselves, behind a device that accepts for any address and forwards everything.
-    ServiceBehind,
+    ServiceBehindProxy,
 }
 
 /// This machine.
-const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4));
+const OWN_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4));
 
-fn addressed(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
+fn socket_addresses(servers: &[(&str, Server)]) -> Vec<(SocketAddr, Server)> {
     servers
         .iter()
         .map(|(ip, does)| ((ip.parse::<IpAddr>().unwrap(), 53).into(), *does))

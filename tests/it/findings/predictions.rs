@@ -7,36 +7,36 @@ use apim_probe::{
 };
 
 use super::{
-    cases::{beyond_dns, of},
+    cases::{dependency, not_dns},
     network::{Fault, Network},
 };
 
-const LOCKED: &[u8] = include_bytes!("../../data/network/nsg-locked-down.json");
-const FORCED_NSG: &[u8] = include_bytes!("../../data/network/nsg-forced.json");
-const NIC_ONLY: &[u8] = include_bytes!("../../data/network/nsg-nic-only.powershell.json");
-const PLAIN: &[u8] = include_bytes!("../../data/network/routes-plain.json");
-const FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
-const CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
-const TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
+const NSG_LOCKED_DOWN: &[u8] = include_bytes!("../../data/network/nsg-locked-down.json");
+const NSG_FORCED: &[u8] = include_bytes!("../../data/network/nsg-forced.json");
+const NSG_NIC_ONLY: &[u8] = include_bytes!("../../data/network/nsg-nic-only.powershell.json");
+const ROUTES_PLAIN: &[u8] = include_bytes!("../../data/network/routes-plain.json");
+const ROUTES_FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
+const ROUTES_CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
+const SERVICE_TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
 
 /// A healthy network with these rules, in which SQL and Key Vault have addresses in their tags; only these dependencies
 /// are checked among those that the rules deny.
 fn network_with_rules(nsg: &[u8], routes: &[u8], only: &[&str]) -> Network {
     Network::healthy()
         .only(only)
-        .ruled_by(Some(nsg), routes, TAGS)
-        .leading(of("sql"), "20.61.99.193")
-        .leading(of("key-vault"), "20.43.56.38")
+        .effective_rules(Some(nsg), routes, SERVICE_TAGS)
+        .resolving_to(dependency("sql"), "20.61.99.193")
+        .resolving_to(dependency("key-vault"), "20.43.56.38")
 }
 
 /// A network whose rules deny something that the instance needs.
 pub(super) fn locked_down() -> Network {
-    network_with_rules(LOCKED, PLAIN, &[])
+    network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &[])
 }
 
 /// A network whose replies to the management traffic leave through a firewall.
 pub(super) fn forced_tunnelling() -> Network {
-    Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS)
+    Network::healthy().effective_rules(Some(NSG_FORCED), ROUTES_FORCED, SERVICE_TAGS)
 }
 
 fn judgement_of<'a>(network: &Network, diagnosis: &'a Diagnosis, dependency: &str) -> &'a Judgement {
@@ -51,7 +51,7 @@ fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> Option<&'a Finding> {
 
 #[test]
 fn all_public_hosts_silent_points_at_the_default_route() {
-    let silent = Network::healthy().fault(beyond_dns, &Fault::Silent);
+    let silent = Network::healthy().fault(not_dns, &Fault::Silent);
     let first = |network: Network| network.findings().swap_remove(0);
     let nothing_known = first(silent.clone());
     assert_eq!(
@@ -59,7 +59,7 @@ fn all_public_hosts_silent_points_at_the_default_route() {
         ("no-outbound/internet", Confidence::Medium)
     );
     assert!(nothing_known.title.contains("nothing is known about the instance"));
-    let elsewhere = first(silent.ruled_by(None, FORCED, TAGS));
+    let elsewhere = first(silent.effective_rules(None, ROUTES_FORCED, SERVICE_TAGS));
     assert_eq!(
         (elsewhere.id.as_str(), elsewhere.confidence, elsewhere.suspects.first()),
         (
@@ -75,22 +75,23 @@ fn all_public_hosts_silent_points_at_the_default_route() {
     );
 }
 
-const DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";
+const SQL_DENIED: &str = "NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193";
 
 #[test]
 fn silence_predicted_by_an_nsg_deny_is_certain() {
-    let network = network_with_rules(LOCKED, PLAIN, &["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
+    let network = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql", "key-vault"])
+        .fault(dependency("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     assert_eq!(
         judgement_of(&network, &diagnosis, "sql").evidence.last().unwrap(),
-        DENIED
+        SQL_DENIED
     );
     let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
         (Confidence::Certain, &[Suspect::Nsg][..])
     );
-    assert_eq!(found.evidence[0], DENIED);
+    assert_eq!(found.evidence[0], SQL_DENIED);
     let fix = &found.fix.summary;
     assert!(
         fix.ends_with("in the subnet's NSG, before DenyInternet (4096)."),
@@ -108,10 +109,10 @@ fn silence_predicted_by_an_nsg_deny_is_certain() {
 #[test]
 fn silent_regional_gateways_are_never_certain() {
     let gateways = Network::healthy()
-        .unnamed()
+        .without_instance_names()
         .only(&["sql"])
-        .ruled_by(Some(LOCKED), PLAIN, TAGS);
-    let diagnosis = gateways.fault(of("sql"), &Fault::Silent).diagnosis();
+        .effective_rules(Some(NSG_LOCKED_DOWN), ROUTES_PLAIN, SERVICE_TAGS);
+    let diagnosis = gateways.fault(dependency("sql"), &Fault::Silent).diagnosis();
     let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(
         (found.confidence, &found.suspects[..]),
@@ -121,7 +122,8 @@ fn silent_regional_gateways_are_never_certain() {
 
 #[test]
 fn silence_despite_allow_rules_points_at_the_next_hop() {
-    let behind = network_with_rules(NIC_ONLY, FORCED, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let behind =
+        network_with_rules(NSG_NIC_ONLY, ROUTES_FORCED, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
     let diagnosis = behind.diagnosis();
     let words = "allowed, next hop is 10.1.2.4: check the firewall there";
     assert_eq!(
@@ -132,7 +134,8 @@ fn silence_despite_allow_rules_points_at_the_next_hop() {
     assert_eq!(found.suspects, [Suspect::FirewallNetworkRule]);
     assert_eq!(found.confidence, Confidence::High);
 
-    let immediate = network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let immediate =
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
     let diagnosis = immediate.diagnosis();
     let said = judgement_of(&immediate, &diagnosis, "key-vault")
         .evidence
@@ -145,8 +148,8 @@ fn silence_despite_allow_rules_points_at_the_next_hop() {
 
 #[test]
 fn deny_on_the_vm_nic_suspects_only_the_nic_nsg() {
-    let diagnosis = network_with_rules(NIC_ONLY, PLAIN, &["sql"])
-        .fault(of("sql"), &Fault::Silent)
+    let diagnosis = network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["sql"])
+        .fault(dependency("sql"), &Fault::Silent)
         .diagnosis();
     let found = finding(&diagnosis, "silence/tcp-1433").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg]);
@@ -155,7 +158,8 @@ fn deny_on_the_vm_nic_suspects_only_the_nic_nsg() {
 
 #[test]
 fn route_with_next_hop_none_suspects_the_udr() {
-    let network = network_with_rules(NIC_ONLY, CONTEST, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let network =
+        network_with_rules(NSG_NIC_ONLY, ROUTES_CONTEST, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(
@@ -171,16 +175,16 @@ fn fix_changes_only_the_component_at_fault() {
     let lines = |fix: &Fix, start: &str| fix.change.iter().filter(|line| line.starts_with(start)).count();
     let (group, firewall) = ("az network nsg rule create", "az network firewall policy");
 
-    let sql = || of("sql");
+    let sql = || dependency("sql");
     let denied = fix(
-        network_with_rules(LOCKED, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
     );
     assert_eq!((lines(&denied, group), lines(&denied, firewall)), (1, 0));
 
-    let vault = || of("key-vault");
+    let vault = || dependency("key-vault");
     let behind = fix(
-        network_with_rules(NIC_ONLY, FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NSG_NIC_ONLY, ROUTES_FORCED, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(
@@ -193,7 +197,7 @@ fn fix_changes_only_the_component_at_fault() {
 
     // An NSG of this VM alone concerns only this VM.
     let own = fix(
-        network_with_rules(NIC_ONLY, PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["sql"]).fault(sql(), &Fault::Silent),
         "silence/tcp-1433",
     );
     assert!(
@@ -204,7 +208,7 @@ fn fix_changes_only_the_component_at_fault() {
     assert_eq!(own.change, Vec::<String>::new());
 
     let nowhere = fix(
-        network_with_rules(NIC_ONLY, CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NSG_NIC_ONLY, ROUTES_CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(
@@ -215,7 +219,7 @@ fn fix_changes_only_the_component_at_fault() {
     assert_eq!((lines(&nowhere, group), lines(&nowhere, firewall)), (0, 0));
 
     let out = fix(
-        network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(out.summary.contains("NAT gateway"), "{}", out.summary);
@@ -225,14 +229,14 @@ fn fix_changes_only_the_component_at_fault() {
 #[test]
 fn fix_rules_match_the_rules_command() {
     for (nsg, routes) in [
-        (LOCKED, PLAIN),
-        (LOCKED, FORCED),
-        (NIC_ONLY, FORCED),
-        (NIC_ONLY, CONTEST),
+        (NSG_LOCKED_DOWN, ROUTES_PLAIN),
+        (NSG_LOCKED_DOWN, ROUTES_FORCED),
+        (NSG_NIC_ONLY, ROUTES_FORCED),
+        (NSG_NIC_ONLY, ROUTES_CONTEST),
     ] {
         for fault in [Fault::Silent, Fault::CutReset] {
             let network = Network::healthy()
-                .ruled_by(Some(nsg), routes, TAGS)
+                .effective_rules(Some(nsg), routes, SERVICE_TAGS)
                 .fault(|_| true, &fault);
             super::check_rules_match_the_command("network with rules", &network, &network.findings()).unwrap();
         }
@@ -241,16 +245,16 @@ fn fix_rules_match_the_rules_command() {
 
 #[test]
 fn refuted_prediction_is_reported_and_changes_no_verdict() {
-    let open = network_with_rules(LOCKED, PLAIN, &["sql"]);
+    let open = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]);
     let diagnosis = open.diagnosis();
     let sql = judgement_of(&open, &diagnosis, "sql");
     assert_eq!(
         sql.evidence.last().unwrap(),
-        &format!("predicted deny ({DENIED}), but it answers: the rules in force differ from the given ones")
+        &format!("predicted deny ({SQL_DENIED}), but it answers: the rules in force differ from the given ones")
     );
     assert_eq!(sql.verdict, Verdict::Reachable);
     // A reset is an answer: an NSG drops silently.
-    let reset = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::CutReset);
+    let reset = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
     let said = judgement_of(&reset, &diagnosis, "sql").evidence.last().unwrap();
     assert!(said.ends_with("but something answers"), "{said}");
@@ -263,8 +267,12 @@ fn refuted_prediction_is_reported_and_changes_no_verdict() {
 #[test]
 fn rules_refuted_by_an_answer_are_ignored() {
     // The rules deny both: Event Hubs gets no reply, and SQL answers.
-    let refuting = network_with_rules(LOCKED, PLAIN, &["sql", "event-hubs", "management-endpoint"])
-        .fault(of("event-hubs"), &Fault::Silent);
+    let refuting = network_with_rules(
+        NSG_LOCKED_DOWN,
+        ROUTES_PLAIN,
+        &["sql", "event-hubs", "management-endpoint"],
+    )
+    .fault(dependency("event-hubs"), &Fault::Silent);
     let diagnosis = refuting.diagnosis();
     let said = diagnosis.refutation.as_deref().unwrap();
     assert!(
@@ -279,7 +287,7 @@ fn rules_refuted_by_an_answer_are_ignored() {
     );
     // So they do not explain missing replies,
     let without = Network::healthy().only(&["sql", "event-hubs"]);
-    let plain = without.fault(of("event-hubs"), &Fault::Silent).diagnosis();
+    let plain = without.fault(dependency("event-hubs"), &Fault::Silent).diagnosis();
     let of_the_hubs = |diagnosis: &Diagnosis| {
         let is_of_them = |finding: &&Finding| finding.endpoints.iter().any(|id| id.starts_with("event-hubs/"));
         diagnosis.findings.iter().find(is_of_them).unwrap().clone()
@@ -311,7 +319,8 @@ fn rules_refuted_by_an_answer_are_ignored() {
 
 #[test]
 fn missing_reply_or_icmp_error_does_not_refute_the_rules() {
-    let silent = network_with_rules(NIC_ONLY, PLAIN, &["key-vault"]).fault(of("key-vault"), &Fault::Silent);
+    let silent =
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
     // Nor does an ICMP error from a device on the path.
     let unreachable = Fault::Icmp {
@@ -319,12 +328,12 @@ fn missing_reply_or_icmp_error_does_not_refute_the_rules() {
         kind: 3,
         code: 13,
     };
-    let refused = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &unreachable);
+    let refused = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &unreachable);
     assert_eq!(refused.diagnosis().refutation, None);
-    let silent = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &Fault::Silent);
+    let silent = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &Fault::Silent);
     assert_eq!(silent.diagnosis().refutation, None);
     for answer in [Fault::Refused, Fault::CutReset] {
-        let answers = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &answer);
+        let answers = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &answer);
         assert!(answers.diagnosis().refutation.is_some(), "{answer:?}");
     }
 }
@@ -335,8 +344,8 @@ fn unresolved_name_is_not_explained_by_nsg_rules() {
         authority: None,
         alias: None,
     };
-    let with = network_with_rules(LOCKED, PLAIN, &["sql"]).fault(of("sql"), &fault);
-    let without = Network::healthy().only(&["sql"]).fault(of("sql"), &fault);
+    let with = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &fault);
+    let without = Network::healthy().only(&["sql"]).fault(dependency("sql"), &fault);
     let diagnosis = with.diagnosis();
     let plain = without.diagnosis();
     assert_eq!(
@@ -349,7 +358,7 @@ fn unresolved_name_is_not_explained_by_nsg_rules() {
 
 #[test]
 fn denied_inbound_traffic_becomes_a_finding() {
-    let network = network_with_rules(LOCKED, PLAIN, &[]).fault(of("sql"), &Fault::Silent);
+    let network = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &[]).fault(dependency("sql"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let denied = finding(&diagnosis, "nsg-deny/management-endpoint:3443").unwrap();
     assert_eq!(denied.endpoints, ["management-endpoint/*:3443"]);
@@ -381,7 +390,7 @@ fn denied_inbound_traffic_becomes_a_finding() {
 
 #[test]
 fn asymmetric_route_becomes_a_finding() {
-    let network = Network::healthy().ruled_by(Some(FORCED_NSG), FORCED, TAGS);
+    let network = Network::healthy().effective_rules(Some(NSG_FORCED), ROUTES_FORCED, SERVICE_TAGS);
     let diagnosis = network.diagnosis();
     let lost = finding(&diagnosis, "asymmetric-route/management-endpoint").unwrap();
     assert!(
@@ -405,7 +414,9 @@ fn asymmetric_route_becomes_a_finding() {
 
 #[test]
 fn asymmetric_route_is_found_without_nsg_rules() {
-    let network = Network::healthy().of_kind(Vnet::Internal).ruled_by(None, FORCED, TAGS);
+    let network = Network::healthy()
+        .in_vnet(Vnet::Internal)
+        .effective_rules(None, ROUTES_FORCED, SERVICE_TAGS);
     let findings = network.diagnosis().findings;
     let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
     assert_eq!(ids, ["asymmetric-route/management-endpoint"]);
@@ -414,7 +425,8 @@ fn asymmetric_route_is_found_without_nsg_rules() {
 
 #[test]
 fn address_outside_its_service_tag_is_noted() {
-    let network = network_with_rules(NIC_ONLY, PLAIN, &["storage"]).leading(of("storage"), "52.239.1.1");
+    let network =
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["storage"]).resolving_to(dependency("storage"), "52.239.1.1");
     assert_eq!(
         judgement_of(&network, &network.diagnosis(), "storage")
             .evidence

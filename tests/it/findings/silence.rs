@@ -5,7 +5,7 @@ use std::time::Duration;
 use apim_probe::model::{Confidence, Finding};
 
 use super::{
-    cases::{healthy, of, port},
+    cases::{dependency, healthy, port},
     network::{Fault, Network},
 };
 
@@ -24,13 +24,17 @@ fn silence_needs_a_later_reply_for_high_confidence() {
         for (network, confidence, says) in [
             (silent.clone(), Confidence::High, None),
             (
-                silent.clone().silent_at(later),
+                silent.clone().silent_hosts_tried_after(later),
                 Confidence::Medium,
                 Some("later connection to a public IPv4 address was answered"),
             ),
-            (silent.clone().silent_at(later).late(true), Confidence::High, None),
             (
-                silent.silent_at(later).late(false),
+                silent.clone().silent_hosts_tried_after(later).late_connection(true),
+                Confidence::High,
+                None,
+            ),
+            (
+                silent.silent_hosts_tried_after(later).late_connection(false),
                 Confidence::Medium,
                 Some("and then not another"),
             ),
@@ -51,8 +55,10 @@ fn silence_needs_a_later_reply_for_high_confidence() {
 /// An answer from a private network shows nothing about a NAT.
 #[test]
 fn reply_from_a_private_address_shows_nothing_about_the_nat() {
-    let silent = healthy().only(&["sql", "key-vault"]).fault(of("sql"), &Fault::Silent);
+    let silent = healthy()
+        .only(&["sql", "key-vault"])
+        .fault(dependency("sql"), &Fault::Silent);
     assert_eq!(finding(&silent, "silence/tcp-1433").confidence, Confidence::High);
-    let inside = silent.leading(of("key-vault"), "10.1.2.5");
+    let inside = silent.resolving_to(dependency("key-vault"), "10.1.2.5");
     assert_eq!(finding(&inside, "silence/tcp-1433").confidence, Confidence::Medium);
 }

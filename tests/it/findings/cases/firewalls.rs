@@ -6,7 +6,10 @@ use apim_probe::model::{
 };
 
 use super::super::network::{Cutter, Fault};
-use super::{AZURE_FIREWALL, CONTOSO, Case, TERMS, beyond_dns, case, healthy, host, of, port, speaks_tls, tag};
+use super::{
+    AZURE_FIREWALL_DENY, CONTOSO_INSPECTION, Case, TERMS_PAGE, case, dependency, healthy, host, not_dns, port,
+    speaks_tls, tag,
+};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -14,14 +17,17 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "an Azure Firewall denies HTTP",
-            healthy().fault(port(80), &AZURE_FIREWALL),
+            healthy().fault(port(80), &AZURE_FIREWALL_DENY),
             ("deny-page/azure-firewall", "Azure Firewall denies TCP 80 to 17 hosts"),
             Certain,
             FirewallApplicationRule,
         ),
         case(
             "an Azure Firewall denies the revocation hosts",
-            healthy().fault(|e| of("certificate-revocation")(e) && e.port == 80, &AZURE_FIREWALL),
+            healthy().fault(
+                |e| dependency("certificate-revocation")(e) && e.port == 80,
+                &AZURE_FIREWALL_DENY,
+            ),
             (
                 "deny-page/azure-firewall",
                 "Certificate revocation: Azure Firewall denies TCP 80",
@@ -30,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
             FirewallApplicationRule,
         ),
         case(
-            "a transparent proxy wants a login",
+            "a transparent proxy requires a login",
             healthy().fault(port(80), &Fault::Page { status: 407, body: "" }),
             (
                 "deny-page/a-proxy-that-requires-a-login",
@@ -40,7 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
             Proxy,
         ),
         case(
-            "a portal sends every request elsewhere",
+            "a portal redirects every request to itself",
             healthy().fault(port(80), &Fault::Redirect("http://portal.example.net/login")),
             (
                 "deny-page/portal-example-net",
@@ -53,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
             "\"tcpping works on 443, app fails\": no application rule for one host",
             healthy()
                 .fault(host("azurewatsonanalysis-prod.core.windows.net"), &Fault::CutReset)
-                .cut_by(Cutter::Firewall),
+                .cut_by(Cutter::NameFilter),
             (
                 "name-filter/names",
                 "Internal diagnostics: TCP 443 is accepted, then reset",
@@ -62,10 +68,10 @@ pub(super) fn cases() -> Vec<Case> {
             FirewallApplicationRule,
         ),
         case(
-            "the firewall has no application rule for whatever is on the Internet",
+            "the firewall has no application rule for hosts with the tag Internet",
             healthy()
                 .fault(|e| tag("Internet")(e) && e.port == 443, &Fault::CutReset)
-                .cut_by(Cutter::Firewall),
+                .cut_by(Cutter::NameFilter),
             ("name-filter/names", "is accepted, then cut by host name"),
             Certain,
             FirewallApplicationRule,
@@ -73,17 +79,17 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the firewall cuts in different ways",
             healthy()
-                .fault(of("application-insights"), &Fault::CutClosed)
-                .fault(of("defender"), &Fault::CutSilent)
-                .fault(of("captcha"), &Fault::Alert),
+                .fault(dependency("application-insights"), &Fault::CutClosed)
+                .fault(dependency("defender"), &Fault::CutSilent)
+                .fault(dependency("captcha"), &Fault::Alert),
             ("name-filter/names", "is accepted, then cut, while other hosts work"),
             Medium,
             FirewallApplicationRule,
         ),
         case(
-            "at one address one name passes and another does not",
+            "of two names at one address, one passes and one is cut",
             healthy()
-                .sharing("wdcp.microsoft.com", "wdcpalt.microsoft.com")
+                .sharing_addresses("wdcp.microsoft.com", "wdcpalt.microsoft.com")
                 .fault(host("wdcp.microsoft.com"), &Fault::CutReset),
             (
                 "name-filter/names",
@@ -96,21 +102,25 @@ pub(super) fn cases() -> Vec<Case> {
             "every handshake on 443 is cut",
             healthy()
                 .fault(|e| e.port == 443, &Fault::CutReset)
-                .cut_by(Cutter::Wall),
+                .cut_by(Cutter::PortFilter),
             ("cut-port/tcp-443", "A firewall cuts all traffic on TCP 443, "),
             Certain,
             FirewallApplicationRule,
         ),
         case(
             "an Azure Firewall accepts 1433 and closes",
-            healthy().fault(port(1433), &Fault::CutClosed).cut_by(Cutter::Wall),
+            healthy()
+                .fault(port(1433), &Fault::CutClosed)
+                .cut_by(Cutter::PortFilter),
             ("cut-port/tcp-1433", "Azure SQL: TCP 1433 is accepted, then closed"),
             High,
             FirewallNetworkRule,
         ),
         case(
             "an https rule for 1886 makes the firewall accept it",
-            healthy().fault(port(1886), &Fault::CutSilent).cut_by(Cutter::Wall),
+            healthy()
+                .fault(port(1886), &Fault::CutSilent)
+                .cut_by(Cutter::PortFilter),
             (
                 "cut-port/tcp-1886",
                 "Azure Monitor: TCP 1886 is accepted, then gets no reply",
@@ -119,17 +129,19 @@ pub(super) fn cases() -> Vec<Case> {
             FirewallNetworkRule,
         ),
         case(
-            "every port that is not HTTP is accepted and leads nowhere",
+            "every port that is not HTTP is accepted, then reset",
             healthy()
-                .fault(|e| beyond_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset)
-                .cut_by(Cutter::Wall),
+                .fault(|e| not_dns(e) && !matches!(e.port, 80 | 443 | 123), &Fault::CutReset)
+                .cut_by(Cutter::PortFilter),
             ("cut-port/", "A firewall cuts all traffic on"),
             Certain,
             FirewallNetworkRule,
         ),
         case(
             "\"TCP 1688 established\": an https rule for KMS",
-            healthy().fault(of("kms"), &Fault::CutReset).cut_by(Cutter::Wall),
+            healthy()
+                .fault(dependency("kms"), &Fault::CutReset)
+                .cut_by(Cutter::PortFilter),
             (
                 "cut-port/tcp-1688",
                 "Windows activation (KMS): TCP 1688 is accepted, then reset",
@@ -159,8 +171,10 @@ pub(super) fn cases() -> Vec<Case> {
             FirewallNetworkRule,
         ),
         case(
-            "a service resets every handshake, whatever the name",
-            healthy().fault(of("captcha"), &Fault::CutReset).cut_by(Cutter::Service),
+            "a service resets every handshake, regardless of the name",
+            healthy()
+                .fault(dependency("captcha"), &Fault::CutReset)
+                .cut_by(Cutter::Service),
             ("cut/captcha", "TCP 443 is accepted, then reset"),
             Medium,
             Service,
@@ -173,8 +187,8 @@ pub(super) fn cases() -> Vec<Case> {
             FirewallNetworkRule,
         ),
         case(
-            "TLS is inspected everywhere, and this VM trusts it",
-            healthy().fault(speaks_tls, &CONTOSO),
+            "TLS is inspected everywhere, and this VM trusts the issuer",
+            healthy().fault(speaks_tls, &CONTOSO_INSPECTION),
             (
                 "inspection/contoso-inspection-ca",
                 "is inspected by Contoso Inspection CA",
@@ -190,8 +204,8 @@ pub(super) fn cases() -> Vec<Case> {
             Proxy,
         ),
         case(
-            "one page for everybody on port 80, which names nobody",
-            healthy().fault(port(80), &TERMS),
+            "the same page for every host on port 80, without a product name",
+            healthy().fault(port(80), &TERMS_PAGE),
             (
                 "deny-page/page-terms-of-use",
                 "17 hosts answer TCP 80 with the same page: \"Terms of use\"",
@@ -201,7 +215,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "TLS is inspected for one host",
-            healthy().fault(host("issuer.pki.azure.com"), &CONTOSO),
+            healthy().fault(host("issuer.pki.azure.com"), &CONTOSO_INSPECTION),
             (
                 "inspection/contoso-inspection-ca",
                 "its certificate is issued by Contoso Inspection CA",

@@ -6,16 +6,16 @@ use apim_probe::model::{
 };
 
 use super::super::network::{Fault, Network, Server};
-use super::{CUSTOM_DNS, Case, case, healthy, host, of};
+use super::{CUSTOM_DNS, Case, case, dependency, healthy, host};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
-    let dns = |does| Network::with(&[(CUSTOM_DNS, does)]);
-    let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
+    let dns = |does| Network::with_name_servers(&[(CUSTOM_DNS, does)]);
+    let two = |first, second| Network::with_name_servers(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
     vec![
         case(
-            "the custom name server is dead, the platform's answers",
+            "the custom name server is dead, the platform's name server answers",
             dns(Server::Silent).platform_dns(true),
             (
                 "no-names/name-servers",
@@ -40,7 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the platform's name server is denied by its tag",
-            Network::with(&[("168.63.129.16", Server::Silent)]),
+            Network::with_name_servers(&[("168.63.129.16", Server::Silent)]),
             ("no-names/name-servers", "168.63.129.16 does not reply"),
             High,
             Nsg,
@@ -54,21 +54,21 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the custom name server refuses this subnet",
-            dns(Server::Refuses),
+            dns(Server::AnswersRefused),
             ("no-names/name-servers", "refuses to answer"),
             Certain,
             DnsServer,
         ),
         case(
             "the custom name server does not forward",
-            dns(Server::Fails),
+            dns(Server::AnswersServfail),
             ("no-names/name-servers", "SERVFAIL"),
             Certain,
             DnsServer,
         ),
         case(
             "the custom name server denies every name of Azure",
-            dns(Server::Denies),
+            dns(Server::AnswersNxdomain),
             ("no-names/name-servers", "denies names that exist: no name resolves"),
             Certain,
             DnsServer,
@@ -92,28 +92,28 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "TCP 53 is blocked, UDP 53 works",
-            dns(Server::UdpOnly).late(true),
+            dns(Server::UdpOnly).late_connection(true),
             ("name-server/10.0.0.4", "answers over UDP 53 but not over TCP 53"),
             High,
             Nsg,
         ),
         case(
             "one of two name servers is dead",
-            two(Server::Silent, Server::Well),
+            two(Server::Silent, Server::Working),
             ("name-server/10.0.0.4", "Name server 10.0.0.4 does not reply"),
             High,
             DnsServer,
         ),
         case(
             "the second of two name servers denies everything",
-            two(Server::Well, Server::Denies),
+            two(Server::Working, Server::AnswersNxdomain),
             ("name-server/10.0.0.5", "Name server 10.0.0.5 denies names that exist"),
             Certain,
             DnsServer,
         ),
         case(
-            "one name fails, which may be its zone",
-            dns(Server::Well).fault(host("apirpsql1.database.windows.net"), &Fault::Servfail),
+            "one name fails, possibly because of its zone",
+            dns(Server::Working).fault(host("apirpsql1.database.windows.net"), &Fault::Servfail),
             (
                 "some-names/names-of-10.0.0.4",
                 "1 name does not resolve: 10.0.0.4 answers SERVFAIL",
@@ -122,18 +122,23 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "one name fails that the platform knows",
-            dns(Server::Well)
+            "one name fails that the platform resolves",
+            dns(Server::Working)
                 .fault(host("apirpsql1.database.windows.net"), &Fault::Servfail)
-                .platform_gives(),
+                .platform_answers_every_name(),
             ("some-names/names-of-10.0.0.4", "10.0.0.4 answers SERVFAIL"),
             Certain,
             DnsServer,
         ),
         case(
             "a DNS filter denies names of many dependencies",
-            dns(Server::Well).fault(
-                |e| host("go.microsoft.com")(e) || of("defender")(e) || of("internal-pki")(e) || of("captcha")(e),
+            dns(Server::Working).fault(
+                |e| {
+                    host("go.microsoft.com")(e)
+                        || dependency("defender")(e)
+                        || dependency("internal-pki")(e)
+                        || dependency("captcha")(e)
+                },
                 &Fault::Nxdomain {
                     authority: None,
                     alias: None,
@@ -144,15 +149,15 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "a name is sunk",
-            healthy().fault(of("entra-id"), &Fault::Leads("0.0.0.0")),
+            "a name resolves to a sinkhole address",
+            healthy().fault(dependency("entra-id"), &Fault::ResolvesTo("0.0.0.0")),
             ("sinkhole/0.0.0.0", "resolve to 0.0.0.0, which cannot be correct"),
             Certain,
             DnsServer,
         ),
         case(
             "a firewall's DNS filter answers for Entra",
-            healthy().fault(of("entra-id"), &Fault::Leads("208.91.112.55")),
+            healthy().fault(dependency("entra-id"), &Fault::ResolvesTo("208.91.112.55")),
             (
                 "sinkhole/208.91.112.55",
                 "resolve to 208.91.112.55, the sinkhole of FortiGate",
@@ -164,13 +169,13 @@ pub(super) fn cases() -> Vec<Case> {
             "a DNS filter answers with its own address for names of many owners",
             healthy().fault(
                 |e| {
-                    of("entra-id")(e)
-                        || of("key-vault")(e)
+                    dependency("entra-id")(e)
+                        || dependency("key-vault")(e)
                         || host("crl3.digicert.com")(e)
                         || host("apimst1.blob.core.windows.net")(e)
                         || host("mscrl.microsoft.com")(e)
                 },
-                &Fault::Leads("81.2.69.160"),
+                &Fault::ResolvesTo("81.2.69.160"),
             ),
             (
                 "sinkhole/81.2.69.160",
@@ -182,8 +187,8 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a DNS security policy blocks names",
             healthy().fault(
-                |e| of("key-vault")(e) || of("captcha")(e),
-                &Fault::Aliased("blockpolicy.azuredns.invalid"),
+                |e| dependency("key-vault")(e) || dependency("captcha")(e),
+                &Fault::AliasWithoutAddress("blockpolicy.azuredns.invalid"),
             ),
             ("dns-policy/alias", "A DNS security policy blocks 4 names"),
             Certain,
@@ -210,10 +215,10 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "a private endpoint is gone",
+            "a private endpoint does not answer",
             healthy().fault(
-                of("key-vault"),
-                &Fault::Linked {
+                dependency("key-vault"),
+                &Fault::AliasTo {
                     alias: "apikv-1.privatelink.vaultcore.azure.net",
                     to: "10.1.5.4",
                 },
@@ -227,8 +232,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "a forwarder strips the SOA of a private zone without the record",
-            dns(Server::Well).fault(
-                of("key-vault"),
+            dns(Server::Working).fault(
+                dependency("key-vault"),
                 &Fault::Nxdomain {
                     authority: None,
                     alias: Some("apikv-1.privatelink.vaultcore.azure.net"),
@@ -242,8 +247,8 @@ pub(super) fn cases() -> Vec<Case> {
             PrivateDnsZone,
         ),
         case(
-            "names lead to an old private endpoint",
-            healthy().fault(of("storage"), &Fault::Leads("10.9.9.9")),
+            "names resolve to the address of a removed private endpoint",
+            healthy().fault(dependency("storage"), &Fault::ResolvesTo("10.9.9.9")),
             (
                 "private-address/10.9.9.9",
                 "3 names resolve to 10.9.9.9, where no service was verified",
@@ -254,7 +259,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "a private zone has no record of the key vault",
             healthy().fault(
-                of("key-vault"),
+                dependency("key-vault"),
                 &Fault::Nxdomain {
                     authority: Some("privatelink.vaultcore.azure.net"),
                     alias: Some("apikv-1.privatelink.vaultcore.azure.net"),
@@ -270,7 +275,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "the private DNS of Azure answers for a zone that shadows the public one",
             healthy().fault(
-                of("storage"),
+                dependency("storage"),
                 &Fault::Nxdomain {
                     authority: Some("azureprivatedns.net"),
                     alias: Some("apimst1.privatelink.blob.core.windows.net"),

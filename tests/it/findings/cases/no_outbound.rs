@@ -6,14 +6,14 @@ use apim_probe::model::{
 };
 
 use super::super::network::Fault;
-use super::{Case, beyond_dns, case, healthy, of, speaks_tls, tag};
+use super::{Case, case, dependency, healthy, not_dns, speaks_tls, tag};
 
 /// The cases.
 pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "everything public is silent: a private subnet without NAT",
-            healthy().fault(beyond_dns, &Fault::Silent),
+            healthy().fault(not_dns, &Fault::Silent),
             (
                 "no-outbound/internet",
                 "no outbound access, so nothing is known about the instance",
@@ -22,10 +22,10 @@ pub(super) fn cases() -> Vec<Case> {
             NoOutbound,
         ),
         case(
-            "everything is silent but what service endpoints carry",
+            "everything is silent except what service endpoints carry",
             healthy().fault(
                 |e| {
-                    beyond_dns(e)
+                    not_dns(e)
                         && !["Storage", "Sql", "AzureKeyVault", "EventHub"]
                             .iter()
                             .any(|t| tag(t)(e))
@@ -40,8 +40,8 @@ pub(super) fn cases() -> Vec<Case> {
             NoOutbound,
         ),
         case(
-            "everything is silent before there is an instance",
-            healthy().unnamed().fault(beyond_dns, &Fault::Silent),
+            "everything is silent, and no instance exists yet",
+            healthy().without_instance_names().fault(not_dns, &Fault::Silent),
             (
                 "no-outbound/internet",
                 "no outbound access, so nothing is known about the instance",
@@ -51,7 +51,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the next hop of the default route is dead",
-            healthy().fault(beyond_dns, &Fault::DeadNextHop),
+            healthy().fault(not_dns, &Fault::DeadNextHop),
             ("dead-next-hop/first-hop", "The next hop to "),
             Certain,
             Udr,
@@ -65,23 +65,21 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the VM's own firewall refuses Event Hubs",
-            healthy().fault(of("event-hubs"), &Fault::OwnFirewall),
+            healthy().fault(dependency("event-hubs"), &Fault::LocalFirewallRejects),
             ("local-firewall/this-vm", "own firewall refuses traffic to 1 host"),
             Certain,
             LocalHost,
         ),
         case(
             "the VM's network interface goes down",
-            healthy()
-                .fault(beyond_dns, &Fault::Silent)
-                .interface_down_from_the_start(),
+            healthy().fault(not_dns, &Fault::Silent).interface_down_from_the_start(),
             ("link-lost/this-vm", "network interface eth0 went down during the run"),
             Certain,
             LocalHost,
         ),
         case(
             "the VM has no default route",
-            healthy().fault(beyond_dns, &Fault::NoRoute),
+            healthy().fault(not_dns, &Fault::NoRoute),
             ("no-route/this-vm", "This VM has no route to"),
             Certain,
             LocalHost,

@@ -10,12 +10,12 @@ use apim_probe::{
 use jiff::SignedDuration;
 
 use super::super::network::{Fault, Network, Server, addresses};
-use super::{CUSTOM_DNS, Case, MUST_BE_BLOCKED, case, healthy, host, of, port, speaks_tls};
+use super::{CUSTOM_DNS, Case, MUST_BE_BLOCKED, case, dependency, healthy, host, port, speaks_tls};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
-    let two = |first, second| Network::with(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
+    let two = |first, second| Network::with_name_servers(&[(CUSTOM_DNS, first), ("10.0.0.5", second)]);
     vec![
         case(
             "the clock is a year behind",
@@ -28,25 +28,25 @@ pub(super) fn cases() -> Vec<Case> {
             "the clock is a year ahead, and was measured",
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
-                .clock(SignedDuration::from_hours(24 * 365), true),
+                .clock_ahead(SignedDuration::from_hours(24 * 365), true),
             ("clock/this-vm", "This VM's clock is off by 365 d"),
             Certain,
             LocalHost,
         ),
         case(
-            "the clock is a year ahead, as far as nobody knows who says",
+            "the clock is a year ahead, according to unverified peers",
             healthy()
                 .fault(speaks_tls, &Fault::Expired)
-                .clock(SignedDuration::from_hours(24 * 365), false),
+                .clock_ahead(SignedDuration::from_hours(24 * 365), false),
             ("clock/this-vm", "This VM's clock may be off by 365 d"),
             High,
             LocalHost,
         ),
         case(
-            "one certificate has expired, and somebody says that the clock is an hour ahead",
+            "one certificate has expired, and an unverified peer reports a clock an hour ahead",
             healthy()
                 .fault(host("issuer.pki.azure.com"), &Fault::Expired)
-                .clock(SignedDuration::from_hours(1), false),
+                .clock_ahead(SignedDuration::from_hours(1), false),
             (
                 "expired-certificate/internal-pki",
                 "the certificate is expired or not yet valid",
@@ -55,22 +55,22 @@ pub(super) fn cases() -> Vec<Case> {
             LocalHost,
         ),
         case(
-            "one instance of a pair loses what it gets",
-            healthy().fault(speaks_tls, &Fault::EverySecondSilent),
+            "one instance of a firewall pair drops its connections",
+            healthy().fault(speaks_tls, &Fault::EverySecondConnectionLost),
             ("flows/pair", "Half of the connections are lost: one instance of a pair"),
             Medium,
             Nva,
         ),
         case(
-            "a tunnel takes less than its ends believe",
-            healthy().fault(speaks_tls, &Fault::FullSizeLost),
+            "a tunnel has a smaller MTU than its ends assume",
+            healthy().fault(speaks_tls, &Fault::FullSizePacketsLost),
             ("packet-size/path", "Full-size packets are lost"),
             Certain,
             Nva,
         ),
         case(
-            "the line loses packets, and retransmission mends it",
-            healthy().fault(speaks_tls, &Fault::Resent { in_vain: false }),
+            "the path loses packets, and retransmission recovers them",
+            healthy().fault(speaks_tls, &Fault::Retransmitted { spurious: false }),
             ("loss/path", "The path loses packets"),
             High,
             Nva,
@@ -87,21 +87,21 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "one of two addresses of the vault is silent",
-            healthy().fault(of("key-vault"), &Fault::OneAddressSilent),
+            healthy().fault(dependency("key-vault"), &Fault::OneAddressSilent),
             ("some-addresses/key-vault", "Azure Key Vault: 1 of 2 addresses fails"),
             Medium,
             Nsg,
         ),
         case(
-            "conversations are cut behind a verified handshake",
-            healthy().fault(of("application-insights"), &Fault::CutBehindTls),
+            "connections are cut after a verified handshake",
+            healthy().fault(dependency("application-insights"), &Fault::CutAfterTls),
             ("late-cut/application-insights", "works, but with an anomaly"),
             Medium,
             Nva,
         ),
         case(
-            "the second of two name servers does not know one name",
-            two(Server::Well, Server::Well).fault(of("entra-id"), &Fault::SecondServerDenies),
+            "the second of two name servers denies one name",
+            two(Server::Working, Server::Working).fault(dependency("entra-id"), &Fault::SecondServerNxdomain),
             ("dns-differs/name-servers", "Name servers give different answers for"),
             Medium,
             DnsServer,
@@ -114,9 +114,9 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "a target refuses by itself",
+            "a target itself refuses with an ICMP error",
             healthy().fault(
-                of("redis"),
+                dependency("redis"),
                 &Fault::Icmp {
                     sender: addresses("cache.example.net")[0],
                     kind: 3,
@@ -139,7 +139,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "what must be blocked is open",
-            healthy().overlaid(MUST_BE_BLOCKED),
+            healthy().catalog_overlay(MUST_BE_BLOCKED),
             (
                 "open/egress",
                 "Traffic that must not get out: TCP 443 must be blocked but is not",
@@ -149,8 +149,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "what must be blocked has no address",
-            healthy().overlaid(MUST_BE_BLOCKED).fault(
-                of("egress"),
+            healthy().catalog_overlay(MUST_BE_BLOCKED).fault(
+                dependency("egress"),
                 &Fault::Nxdomain {
                     authority: None,
                     alias: None,
@@ -161,7 +161,7 @@ pub(super) fn cases() -> Vec<Case> {
             DnsServer,
         ),
         case(
-            "silence of the service itself, one host of many",
+            "one host of many does not reply",
             healthy().fault(host("dc.applicationinsights.azure.com"), &Fault::Silent),
             ("silence/application-insights", ", 1 of 8 hosts"),
             Medium,
@@ -177,9 +177,9 @@ pub(super) fn cases() -> Vec<Case> {
             Nva,
         ),
         case(
-            "the cache's certificate is its own",
+            "the cache has a self-issued certificate",
             healthy().fault(
-                of("redis"),
+                dependency("redis"),
                 &Fault::Inspected {
                     issuer: "CN=cache.example.net",
                     trusted_by_vm: false,
@@ -193,9 +193,9 @@ pub(super) fn cases() -> Vec<Case> {
             TlsInspection,
         ),
         case(
-            "a host is gone although a feature needs it",
+            "a host that a feature needs does not exist",
             healthy().fault(
-                of("captcha"),
+                dependency("captcha"),
                 &Fault::Nxdomain {
                     authority: Some("microsoft.com"),
                     alias: None,
@@ -210,7 +210,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the firewall answers with an alert",
-            healthy().fault(of("microsoft-graph"), &Fault::Alert),
+            healthy().fault(dependency("microsoft-graph"), &Fault::Alert),
             (
                 "name-filter/names",
                 "Microsoft Graph: TCP 443 answers the ClientHello with an alert",
@@ -220,7 +220,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "a backend has a certificate of the company's own CA",
-            healthy().naming(ORDERS).fault(
+            healthy().instance_document(ORDERS).fault(
                 host("orders.corp.example"),
                 &Fault::Inspected {
                     issuer: "O=Corp, CN=Corp Issuing CA",
@@ -235,9 +235,9 @@ pub(super) fn cases() -> Vec<Case> {
             Service,
         ),
         case(
-            "nobody added the names of an internal instance",
-            healthy().naming(INTERNAL).fault(
-                of("own-hostnames"),
+            "the names of an internal instance are missing in DNS",
+            healthy().instance_document(INTERNAL).fault(
+                dependency("own-hostnames"),
                 &Fault::Nxdomain {
                     authority: Some("azure-api.net"),
                     alias: None,

@@ -6,7 +6,7 @@ use apim_probe::model::{
 };
 
 use super::super::network::Fault;
-use super::{Case, case, healthy, of, port, tag};
+use super::{Case, case, dependency, healthy, port, tag};
 
 /// The cases.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the NSG has no rule for Sql, and there is no instance yet",
-            healthy().unnamed().fault(port(1433), &Fault::Silent),
+            healthy().without_instance_names().fault(port(1433), &Fault::Silent),
             ("silence/tcp-1433", "Azure SQL: TCP 1433 gets no reply (dropped)"),
             High,
             Nsg,
@@ -44,14 +44,14 @@ pub(super) fn cases() -> Vec<Case> {
             Nsg,
         ),
         case(
-            "port 1886 of Azure Monitor is missing",
+            "the rule for port 1886 of Azure Monitor is missing",
             healthy().fault(port(1886), &Fault::Silent),
             ("silence/tcp-1886", "Azure Monitor: TCP 1886 gets no reply (dropped)"),
             High,
             Nsg,
         ),
         case(
-            "the AMQP ports of Event Hubs are missing",
+            "the rule for the AMQP ports of Event Hubs is missing",
             healthy().fault(|e| port(5671)(e) || port(5672)(e), &Fault::Silent),
             (
                 "silence/tcp-5671-5672",
@@ -115,7 +115,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "KMS 0xC004F074 under forced tunnelling",
-            healthy().fault(of("kms"), &Fault::Silent),
+            healthy().fault(dependency("kms"), &Fault::Silent),
             (
                 "kms-silence/kms",
                 "Windows activation (KMS): TCP 1688 gets no reply (dropped)",
@@ -125,7 +125,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "the external cache, which has no tag, is silent",
-            healthy().fault(of("redis"), &Fault::Silent),
+            healthy().fault(dependency("redis"), &Fault::Silent),
             (
                 "silence/tcp-6380",
                 "External Redis cache: TCP 6380 gets no reply (dropped)",

@@ -42,11 +42,11 @@ pub(crate) enum Fault {
     /// The first address gives no reply, the second works.
     OneAddressSilent,
     /// Of eight connections to each address, every second one gets no reply.
-    EverySecondSilent,
+    EverySecondConnectionLost,
     /// Packets larger than small ones are lost on the path to this machine.
-    FullSizeLost,
+    FullSizePacketsLost,
     /// Every connection passes, and retransmitted something; unnecessarily if the peer already had it.
-    Resent { in_vain: bool },
+    Retransmitted { spurious: bool },
     /// SYNs are answered with resets.
     Refused,
     /// A router answers with an ICMP error.
@@ -54,9 +54,9 @@ pub(crate) enum Fault {
     /// The kernel gets no answer from the next hop.
     DeadNextHop,
     /// The machine's own firewall.
-    OwnFirewall,
+    LocalFirewallRejects,
     /// The machine's own firewall, dropping silently.
-    OwnFirewallDrops,
+    LocalFirewallDrops,
     /// `connect` finds no route.
     NoRoute,
     /// `connect` is not permitted.
@@ -86,7 +86,7 @@ pub(crate) enum Fault {
     /// Bytes of another protocol.
     Foreign,
     /// Cut after a verified handshake.
-    CutBehindTls,
+    CutAfterTls,
     /// The name server answers with this, for this zone, after these aliases.
     Nxdomain {
         authority: Option<&'static str>,
@@ -95,40 +95,40 @@ pub(crate) enum Fault {
     /// The name server fails.
     Servfail,
     /// The name server refuses this query.
-    RefusedName,
+    NameRefused,
     /// The name server does not answer this query.
-    Unanswered,
+    NameUnanswered,
     /// The name server truncates its reply, and nothing listens on TCP.
-    CutShort,
+    ReplyTruncated,
     /// The name resolves to this address, and nothing answers there.
-    Leads(&'static str),
+    ResolvesTo(&'static str),
     /// The name resolves through this alias to this address, and nothing answers there.
-    Linked { alias: &'static str, to: &'static str },
+    AliasTo { alias: &'static str, to: &'static str },
     /// The name has this alias, which has no address.
-    Aliased(&'static str),
+    AliasWithoutAddress(&'static str),
     /// The second name server answers that the name does not exist.
-    SecondServerDenies,
+    SecondServerNxdomain,
 }
 
 impl Fault {
     /// Whether a connection is accepted and then cut.
-    pub(crate) fn is_a_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         matches!(self, Self::CutReset | Self::CutClosed | Self::CutSilent | Self::Alert)
     }
 
     /// Whether it concerns the name, and therefore every port of the host.
-    pub(crate) fn is_of_the_name(&self) -> bool {
+    pub(crate) fn concerns_the_name(&self) -> bool {
         matches!(
             self,
             Self::Nxdomain { .. }
                 | Self::Servfail
-                | Self::RefusedName
-                | Self::Unanswered
-                | Self::CutShort
-                | Self::Leads(_)
-                | Self::Linked { .. }
-                | Self::Aliased(_)
-                | Self::SecondServerDenies
+                | Self::NameRefused
+                | Self::NameUnanswered
+                | Self::ReplyTruncated
+                | Self::ResolvesTo(_)
+                | Self::AliasTo { .. }
+                | Self::AliasWithoutAddress(_)
+                | Self::SecondServerNxdomain
         )
     }
 }
@@ -136,24 +136,24 @@ impl Fault {
 /// What a name server does, for any query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
-    Well,
+    Working,
     Silent,
     /// UDP is dropped, TCP works.
     TcpOnly,
     /// TCP is dropped, UDP works.
     UdpOnly,
-    Refuses,
-    Fails,
+    AnswersRefused,
+    AnswersServfail,
     /// Denies every name.
-    Denies,
+    AnswersNxdomain,
     /// Nothing listens on its port.
     NotListening,
     /// It accepts connections and answers nothing.
-    StageWaits,
+    AcceptsTcpNeverAnswers,
     /// It answers over UDP, accepts connections and answers nothing over them.
-    MuteOverTcp,
+    NoAnswerOverTcp,
     /// Its UDP replies are truncated, and it refuses connections.
-    CutsShort,
+    Truncates,
 }
 
 impl Server {
@@ -162,18 +162,18 @@ impl Server {
         Self::Silent,
         Self::TcpOnly,
         Self::UdpOnly,
-        Self::Refuses,
-        Self::Fails,
-        Self::Denies,
+        Self::AnswersRefused,
+        Self::AnswersServfail,
+        Self::AnswersNxdomain,
         Self::NotListening,
-        Self::StageWaits,
-        Self::MuteOverTcp,
-        Self::CutsShort,
+        Self::AcceptsTcpNeverAnswers,
+        Self::NoAnswerOverTcp,
+        Self::Truncates,
     ];
 
     /// Whether UDP queries get a complete answer: a query for a broken name is then broken too.
     pub(crate) fn answers_over_udp(self) -> bool {
-        matches!(self, Self::Well | Self::UdpOnly | Self::MuteOverTcp)
+        matches!(self, Self::Working | Self::UdpOnly | Self::NoAnswerOverTcp)
     }
 }
 
@@ -214,21 +214,24 @@ fn reply(at: &[IpAddr], address: SocketAddr, server: Server, fault: Option<&Faul
             answered("NXDOMAIN", &[], alias.iter().copied(), *authority)
         }
         (server, Some(Fault::Servfail)) if server.answers_over_udp() => answered("SERVFAIL", &[], [], None),
-        (Server::Well, Some(Fault::RefusedName)) => answered("REFUSED", &[], [], None),
-        (Server::Well, Some(Fault::Unanswered)) => DnsEnd::Silent { sent: 6 },
-        (Server::Well, Some(Fault::CutShort)) => not_listening(),
-        (Server::Well, Some(Fault::SecondServerDenies)) if index > 0 => answered("NXDOMAIN", &[], [], None),
-        (server, Some(Fault::Leads(to))) if server.answers_over_udp() => {
+        (Server::Working, Some(Fault::NameRefused)) => answered("REFUSED", &[], [], None),
+        (Server::Working, Some(Fault::NameUnanswered)) => DnsEnd::Silent { sent: 6 },
+        (Server::Working, Some(Fault::ReplyTruncated)) => not_listening(),
+        (Server::Working, Some(Fault::SecondServerNxdomain)) if index > 0 => answered("NXDOMAIN", &[], [], None),
+        (server, Some(Fault::ResolvesTo(to))) if server.answers_over_udp() => {
             answered("NOERROR", &[to.parse().unwrap()], [], None)
         }
-        (server, Some(Fault::Linked { alias, to })) if server.answers_over_udp() => {
+        (server, Some(Fault::AliasTo { alias, to })) if server.answers_over_udp() => {
             answered("NOERROR", &[to.parse().unwrap()], [*alias], None)
         }
-        (server, Some(Fault::Aliased(alias))) if server.answers_over_udp() => answered("NOERROR", &[], [*alias], None),
+        (server, Some(Fault::AliasWithoutAddress(alias))) if server.answers_over_udp() => {
+            answered("NOERROR", &[], [*alias], None)
+        }
         _ => of_server(server, Transport::Udp, at),
     };
     let mut v4 = exchange(address, Transport::Udp, end);
-    v4.truncated = server == Server::CutsShort || (server == Server::Well && matches!(fault, Some(Fault::CutShort)));
+    v4.truncated =
+        server == Server::Truncates || (server == Server::Working && matches!(fault, Some(Fault::ReplyTruncated)));
     ServerReply { v4, v6: None }
 }
 
@@ -243,17 +246,19 @@ pub(super) fn platform(addresses: &[IpAddr]) -> ServerReply {
 
 fn of_server(server: Server, transport: Transport, addresses: &[IpAddr]) -> DnsEnd {
     match (server, transport) {
-        (Server::Well, _)
-        | (Server::UdpOnly | Server::MuteOverTcp, Transport::Udp)
+        (Server::Working, _)
+        | (Server::UdpOnly | Server::NoAnswerOverTcp, Transport::Udp)
         | (Server::TcpOnly, Transport::Tcp) => answered("NOERROR", addresses, [], None),
-        (Server::StageWaits | Server::MuteOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
+        (Server::AcceptsTcpNeverAnswers | Server::NoAnswerOverTcp, Transport::Tcp) => DnsEnd::Unanswered {
             how: "the connection was accepted, and no reply came over it".into(),
         },
-        (Server::CutsShort, _) | (Server::NotListening, Transport::Tcp) => not_listening(),
-        (Server::Refuses, _) => answered("REFUSED", &[], [], None),
-        (Server::Fails, _) => answered("SERVFAIL", &[], [], None),
-        (Server::Denies, _) => answered("NXDOMAIN", &[], [], Some("com")),
-        (Server::Silent | Server::TcpOnly | Server::StageWaits, Transport::Udp) => DnsEnd::Silent { sent: 3 },
+        (Server::Truncates, _) | (Server::NotListening, Transport::Tcp) => not_listening(),
+        (Server::AnswersRefused, _) => answered("REFUSED", &[], [], None),
+        (Server::AnswersServfail, _) => answered("SERVFAIL", &[], [], None),
+        (Server::AnswersNxdomain, _) => answered("NXDOMAIN", &[], [], Some("com")),
+        (Server::Silent | Server::TcpOnly | Server::AcceptsTcpNeverAnswers, Transport::Udp) => {
+            DnsEnd::Silent { sent: 3 }
+        }
         (Server::Silent | Server::UdpOnly, Transport::Tcp) => DnsEnd::NotConnected(TcpTrace {
             duration: TIMEOUT,
             end: TcpEnd::Silent {
@@ -333,13 +338,13 @@ pub(super) fn attempts(
     let each = |(index, address): (usize, SocketAddr)| match fault {
         Some(Fault::OneAddressSilent) if index + 1 < many => vec![attempt(endpoint, address, Some(&Fault::Silent))],
         Some(Fault::OneAddressSilent) => vec![attempt(endpoint, address, None)],
-        Some(Fault::EverySecondSilent) => (0..8)
+        Some(Fault::EverySecondConnectionLost) => (0..8)
             .map(|number| {
                 let lost = (number % 2 == 0).then_some(&Fault::Silent);
                 from(40_000 + number, attempt(endpoint, address, lost))
             })
             .collect(),
-        Some(Fault::FullSizeLost) => [None, None, Some(SMALL_SEGMENT), Some(SMALL_SEGMENT)]
+        Some(Fault::FullSizePacketsLost) => [None, None, Some(SMALL_SEGMENT), Some(SMALL_SEGMENT)]
             .into_iter()
             .map(|segment| {
                 let lost = segment.is_none().then_some(&Fault::CutSilent);
@@ -347,11 +352,11 @@ pub(super) fn attempts(
                 Attempt { segment, ..attempt }
             })
             .collect(),
-        Some(Fault::Resent { in_vain }) => {
+        Some(Fault::Retransmitted { spurious }) => {
             let counted = TcpFacts {
                 round_trip: Some(QUICK),
                 retransmitted: 1,
-                needless: Some(u32::from(*in_vain)),
+                needless: Some(u32::from(*spurious)),
                 ..TcpFacts::default()
             };
             let attempt = attempt(endpoint, address, None);
@@ -377,10 +382,10 @@ fn name_server(endpoint: &PlannedEndpoint, server: SocketAddr, servers: &[(Socke
     let does = servers
         .iter()
         .find(|(address, _)| *address == server)
-        .map_or(Server::Well, |(_, does)| *does);
+        .map_or(Server::Working, |(_, does)| *does);
     let end = of_server(does, endpoint.transport, &addresses("login.microsoftonline.com"));
     let mut exchange = exchange(server, endpoint.transport, end);
-    exchange.truncated = does == Server::CutsShort && endpoint.transport == Transport::Udp;
+    exchange.truncated = does == Server::Truncates && endpoint.transport == Transport::Udp;
     let mut attempt = Attempt::new(server);
     attempt.dns = Some(Box::new(exchange));
     attempt
@@ -388,7 +393,7 @@ fn name_server(endpoint: &PlannedEndpoint, server: SocketAddr, servers: &[(Socke
 
 fn attempt(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Option<&Fault>) -> Attempt {
     let mut attempt = Attempt::new(address);
-    if let Some(Fault::Leads(to)) = fault
+    if let Some(Fault::ResolvesTo(to)) = fault
         && apim_probe::address::is_sinkhole(to.parse().unwrap())
     {
         attempt.not_tried = Some(NotTriedReason::Sinkhole);
@@ -428,11 +433,11 @@ pub(super) fn tried(endpoint: &PlannedEndpoint, address: SocketAddr, fault: Opti
 fn connection(fault: Option<&Fault>) -> TcpEnd {
     let own: IpAddr = "10.1.0.4".parse().unwrap();
     match fault {
-        Some(Fault::Silent | Fault::Leads(_) | Fault::Linked { .. }) => TcpEnd::Silent {
+        Some(Fault::Silent | Fault::ResolvesTo(_) | Fault::AliasTo { .. }) => TcpEnd::Silent {
             syns: Some(3),
             kept_here: false,
         },
-        Some(Fault::OwnFirewallDrops) => TcpEnd::Silent {
+        Some(Fault::LocalFirewallDrops) => TcpEnd::Silent {
             syns: Some(3),
             kept_here: true,
         },
@@ -441,7 +446,7 @@ fn connection(fault: Option<&Fault>) -> TcpEnd {
             TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(*sender, *kind, *code, false)]))
         }
         Some(Fault::DeadNextHop) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 1, true)])),
-        Some(Fault::OwnFirewall) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 13, true)])),
+        Some(Fault::LocalFirewallRejects) => TcpEnd::Failed(failed(libc::EHOSTUNREACH, vec![icmp(own, 3, 13, true)])),
         Some(Fault::NoRoute) => TcpEnd::Failed(immediate(libc::ENETUNREACH)),
         Some(Fault::NotPermitted) => TcpEnd::Failed(immediate(libc::EPERM)),
         _ => TcpEnd::Open,
@@ -503,7 +508,7 @@ fn converse(attempt: &mut Attempt, endpoint: &PlannedEndpoint, fault: Option<&Fa
             return;
         }
         let end = match fault {
-            Some(Fault::CutBehindTls) => ExchangeEnd::Reset,
+            Some(Fault::CutAfterTls) => ExchangeEnd::Reset,
             _ => greeted(endpoint),
         };
         attempt.hello = Some(Box::new(said(end)));
