@@ -103,9 +103,9 @@ impl Azure {
         script
     }
 
-    fn run(&self, name: &str, arguments: &[&str]) -> Ended {
+    fn run(&self, name: &str, arguments: &[&str]) -> Finished {
         let mut script = self.script(name, &["--agent", &agent()]);
-        Ended::new(&script.args(arguments).output().unwrap())
+        Finished::new(&script.args(arguments).output().unwrap())
     }
 
     /// The commands that were given, each with its arguments.
@@ -176,13 +176,13 @@ impl Drop for Azure {
     }
 }
 
-struct Ended {
+struct Finished {
     status: Option<i32>,
     out: String,
     err: String,
 }
 
-impl Ended {
+impl Finished {
     fn new(output: &Output) -> Self {
         Self {
             status: output.status.code(),
@@ -265,14 +265,14 @@ fn environment_does_not_override_the_storage_account() {
                 .args(flags.split(' '))
                 .env("AZURE_STORAGE_KEY", "c2VjcmV0")
                 .env(setting, "another");
-            let ended = Ended::new(&command.output().unwrap());
+            let ended = Finished::new(&command.output().unwrap());
             assert_eq!(ended.status, Some(status), "{script}, {setting}: {}", ended.err);
         }
     }
 }
 
 /// Runs a script up to a command, which hangs, and does there what Ctrl-C does: signals every process of the group.
-fn interrupted(azure: &Azure, mut script: Command, command: &str) -> Ended {
+fn interrupt_at(azure: &Azure, mut script: Command, command: &str) -> Finished {
     azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
     script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut running = script.spawn().unwrap();
@@ -283,15 +283,15 @@ fn interrupted(azure: &Azure, mut script: Command, command: &str) -> Ended {
     killpg(group, Signal::SIGINT).unwrap();
     // A program that ignores Ctrl-C, as a deletion does, may continue.
     azure.write("go-on", "");
-    Ended::new(&running.wait_with_output().unwrap())
+    Finished::new(&running.wait_with_output().unwrap())
 }
 
 /// Runs a script on a terminal up to a command, which hangs, and closes the terminal. Waits for the script's end, but
 /// nothing reads its output; `false` if no terminal is available.
-fn hung_up(azure: &Azure, script: &Command, command: &str) -> bool {
+fn close_terminal_at(azure: &Azure, script: &Command, command: &str) -> bool {
     azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
-    let Ok(mut terminal) = on_a_terminal(script).stdout(Stdio::null()).spawn() else {
-        eprintln!("left out, no terminal: util-linux's script is missing");
+    let Ok(mut terminal) = in_terminal(script).stdout(Stdio::null()).spawn() else {
+        eprintln!("skipped, no terminal: util-linux's script is missing");
         return false;
     };
     azure.wait_for(command, || {
@@ -317,7 +317,7 @@ fn is_running(process: &str) -> bool {
 }
 
 /// The same command with a terminal for stdin, stdout and stderr, without input.
-fn on_a_terminal(script: &Command) -> Command {
+fn in_terminal(script: &Command) -> Command {
     let words = [script.get_program()].into_iter().chain(script.get_args());
     let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
     let mut terminal = Command::new("script");

@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 
-fn said(arguments: &[&str]) -> String {
+fn stdout_of(arguments: &[&str]) -> String {
     let output = Command::cargo_bin("apim-probe")
         .unwrap()
         .args(arguments)
@@ -20,12 +20,12 @@ fn said(arguments: &[&str]) -> String {
 #[test]
 fn help_matches_the_snapshots() {
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("help", said(&["--help"]));
+        insta::assert_snapshot!("help", stdout_of(&["--help"]));
         let commands = [
             "run", "list", "check", "compare", "drift", "watch", "serve", "path", "schema", "completions",
         ];
         for command in commands {
-            insta::assert_snapshot!(format!("help-{command}"), said(&[command, "--help"]));
+            insta::assert_snapshot!(format!("help-{command}"), stdout_of(&[command, "--help"]));
         }
     });
 }
@@ -35,7 +35,7 @@ fn help_matches_the_snapshots() {
 fn help_tables_start_on_the_line_after_their_heading() {
     let commands = ["run", "watch", "serve", "path"];
     for command in commands {
-        let help = said(&[command, "--help"]);
+        let help = stdout_of(&[command, "--help"]);
         let headings = help.lines().filter(|line| line.starts_with(char::is_alphabetic));
         let joined: Vec<&str> = headings.filter(|line| line.contains(":  ")).collect();
         assert!(joined.is_empty(), "{command}: {joined:?}");
@@ -45,7 +45,7 @@ fn help_tables_start_on_the_line_after_their_heading() {
 
 #[test]
 fn man_page_matches_the_snapshot() {
-    let page = said(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    let page = stdout_of(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION");
     insta::with_settings!({ snapshot_path => "../data/cli", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("man", page);
     });
@@ -54,7 +54,7 @@ fn man_page_matches_the_snapshot() {
 #[test]
 fn completion_scripts_contain_commands_and_flags() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = said(&["completions", shell]);
+        let script = stdout_of(&["completions", shell]);
         for word in ["watch", "until", "interval", "completions"] {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
@@ -63,7 +63,7 @@ fn completion_scripts_contain_commands_and_flags() {
 
 #[test]
 fn bash_completes_the_values_of_a_flag() {
-    let script = said(&["completions", "bash"]);
+    let script = stdout_of(&["completions", "bash"]);
     let asked = format!(
         "{script}\nCOMP_WORDS=(apim-probe watch --until '') COMP_CWORD=3\n_apim__probe apim-probe '' --until\necho \"${{COMPREPLY[@]}}\""
     );
@@ -140,7 +140,7 @@ fn notices_about_json_rules_go_to_stderr() {
 }
 
 /// Runs the program with environment variables; returns the status, stdout and stderr.
-fn ran(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+fn run_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = Command::cargo_bin("apim-probe")
         .unwrap()
         .args(arguments)
@@ -155,11 +155,11 @@ fn ran(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, 
 fn typed_flags_override_environment_variables() {
     let list = ["list", "--no-metadata", "--only", "sql"];
     let region = [("APIM_PROBE_REGION", "westeurope")];
-    let (_, from_environment, _) = ran(&list, &region);
+    let (_, from_environment, _) = run_with_env(&list, &region);
     assert!(from_environment.contains("westeurope"), "{from_environment}");
-    let (_, typed, _) = ran(&[&list[..], &["--region", "uksouth"]].concat(), &region);
+    let (_, typed, _) = run_with_env(&[&list[..], &["--region", "uksouth"]].concat(), &region);
     assert!(typed.contains("uksouth") && !typed.contains("westeurope"), "{typed}");
-    let (status, _, said) = ran(&list, &[("APIM_PROBE_VNET", "outer")]);
+    let (status, _, said) = run_with_env(&list, &[("APIM_PROBE_VNET", "outer")]);
     assert_eq!(status, Some(2));
     assert!(said.contains("APIM_PROBE_VNET"), "{said}");
 }
@@ -180,22 +180,22 @@ fn typo_suggests_the_intended_word() {
         ),
         (&["man", "rum"], 2, "did you mean run?"),
     ] {
-        let (code, _, said) = ran(arguments, &[]);
+        let (code, _, said) = run_with_env(arguments, &[]);
         assert_eq!(code, Some(status), "{arguments:?}: {said}");
         assert!(said.contains(meant), "{arguments:?}: {said}");
     }
-    let (_, _, said) = ran(&["list", "--no-metadata", "--region", "westeurope"], &[]);
+    let (_, _, said) = run_with_env(&["list", "--no-metadata", "--region", "westeurope"], &[]);
     assert!(!said.contains("region"), "{said}");
 }
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let page = said(&["man", "watch"]);
+    let page = stdout_of(&["man", "watch"]);
     assert!(
         page.contains("apim\\-probe\\-watch") && page.contains("interval"),
         "{page}"
     );
-    assert_eq!(said(&["help", "watch"]), said(&["watch", "--help"]));
+    assert_eq!(stdout_of(&["help", "watch"]), stdout_of(&["watch", "--help"]));
     for command in [
         "run",
         "list",
@@ -208,14 +208,14 @@ fn every_command_has_help_with_an_example() {
         "completions",
         "man",
     ] {
-        assert!(said(&[command, "-h"]).contains("Example"), "{command}");
+        assert!(stdout_of(&[command, "-h"]).contains("Example"), "{command}");
     }
 }
 
 #[test]
 fn completion_scripts_contain_ids_settings_and_regions() {
     for shell in ["bash", "fish", "zsh"] {
-        let script = said(&["completions", shell]);
+        let script = stdout_of(&["completions", shell]);
         for word in ["westeurope", "key-vault", "storage_account=", "tcp-timeout"] {
             // clap's script for fish does not complete words without a flag.
             let is_known = script.contains(word) || (shell == "fish" && word == "tcp-timeout");
@@ -226,7 +226,7 @@ fn completion_scripts_contain_ids_settings_and_regions() {
 
 #[test]
 fn missing_instance_names_are_listed_first() {
-    let (_, plan, _) = ran(&["list", "--no-metadata", "--region", "westeurope"], &[]);
+    let (_, plan, _) = run_with_env(&["list", "--no-metadata", "--region", "westeurope"], &[]);
     let top: Vec<&str> = plan.lines().take(5).collect();
     assert!(top.join(" ").contains("--set storage_account=NAME"), "{plan}");
 }
@@ -243,7 +243,7 @@ fn powershell_rules_use_powershell_quotes_and_variables() {
         "--only",
         "sql",
     ];
-    let (_, commands, _) = ran(&[&rules[..], &["--shell", "powershell"]].concat(), &[]);
+    let (_, commands, _) = run_with_env(&[&rules[..], &["--shell", "powershell"]].concat(), &[]);
     let command = commands.lines().find(|line| line.starts_with("az ")).unwrap();
     assert!(
         command.contains("--nsg-name $NSG ") && !command.contains('"'),
@@ -272,7 +272,7 @@ fn unknown_cloud_is_refused_with_status_2() {
 
 #[test]
 fn fish_completes_positional_arguments() {
-    let script = said(&["completions", "fish"]);
+    let script = stdout_of(&["completions", "fish"]);
     for (command, word) in [
         ("explain", "tcp-timeout"),
         ("schema", "compare"),

@@ -60,7 +60,7 @@ fn protocols() -> Vec<Protocol> {
             name: "smb",
             request: smb::request([7; 32]),
             parse: smb::parse,
-            reply: negotiated(),
+            reply: smb_negotiate_reply(),
         },
         Protocol {
             name: "redis",
@@ -72,7 +72,7 @@ fn protocols() -> Vec<Protocol> {
 }
 
 /// An SMB2 NEGOTIATE response that chose dialect 3.1.1, without a security buffer.
-fn negotiated() -> Vec<u8> {
+fn smb_negotiate_reply() -> Vec<u8> {
     let header = [b"\xfeSMB\x40\0", &[0; 10][..], &[1], &[0; 47]].concat();
     let body = [&[65, 0, 1, 0, 0x11, 3][..], &[0; 58]].concat();
     [&[0, 0, 0, 128], &header[..], &body].concat()
@@ -132,12 +132,12 @@ async fn truncated_reply_ends_as_closed_or_reset() {
     for protocol in protocols() {
         for length in 0..protocol.reply.len() {
             let beginning = &protocol.reply[..length];
-            let ends: [(Ending, ExchangeEnd); 2] = [
+            let cases: [(Ending, ExchangeEnd); 2] = [
                 (|| Ok(()), ExchangeEnd::Closed),
                 (|| Err(io::ErrorKind::ConnectionReset.into()), ExchangeEnd::Reset),
             ];
-            for (how, end) in ends {
-                let greeting = greet(&mut Peer::new(beginning, how), &protocol, generous_deadline()).await;
+            for (ending, end) in cases {
+                let greeting = greet(&mut Peer::new(beginning, ending), &protocol, generous_deadline()).await;
                 assert_eq!(
                     greeting,
                     Greeting {
@@ -225,9 +225,9 @@ async fn banners_of_other_protocols_are_foreign() {
 #[tokio::test]
 async fn reply_outranks_a_failed_write() {
     let redis = protocols().pop().unwrap();
-    let refusing = |says: &[u8]| Peer {
+    let refusing = |sends: &[u8]| Peer {
         refuses: true,
-        ..Peer::new(says, || Ok(()))
+        ..Peer::new(sends, || Ok(()))
     };
     let greeting = greet(
         &mut refusing(b"-DENIED protected mode\r\n"),
@@ -265,20 +265,20 @@ fn peer_sending(bytes: &[u8]) -> Peer {
     Peer::new(bytes, || Ok(()))
 }
 
-/// A scripted peer: it accepts or refuses what is written, sends its bytes and ends as configured.
+/// A scripted peer: it accepts or refuses what is written, sends its bytes and then ends as configured.
 struct Peer {
-    says: Vec<u8>,
+    sends: Vec<u8>,
     read: usize,
-    ends: Ending,
+    ending: Ending,
     refuses: bool,
 }
 
 impl Peer {
-    fn new(says: &[u8], ends: Ending) -> Self {
+    fn new(sends: &[u8], ending: Ending) -> Self {
         Self {
-            says: says.to_vec(),
+            sends: sends.to_vec(),
             read: 0,
-            ends,
+            ending,
             refuses: false,
         }
     }
@@ -286,9 +286,9 @@ impl Peer {
 
 impl AsyncRead for Peer {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let left = &self.says[self.read..];
+        let left = &self.sends[self.read..];
         if left.is_empty() {
-            return Poll::Ready((self.ends)());
+            return Poll::Ready((self.ending)());
         }
         let length = left.len().min(buf.remaining());
         buf.put_slice(&left[..length]);

@@ -51,7 +51,7 @@ fn plan(documents: Vec<ImportedDocument>, settings: &[(&str, &str)], region: Opt
     )
 }
 
-fn here(documents: Vec<ImportedDocument>) -> Plan {
+fn plan_in_west_europe(documents: Vec<ImportedDocument>) -> Plan {
     plan(documents, &[], Some("westeurope")).0
 }
 
@@ -65,7 +65,7 @@ fn ids(plan: &Plan) -> Vec<&str> {
     plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect()
 }
 
-const SHAPES: [&str; 4] = [
+const STATUS_FORMATS: [&str; 4] = [
     "status-by-service.json",
     "status-by-location.json",
     "status-example.json",
@@ -74,10 +74,10 @@ const SHAPES: [&str; 4] = [
 
 #[test]
 fn every_network_status_format_gives_the_same_entries() {
-    let reference = status(SHAPES[0]);
+    let reference = status(STATUS_FORMATS[0]);
     assert_eq!(reference.view.locations[0].region.as_deref(), Some("westeurope"));
     assert!(reference.notices.is_empty(), "{:?}", reference.notices);
-    for shape in SHAPES {
+    for shape in STATUS_FORMATS {
         let document = status(shape);
         assert_eq!(document.targets, reference.targets, "{shape}");
         let [location] = &document.view.locations[..] else {
@@ -98,7 +98,7 @@ fn every_network_status_format_gives_the_same_entries() {
 
 #[test]
 fn old_network_status_entries_are_stale() {
-    for shape in SHAPES {
+    for shape in STATUS_FORMATS {
         let document = status(shape);
         let stale: Vec<&str> = document.view.locations[0]
             .statuses
@@ -109,7 +109,7 @@ fn old_network_status_entries_are_stale() {
         assert_eq!(stale, ["Scm"], "{shape}");
     }
     // For a live reply the clock counts, and everything in the file is old.
-    let text = std::fs::read_to_string(file(SHAPES[0])).unwrap();
+    let text = std::fs::read_to_string(file(STATUS_FORMATS[0])).unwrap();
     let later = "2026-12-24T00:00:00Z".parse().unwrap();
     let live = ImportedDocument::read(&text, "live", DocumentKind::NetworkStatus, Some(later)).unwrap();
     assert!(live.view.locations[0].statuses.iter().all(|it| it.is_stale));
@@ -117,7 +117,7 @@ fn old_network_status_entries_are_stale() {
 
 #[test]
 fn instance_error_text_is_kept_verbatim() {
-    let document = status(SHAPES[0]);
+    let document = status(STATUS_FORMATS[0]);
     let sql = document.view.locations[0]
         .statuses
         .iter()
@@ -132,7 +132,7 @@ fn instance_error_text_is_kept_verbatim() {
 
 #[test]
 fn network_status_fills_the_plan() {
-    let plan = here(vec![status(SHAPES[0])]);
+    let plan = plan_in_west_europe(vec![status(STATUS_FORMATS[0])]);
     for (id, need, protocol) in [
         (
             "storage/apimstmain2.blob.core.windows.net:443",
@@ -222,7 +222,7 @@ fn network_status_fills_the_plan() {
 #[test]
 fn set_flag_adds_to_imported_names() {
     let settings = [("storage_account", "mine"), ("sql_server", "mine")];
-    let (plan, _) = plan(vec![status(SHAPES[0])], &settings, Some("westeurope"));
+    let (plan, _) = plan(vec![status(STATUS_FORMATS[0])], &settings, Some("westeurope"));
     for id in [
         "storage/mine.blob.core.windows.net:443",
         "storage/apimstmain2.blob.core.windows.net:443",
@@ -248,7 +248,7 @@ fn unknown_setting_error_lists_the_valid_names() {
 fn storage_account_name_fills_rows_missing_in_the_document() {
     let text = r#"{"dnsServers":[],"connectivityStatus":[
         {"name":"only.blob.core.windows.net","status":"success","resourceType":"BlobStorage","isOptional":false}]}"#;
-    let plan = here(vec![
+    let plan = plan_in_west_europe(vec![
         ImportedDocument::read(text, "short", DocumentKind::NetworkStatus, None).unwrap(),
     ]);
     assert_eq!(
@@ -260,7 +260,7 @@ fn storage_account_name_fills_rows_missing_in_the_document() {
 }
 
 /// A network status whose rows are hosts with a resource type, optional or not.
-fn status_of(rows: &[(&str, &str, bool)]) -> ImportedDocument {
+fn status_with(rows: &[(&str, &str, bool)]) -> ImportedDocument {
     let rows: Vec<serde_json::Value> = rows
         .iter()
         .map(|(name, kind, optional)| {
@@ -292,7 +292,7 @@ fn instance_decides_whether_entra_id_is_required() {
         (vec![login(false), regional(true)], Need::Required),
         (vec![("a.blob.core.windows.net", "BlobStorage", true)], Need::Required),
     ] {
-        let (plan, notices) = plan(vec![status_of(&rows)], &[], Some("westeurope"));
+        let (plan, notices) = plan(vec![status_with(&rows)], &[], Some("westeurope"));
         assert_eq!([LOGIN, REGIONAL].map(|id| row(&plan, id).need), [need; 2], "{rows:?}");
         let said = notices
             .iter()
@@ -307,7 +307,7 @@ fn instance_decides_whether_entra_id_is_required() {
 #[test]
 fn storage_account_with_dns_zone_adds_its_other_services() {
     let blob = ("apimst7.z12.blob.storage.azure.net", "BlobStorage", false);
-    let plan = here(vec![status_of(&[blob])]);
+    let plan = plan_in_west_europe(vec![status_with(&[blob])]);
     for (id, need) in [
         ("storage/apimst7.z12.blob.storage.azure.net:443", Need::Required),
         ("storage/apimst7.z12.table.storage.azure.net:443", Need::Required),
@@ -329,7 +329,7 @@ fn storage_account_with_dns_zone_adds_its_other_services() {
         "a.z12.blob.storage.azure.net.example.com",
         "a.zone.blob.storage.azure.net",
     ] {
-        let plan = here(vec![status_of(&[(host, "BlobStorage", false)])]);
+        let plan = plan_in_west_europe(vec![status_with(&[(host, "BlobStorage", false)])]);
         row(&plan, &format!("storage/{host}:443"));
         row(&plan, "storage/{storage_account}.table.core.windows.net:443");
     }
@@ -473,11 +473,11 @@ fn missing_dependency_page_gives_a_notice() {
 #[test]
 fn both_documents_give_each_endpoint_once() {
     let documents = [
-        status(SHAPES[0]),
+        status(STATUS_FORMATS[0]),
         dependencies("dependencies-1.json"),
         dependencies("dependencies-2.json"),
     ];
-    let plan = here(documents.into());
+    let plan = plan_in_west_europe(documents.into());
     let mut unique = ids(&plan);
     unique.sort_unstable();
     unique.dedup();
@@ -491,7 +491,7 @@ fn both_documents_give_each_endpoint_once() {
 
 #[test]
 fn other_region_of_the_instance_is_a_separate_row() {
-    let (plan, notices) = plan(vec![status(SHAPES[0])], &[], Some("northeurope"));
+    let (plan, notices) = plan(vec![status(STATUS_FORMATS[0])], &[], Some("northeurope"));
     row(&plan, "entra-id/westeurope.login.microsoft.com:443");
     row(&plan, "entra-id/northeurope.login.microsoft.com:443");
     assert!(
@@ -598,7 +598,7 @@ fn instance_in_another_cloud_is_refused() {
 }
 
 /// Documents in the right form with arbitrary content.
-fn anything() -> impl Strategy<Value = [String; 2]> {
+fn any_documents() -> impl Strategy<Value = [String; 2]> {
     let word = prop_oneof![
         any::<String>(),
         "[a-z0-9.:/{}*-]{0,40}",
@@ -627,7 +627,7 @@ fn anything() -> impl Strategy<Value = [String; 2]> {
 
 proptest! {
     #[test]
-    fn any_document_does_not_panic([status, dependencies] in anything()) {
+    fn any_document_does_not_panic([status, dependencies] in any_documents()) {
         for (text, kind) in [(status, DocumentKind::NetworkStatus), (dependencies, DocumentKind::Dependencies)] {
             // A text may happen to look like a nested object truncated by PowerShell (`@{…`): then it is refused.
             let Ok(document) = ImportedDocument::read(&text, "any", kind, None) else { continue };

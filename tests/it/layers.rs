@@ -7,24 +7,24 @@ use std::{
     path::Path,
 };
 
-/// The modules, from the ground up.
+/// The modules, from the bottom up.
 const LAYERS: [&str; 32] = [
-    // Ground: words, files, Azure's own facts and documents.
+    // Basics: words, files, Azure's own facts and documents.
     "text",
     "file",
     "azure",
     "address",
-    // What is said, and what is planned.
+    // The model, the catalog and the plan.
     "model",
     "catalog",
     "plan",
     "import",
-    // What is seen.
+    // Network access and measurement.
     "net",
     "hello",
     "vantage",
     "probe",
-    // What it means.
+    // Interpretation.
     "network",
     "rules",
     "diagnosis",
@@ -32,7 +32,7 @@ const LAYERS: [&str; 32] = [
     "confirm",
     "redact",
     "elsewhere",
-    // How it is shown and compared.
+    // Output and comparison.
     "report",
     "diff",
     "compare",

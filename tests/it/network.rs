@@ -62,7 +62,7 @@ fn predict(rules: &NetworkRules, start: &str, addresses: &[&str]) -> Prediction 
 }
 
 /// `verdict: words`, as one line.
-fn said(rules: &NetworkRules, start: &str, addresses: &[&str]) -> String {
+fn prediction_text(rules: &NetworkRules, start: &str, addresses: &[&str]) -> String {
     let prediction = predict(rules, start, addresses);
     format!("{}: {}", prediction.verdict.as_str(), prediction.words)
 }
@@ -86,7 +86,7 @@ fn outbound_prediction_names_the_deciding_nsg_rule() {
             &["20.61.99.193"],
             "deny: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193",
         ),
-        // Before a lookup, the tags decide.
+        // Before a DNS lookup, the service tags decide.
         (
             "storage/",
             &[],
@@ -98,7 +98,7 @@ fn outbound_prediction_names_the_deciding_nsg_rule() {
             &[],
             "deny: NSG rule DenyInternet (4096, subnet) denies TCP 5671 to EventHub",
         ),
-        // A host without a tag is somewhere in the internet.
+        // A host without a tag counts as the internet.
         (
             "certificate-revocation/crl.microsoft.com:80",
             &[],
@@ -127,7 +127,11 @@ fn outbound_prediction_names_the_deciding_nsg_rule() {
         ),
     ];
     for (start, addresses, words) in table {
-        assert_eq!(said(&rules, start, addresses), words, "{start} {addresses:?}");
+        assert_eq!(
+            prediction_text(&rules, start, addresses),
+            words,
+            "{start} {addresses:?}"
+        );
     }
     let rule = predict(&rules, "sql/", &["20.61.99.193"]).nsg.unwrap();
     assert_eq!(
@@ -141,13 +145,13 @@ fn outbound_prediction_names_the_deciding_nsg_rule() {
 fn platform_dns_and_kms_bypass_nsg_rules() {
     let plain = rules(Some("nsg-locked-down.json"), Some("routes-plain.json"), None);
     assert_eq!(
-        said(&plain, "dns/168.63.129.16", &[]),
+        prediction_text(&plain, "dns/168.63.129.16", &[]),
         "allow: 168.63.129.16 is an Azure platform address: neither NSG rules nor routes block it"
     );
     assert_eq!(predict(&plain, "dns/10.1.3.4", &[]).verdict, Expected::Allow);
-    // Windows activation passes NSGs, unless a route takes everything.
+    // Windows activation bypasses NSG rules, unless a route covers everything.
     assert_eq!(
-        said(&plain, "kms/azkms", &["20.118.99.224"]),
+        prediction_text(&plain, "kms/azkms", &["20.118.99.224"]),
         "allow: Azure lets Windows activation through in spite of NSG rules such as DenyInternet, and the route \
          0.0.0.0/0 (default) leads to the internet"
     );
@@ -197,7 +201,7 @@ fn deny_by_platform_tag_applies_to_that_platform_service() {
     ] {
         let dns = by_tag("AzurePlatformDNS", expanded);
         assert_eq!(
-            said(&dns, "dns/168.63.129.16", &[]),
+            prediction_text(&dns, "dns/168.63.129.16", &[]),
             "deny: NSG rule DenyPlatform (100, subnet) denies UDP 53 to 168.63.129.16, through the tag AzurePlatformDNS"
         );
         // It applies to the platform's name server and nothing else.
@@ -252,7 +256,7 @@ fn service_tag_does_not_cover_a_private_endpoint() {
         "destinationApplicationSecurityGroups": [{ "id": "/subscriptions/s/…/asg-sql" }] }));
     assert_eq!(predict(&by_group, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
     assert_eq!(
-        said(&by_group, "sql/", &["10.1.9.5"]),
+        prediction_text(&by_group, "sql/", &["10.1.9.5"]),
         "unknown: depends on the members of the application security group in NSG rule DenySql (100, subnet), or else \
          AllowAll (4000, subnet) allows TCP 1433 to 10.1.9.5; the route 10.1.0.0/16 (default) leads to the virtual \
          network"
@@ -326,7 +330,7 @@ fn deny_from_virtual_network_blocks_load_balancer_probes() {
         None,
     );
     assert_eq!(
-        said(&rules, "load-balancer/", &[]),
+        prediction_text(&rules, "load-balancer/", &[]),
         "deny: NSG rule DenyVnetIn (4000, subnet) denies TCP 6390 from AzureLoadBalancer"
     );
 }
@@ -369,7 +373,7 @@ fn inbound_and_peer_rows_get_predictions() {
     );
     let without = NetworkRules::new(Some(SecurityRules::parse(br#"{"value": []}"#).unwrap()), None, None);
     assert_eq!(
-        said(&without, "management-endpoint/", &[]),
+        prediction_text(&without, "management-endpoint/", &[]),
         "deny: the subnet has no NSG, and without one the instance's load balancer blocks all inbound traffic"
     );
     assert_eq!(predict(&without, "sql/", &[]).verdict, Expected::Allow);
@@ -379,7 +383,7 @@ fn inbound_and_peer_rows_get_predictions() {
 fn asymmetric_route_denies_the_management_endpoint() {
     let forced = rules(None, Some("routes-forced.json"), Some("service-tags.json"));
     assert_eq!(
-        said(&forced, "management-endpoint/", &[]),
+        prediction_text(&forced, "management-endpoint/", &[]),
         "deny: replies to ApiManagement leave through the route 0.0.0.0/0 (user, to-firewall) to the appliance \
          10.1.2.4, which never saw the request: they are lost"
     );
@@ -392,7 +396,7 @@ fn asymmetric_route_denies_the_management_endpoint() {
         predict(&some_route, "management-endpoint/", &[]).verdict,
         Expected::Unknown
     );
-    // But a route to the hosts of Windows activation is for nothing else, nor is one whose tag the export contains.
+    // A route to the activation hosts cannot be the missing one, nor can one whose tag is in the export.
     let with = |name: &str, prefixes: &[&str], tags: &[&str]| {
         let route = serde_json::json!({ "source": "User", "state": "Active", "name": name, "addressPrefix": prefixes,
             "destinationServiceTags": tags, "nextHopType": "Internet" });
@@ -438,7 +442,7 @@ fn route_selection_follows_azure_precedence() {
         ("20.150.0.9", Some("storage"), "None"),
         ("20.150.1.9", None, "VirtualNetworkServiceEndpoint"),
         ("20.151.0.9", None, "VirtualNetworkServiceEndpoint"),
-        // But not over one by service tag, unless that leads to the internet as well.
+        // But not over a route by service tag, unless its next hop is the internet as well.
         ("20.152.0.9", Some("storage-by-tag"), "VirtualAppliance"),
         ("20.153.0.9", None, "VirtualNetworkServiceEndpoint"),
         // Among equal prefixes an explicit one takes precedence, then a regional tag, a whole one, and AzureCloud.
@@ -465,11 +469,11 @@ fn route_selection_follows_azure_precedence() {
     let route = predict(&contest, "sql/", &["20.1.2.3"]).route.unwrap();
     assert_eq!(route.next_hop.as_deref(), Some("10.2.0.4 or 10.2.0.5"));
     assert_eq!(
-        said(&contest, "sql/", &["20.1.2.3"]),
+        prediction_text(&contest, "sql/", &["20.1.2.3"]),
         "allow: the route 0.0.0.0/0 (user, tie) leads to the appliance 10.2.0.4 or 10.2.0.5: check the firewall there"
     );
     assert_eq!(
-        said(&contest, "key-vault/", &["20.43.56.38"]),
+        prediction_text(&contest, "key-vault/", &["20.43.56.38"]),
         "deny: the route 20.43.56.0/24 (user, hole) leads nowhere: Azure drops it"
     );
 }
@@ -478,7 +482,7 @@ fn route_selection_follows_azure_precedence() {
 fn allow_rules_point_at_the_firewall_at_the_next_hop() {
     let open = rules(Some("nsg-nic-only.powershell.json"), Some("routes-forced.json"), None);
     assert_eq!(
-        said(&open, "key-vault/", &["20.43.56.38"]),
+        prediction_text(&open, "key-vault/", &["20.43.56.38"]),
         "allow: allowed, next hop is 10.1.2.4: check the firewall there"
     );
 }
@@ -508,7 +512,7 @@ fn tags_without_known_addresses_give_unknown() {
     let parsed = SecurityRules::parse(document).unwrap();
     let untold = NetworkRules::new(Some(parsed.clone()), None, None);
     assert_eq!(
-        said(&untold, "sql/", &["20.61.99.193"]),
+        prediction_text(&untold, "sql/", &["20.61.99.193"]),
         "unknown: depends on the addresses in NSG rule AllowSqlHere (100, subnet): pass --service-tags, or else \
          DenyAll (4000, subnet) denies TCP 1433 to 20.61.99.193"
     );

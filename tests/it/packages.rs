@@ -47,7 +47,7 @@ static PACKED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
 
 #[test]
 fn deb_installs_runs_and_is_removed_completely() {
-    let Some(package) = packed("deb") else { return };
+    let Some(package) = package_file("deb") else { return };
     let root = fresh_root();
     let before = walk(root.path());
     let database = root.path().join("var/lib/dpkg");
@@ -82,7 +82,7 @@ fn deb_installs_runs_and_is_removed_completely() {
 
 #[test]
 fn rpm_installs_runs_and_is_removed_completely() {
-    let Some(package) = packed("rpm") else { return };
+    let Some(package) = package_file("rpm") else { return };
     let root = fresh_root();
     let before = walk(root.path());
     let rpm = |arguments: &[&str]| {
@@ -111,7 +111,7 @@ fn rpm_installs_runs_and_is_removed_completely() {
 
 #[test]
 fn archive_contains_agent_man_pages_and_scripts() {
-    let Some(archive) = packed("tar.xz") else { return };
+    let Some(archive) = package_file("tar.xz") else { return };
     let folder = tempfile::tempdir().unwrap();
     run(Command::new("tar")
         .arg("-xJf")
@@ -146,7 +146,7 @@ fn archive_contains_agent_man_pages_and_scripts() {
 /// README's two commands, with the packing script's files instead of the published ones.
 #[test]
 fn readme_download_and_run_commands_work() {
-    let Some(archive) = packed("tar.xz") else { return };
+    let Some(archive) = package_file("tar.xz") else { return };
     let files = archive.parent().unwrap();
     let summed = run(Command::new("sh")
         .args(["-c", "sha256sum -- apim-probe-*"])
@@ -221,7 +221,7 @@ fn serve(folder: PathBuf) -> String {
 /// Only the program may be executable, and nothing runs when a package is installed or removed.
 #[test]
 fn packages_have_no_scripts_and_no_dependencies() {
-    let (Some(deb), Some(rpm)) = (packed("deb"), packed("rpm")) else {
+    let (Some(deb), Some(rpm)) = (package_file("deb"), package_file("rpm")) else {
         return;
     };
     let control = run(Command::new("dpkg-deb").arg("--info").arg(deb));
@@ -252,7 +252,7 @@ fn packages_have_no_scripts_and_no_dependencies() {
 /// Debian's own rules; an error keeps a package out.
 #[test]
 fn lintian_finds_no_error() {
-    let Some(deb) = packed("deb") else { return };
+    let Some(deb) = package_file("deb") else { return };
     let mut lintian = Command::new("lintian");
     // A static program is the purpose of this one.
     lintian.args([
@@ -264,7 +264,7 @@ fn lintian_finds_no_error() {
     ]);
     match lintian.arg(&deb).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
-        Err(error) => eprintln!("left out, no lintian: {error}"),
+        Err(error) => eprintln!("skipped, no lintian: {error}"),
     }
 }
 
@@ -371,7 +371,7 @@ fn walk(root: &Path) -> InstalledFiles {
     held
 }
 
-fn packed(ending: &str) -> Option<PathBuf> {
+fn package_file(ending: &str) -> Option<PathBuf> {
     let folder = PACKED.as_ref()?.path();
     Some(folder.join(format!("apim-probe-{}.{ending}", std::env::consts::ARCH)))
 }
@@ -398,7 +398,7 @@ fn is_missing_any(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return false;
     }
-    let said = format!("left out, as this is missing: {}", missing.join(", "));
+    let said = format!("skipped, as this is missing: {}", missing.join(", "));
     assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{said}");
     eprintln!("{said}");
     true

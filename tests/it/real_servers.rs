@@ -24,23 +24,23 @@ use tokio::{
 #[tokio::test]
 #[ignore = "needs Samba, by tests/real/serve.py"]
 async fn samba_gives_smb_proof() {
-    let greeting = smb::greet(&mut connected(14450).await, generous_deadline()).await;
+    let greeting = smb::greet(&mut connect_once_up(14450).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "SMB2 NEGOTIATE reply, dialect 3.1.1");
 }
 
 #[tokio::test]
 #[ignore = "needs Redis, by tests/real/serve.py"]
 async fn redis_that_requires_a_password_gives_proof() {
-    let greeting = redis::greet(&mut connected(16379).await, generous_deadline()).await;
+    let greeting = redis::greet(&mut connect_once_up(16379).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "Redis answers -NOAUTH Authentication required.");
 }
 
 #[tokio::test]
 #[ignore = "needs impacket, by tests/real/serve.py"]
 async fn rpc_server_gives_kms_proof_only_for_the_kms_interface() {
-    let greeting = kms::greet(&mut connected(11688).await, generous_deadline()).await;
+    let greeting = kms::greet(&mut connect_once_up(11688).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "DCE/RPC bind to the KMS interface accepted");
-    let greeting = kms::greet(&mut connected(11135).await, generous_deadline()).await;
+    let greeting = kms::greet(&mut connect_once_up(11135).await, generous_deadline()).await;
     let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
@@ -50,7 +50,7 @@ async fn rpc_server_gives_kms_proof_only_for_the_kms_interface() {
 #[tokio::test]
 #[ignore = "needs Qpid Proton, by tests/real/serve.py"]
 async fn proton_gives_amqp_sasl_proof() {
-    let greeting = amqp::greet_sasl(&mut connected(15672).await, generous_deadline()).await;
+    let greeting = amqp::greet_sasl(&mut connect_once_up(15672).await, generous_deadline()).await;
     assert_eq!(proof(&greeting), "AMQP SASL mechanisms ANONYMOUS");
 }
 
@@ -84,7 +84,7 @@ async fn chrony_gives_ntp_proof_and_time() {
 #[tokio::test]
 #[ignore = "needs RabbitMQ, by tests/real/serve.py"]
 async fn rabbitmq_is_not_event_hubs() {
-    let greeting = amqp::greet_tls(&mut connected(15675).await, generous_deadline()).await;
+    let greeting = amqp::greet_tls(&mut connect_once_up(15675).await, generous_deadline()).await;
     let ExchangeEnd::Foreign { why } = &greeting.end else {
         panic!("{greeting:?}")
     };
@@ -100,7 +100,7 @@ async fn proxies_are_recognised_by_their_block_pages() {
         (18888, "tinyproxy", "403 Access denied"),
         (18118, "Privoxy", "Request blocked (Privoxy@"),
     ] {
-        let marker = marker(port)
+        let marker = denial_marker(port)
             .await
             .unwrap_or_else(|| panic!("{port} is taken for a service"));
         assert!(
@@ -109,12 +109,18 @@ async fn proxies_are_recognised_by_their_block_pages() {
         );
     }
     // The front end of a service that is down, as far as can be seen.
-    assert_eq!(marker(18082).await, None);
+    assert_eq!(denial_marker(18082).await, None);
 }
 
 /// What shows that a proxy answered instead of a service.
-async fn marker(port: u16) -> Option<String> {
-    let greeting = http::greet(&mut connected(port).await, "crl.example", None, generous_deadline()).await;
+async fn denial_marker(port: u16) -> Option<String> {
+    let greeting = http::greet(
+        &mut connect_once_up(port).await,
+        "crl.example",
+        None,
+        generous_deadline(),
+    )
+    .await;
     let ExchangeEnd::Replied(ProtocolReply::Http(reply)) = greeting.end else {
         panic!("{port}: {greeting:?}")
     };
@@ -124,7 +130,7 @@ async fn marker(port: u16) -> Option<String> {
 #[tokio::test]
 #[ignore = "needs BIND, by tests/real/serve.py"]
 async fn bind_truncates_over_udp_and_answers_over_tcp() {
-    let exchange = answered(15301, "many.login.microsoftonline.com").await;
+    let exchange = first_final_reply(15301, "many.login.microsoftonline.com").await;
     let DnsEnd::Answered(answer) = &exchange.end else {
         panic!("{exchange:?}")
     };
@@ -138,7 +144,7 @@ async fn bind_truncates_over_udp_and_answers_over_tcp() {
 #[ignore = "needs BIND and unbound, by tests/real/serve.py"]
 async fn servers_with_dead_forwarders_accept_tcp_and_never_answer() {
     for port in [15301, 15302] {
-        answered(port, "login.microsoftonline.com").await;
+        first_final_reply(port, "login.microsoftonline.com").await;
         let exchanges = [
             ask(port, "vault.example", Transport::Udp).await,
             ask(port, "vault.example", Transport::Tcp).await,
@@ -173,7 +179,7 @@ async fn unbound_truncates_over_udp_and_refuses_tcp() {
 #[tokio::test]
 #[ignore = "needs dnsdist, by tests/real/serve.py"]
 async fn dnsdist_rate_limit_is_no_final_answer() {
-    answered(15304, "login.microsoftonline.com").await;
+    first_final_reply(15304, "login.microsoftonline.com").await;
     sleep(Duration::from_secs(2)).await;
     let mut exchanges = Vec::new();
     for _ in 0..4 {
@@ -197,7 +203,7 @@ async fn ask(port: u16, name: &str, transport: Transport) -> DnsExchange {
 }
 
 /// The first reply that settles a name, once the server is up.
-async fn answered(port: u16, name: &str) -> DnsExchange {
+async fn first_final_reply(port: u16, name: &str) -> DnsExchange {
     let asked = async {
         loop {
             let exchange = ask(port, name, Transport::Udp).await;
@@ -211,7 +217,7 @@ async fn answered(port: u16, name: &str) -> DnsExchange {
 }
 
 /// A connection to a port of this machine, once its server is up.
-async fn connected(port: u16) -> TcpStream {
+async fn connect_once_up(port: u16) -> TcpStream {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let up = async {
         loop {

@@ -6,7 +6,7 @@ use apim_probe::text::is_harmful;
 use assert_cmd::Command;
 
 /// Sets a title, clears the screen, changes the reading direction, begins another line.
-const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\n\rexit 0: all is well";
+const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\n\rexit 0: all is well";
 
 fn run(arguments: &[&OsStr]) -> Output {
     Command::cargo_bin("apim-probe")
@@ -30,38 +30,38 @@ fn assert_escaped(arguments: &[&OsStr], output: &Output) {
     }
 }
 
-fn check(arguments: &[&str]) {
+fn check_output(arguments: &[&str]) {
     let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
     assert_escaped(&arguments, &run(&arguments));
 }
 
 #[test]
 fn flag_values_are_escaped() {
-    let set = |name: &str| format!("{name}={EVIL}");
+    let set = |name: &str| format!("{name}={HOSTILE}");
     let table: &[&[&str]] = &[
-        &[EVIL],
-        &["run", EVIL],
-        &["list", &format!("--{EVIL}")],
-        &["list", &format!("--region={EVIL}")],
-        &["list", "--cloud", EVIL],
-        &["list", "--vnet", EVIL],
-        &["list", "--dns-server", EVIL],
-        &["list", "--format", EVIL],
-        &["list", "--no-metadata", "--only", EVIL],
-        &["list", "--no-metadata", "--skip", EVIL],
-        &["list", "--set", EVIL],
-        &["list", "--set", &set(EVIL)],
+        &[HOSTILE],
+        &["run", HOSTILE],
+        &["list", &format!("--{HOSTILE}")],
+        &["list", &format!("--region={HOSTILE}")],
+        &["list", "--cloud", HOSTILE],
+        &["list", "--vnet", HOSTILE],
+        &["list", "--dns-server", HOSTILE],
+        &["list", "--format", HOSTILE],
+        &["list", "--no-metadata", "--only", HOSTILE],
+        &["list", "--no-metadata", "--skip", HOSTILE],
+        &["list", "--set", HOSTILE],
+        &["list", "--set", &set(HOSTILE)],
         &["list", "--set", &set("storage_account")],
         &["list", "--set", &set("redis_host")],
-        &["list", "--service", EVIL],
-        &["run", "--timeout", EVIL],
-        &["run", "--concurrency", EVIL],
-        &["run", "--fail-on", EVIL],
-        &["run", "--output", EVIL],
-        &["run", "--output", &format!("/nowhere/{EVIL}.json")],
-        &["watch", "--until", EVIL],
-        &["rules", "--kind", EVIL],
-        &["rules", "--kind", "nsg", "--subnet", EVIL],
+        &["list", "--service", HOSTILE],
+        &["run", "--timeout", HOSTILE],
+        &["run", "--concurrency", HOSTILE],
+        &["run", "--fail-on", HOSTILE],
+        &["run", "--output", HOSTILE],
+        &["run", "--output", &format!("/nowhere/{HOSTILE}.json")],
+        &["watch", "--until", HOSTILE],
+        &["rules", "--kind", HOSTILE],
+        &["rules", "--kind", "nsg", "--subnet", HOSTILE],
         &[
             "rules",
             "--no-metadata",
@@ -70,16 +70,16 @@ fn flag_values_are_escaped() {
             "--region",
             "x",
             "--report",
-            EVIL,
+            HOSTILE,
         ],
-        &["explain", EVIL],
-        &["explain", "sql", "--cloud", EVIL],
-        &["check", EVIL],
-        &["diff", EVIL, EVIL],
-        &["schema", EVIL],
+        &["explain", HOSTILE],
+        &["explain", "sql", "--cloud", HOSTILE],
+        &["check", HOSTILE],
+        &["diff", HOSTILE, HOSTILE],
+        &["schema", HOSTILE],
     ];
     for arguments in table {
-        check(arguments);
+        check_output(arguments);
     }
     let bytes = OsStr::from_bytes(b"\xff\xfe\x1b[2J");
     for command in ["check", "explain", "schema"] {
@@ -98,8 +98,8 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 #[test]
 fn catalog_text_is_escaped() {
     let folder = tempfile::tempdir().unwrap();
-    let name = EVIL.replace('/', " ");
-    let evil = serde_json::to_string(EVIL).unwrap();
+    let name = HOSTILE.replace('/', " ");
+    let evil = serde_json::to_string(HOSTILE).unwrap();
     let catalog = format!(
         "schema: 1
 source: {{ title: {evil}, url: 'https://example.com/x', documented: 2026-01-01 }}
@@ -153,7 +153,7 @@ dependencies:
             &probes,
         ],
     ] {
-        check(arguments);
+        check_output(arguments);
     }
 }
 
@@ -161,10 +161,10 @@ dependencies:
 #[test]
 fn text_of_refused_documents_is_escaped() {
     let folder = tempfile::tempdir().unwrap();
-    let name = EVIL.replace('/', " ");
-    let evil = serde_json::to_string(EVIL).unwrap();
+    let name = HOSTILE.replace('/', " ");
+    let evil = serde_json::to_string(HOSTILE).unwrap();
     for text in [
-        EVIL.to_owned(),
+        HOSTILE.to_owned(),
         format!("{{{evil}: 1}}"),
         format!("[{evil}]"),
         format!("[{{{evil}: {evil}}}]"),
@@ -174,7 +174,7 @@ fn text_of_refused_documents_is_escaped() {
         format!("{{\"dnsServers\": [{evil}], \"connectivityStatus\": [{{\"name\": {evil}, \"status\": {evil}}}]}}"),
         format!("{{\"error\": {{\"code\": {evil}, \"message\": {evil}}}}}"),
         format!("schema: {evil}\n{evil}: 1\ndependencies: [ {{ id: {evil}, host: {evil} }} ]\n"),
-        format!("-----BEGIN CERTIFICATE-----\n{EVIL}\n-----END CERTIFICATE-----\n"),
+        format!("-----BEGIN CERTIFICATE-----\n{HOSTILE}\n-----END CERTIFICATE-----\n"),
     ] {
         let path = file(folder.path(), &name, &text);
         for arguments in [
@@ -207,7 +207,7 @@ fn text_of_refused_documents_is_escaped() {
                 &path,
             ],
         ] {
-            check(arguments);
+            check_output(arguments);
         }
     }
 }

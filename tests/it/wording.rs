@@ -14,7 +14,7 @@ use apim_probe::{
 use clap::CommandFactory;
 
 /// Odd words, and what to write instead. A word that also has an ordinary use is listed with its neighbours.
-const INSTEAD: &[(&str, &str)] = &[
+const ODD_WORDS: &[(&str, &str)] = &[
     ("do without", "don't use, skip"),
     ("in silence", "gets no reply (silently dropped)"),
     ("fell silent", "stopped responding"),
@@ -113,7 +113,7 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// Those that must not appear in the sources' comments either.
-const IN_COMMENTS: &[&str] = &[
+const ODD_WORDS_IN_COMMENTS: &[&str] = &[
     "somebody",
     "anybody",
     "whoever",
@@ -173,7 +173,7 @@ const DOCUMENTS: [&str; 12] = [
 ];
 
 /// Files with other people's words, such as those on block pages.
-const OF_OTHERS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
+const THIRD_PARTY_TEXTS: [&str; 1] = ["src/hello/http/denial/signatures.rs"];
 
 #[test]
 fn help_has_no_odd_words() {
@@ -205,7 +205,7 @@ fn findings_and_messages_have_no_odd_words() {
     let mut texts = Vec::new();
     for file in files("src", "rs") {
         let name = file.to_string_lossy().into_owned();
-        if name.ends_with("tests.rs") || OF_OTHERS.contains(&name.as_str()) {
+        if name.ends_with("tests.rs") || THIRD_PARTY_TEXTS.contains(&name.as_str()) {
             continue;
         }
         let source = fs::read_to_string(root().join(&file)).unwrap();
@@ -248,7 +248,7 @@ fn comments_have_no_odd_words() {
             let comments: Vec<&str> = lines.map(|line| line.trim_start_matches(['/', '!'])).collect();
             // Code is not prose: `nobody` is a user, `beside` may be a variable.
             let text: String = comments.join("\n").split('`').step_by(2).collect();
-            let found = odd_words(&text, IN_COMMENTS.iter().copied());
+            let found = odd_words(&text, ODD_WORDS_IN_COMMENTS.iter().copied());
             wrong.extend(found.iter().map(|words| format!("{}: \"{words}\"", file.display())));
         }
     }
@@ -285,7 +285,7 @@ fn assert_no_odd_words(texts: Vec<(String, String)>) {
     let mut wrong = Vec::new();
     for (place, text) in texts {
         for words in odd_words_in(&text) {
-            let instead = INSTEAD.iter().find(|(odd, _)| *odd == words).map_or("", |(_, it)| it);
+            let instead = ODD_WORDS.iter().find(|(odd, _)| *odd == words).map_or("", |(_, it)| it);
             let start: String = text.chars().take(120).collect();
             wrong.push(format!("{place}: \"{words}\" (write: {instead}) in: {start}"));
         }
@@ -295,7 +295,7 @@ fn assert_no_odd_words(texts: Vec<(String, String)>) {
 
 /// The odd words in a text, across line breaks and punctuation.
 fn odd_words_in(text: &str) -> Vec<&'static str> {
-    odd_words(text, INSTEAD.iter().map(|(odd, _)| *odd))
+    odd_words(text, ODD_WORDS.iter().map(|(odd, _)| *odd))
 }
 
 /// Those of `odd` that a text contains, across line breaks and punctuation.

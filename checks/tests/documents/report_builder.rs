@@ -10,10 +10,10 @@ use apim_probe::{
 };
 
 /// The result for the endpoints whose id begins like this: verdict, cause, address.
-pub(crate) type Seen = (&'static str, Verdict, Option<Cause>, &'static str);
+pub(crate) type SeenEndpoint = (&'static str, Verdict, Option<Cause>, &'static str);
 
 /// The report of a run with only these results; the blocked ones share a finding.
-pub(crate) fn report(plan: &Plan, seen: &[Seen]) -> Report {
+pub(crate) fn report(plan: &Plan, seen: &[SeenEndpoint]) -> Report {
     let endpoints: Vec<EndpointReport> = plan
         .endpoints
         .iter()

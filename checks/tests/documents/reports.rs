@@ -15,7 +15,7 @@ mod pipelines;
 mod text;
 mod tools;
 
-/// Every imagined network except the hostile one, with a name for its snapshots.
+/// Every sample network except the hostile one, with a name for its snapshots.
 fn every_sample() -> Vec<(&'static str, Report)> {
     vec![
         ("all-healthy", samples::all_healthy()),
@@ -31,23 +31,23 @@ fn every_sample() -> Vec<(&'static str, Report)> {
 }
 
 /// The settings for text.
-struct Look {
+struct TextSettings {
     width: usize,
     colour: bool,
     unicode: bool,
     detail: Detail,
 }
 
-const PLAIN: Look = Look {
+const PLAIN: TextSettings = TextSettings {
     width: 80,
     colour: false,
     unicode: true,
     detail: Detail::Brief,
 };
 
-fn rendered(report: &Report, format: Format, look: &Look) -> String {
+fn rendered(report: &Report, format: Format, look: &TextSettings) -> String {
     let exit = judge(report, Policy::default(), None);
-    let Look {
+    let TextSettings {
         width,
         colour,
         unicode,

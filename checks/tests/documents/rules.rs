@@ -27,7 +27,7 @@ use crate::report_builder;
 
 /// The values of the flags.
 #[derive(Clone)]
-struct Given {
+struct RuleFlags {
     catalog: Catalog,
     cloud: Cloud,
     region: Option<&'static str>,
@@ -39,8 +39,8 @@ struct Given {
     first_priority: Option<u16>,
 }
 
-fn given() -> Given {
-    Given {
+fn default_flags() -> RuleFlags {
+    RuleFlags {
         catalog: Catalog::builtin(),
         cloud: Cloud::Public,
         region: None,
@@ -53,7 +53,7 @@ fn given() -> Given {
     }
 }
 
-impl Given {
+impl RuleFlags {
     fn plan(&self) -> Plan {
         let scope = PlanScope {
             cloud: self.cloud,
@@ -140,10 +140,10 @@ fn every_rule_set() -> Vec<(String, RenderedRules)> {
     for cloud in Cloud::ALL {
         for region in [None, Some("westeurope")] {
             for kind in [RuleFamily::Nsg, RuleFamily::Firewall, RuleFamily::Routes] {
-                let rules = Given {
+                let rules = RuleFlags {
                     cloud,
                     region,
-                    ..given()
+                    ..default_flags()
                 }
                 .rules(kind);
                 all.push((format!("{cloud} {region:?} {kind:?}"), rules));
@@ -154,7 +154,7 @@ fn every_rule_set() -> Vec<(String, RenderedRules)> {
 }
 
 /// Name, direction, protocol, source, destination, port.
-const DOCUMENTED: &str = "
+const DOCUMENTED_RULES: &str = "
     apim-in-ApiManagement-tcp-3443 Inbound Tcp ApiManagement VirtualNetwork 3443
     apim-in-AzureLoadBalancer-tcp-6390 Inbound Tcp AzureLoadBalancer VirtualNetwork 6390
     apim-in-Internet-tcp-443 Inbound Tcp Internet VirtualNetwork 443
@@ -176,13 +176,13 @@ const DOCUMENTED: &str = "
 #[test]
 fn nsg_rules_match_the_documented_table() {
     let rules = by_name(
-        &Given {
+        &RuleFlags {
             region: Some("westeurope"),
-            ..given()
+            ..default_flags()
         }
         .rules(RuleFamily::Nsg),
     );
-    for row in DOCUMENTED.lines().filter(|row| !row.is_empty()) {
+    for row in DOCUMENTED_RULES.lines().filter(|row| !row.is_empty()) {
         let cells: Vec<&str> = row.split_whitespace().collect();
         let rule = rules
             .get(cells[0])
@@ -256,13 +256,13 @@ fn nsg_rules_have_valid_arm_properties() {
 #[test]
 fn regional_tags_are_used_only_for_documented_services() {
     let with = by_name(
-        &Given {
+        &RuleFlags {
             region: Some("germanywestcentral"),
-            ..given()
+            ..default_flags()
         }
         .rules(RuleFamily::Nsg),
     );
-    let without = by_name(&given().rules(RuleFamily::Nsg));
+    let without = by_name(&default_flags().rules(RuleFamily::Nsg));
     assert_eq!(with.keys().collect::<Vec<_>>(), without.keys().collect::<Vec<_>>());
     let differing: Vec<(&str, String)> = with
         .iter()
@@ -284,10 +284,10 @@ fn regional_tags_are_used_only_for_documented_services() {
 fn service_tags_file_decides_the_spelling_of_a_tag() {
     let tags = br#"{"values": [{"name": "Sql.ATLANTIS", "properties": {"addressPrefixes": ["20.0.0.0/24"]}}]}"#;
     let tags = ServiceTags::parse(tags).unwrap();
-    let from = Given {
+    let from = RuleFlags {
         region: Some("atlantis"),
         network: Some(NetworkRules::new(None, None, Some(tags))),
-        ..given()
+        ..default_flags()
     };
     let rules = by_name(&from.rules(RuleFamily::Nsg));
     assert_eq!(
@@ -299,31 +299,31 @@ fn service_tags_file_decides_the_spelling_of_a_tag() {
 
 #[test]
 fn selection_and_overlay_do_not_change_a_rule() {
-    let all = by_name(&given().rules(RuleFamily::Nsg));
+    let all = by_name(&default_flags().rules(RuleFamily::Nsg));
     let narrower = [
-        Given {
+        RuleFlags {
             only: &["sql"],
-            ..given()
+            ..default_flags()
         },
-        Given {
+        RuleFlags {
             only: &["diagnostics-port", "application-insights"],
-            ..given()
+            ..default_flags()
         },
-        Given {
+        RuleFlags {
             only: &["kms"],
-            ..given()
+            ..default_flags()
         },
-        Given {
+        RuleFlags {
             vnet: Some(Vnet::Internal),
-            ..given()
+            ..default_flags()
         },
-        Given {
+        RuleFlags {
             set: &[
                 ("storage_account", "a"),
                 ("sql_server", "b"),
                 ("event_hub_namespace", "c"),
             ],
-            ..given()
+            ..default_flags()
         },
     ];
     for given in narrower {
@@ -338,9 +338,9 @@ fn selection_and_overlay_do_not_change_a_rule() {
         name: "more.yaml".into(),
         bytes: b"dependencies:\n  - { id: mail, title: Mail, need: feature, impact: No mail., endpoints: [{ host: mail.example.org, port: 25, protocol: tcp }] }\n".to_vec(),
     };
-    let more = Given {
+    let more = RuleFlags {
         catalog: catalog::load(Tier::Classic, true, &[overlay]).unwrap(),
-        ..given()
+        ..default_flags()
     };
     let mut more = by_name(&more.rules(RuleFamily::Nsg));
     assert_eq!(
@@ -350,9 +350,9 @@ fn selection_and_overlay_do_not_change_a_rule() {
     assert_eq!(more, all);
     // Another cloud changes addresses, not names.
     let china = by_name(
-        &Given {
+        &RuleFlags {
             cloud: Cloud::China,
-            ..given()
+            ..default_flags()
         }
         .rules(RuleFamily::Nsg),
     );
@@ -363,13 +363,13 @@ fn selection_and_overlay_do_not_change_a_rule() {
 
 #[test]
 fn missing_rules_are_those_of_blocked_endpoints() {
-    let from = Given {
+    let from = RuleFlags {
         region: Some("westeurope"),
         set: &[("event_hub_namespace", "hub")],
-        ..given()
+        ..default_flags()
     };
     let plan = from.plan();
-    let seen: [report_builder::Seen; 3] = [
+    let seen: [report_builder::SeenEndpoint; 3] = [
         ("sql/", Verdict::Blocked, Some(Cause::TcpTimeout), "20.61.99.193"),
         (
             "event-hubs/hub.servicebus.windows.net:5672",
@@ -399,12 +399,13 @@ fn missing_rules_are_those_of_blocked_endpoints() {
 
 #[test]
 fn blocked_private_endpoint_needs_no_service_tag_rule() {
-    let from = Given {
+    let from = RuleFlags {
         set: &[("key_vault", "kv")],
-        ..given()
+        ..default_flags()
     };
     let missing = |address| {
-        let seen: [report_builder::Seen; 1] = [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
+        let seen: [report_builder::SeenEndpoint; 1] =
+            [("key-vault/", Verdict::Blocked, Some(Cause::TcpTimeout), address)];
         let report = report_builder::report(&from.plan(), &seen);
         [RuleFamily::Nsg, RuleFamily::Firewall].map(|kind| by_name(&from.reported(&report, kind, true)).len())
     };
@@ -414,12 +415,12 @@ fn blocked_private_endpoint_needs_no_service_tag_rule() {
 
 #[test]
 fn failure_after_tcp_needs_no_nsg_rule() {
-    let from = Given {
+    let from = RuleFlags {
         set: &[("key_vault", "kv")],
-        ..given()
+        ..default_flags()
     };
     let plan = from.plan();
-    let seen: [report_builder::Seen; 3] = [
+    let seen: [report_builder::SeenEndpoint; 3] = [
         ("key-vault/", Verdict::Blocked, Some(Cause::DnsNxdomain), "20.43.56.38"),
         (
             "certificate-revocation/crl.microsoft.com:80",
@@ -447,7 +448,7 @@ fn failure_after_tcp_needs_no_nsg_rule() {
 
 #[test]
 fn asymmetric_route_needs_only_a_route() {
-    let from = given();
+    let from = default_flags();
     let plan = from.plan();
     let routes = Routes::parse(include_bytes!("../../../tests/data/network/routes-forced.json")).unwrap();
     let rules = NetworkRules::new(None, Some(routes), None);
@@ -496,14 +497,14 @@ fn firewall_rules_use_fqdns_for_http_and_tags_otherwise() {
         ("redis_host", "cache.example.org"),
     ];
     let known = firewall_rules(
-        &Given {
+        &RuleFlags {
             region: Some("westeurope"),
             set,
-            ..given()
+            ..default_flags()
         }
         .rules(RuleFamily::Firewall),
     );
-    let unknown = firewall_rules(&given().rules(RuleFamily::Firewall));
+    let unknown = firewall_rules(&default_flags().rules(RuleFamily::Firewall));
     for rule in known.iter().chain(&unknown) {
         assert_eq!(texts(&rule["sourceAddresses"]), ["10.1.2.0/24"]);
         if rule["ruleType"] == "ApplicationRule" {
@@ -564,24 +565,24 @@ fn firewall_rules_use_fqdns_for_http_and_tags_otherwise() {
 
 #[test]
 fn routes_send_management_and_kms_to_the_internet() {
-    let routes = by_name(&given().rules(RuleFamily::Routes));
+    let routes = by_name(&default_flags().rules(RuleFamily::Routes));
     assert!(routes.values().all(|route| route["nextHopType"] == "Internet"));
     assert_eq!(routes["apim-management"]["addressPrefix"], "ApiManagement");
     assert_eq!(routes["apim-kms-20.118.99.224"]["addressPrefix"], "20.118.99.224/32");
     assert_eq!(routes.len(), 4);
     let gov = by_name(
-        &Given {
+        &RuleFlags {
             cloud: Cloud::Usgov,
-            ..given()
+            ..default_flags()
         }
         .rules(RuleFamily::Routes),
     );
     assert!(gov.contains_key("apim-kms-23.97.0.13") && gov.len() == 3);
     assert!(
         by_name(
-            &Given {
+            &RuleFlags {
                 only: &["sql"],
-                ..given()
+                ..default_flags()
             }
             .rules(RuleFamily::Routes)
         )
@@ -749,7 +750,7 @@ const FLAGS: [(&str, &[&str]); 5] = [
 /// A command and each of its flags with its values.
 type Command = (String, BTreeMap<String, Vec<String>>);
 
-/// What a shell makes of the lines: every call of `az`, with a policy whose groups exist or not.
+/// Every call of `az` when a shell runs the lines, with a policy whose groups exist or not.
 fn az_calls(rules: &RenderedRules, groups_exist: bool) -> Vec<Command> {
     const AZ: &str = r#"
         set -eu
@@ -815,7 +816,7 @@ fn az_commands_use_known_flags() {
         let extra = usize::from(matches!(rules, RenderedRules::Firewall(_)));
         assert_eq!(commands.len(), rules.len() + extra, "{which}");
     }
-    let nsg = az_calls_for_a_new_group(&given().rules(RuleFamily::Nsg));
+    let nsg = az_calls_for_a_new_group(&default_flags().rules(RuleFamily::Nsg));
     let sql = nsg
         .iter()
         .find(|(_, flags)| flags["--name"] == ["apim-out-Sql-tcp-1433"])
@@ -827,7 +828,7 @@ fn az_commands_use_known_flags() {
 /// Creating a group again deletes its contents, and a second collection with the same name is refused.
 #[test]
 fn missing_firewall_rules_are_added_to_an_existing_group() {
-    let from = given();
+    let from = default_flags();
     let set = from.set(Requirement::of_plan(&from.plan()));
     let of = |starts: &[&str]| {
         let ids: BTreeSet<String> = from
@@ -878,10 +879,10 @@ fn catalog_text_is_quoted_in_every_syntax() {
         )
         .into_bytes(),
     };
-    let from = Given {
+    let from = RuleFlags {
         catalog: catalog::load(Tier::Classic, true, &[overlay]).unwrap(),
         only: &["evil"],
-        ..given()
+        ..default_flags()
     };
     let rules = from.rules(RuleFamily::Nsg);
     let said = format!("feature: {title}");
@@ -908,7 +909,10 @@ fn catalog_text_is_quoted_in_every_syntax() {
 
 #[test]
 fn empty_rule_set_is_a_valid_document() {
-    let none = given().set(Vec::new()).rules(RuleFamily::Nsg, RuleFilter::All).unwrap();
+    let none = default_flags()
+        .set(Vec::new())
+        .rules(RuleFamily::Nsg, RuleFilter::All)
+        .unwrap();
     assert!(none.is_empty());
     assert_eq!(none.render(Syntax::Json, &Style::default()), "[]\n");
     assert_bicep(&none.render(Syntax::Bicep, &Style::default()), "empty");
@@ -923,7 +927,7 @@ fn empty_rule_set_is_a_valid_document() {
         none.render(Syntax::Az, &Style::default())
             .starts_with("# Generated by apim-probe")
     );
-    let firewall = given()
+    let firewall = default_flags()
         .set(Vec::new())
         .rules(RuleFamily::Firewall, RuleFilter::All)
         .unwrap();
@@ -946,7 +950,7 @@ fn network_with_outbound_rules(rules: &[(&str, u32, &str, &str, &str)]) -> Netwo
     NetworkRules::new(Some(SecurityRules::parse(document.as_bytes()).unwrap()), None, None)
 }
 
-fn nsg(given: &Given) -> NsgRules {
+fn nsg(given: &RuleFlags) -> NsgRules {
     match given.rules(RuleFamily::Nsg) {
         RenderedRules::Nsg(rules) => rules,
         _ => unreachable!("rules of a security group"),
@@ -959,11 +963,11 @@ fn priority_of(rules: &NsgRules, name: &str) -> u16 {
 
 #[test]
 fn allow_rule_gets_a_priority_before_the_blocking_deny() {
-    let denied = |rules: &[_]| Given {
+    let denied = |rules: &[_]| RuleFlags {
         network: Some(network_with_outbound_rules(rules)),
-        ..given()
+        ..default_flags()
     };
-    let free = nsg(&given());
+    let free = nsg(&default_flags());
     let sql = "apim-out-Sql-tcp-1433";
     assert_eq!(priority_of(&free, sql), 2040);
     // The rules in force are unknown.
@@ -1000,13 +1004,13 @@ fn allow_rule_gets_a_priority_before_the_blocking_deny() {
 
 #[test]
 fn deny_without_room_before_it_is_reported() {
-    let from = Given {
+    let from = RuleFlags {
         network: Some(network_with_outbound_rules(&[
             ("DenyWeb", 100, "Deny", "Internet", "80"),
             ("Mine", 2040, "Allow", "*", "9"),
             ("DenyAllOutBound", 65500, "Deny", "*", "*"),
         ])),
-        ..given()
+        ..default_flags()
     };
     let rules = nsg(&from);
     assert_eq!(
@@ -1018,9 +1022,9 @@ fn deny_without_room_before_it_is_reported() {
 
 #[test]
 fn first_priority_flag_sets_the_lowest_priority() {
-    let from = |first| Given {
+    let from = |first| RuleFlags {
         first_priority: Some(first),
-        ..given()
+        ..default_flags()
     };
     for first in [100, 300, 3900] {
         let rules = nsg(&from(first)).rules;
@@ -1028,7 +1032,7 @@ fn first_priority_flag_sets_the_lowest_priority() {
         assert_eq!(numbers().min(), Some(first));
         assert!(rules.iter().all(|rule| (first..=4096).contains(&rule.priority)));
     }
-    let endpoints = Requirement::of_plan(&given().plan());
+    let endpoints = Requirement::of_plan(&default_flags().plan());
     let late = from(4090);
     let error = late.set(endpoints).rules(RuleFamily::Nsg, RuleFilter::All).unwrap_err();
     assert!(error.contains("--first-priority"), "{error}");
@@ -1053,7 +1057,7 @@ proptest! {
             })
             .chain(denies.iter().filter(|deny| !taken.contains_key(deny)).map(|deny| ("deny", *deny, "Deny", "*", "*")))
             .collect();
-        let from = Given { network: Some(network_with_outbound_rules(&rules)), first_priority: first, ..given() };
+        let from = RuleFlags { network: Some(network_with_outbound_rules(&rules)), first_priority: first, ..default_flags() };
         let all = nsg(&from);
         let held: BTreeSet<u32> = rules.iter().map(|(_, priority, ..)| *priority).collect();
         let mut given_out = BTreeSet::new();
@@ -1067,7 +1071,7 @@ proptest! {
                 prop_assert!(u32::from(rule.priority) < deny.1, "{} behind {}", rule.priority, deny.1);
             }
         }
-        let part = nsg(&Given { only: &["sql", "key-vault", "entra-id"], ..from });
+        let part = nsg(&RuleFlags { only: &["sql", "key-vault", "entra-id"], ..from });
         for rule in &part.rules {
             prop_assert!(all.rules.contains(rule), "{rule:?}");
         }
@@ -1076,7 +1080,13 @@ proptest! {
 
 #[test]
 fn rules_use_any_instead_of_internet_under_forced_tunnelling() {
-    let made = |is_forced| Given { is_forced, ..given() }.rules(RuleFamily::Nsg);
+    let made = |is_forced| {
+        RuleFlags {
+            is_forced,
+            ..default_flags()
+        }
+        .rules(RuleFamily::Nsg)
+    };
     let plain = by_name(&made(Some(false)));
     let forced = by_name(&made(Some(true)));
     for (name, rule) in &forced {
@@ -1110,10 +1120,10 @@ fn rules_use_any_instead_of_internet_under_forced_tunnelling() {
     assert_bicep(&made(None).render(Syntax::Bicep, &Style::default()), "unknown");
     assert!(hcl::parse(&made(None).render(Syntax::Terraform, &Style::default())).is_ok());
     // Rules without that tag need no remark.
-    let sql = Given {
+    let sql = RuleFlags {
         only: &["sql"],
         is_forced: None,
-        ..given()
+        ..default_flags()
     };
     assert!(
         !sql.rules(RuleFamily::Nsg)

@@ -1,4 +1,4 @@
-//! Reports made by hand, as runs against imagined networks would make them.
+//! Reports made by hand, as runs in simulated networks would create them.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 /// A dependency that endpoints are made from.
 #[derive(Clone, Copy)]
-pub(crate) struct Of {
+pub(crate) struct SampleDependency {
     id: &'static str,
     title: &'static str,
     need: Need,
@@ -24,8 +24,8 @@ pub(crate) struct Of {
     feature: Option<&'static str>,
 }
 
-const fn of(id: &'static str, title: &'static str, need: Need, tag: &'static str) -> Of {
-    Of {
+const fn dependency(id: &'static str, title: &'static str, need: Need, tag: &'static str) -> SampleDependency {
+    SampleDependency {
         id,
         title,
         need,
@@ -34,37 +34,42 @@ const fn of(id: &'static str, title: &'static str, need: Need, tag: &'static str
     }
 }
 
-pub(crate) const DNS: Of = Of {
+pub(crate) const DNS: SampleDependency = SampleDependency {
     tag: None,
-    ..of("dns", "Name servers", Need::Required, "")
+    ..dependency("dns", "Name servers", Need::Required, "")
 };
-pub(crate) const STORAGE: Of = of("storage", "Azure Storage", Need::Required, "Storage");
-pub(crate) const SQL: Of = of("sql", "Azure SQL", Need::Required, "Sql");
-pub(crate) const KEY_VAULT: Of = of("key-vault", "Azure Key Vault", Need::Required, "AzureKeyVault");
-pub(crate) const ENTRA: Of = of("entra", "Microsoft Entra ID", Need::Required, "AzureActiveDirectory");
-pub(crate) const MONITOR: Of = of(
+pub(crate) const STORAGE: SampleDependency = dependency("storage", "Azure Storage", Need::Required, "Storage");
+pub(crate) const SQL: SampleDependency = dependency("sql", "Azure SQL", Need::Required, "Sql");
+pub(crate) const KEY_VAULT: SampleDependency =
+    dependency("key-vault", "Azure Key Vault", Need::Required, "AzureKeyVault");
+pub(crate) const ENTRA: SampleDependency =
+    dependency("entra", "Microsoft Entra ID", Need::Required, "AzureActiveDirectory");
+pub(crate) const MONITOR: SampleDependency = dependency(
     "monitor",
     "Azure Monitor metrics and health",
     Need::Required,
     "AzureMonitor",
 );
-pub(crate) const REVOCATION: Of = of("revocation", "Certificate revocation", Need::Required, "Internet");
-pub(crate) const MANAGEMENT: Of = of("management", "Management endpoint", Need::Required, "ApiManagement");
-pub(crate) const EVENT_HUBS: Of = Of {
+pub(crate) const REVOCATION: SampleDependency =
+    dependency("revocation", "Certificate revocation", Need::Required, "Internet");
+pub(crate) const MANAGEMENT: SampleDependency =
+    dependency("management", "Management endpoint", Need::Required, "ApiManagement");
+pub(crate) const EVENT_HUBS: SampleDependency = SampleDependency {
     feature: Some("the log-to-eventhub policy"),
-    ..of("event-hubs", "Azure Event Hubs", Need::Feature, "EventHub")
+    ..dependency("event-hubs", "Azure Event Hubs", Need::Feature, "EventHub")
 };
-pub(crate) const CAPTCHA: Of = Of {
+pub(crate) const CAPTCHA: SampleDependency = SampleDependency {
     feature: Some("CAPTCHA in the developer portal"),
-    ..of("captcha", "Developer portal CAPTCHA", Need::Feature, "Internet")
+    ..dependency("captcha", "Developer portal CAPTCHA", Need::Feature, "Internet")
 };
-pub(crate) const KMS: Of = Of {
+pub(crate) const KMS: SampleDependency = SampleDependency {
     feature: Some("Windows activation"),
-    ..of("kms", "Windows activation", Need::Feature, "Internet")
+    ..dependency("kms", "Windows activation", Need::Feature, "Internet")
 };
-pub(crate) const EGRESS: Of = of("egress", "Traffic that must not get out", Need::Feature, "Internet");
+pub(crate) const EGRESS: SampleDependency =
+    dependency("egress", "Traffic that must not get out", Need::Feature, "Internet");
 
-impl Of {
+impl SampleDependency {
     fn documented(self) -> Self {
         Self {
             need: Need::Documented,
@@ -147,15 +152,15 @@ impl Of {
 }
 
 /// The result for an endpoint.
-pub(crate) trait Became: Sized {
-    fn became(self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self;
+pub(crate) trait WithVerdict: Sized {
+    fn with_verdict(self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self;
     fn blocked(self, cause: Cause, detail: &str) -> Self;
     fn untested(self, cause: Cause, detail: &str) -> Self;
     fn must_be_blocked(self) -> Self;
 }
 
-impl Became for EndpointReport {
-    fn became(mut self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self {
+impl WithVerdict for EndpointReport {
+    fn with_verdict(mut self, verdict: Verdict, cause: impl Into<Option<Cause>>, detail: &str) -> Self {
         self.verdict = verdict;
         self.cause = cause.into();
         detail.clone_into(&mut self.detail);
@@ -200,19 +205,19 @@ impl Became for EndpointReport {
                 tcp.ms = 5_000.41;
             }
         }
-        self.became(Verdict::Blocked, cause, detail)
+        self.with_verdict(Verdict::Blocked, cause, detail)
     }
 
     fn untested(mut self, cause: Cause, detail: &str) -> Self {
         self.stages = StageReports::default();
         self.duration_ms = None;
-        self.became(Verdict::NotTested, cause, detail)
+        self.with_verdict(Verdict::NotTested, cause, detail)
     }
 
     fn must_be_blocked(mut self) -> Self {
         self.expect = Expect::Blocked;
         let (verdict, cause, detail) = (self.verdict, self.cause, self.detail.clone());
-        self.became(verdict, cause, &detail)
+        self.with_verdict(verdict, cause, &detail)
     }
 }
 
@@ -281,7 +286,7 @@ pub(crate) fn finding(
 }
 
 /// The hand-over of a finding about one host.
-fn handed_over(endpoint: &EndpointReport, owners: &[Owner], allow: &str) -> Handover {
+fn handover(endpoint: &EndpointReport, owners: &[Owner], allow: &str) -> Handover {
     let at: Timestamp = "2026-11-21T20:00:00.25Z".parse().unwrap();
     let query = |target, language, title: &str, text: String| Query {
         target,
@@ -393,7 +398,7 @@ fn replace(endpoints: &mut [EndpointReport], id_part: &str, with: impl Fn(Endpoi
     assert!(hits > 0, "no endpoint has {id_part} in its id");
 }
 
-fn found<'a>(endpoints: &'a [EndpointReport], id_part: &str) -> Vec<&'a EndpointReport> {
+fn matching<'a>(endpoints: &'a [EndpointReport], id_part: &str) -> Vec<&'a EndpointReport> {
     endpoints
         .iter()
         .filter(|e| e.id.contains(id_part) && e.need != Need::Documented)
@@ -423,7 +428,7 @@ pub(crate) fn broken_firewall() -> Report {
     }
     replace(&mut endpoints, "revocation/", |e| {
         if e.need == Need::Documented {
-            return e.became(
+            return e.with_verdict(
                 Verdict::Unproven,
                 Cause::TlsWrongName,
                 "The certificate is for *.azureedge.net.",
@@ -450,7 +455,7 @@ pub(crate) fn broken_firewall() -> Report {
             rtt_ms: None,
             retransmitted: None,
         });
-        e.became(
+        e.with_verdict(
             Verdict::Degraded,
             Cause::TcpTimeout,
             "1 of 2 addresses does not answer: 20.60.1.9.",
@@ -489,8 +494,8 @@ pub(crate) fn broken_firewall() -> Report {
                  \"apirpsqlfi6mahlotrqv5mnk.database.windows.net\",\"port\":1433},\"protocol\":\"TCP\"}'",
         ]),
         stops_activation: true,
-        handover: Some(handed_over(
-            found(&endpoints, "sql/")[0],
+        handover: Some(handover(
+            matching(&endpoints, "sql/")[0],
             &[Owner::NsgAndRoutes, Owner::Firewall],
             "TCP 1433 to Sql.WestEurope",
         )),
@@ -499,7 +504,7 @@ pub(crate) fn broken_firewall() -> Report {
             "sql",
             "Azure SQL: TCP 1433 gets no reply (dropped)",
             Confidence::Certain,
-            &found(&endpoints, "sql/"),
+            &matching(&endpoints, "sql/"),
         )
     };
     let revocation = Finding {
@@ -518,7 +523,7 @@ pub(crate) fn broken_firewall() -> Report {
             "revocation",
             "Certificate revocation: an Azure Firewall denies HTTP on port 80",
             Confidence::Certain,
-            &found(&endpoints, "revocation/"),
+            &matching(&endpoints, "revocation/"),
         )
     };
     let monitor = Finding {
@@ -526,8 +531,8 @@ pub(crate) fn broken_firewall() -> Report {
         suspects: vec![Suspect::FirewallApplicationRule, Suspect::Nva],
         impact: "metrics and resource health of the instance are lost".into(),
         fix: Fix::new("Allow shoebox2-red.prod.microsoftmetrics.com on 443."),
-        handover: Some(handed_over(
-            found(&endpoints, "shoebox2-red")[0],
+        handover: Some(handover(
+            matching(&endpoints, "shoebox2-red")[0],
             &[Owner::Firewall],
             "https:443 to shoebox2-red.prod.microsoftmetrics.com",
         )),
@@ -536,7 +541,7 @@ pub(crate) fn broken_firewall() -> Report {
             "shoebox2-red.prod.microsoftmetrics.com",
             "Azure Monitor: shoebox2-red.prod.microsoftmetrics.com is filtered by name",
             Confidence::High,
-            &found(&endpoints, "shoebox2-red"),
+            &matching(&endpoints, "shoebox2-red"),
         )
     };
     let entra = Finding {
@@ -549,7 +554,7 @@ pub(crate) fn broken_firewall() -> Report {
             "westeurope.login.microsoft.com",
             "westeurope.login.microsoft.com is hidden by a private DNS zone",
             Confidence::Certain,
-            &found(&endpoints, "westeurope.login"),
+            &matching(&endpoints, "westeurope.login"),
         )
     };
     let hubs = Finding {
@@ -562,7 +567,7 @@ pub(crate) fn broken_firewall() -> Report {
             "event-hubs",
             "Azure Event Hubs: the router 10.1.0.1 refuses AMQP",
             Confidence::Certain,
-            &found(&endpoints, "event-hubs/")
+            &matching(&endpoints, "event-hubs/")
                 .into_iter()
                 .filter(|e| e.port != 443)
                 .collect::<Vec<_>>(),
@@ -618,7 +623,7 @@ pub(crate) fn all_silent() -> Report {
 
 /// The instance was not given.
 pub(crate) fn nothing_tested() -> Report {
-    let nameless = |of: Of, host: &str, port, protocol| {
+    let nameless = |of: SampleDependency, host: &str, port, protocol| {
         of.at(host, port, protocol)
             .untested(Cause::NeedsValue, "The name is not known.")
     };
@@ -702,14 +707,14 @@ pub(crate) fn doubtful() -> Report {
                 retransmitted: None,
             })
             .collect();
-        e.became(
+        e.with_verdict(
             Verdict::Degraded,
             Cause::TcpTimeout,
             "2 of 4 addresses do not answer: 20.60.1.6, 20.60.1.7.",
         )
     });
     replace(&mut endpoints, "mscrl.microsoft.com:80", |e| {
-        e.became(
+        e.with_verdict(
             Verdict::Unproven,
             Cause::HelloUnexpected,
             "HTTP 503 instead of a revocation list.",
@@ -732,7 +737,7 @@ pub(crate) fn must_be_blocked() -> Report {
     let unproven = EGRESS.at("example.org", 8080, Protocol::Tcp);
     endpoints.push(
         unproven
-            .became(Verdict::Unproven, None, "The connection was accepted.")
+            .with_verdict(Verdict::Unproven, None, "The connection was accepted.")
             .must_be_blocked(),
     );
     report(endpoints, vec![])
@@ -788,10 +793,10 @@ pub(crate) fn hostile() -> Report {
     });
     let mut unproven = STORAGE
         .at("{evil}", 443, Protocol::Https)
-        .became(Verdict::Unproven, None, nasty);
+        .with_verdict(Verdict::Unproven, None, nasty);
     unproven.id.push_str(nasty);
     let mut noted = KMS.documented().at("kms.example", 1688, Protocol::Kms);
-    noted = noted.became(Verdict::Unproven, Cause::HelloUnexpected, nasty);
+    noted = noted.with_verdict(Verdict::Unproven, Cause::HelloUnexpected, nasty);
     noted.id.push_str(nasty);
     let untested = ENTRA
         .at(&format!("{{{nasty}}}"), 443, Protocol::Https)
@@ -800,7 +805,7 @@ pub(crate) fn hostile() -> Report {
         .at("vault", 443, Protocol::Https)
         .untested(Cause::LocalFault, nasty);
     let finding = Finding {
-        handover: Some(handed_over(&endpoint, &Owner::ALL, nasty)),
+        handover: Some(handover(&endpoint, &Owner::ALL, nasty)),
         evidence: vec![nasty.into(); 3],
         suspects: vec![Suspect::Nva],
         impact: nasty.into(),

@@ -28,7 +28,7 @@ const SILENT: EndpointState = EndpointState {
     verdict: Verdict::Blocked,
     cause: Some(Cause::TcpTimeout),
 };
-const DOUBTED: EndpointState = EndpointState {
+const DEGRADED: EndpointState = EndpointState {
     verdict: Verdict::Degraded,
     cause: None,
 };
@@ -75,15 +75,15 @@ fn change_is_reported_once_with_its_duration() {
 
 #[test]
 fn light_round_ignores_what_only_a_full_round_sees() {
-    let mut watch = Watch::begin(&round("sql/", DOUBTED), at(0), None);
+    let mut watch = Watch::begin(&round("sql/", DEGRADED), at(0), None);
     let mut observe = |state, depth, second| watch.observe(&round("sql/", state), depth, at(second)).len();
     assert_eq!(observe(REACHABLE, ProbeDepth::Light, 5), 0);
     assert_eq!(observe(SILENT, ProbeDepth::Light, 10), 1);
     assert_eq!(observe(REACHABLE, ProbeDepth::Light, 15), 1);
-    assert_eq!(observe(DOUBTED, ProbeDepth::Full, 20), 1);
+    assert_eq!(observe(DEGRADED, ProbeDepth::Full, 20), 1);
     assert_eq!(observe(REACHABLE, ProbeDepth::Full, 25), 1);
     // A light round that saw it also reports its end: there the first server fails, and the next one is queried.
-    assert_eq!(observe(DOUBTED, ProbeDepth::Light, 30), 1);
+    assert_eq!(observe(DEGRADED, ProbeDepth::Light, 30), 1);
     assert_eq!(observe(REACHABLE, ProbeDepth::Light, 35), 1);
 }
 
@@ -116,7 +116,7 @@ fn clock_set_back_gives_zero_durations() {
 
 #[test]
 fn watch_output_matches_the_snapshot() {
-    let mut before = round("key-vault/", DOUBTED);
+    let mut before = round("key-vault/", DEGRADED);
     before.endpoints.retain(|e| e.dependency != "entra");
     let baseline = Baseline::of(&before);
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
@@ -170,7 +170,7 @@ fn control_characters_are_escaped_in_watch_output() {
 
 #[test]
 fn findings_of_the_full_round_stay_after_a_light_round() {
-    let mut full = round("sql/", DOUBTED);
+    let mut full = round("sql/", DEGRADED);
     full.findings = samples::broken_firewall().findings;
     let mut watch = Watch::begin(&full, at(0), None);
     let light = round("sql/", REACHABLE);
@@ -243,7 +243,7 @@ fn terminal_lines_break_between_words() {
         assert!(text.lines().all(|line| line.len() <= width), "{text}");
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!(words.join(" "), format!("exit 1: {reason}"));
-        // The line at the bottom cannot go on in another one: names that do not fit are left out whole.
+        // The status line cannot wrap: names that do not fit are left out completely.
         let line = status(&watch, at(5), Some(width));
         let named = watch.rows().iter().any(|row| line.contains(&row.label));
         assert!(!named || line.len() <= width, "{line}");

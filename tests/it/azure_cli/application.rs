@@ -1,11 +1,11 @@
 //! The agent as a VM Application, which Azure itself copies to VMs.
 
-use super::{Azure, Ended, agent, interrupted, walk};
+use super::{Azure, Finished, agent, interrupt_at, walk};
 
 const FLAGS: &str = "--resource-group rg --gallery gal --location westeurope --storage-account st1 --container probe \
                      --version 1.2.3 --subscription s-1";
 
-fn application(azure: &Azure) -> Ended {
+fn run_application(azure: &Azure) -> Finished {
     azure.run("vm-application.sh", &FLAGS.split_whitespace().collect::<Vec<_>>())
 }
 
@@ -13,7 +13,7 @@ fn application(azure: &Azure) -> Ended {
 fn version_is_created_and_its_blob_deleted() {
     let azure = Azure::new();
     azure.write("say/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
-    let ended = application(&azure);
+    let ended = run_application(&azure);
     assert_eq!(ended.status, Some(0), "{}", ended.err);
     let version = azure.call("sig gallery-application version create ");
     assert!(
@@ -40,7 +40,7 @@ fn version_is_created_and_its_blob_deleted() {
     assert!(said[0].contains("--app-version-ids /x/versions/1.2.3"), "{}", said[0]);
     for line in said {
         let mut shell = azure.command("bash");
-        let typed = Ended::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
+        let typed = Finished::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
         assert_eq!(typed.status, Some(0), "{line}: {}", typed.err);
     }
     let deleted = azure.steps().split_off(azure.steps().len() - 3);
@@ -61,7 +61,7 @@ fn existing_gallery_is_reused_and_existing_version_refused() {
         std::fs::remove_file(azure.path(&format!("fail/{there}"))).unwrap();
     }
     azure.write("fail/sig-gallery-application-version-create", "ERROR: Conflict\n");
-    let ended = application(&azure);
+    let ended = run_application(&azure);
     assert_eq!(ended.status, Some(4), "{}", ended.err);
     let calls = azure.read("calls");
     assert!(
@@ -77,7 +77,7 @@ fn existing_gallery_is_reused_and_existing_version_refused() {
 
     let azure = Azure::new();
     std::fs::remove_file(azure.path("fail/sig-gallery-application-version-show")).unwrap();
-    let ended = application(&azure);
+    let ended = run_application(&azure);
     assert_eq!(ended.status, Some(2), "{}", ended.err);
     assert!(
         ended.err.contains("already has version 1.2.3 of apim-probe"),
@@ -91,7 +91,7 @@ fn existing_gallery_is_reused_and_existing_version_refused() {
 #[test]
 fn ctrl_c_at_any_step_deletes_the_blob_and_lists_the_rest() {
     let azure = Azure::new();
-    assert_eq!(application(&azure).status, Some(0));
+    assert_eq!(run_application(&azure).status, Some(0));
     let steps = azure.steps();
     assert!(
         steps.contains(&"sig gallery-application version create".to_string()),
@@ -101,7 +101,7 @@ fn ctrl_c_at_any_step_deletes_the_blob_and_lists_the_rest() {
         let azure = Azure::new();
         let mut script = azure.script("vm-application.sh", &["--agent", &agent()]);
         script.args(FLAGS.split_whitespace());
-        let ended = interrupted(&azure, script, &step);
+        let ended = interrupt_at(&azure, script, &step);
         assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}");
         let made: Vec<String> = azure
             .steps()
@@ -125,7 +125,7 @@ fn ctrl_c_at_any_step_deletes_the_blob_and_lists_the_rest() {
 fn undeleted_blob_is_reported_with_the_delete_command() {
     let azure = Azure::new();
     azure.write("fail/storage-blob-delete", "ERROR: AuthorizationFailed\n");
-    let ended = application(&azure);
+    let ended = run_application(&azure);
     assert!(
         ended
             .err

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{Azure, Ended, agent, walk};
+use super::{Azure, Finished, agent, walk};
 
 const GUIDE: &str = include_str!("../../../docs/getting-in.md");
 
@@ -35,7 +35,7 @@ fn az_accepts_every_documented_command() {
             azure.write("FILE", "");
             azure.write("fail/vm-run-command-create", "nothing is run here\n");
             let mut shell = azure.command("bash");
-            let ended = Ended::new(
+            let ended = Finished::new(
                 &shell
                     .args(["-c", line])
                     .env("ID", "/x")
@@ -68,7 +68,7 @@ fn documented_run_command_prints_report_and_deletes_itself() {
         let azure = Azure::new();
         azure.install_agent();
         let mut shell = azure.command("bash");
-        let ended = Ended::new(&shell.args(["-ec", &block]).output().unwrap());
+        let ended = Finished::new(&shell.args(["-ec", &block]).output().unwrap());
         assert_eq!(ended.status, Some(0), "{block}{}", ended.err);
         let shown = ended.out + &azure.read("report.json");
         assert!(shown.contains("BLOCKED"), "{block}{shown}");
@@ -91,7 +91,7 @@ fn binary_is_unchanged_after_serial_console_transfer() {
     fs::create_dir(azure.path("apim-probe")).unwrap();
     fs::copy(agent(), azure.path("apim-probe/apim-probe")).unwrap();
     let sh = |text: &str| {
-        let ended = Ended::new(&azure.command("bash").args(["-ec", text]).output().unwrap());
+        let ended = Finished::new(&azure.command("bash").args(["-ec", text]).output().unwrap());
         assert_eq!(ended.status, Some(0), "{text}{}", ended.err);
         ended.out
     };

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use super::{Ended, walk};
+use super::{Finished, walk};
 
 /// Every script that a user may start.
 fn scripts() -> Vec<PathBuf> {
@@ -19,14 +19,14 @@ fn scripts() -> Vec<PathBuf> {
 }
 
 /// Without anything that it could use: no az, no cargo, another working directory.
-fn run(script: &PathBuf, argument: &str) -> Ended {
+fn run(script: &PathBuf, argument: &str) -> Finished {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(script);
     command
         .arg(argument)
         .current_dir(folder.path())
         .env("PATH", "/usr/bin:/bin");
-    Ended::new(&command.output().unwrap())
+    Finished::new(&command.output().unwrap())
 }
 
 #[test]

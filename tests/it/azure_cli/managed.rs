@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Azure, Ended, VM, agent, hung_up, interrupted, walk};
+use super::{Azure, Finished, VM, agent, close_terminal_at, interrupt_at, walk};
 
 const FLAGS: [&str; 6] = ["--vm", VM, "--storage-account", "st1", "--container", "probe"];
 
-fn managed(azure: &Azure, more: &[&str]) -> Ended {
+fn run_managed(azure: &Azure, more: &[&str]) -> Finished {
     azure.run("managed-run.sh", &[&FLAGS, more].concat())
 }
 
@@ -15,7 +15,7 @@ fn managed_run_prints_the_result_and_deletes_everything() {
     let azure = Azure::new();
     let answer = format!("{}\n", "x".repeat(3999));
     azure.write("agent-says", &answer);
-    let ended = managed(&azure, &["--", "--region", "westeurope"]);
+    let ended = run_managed(&azure, &["--", "--region", "westeurope"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.starts_with(&answer), "{}", ended.out);
     let create = azure.call("vm run-command create ");
@@ -30,7 +30,7 @@ fn managed_run_prints_the_result_and_deletes_everything() {
 fn storage_unreachable_from_the_vm_is_reported() {
     let azure = Azure::new();
     azure.write("fail/curl", "");
-    let ended = managed(&azure, &[]);
+    let ended = run_managed(&azure, &[]);
     assert_eq!(ended.status, Some(4));
     assert!(ended.out.contains("cannot reach the storage account"), "{}", ended.out);
 
@@ -39,7 +39,7 @@ fn storage_unreachable_from_the_vm_is_reported() {
     azure.write("fail/curl", "");
     azure.install_agent();
     let mut script = azure.script("managed-run.sh", &FLAGS);
-    let ended = Ended::new(&script.arg("--installed").output().unwrap());
+    let ended = Finished::new(&script.arg("--installed").output().unwrap());
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(
         ended.out.contains("BLOCKED")
@@ -70,7 +70,7 @@ fn curl_failure_is_explained_by_its_exit_code() {
     ] {
         let azure = Azure::new();
         azure.write("fail/curl", &format!("{failure}\n"));
-        let ended = managed(&azure, &[]);
+        let ended = run_managed(&azure, &[]);
         assert_eq!(ended.status, Some(4), "{failure}: {}", ended.err);
         assert_eq!(
             ended.out,
@@ -84,7 +84,7 @@ fn curl_failure_is_explained_by_its_exit_code() {
         let answer = format!("{}\n", "x".repeat(3999));
         azure.write("agent-says", &answer);
         azure.write("fail/curl-to", &format!("{failure}\n"));
-        let ended = managed(&azure, &[]);
+        let ended = run_managed(&azure, &[]);
         assert_eq!(ended.status, Some(1), "{failure}: {}", ended.err);
         assert_eq!(
             ended.out,
@@ -97,7 +97,7 @@ fn curl_failure_is_explained_by_its_exit_code() {
 #[test]
 fn output_blob_requires_storage_access_from_the_vm() {
     let azure = Azure::new();
-    let ended = managed(&azure, &["--output-blob"]);
+    let ended = run_managed(&azure, &["--output-blob"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     let printed = azure.read("apim-probe-reports/output.txt");
     assert!(
@@ -108,7 +108,7 @@ fn output_blob_requires_storage_access_from_the_vm() {
 
     let azure = Azure::new();
     azure.write("fail/curl", "");
-    let ended = managed(&azure, &["--output-blob"]);
+    let ended = run_managed(&azure, &["--output-blob"]);
     assert_eq!(ended.status, Some(4));
     assert!(
         ended
@@ -122,7 +122,7 @@ fn output_blob_requires_storage_access_from_the_vm() {
 #[test]
 fn missing_agent_gives_status_127_and_not_found() {
     let azure = Azure::new();
-    let ended = Ended::new(
+    let ended = Finished::new(
         &azure
             .script("managed-run.sh", &["--vm", VM, "--installed"])
             .output()
@@ -141,12 +141,12 @@ fn missing_agent_gives_status_127_and_not_found() {
 fn ctrl_c_at_any_step_deletes_run_command_and_blob() {
     for flags in [vec!["--output-blob"], vec![]] {
         let azure = Azure::new();
-        assert_eq!(managed(&azure, &flags).status, Some(1));
+        assert_eq!(run_managed(&azure, &flags).status, Some(1));
         for step in azure.steps() {
             let azure = Azure::new();
             let mut script = azure.script("managed-run.sh", &FLAGS);
             script.args(["--agent", &agent()]).args(&flags);
-            let ended = interrupted(&azure, script, &step);
+            let ended = interrupt_at(&azure, script, &step);
             let expected = if step.ends_with(" delete") { 1 } else { 130 };
             assert_eq!(ended.status, Some(expected), "{step}: {}", ended.err);
             let calls = azure.read("calls");
@@ -163,7 +163,7 @@ fn failed_deletions_print_working_delete_commands() {
     let azure = Azure::new();
     azure.write("fail/storage-blob-delete", "ERROR: AuthorizationPermissionMismatch\n");
     azure.write("fail/vm-run-command-delete", "ERROR: OperationNotAllowed\n");
-    let ended = managed(&azure, &[]);
+    let ended = run_managed(&azure, &[]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     let named: Vec<&str> = ended
         .err
@@ -179,7 +179,7 @@ fn failed_deletions_print_working_delete_commands() {
     for line in named {
         assert!(line.ends_with("--subscription s-1"), "{line}");
         let mut shell = azure.command("bash");
-        let typed = Ended::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
+        let typed = Finished::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
         assert_eq!(typed.status, Some(0), "{line}: {}", typed.err);
     }
     assert_eq!(walk(&azure.path("blobs")).count(), 0);
@@ -191,7 +191,7 @@ fn terminal_hangup_deletes_run_command_and_blob() {
         let azure = Azure::new();
         let mut script = azure.script("managed-run.sh", &FLAGS);
         script.args(["--agent", &agent()]);
-        if !hung_up(&azure, &script, step) {
+        if !close_terminal_at(&azure, &script, step) {
             return;
         }
         assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}");

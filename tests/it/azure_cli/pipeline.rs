@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Azure, Ended, SUBNET, VM, agent, walk};
+use super::{Azure, Finished, SUBNET, VM, agent, walk};
 
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("RESOURCE_GROUP", "rg-vm"),
@@ -17,11 +17,11 @@ fn azure() -> Azure {
     azure
 }
 
-fn run(azure: &Azure, arguments: &[&str]) -> Ended {
+fn run(azure: &Azure, arguments: &[&str]) -> Finished {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/run-on-vm.sh");
     let mut script = azure.command(script);
     script.args(arguments).envs(ENVIRONMENT).env("APIM_PROBE", agent());
-    Ended::new(&script.output().unwrap())
+    Finished::new(&script.output().unwrap())
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn script_runs_next_to_an_unpacked_release() {
         fs::copy(root.join(from), azure.path(to)).unwrap();
     }
     let mut script = azure.command(azure.path("examples/ci/run-on-vm.sh"));
-    let ended = Ended::new(&script.args(["--service", SUBNET]).envs(ENVIRONMENT).output().unwrap());
+    let ended = Finished::new(&script.args(["--service", SUBNET]).envs(ENVIRONMENT).output().unwrap());
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(azure.path("reports/report.md").is_file());
 }
@@ -77,14 +77,14 @@ fn missing_variable_or_binary_gives_status_2() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/run-on-vm.sh");
         let mut script = azure.command(script);
         script.envs(ENVIRONMENT).env("APIM_PROBE", agent()).env_remove(name);
-        let ended = Ended::new(&script.output().unwrap());
+        let ended = Finished::new(&script.output().unwrap());
         assert_eq!(ended.status, Some(2), "{name}");
         assert!(ended.err.contains(&format!("{name}: ")), "{}", ended.err);
         assert_eq!(azure.calls(), Vec::<String>::new());
     }
     let azure = azure();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/run-on-vm.sh");
-    let ended = Ended::new(&azure.command(script).envs(ENVIRONMENT).output().unwrap());
+    let ended = Finished::new(&azure.command(script).envs(ENVIRONMENT).output().unwrap());
     assert_eq!(ended.status, Some(2));
     assert!(ended.err.contains("apim-probe/apim-probe not found"), "{}", ended.err);
 }

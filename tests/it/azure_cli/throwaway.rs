@@ -2,18 +2,18 @@
 
 use std::{fs, process::Command};
 
-use super::{Azure, Ended, SUBNET, agent, hung_up, interrupted, on_a_terminal};
+use super::{Azure, Finished, SUBNET, agent, close_terminal_at, in_terminal, interrupt_at};
 
 const VERSION: &str = "/subscriptions/s-1/resourceGroups/rg/providers/Microsoft.Compute/galleries/gal/applications/apim-probe/versions/1.2.3";
 
-fn throwaway(azure: &Azure, more: &[&str]) -> Ended {
+fn run_throwaway(azure: &Azure, more: &[&str]) -> Finished {
     azure.run("throwaway-vm.sh", &[&["--subnet", SUBNET], more].concat())
 }
 
 #[test]
 fn vm_is_created_runs_the_agent_and_is_deleted() {
     let azure = Azure::new();
-    let ended = throwaway(&azure, &["--yes", "--", "--set", "key_vault=it's mine"]);
+    let ended = run_throwaway(&azure, &["--yes", "--", "--set", "key_vault=it's mine"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     for said in [
         "apim (10.1.0.0/24) of vnet-hub, westeurope",
@@ -72,7 +72,7 @@ fn vm_is_deleted_after_a_failure_in_any_step() {
     for step in steps {
         let azure = Azure::new();
         azure.write(&format!("fail/{step}"), "ERROR: QuotaExceeded\n");
-        let ended = throwaway(&azure, &["--yes"]);
+        let ended = run_throwaway(&azure, &["--yes"]);
         assert!(
             !matches!(ended.status, None | Some(0 | 2)),
             "{step}: {:?}",
@@ -89,7 +89,7 @@ fn failed_deletion_prints_the_delete_command() {
     let azure = Azure::new();
     azure.write("agent-status", "0\n");
     azure.write("fail/group-delete", "ERROR: ScopeLocked\n");
-    let ended = throwaway(&azure, &["--yes"]);
+    let ended = run_throwaway(&azure, &["--yes"]);
     assert_eq!(ended.status, Some(4));
     assert!(
         ended
@@ -106,7 +106,7 @@ fn ctrl_c_at_any_step_deletes_the_vm() {
         for step in steps {
             let azure = Azure::new();
             let script = script(&azure, flags);
-            let ended = interrupted(&azure, script, &step);
+            let ended = interrupt_at(&azure, script, &step);
             let changes = azure.changes();
             if changes.is_empty() {
                 continue;
@@ -129,7 +129,7 @@ fn terminal_hangup_at_any_step_deletes_the_vm() {
     for (flags, steps) in flag_sets_with_steps() {
         for step in steps {
             let azure = Azure::new();
-            if !hung_up(&azure, &script(&azure, flags), &step) {
+            if !close_terminal_at(&azure, &script(&azure, flags), &step) {
                 return;
             }
             if !azure.changes().is_empty() {
@@ -144,7 +144,7 @@ fn flag_sets_with_steps() -> [(&'static [&'static str], Vec<String>); 2] {
     [&[] as &[&str], &["--app-version-id", VERSION]].map(|flags| {
         let azure = Azure::new();
         azure.install_agent();
-        let ended = Ended::new(&script(&azure, flags).output().unwrap());
+        let ended = Finished::new(&script(&azure, flags).output().unwrap());
         assert_eq!(ended.status, Some(1), "{}", ended.err);
         (flags, azure.steps())
     })
@@ -165,7 +165,7 @@ fn vm_application_needs_no_storage_account() {
     // Storage cannot be reached.
     azure.write("fail/curl", "");
     let mut script = script(&azure, &["--app-version-id", VERSION]);
-    let ended = Ended::new(&script.args(["--", "--region", "westeurope"]).output().unwrap());
+    let ended = Finished::new(&script.args(["--", "--region", "westeurope"]).output().unwrap());
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.contains("BLOCKED"), "{}", ended.out);
     assert!(
@@ -183,7 +183,7 @@ fn vm_application_needs_no_storage_account() {
     assert!(!azure.read("calls").contains("storage "), "{}", azure.read("calls"));
     azure.assert_deleted();
 
-    let ended = throwaway(&azure, &["--yes", "--app-version-id", "1.2.3"]);
+    let ended = run_throwaway(&azure, &["--yes", "--app-version-id", "1.2.3"]);
     assert_eq!(ended.status, Some(2));
     assert!(
         ended.err.contains("--app-version-id takes the resource id"),
@@ -197,7 +197,7 @@ fn group_that_was_never_created_is_not_reported_as_left() {
     let azure = Azure::new();
     azure.write("fail/group-create", "ERROR: AuthorizationFailed\n");
     azure.write("say/group-exists", "false\n");
-    let ended = throwaway(&azure, &["--yes"]);
+    let ended = run_throwaway(&azure, &["--yes"]);
     assert_eq!(ended.status, Some(4), "{}", ended.err);
     assert!(ended.err.contains("was never created"), "{}", ended.err);
     assert!(!azure.read("calls").contains("group delete"));
@@ -207,12 +207,12 @@ fn group_that_was_never_created_is_not_reported_as_left() {
 fn subnet_without_egress_requires_public_ip_flag() {
     let azure = Azure::new();
     azure.subnet("-", "-", "-", "false");
-    let ended = throwaway(&azure, &["--yes"]);
+    let ended = run_throwaway(&azure, &["--yes"]);
     assert_eq!(ended.status, Some(2));
     assert!(ended.err.contains("--public-ip"), "{}", ended.err);
     assert_eq!(azure.changes(), Vec::<String>::new());
 
-    let ended = throwaway(&azure, &["--yes", "--public-ip"]);
+    let ended = run_throwaway(&azure, &["--yes", "--public-ip"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.contains("with all inbound traffic denied"), "{}", ended.out);
     let calls = azure.read("calls");
@@ -256,7 +256,7 @@ fn subnet_egress_path_is_described() {
         let azure = Azure::new();
         azure.subnet("-", table, nat, default_outbound);
         azure.write("say/network-route-table-show", route);
-        let ended = throwaway(&azure, &["--dry-run"]);
+        let ended = run_throwaway(&azure, &["--dry-run"]);
         assert_eq!(ended.status, Some(0), "{way}: {}", ended.err);
         assert!(ended.out.contains(way), "{way}: {}", ended.out);
     }
@@ -294,7 +294,7 @@ fn unsuitable_subnet_is_refused_before_anything_is_created() {
         ),
         (asked, ["--size", "Standard_B1s"], "pass --yes"),
     ] {
-        let ended = throwaway(&azure, &flags);
+        let ended = run_throwaway(&azure, &flags);
         assert_eq!(ended.status, Some(2), "{said}: {}", ended.err);
         assert!(ended.err.contains(said), "{said}: {}", ended.err);
         assert_eq!(azure.changes(), Vec::<String>::new());
@@ -307,11 +307,11 @@ fn unconfirmed_prompt_creates_no_vm() {
     let azure = Azure::new();
     let asks = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET]);
     // Ctrl-D is what the end of the input becomes.
-    let Ok(output) = on_a_terminal(&asks).output() else {
-        eprintln!("left out, no terminal: util-linux's script is missing");
+    let Ok(output) = in_terminal(&asks).output() else {
+        eprintln!("skipped, no terminal: util-linux's script is missing");
         return;
     };
-    let ended = Ended::new(&output);
+    let ended = Finished::new(&output);
     assert!(ended.out.contains("Continue?"), "{}{}", ended.out, ended.err);
     assert_eq!(ended.status, Some(2), "{}", ended.out);
     assert_eq!(azure.changes(), Vec::<String>::new());
@@ -320,12 +320,12 @@ fn unconfirmed_prompt_creates_no_vm() {
 #[test]
 fn dry_run_prints_the_real_commands_and_runs_none() {
     let azure = Azure::new();
-    let ended = throwaway(&azure, &["--dry-run", "--public-ip", "--", "--region", "westeurope"]);
+    let ended = run_throwaway(&azure, &["--dry-run", "--public-ip", "--", "--region", "westeurope"]);
     assert_eq!(ended.status, Some(0), "{}", ended.err);
     assert_eq!(azure.changes(), Vec::<String>::new());
     let shown: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("az ")).collect();
 
-    let real = throwaway(&azure, &["--yes", "--public-ip", "--", "--region", "westeurope"]);
+    let real = run_throwaway(&azure, &["--yes", "--public-ip", "--", "--region", "westeurope"]);
     assert_eq!(real.status, Some(1), "{}", real.err);
     let words = |line: &str| line.split(" --").next().unwrap().to_string();
     let given: Vec<String> = azure.changes().iter().map(|call| words(call)).collect();

@@ -18,7 +18,7 @@ fn refusals(bytes: &[u8]) -> Vec<(&'static str, String)> {
 }
 
 /// Documents that no flag accepts, with the message.
-const OF_NO_FLAG: &[(&str, &str)] = &[
+const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "",
         "is empty: the command that wrote it failed, or its VM was not running",
@@ -125,7 +125,7 @@ const OF_NO_FLAG: &[(&str, &str)] = &[
 
 #[test]
 fn unsupported_documents_are_refused_by_every_flag() {
-    for (document, looks) in OF_NO_FLAG {
+    for (document, looks) in UNSUPPORTED {
         let said = refusals(document.as_bytes());
         assert_eq!(said.len(), 5, "{document}");
         for (command, said) in said {

@@ -8,7 +8,7 @@ use super::*;
 const EXPORTS: [&str; 4] = ["spelled out", "tag map", "null", "absent"];
 
 /// The restrictive NSG as exported if a route covers 0.0.0.0/0.
-fn exported(how: &str) -> SecurityRules {
+fn export(how: &str) -> SecurityRules {
     let mut document: Value = serde_json::from_slice(&fixture("nsg-locked-down.json")).unwrap();
     let group = &mut document["value"][0];
     for rule in group["effectiveSecurityRules"].as_array_mut().unwrap() {
@@ -50,7 +50,7 @@ fn to_appliance() -> Routes {
 #[test]
 fn deny_internet_rule_never_matches() {
     for how in EXPORTS {
-        let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), None);
+        let rules = NetworkRules::new(Some(export(how)), Some(to_appliance()), None);
         assert_eq!(rules.is_forced(), Some(true), "{how}");
         for (start, addresses) in [
             ("sql/", &["20.61.99.193"][..]),
@@ -59,7 +59,7 @@ fn deny_internet_rule_never_matches() {
             ("ntp/", &[]),
         ] {
             assert_eq!(
-                said(&rules, start, addresses),
+                prediction_text(&rules, start, addresses),
                 "allow: allowed, next hop is 10.1.9.4: check the firewall there",
                 "{how} {start}"
             );
@@ -68,11 +68,7 @@ fn deny_internet_rule_never_matches() {
         assert_eq!(rule.name, "AllowVnetOutBound", "{how}");
         // Without the 0/0 route, the same rule applies.
         if !["spelled out", "tag map"].contains(&how) {
-            let plain = NetworkRules::new(
-                Some(exported(how)),
-                Some(default_route("Default", "Internet", &[])),
-                None,
-            );
+            let plain = NetworkRules::new(Some(export(how)), Some(default_route("Default", "Internet", &[])), None);
             assert_eq!(
                 predict(&plain, "sql/", &["20.61.99.193"]).verdict,
                 Expected::Deny,
@@ -92,7 +88,7 @@ fn no_outbound_endpoint_is_predicted_denied() {
     };
     for how in EXPORTS {
         for routes in [Some(to_appliance()), None] {
-            let rules = NetworkRules::new(Some(exported(how)), routes, None);
+            let rules = NetworkRules::new(Some(export(how)), routes, None);
             for endpoint in plan().endpoints.iter().filter(|it| it.direction == Direction::Outbound) {
                 let found = rules.predict(endpoint, &[], &from).unwrap();
                 assert_ne!(found.verdict, Expected::Deny, "{how} {}: {}", endpoint.id, found.words);
@@ -109,14 +105,10 @@ fn bgp_default_route_counts_like_a_udr() {
         ("User", "VirtualNetworkGateway", &[]),
         ("Default", "VirtualNetworkGateway", &["10.100.0.68"]),
     ] {
-        let rules = NetworkRules::new(
-            Some(exported("null")),
-            Some(default_route(source, hop, addresses)),
-            None,
-        );
+        let rules = NetworkRules::new(Some(export("null")), Some(default_route(source, hop, addresses)), None);
         // A secured virtual hub looks the same: nothing shows that the network behind it is your own.
         assert_eq!(
-            said(&rules, "sql/", &["20.61.99.193"]),
+            prediction_text(&rules, "sql/", &["20.61.99.193"]),
             "allow: allowed, next hop is the virtual network gateway or hub: check the firewall of a secured virtual \
              hub, or of your own network behind the gateway",
             "{source}"
@@ -133,27 +125,27 @@ fn two_half_routes_count_as_a_default_route() {
         { "source": "Default", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet" },
     ]);
     let routes = Routes::parse(document.to_string().as_bytes()).unwrap();
-    let rules = NetworkRules::new(Some(exported("null")), Some(routes), None);
+    let rules = NetworkRules::new(Some(export("null")), Some(routes), None);
     assert_eq!(predict(&rules, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
     assert_eq!(rules.is_forced(), Some(true));
 }
 
 #[test]
 fn missing_routes_and_expansions_give_unknown() {
-    let rules = NetworkRules::new(Some(exported("null")), None, None);
+    let rules = NetworkRules::new(Some(export("null")), None, None);
     assert_eq!(rules.is_forced(), None);
     assert_eq!(
-        said(&rules, "sql/", &["20.61.99.193"]),
+        prediction_text(&rules, "sql/", &["20.61.99.193"]),
         "unknown: NSG rule DenyInternet (4096, subnet) denies TCP 1433 to 20.61.99.193, unless a user or BGP route \
          covers 0.0.0.0/0: pass --effective-routes"
     );
     // What holds in both cases is reported as usual.
     assert_eq!(
-        said(&rules, "storage/", &[]),
+        prediction_text(&rules, "storage/", &[]),
         "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage"
     );
     // An export that spells the tags out needs no routes.
-    let told = NetworkRules::new(Some(exported("spelled out")), None, None);
+    let told = NetworkRules::new(Some(export("spelled out")), None, None);
     assert_eq!(predict(&told, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
 }
 
@@ -177,7 +169,7 @@ fn contradicting_rules_and_routes_give_unknown() {
 fn asymmetric_route_is_still_predicted() {
     for how in EXPORTS {
         for tags in [None, Some(ServiceTags::parse(&fixture("service-tags.json")).unwrap())] {
-            let rules = NetworkRules::new(Some(exported(how)), Some(to_appliance()), tags);
+            let rules = NetworkRules::new(Some(export(how)), Some(to_appliance()), tags);
             let prediction = predict(&rules, "management-endpoint/", &[]);
             assert_eq!(prediction.verdict, Expected::Deny, "{how}: {}", prediction.words);
             assert!(

@@ -1,4 +1,4 @@
-//! The evaluator compared with a second one of a few lines, which takes one address after the other and follows the
+//! The evaluator compared with a second, naive one, which evaluates one address at a time and follows the
 //! documentation literally.
 
 use apim_probe::azure::NextHop;
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A rule, with its numbers in a small world: 16 addresses at `20.0.0.0/28`, four tags of four addresses each.
+/// A rule. There are only 16 addresses, at `20.0.0.0/28`, and four tags of four addresses each.
 #[derive(Debug, Clone)]
 struct Rule {
     priority: u32,
     allow: bool,
     port: Option<u16>,
-    source: Far,
-    destination: Far,
+    source: Destination,
+    destination: Destination,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Far {
+enum Destination {
     Any,
     Tag(u8),
     Prefix(u8, u8),
@@ -39,25 +39,25 @@ struct Route {
 
 const SQL: u16 = 1433;
 
-fn covers(host: u8, length: u8, address: u8) -> bool {
-    // Lengths below 28 cover the whole world.
+fn prefix_contains(host: u8, length: u8, address: u8) -> bool {
+    // Lengths below 28 cover all 16 addresses.
     length < 28 || (address >> (32 - length)) == (host >> (32 - length))
 }
 
-fn destination_matches(far: &Far, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
+fn destination_matches(far: &Destination, address: u8, network: &dyn Fn(u8) -> bool) -> bool {
     match far {
-        Far::Any => true,
-        Far::Tag(tag) => address / 4 == *tag,
-        Far::Prefix(host, length) => covers(*host, *length, address),
-        Far::Own => false,
-        Far::Network => network(address),
-        Far::Internet => !network(address),
+        Destination::Any => true,
+        Destination::Tag(tag) => address / 4 == *tag,
+        Destination::Prefix(host, length) => prefix_contains(*host, *length, address),
+        Destination::Own => false,
+        Destination::Network => network(address),
+        Destination::Internet => !network(address),
     }
 }
 
 /// An NSG's result for one address: the first rule by priority that matches it.
 fn first_matching_rule<'r>(rules: &'r [Rule], address: u8, network: &dyn Fn(u8) -> bool) -> Option<&'r Rule> {
-    let here = |far: &Far| matches!(far, Far::Any | Far::Own | Far::Network);
+    let here = |far: &Destination| matches!(far, Destination::Any | Destination::Own | Destination::Network);
     rules
         .iter()
         .filter(|rule| rule.port.is_none_or(|port| port == SQL))
@@ -70,7 +70,7 @@ fn best_route(routes: &[Route], address: u8) -> Option<&Route> {
     let active = || {
         routes
             .iter()
-            .filter(|route| route.active && covers(route.host, route.length, address))
+            .filter(|route| route.active && prefix_contains(route.host, route.length, address))
     };
     let by_tag = |route: &Route| route.user == 0 && route.tag.is_some();
     let overridden = active().any(|route| by_tag(route) && route.hop != "Internet");
@@ -84,37 +84,37 @@ fn best_route(routes: &[Route], address: u8) -> Option<&Route> {
         .min_by_key(|route| (32 - route.length, !endpoint(route), route.user, by_tag(route)))
 }
 
-fn far() -> impl Strategy<Value = Far> {
+fn any_destination() -> impl Strategy<Value = Destination> {
     prop_oneof![
-        2 => Just(Far::Any),
-        3 => (0_u8..4).prop_map(Far::Tag),
-        3 => (0_u8..16, 28_u8..=32).prop_map(|(host, length)| Far::Prefix(host, length)),
-        1 => Just(Far::Network),
-        2 => Just(Far::Internet),
+        2 => Just(Destination::Any),
+        3 => (0_u8..4).prop_map(Destination::Tag),
+        3 => (0_u8..16, 28_u8..=32).prop_map(|(host, length)| Destination::Prefix(host, length)),
+        1 => Just(Destination::Network),
+        2 => Just(Destination::Internet),
     ]
 }
 
-fn near() -> impl Strategy<Value = Far> {
+fn any_source() -> impl Strategy<Value = Destination> {
     prop_oneof![
-        Just(Far::Any),
-        Just(Far::Own),
-        Just(Far::Network),
-        Just(Far::Prefix(0, 28))
+        Just(Destination::Any),
+        Just(Destination::Own),
+        Just(Destination::Network),
+        Just(Destination::Prefix(0, 28))
     ]
 }
 
-fn group() -> impl Strategy<Value = Vec<Rule>> {
+fn any_nsg_rules() -> impl Strategy<Value = Vec<Rule>> {
     let rule = (
         any::<bool>(),
         prop_oneof![Just(None), Just(Some(SQL)), Just(Some(443))],
-        near(),
-        far(),
+        any_source(),
+        any_destination(),
     );
     prop::collection::vec(rule, 0..8).prop_map(|rules| {
         let defaults = [
-            (65000, true, Far::Network, Far::Network),
-            (65001, true, Far::Any, Far::Internet),
-            (65500, false, Far::Any, Far::Any),
+            (65000, true, Destination::Network, Destination::Network),
+            (65001, true, Destination::Any, Destination::Internet),
+            (65500, false, Destination::Any, Destination::Any),
         ];
         let own = rules
             .into_iter()
@@ -137,7 +137,7 @@ fn group() -> impl Strategy<Value = Vec<Rule>> {
     })
 }
 
-fn table() -> impl Strategy<Value = Vec<Route>> {
+fn any_routes() -> impl Strategy<Value = Vec<Route>> {
     let user = (
         0_u8..16,
         28_u8..=32,
@@ -190,19 +190,19 @@ fn prefix_of(host: u8, length: u8) -> String {
     }
 }
 
-fn prefix_text(far: &Far) -> String {
+fn prefix_text(far: &Destination) -> String {
     match far {
-        Far::Any => "*".into(),
-        Far::Tag(tag) => format!("Tag{tag}"),
-        Far::Prefix(host, length) => prefix_of(*host, *length),
-        Far::Own => "10.1.0.0/16".into(),
-        Far::Network => "VirtualNetwork".into(),
-        Far::Internet => "Internet".into(),
+        Destination::Any => "*".into(),
+        Destination::Tag(tag) => format!("Tag{tag}"),
+        Destination::Prefix(host, length) => prefix_of(*host, *length),
+        Destination::Own => "10.1.0.0/16".into(),
+        Destination::Network => "VirtualNetwork".into(),
+        Destination::Internet => "Internet".into(),
     }
 }
 
 /// The same as Azure's documents.
-fn exported(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
+fn export(groups: &[Vec<Rule>], routes: &[Route]) -> NetworkRules {
     let places = ["subnet", "networkInterface"];
     let document: Vec<Value> = groups
         .iter()
@@ -255,7 +255,7 @@ fn evaluate_naively(
     let network = |address: u8| {
         routes.iter().any(|route| {
             route.active
-                && covers(route.host, route.length, address)
+                && prefix_contains(route.host, route.length, address)
                 && (route.user < 2 || route.hop == "VNetPeering" || route.hop == "VirtualNetworkGateway")
         })
     };
@@ -273,8 +273,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn one_address_is_decided_like_the_reference(groups in prop::collection::vec(group(), 0..=2), routes in table(), address in 0_u8..16) {
-        let rules = exported(&groups, &routes);
+    fn one_address_is_decided_like_the_reference(groups in prop::collection::vec(any_nsg_rules(), 0..=2), routes in any_routes(), address in 0_u8..16) {
+        let rules = export(&groups, &routes);
         let text = format!("20.0.0.{address}");
         let found = predict(&rules, "sql/", &[&text]);
         let (allowed, denied, hop) = evaluate_naively(&groups, &routes, address);
@@ -288,9 +288,9 @@ proptest! {
 
     #[test]
     fn several_addresses_are_decided_only_if_all_agree(
-        groups in prop::collection::vec(group(), 0..=2), routes in table(), addresses in prop::collection::btree_set(0_u8..16, 1..6)
+        groups in prop::collection::vec(any_nsg_rules(), 0..=2), routes in any_routes(), addresses in prop::collection::btree_set(0_u8..16, 1..6)
     ) {
-        let rules = exported(&groups, &routes);
+        let rules = export(&groups, &routes);
         let texts: Vec<String> = addresses.iter().map(|address| format!("20.0.0.{address}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let found = predict(&rules, "sql/", &texts);

@@ -10,16 +10,16 @@ use apim_probe::{
 use apim_probe_checks::validate;
 
 use super::{
-    samples::{self, Became as _},
+    samples::{self, WithVerdict as _},
     snapshot,
 };
 
 /// A report of one place: its name, its subnet, and the results for SQL, Key Vault and Event Hubs.
-fn place(name: &str, subnet: u8, seen: [&str; 3]) -> NamedReport {
+fn report_from(name: &str, subnet: u8, seen: [&str; 3]) -> NamedReport {
     let of = |endpoint: EndpointReport, seen: &str| match seen {
         "ok" => endpoint,
         "-" => endpoint.untested(Cause::NeedsValue, "A value is missing."),
-        "?" => endpoint.became(apim_probe::model::Verdict::Unproven, None, "Something answers."),
+        "?" => endpoint.with_verdict(apim_probe::model::Verdict::Unproven, None, "Something answers."),
         cause => endpoint.blocked(cause.parse().unwrap(), "Blocked."),
     };
     let [sql, vault, hubs] = seen;
@@ -102,7 +102,7 @@ fn pattern_of_results_gives_kind_and_places() {
             .iter()
             .zip(1..)
             .zip(seen)
-            .map(|((name, subnet), sql)| place(name, subnet, [sql, "ok", "ok"]))
+            .map(|((name, subnet), sql)| report_from(name, subnet, [sql, "ok", "ok"]))
             .collect();
         let comparison = compared(&reports);
         let found = sql_conclusion(&comparison).map(|it| (it.kind, it.vantages.iter().map(String::as_str).collect()));
@@ -115,8 +115,18 @@ fn pattern_of_results_gives_kind_and_places() {
 
 #[test]
 fn suspects_follow_the_pattern_and_the_cause() {
-    let only = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, ["ok", "ok", "ok"])];
-    let both = |cause| [place("a", 1, [cause, "ok", "ok"]), place("b", 2, [cause, "ok", "ok"])];
+    let only = |cause| {
+        [
+            report_from("a", 1, [cause, "ok", "ok"]),
+            report_from("b", 2, ["ok", "ok", "ok"]),
+        ]
+    };
+    let both = |cause| {
+        [
+            report_from("a", 1, [cause, "ok", "ok"]),
+            report_from("b", 2, [cause, "ok", "ok"]),
+        ]
+    };
     for (reports, accused, cleared) in [
         (
             only("tcp-timeout"),
@@ -159,15 +169,18 @@ fn suspects_follow_the_pattern_and_the_cause() {
 fn reply_from_another_address_is_stated() {
     let silent = "tcp-timeout";
     let sentence = "the service answers, but at addresses that were not tried at a";
-    let mut reports = [place("a", 1, [silent, "ok", "ok"]), place("b", 2, ["ok"; 3])];
+    let mut reports = [
+        report_from("a", 1, [silent, "ok", "ok"]),
+        report_from("b", 2, ["ok"; 3]),
+    ];
     let text = |reports: &[NamedReport]| sql_conclusion(&compared(reports)).unwrap().text.to_lowercase();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
     // For example if only one of them has a private endpoint.
-    move_to(&mut reports[0].report.endpoints[0], 4);
+    resolve_to(&mut reports[0].report.endpoints[0], 4);
     assert!(text(&reports).contains(sentence), "{}", text(&reports));
     let mut all_but_one = vec![
         reports[0].clone(),
-        place("c", 3, [silent, "ok", "ok"]),
+        report_from("c", 3, [silent, "ok", "ok"]),
         reports[1].clone(),
     ];
     assert!(
@@ -175,20 +188,23 @@ fn reply_from_another_address_is_stated() {
         "{}",
         text(&all_but_one)
     );
-    move_to(&mut all_but_one[1].report.endpoints[0], 5);
+    resolve_to(&mut all_but_one[1].report.endpoints[0], 5);
     assert!(text(&all_but_one).contains(sentence), "{}", text(&all_but_one));
-    // A stand-in does not show which address it is.
+    // A replacement does not show which address it stands for.
     reports[0].report.redacted = true;
     reports[0].report.endpoints[0].host = "login.microsoftonline.com".into();
     assert!(text(&reports).contains("the service answers, so"), "{}", text(&reports));
 
-    let mut two = [place("a", 1, [silent, silent, "ok"]), place("b", 2, ["ok"; 3])];
-    move_to(&mut two[0].report.endpoints[1], 4);
+    let mut two = [
+        report_from("a", 1, [silent, silent, "ok"]),
+        report_from("b", 2, ["ok"; 3]),
+    ];
+    resolve_to(&mut two[0].report.endpoints[1], 4);
     assert!(text(&two).contains("but 1 of them at addresses"), "{}", text(&two));
 }
 
 /// Changes the address of an endpoint's name.
-fn move_to(endpoint: &mut EndpointReport, last: u8) {
+fn resolve_to(endpoint: &mut EndpointReport, last: u8) {
     let address = [10, 9, 0, last].into();
     endpoint.stages.dns.as_mut().unwrap().addresses = vec![address];
     endpoint.stages.tcp.iter_mut().for_each(|tcp| tcp.address = address);
@@ -197,8 +213,8 @@ fn move_to(endpoint: &mut EndpointReport, last: u8) {
 #[test]
 fn difference_in_one_subnet_suspects_only_the_vm() {
     let mut reports = [
-        place("a", 1, ["tcp-timeout", "ok", "ok"]),
-        place("b", 2, ["ok", "ok", "ok"]),
+        report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+        report_from("b", 2, ["ok", "ok", "ok"]),
     ];
     reports[1].report.vantage.subnet = reports[0].report.vantage.subnet.clone();
     let comparison = compared(&reports);
@@ -208,8 +224,8 @@ fn difference_in_one_subnet_suspects_only_the_vm() {
     );
 
     let mut both = [
-        place("a", 1, ["tcp-timeout", "ok", "ok"]),
-        place("b", 2, ["tcp-timeout", "ok", "ok"]),
+        report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+        report_from("b", 2, ["tcp-timeout", "ok", "ok"]),
     ];
     both[1].report.vantage.subnet = both[0].report.vantage.subnet.clone();
     let comparison = compared(&both);
@@ -223,8 +239,8 @@ fn same_prefix_in_two_networks_counts_as_two_places() {
     // The same prefix and address, whatever the machines are called.
     for host in ["vm-a", "vm-b"] {
         let mut reports = [
-            place("a", 1, ["tcp-timeout", "ok", "ok"]),
-            place("b", 1, ["ok", "ok", "ok"]),
+            report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+            report_from("b", 1, ["ok", "ok", "ok"]),
         ];
         reports[1].report.vantage.host = Some(host.into());
         let comparison = compared(&reports);
@@ -238,7 +254,7 @@ fn same_prefix_in_two_networks_counts_as_two_places() {
 #[test]
 fn machine_outside_azure_shows_nothing_about_azures_network() {
     let laptop = |sql| {
-        let mut named = place("laptop", 9, [sql, "ok", "ok"]);
+        let mut named = report_from("laptop", 9, [sql, "ok", "ok"]);
         named.report.vantage.standing = Some(Standing::NotAzure);
         named
     };
@@ -252,8 +268,8 @@ fn machine_outside_azure_shows_nothing_about_azures_network() {
     let concluded = |reports: &[NamedReport]| sql_conclusion(&compared(reports)).unwrap().clone();
     // What only fails there is its own network's fault.
     for others in [
-        vec![place("a", 1, ["ok"; 3])],
-        vec![place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3])],
+        vec![report_from("a", 1, ["ok"; 3])],
+        vec![report_from("a", 1, ["ok"; 3]), report_from("b", 2, ["ok"; 3])],
     ] {
         let conclusion = concluded(&[vec![laptop(silent)], others].concat());
         assert!(
@@ -267,20 +283,20 @@ fn machine_outside_azure_shows_nothing_about_azures_network() {
         );
     }
     // What fails there and at one VM: the service, or else a separate fault for each.
-    let conclusion = concluded(&[laptop(silent), place("a", 1, [silent, "ok", "ok"])]);
+    let conclusion = concluded(&[laptop(silent), report_from("a", 1, [silent, "ok", "ok"])]);
     assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
     assert!(!conclusion.text.contains("share"), "{}", conclusion.text);
     let conclusion = concluded(&[
         laptop(silent),
-        place("a", 1, [silent, "ok", "ok"]),
-        place("b", 2, [silent, "ok", "ok"]),
+        report_from("a", 1, [silent, "ok", "ok"]),
+        report_from("b", 2, [silent, "ok", "ok"]),
     ]);
     assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
     // If a third place shows that the service works, the VM remains.
     let conclusion = concluded(&[
         laptop(silent),
-        place("a", 1, [silent, "ok", "ok"]),
-        place("b", 2, ["ok"; 3]),
+        report_from("a", 1, [silent, "ok", "ok"]),
+        report_from("b", 2, ["ok"; 3]),
     ]);
     assert_eq!(conclusion.kind, DifferenceKind::AllButHere);
     assert!(conclusion.suspects.contains(&Suspect::Nsg), "{conclusion:?}");
@@ -290,8 +306,8 @@ fn machine_outside_azure_shows_nothing_about_azures_network() {
 #[test]
 fn redacted_hosts_with_equal_replacements_are_not_compared() {
     let mut reports = [
-        place("a", 1, ["tcp-timeout", "ok", "ok"]),
-        place("b", 1, ["ok", "ok", "ok"]),
+        report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+        report_from("b", 1, ["ok", "ok", "ok"]),
     ];
     for named in &mut reports {
         named.report.redacted = true;
@@ -332,7 +348,7 @@ fn long_place_names_stay_distinguishable() {
             ["#1  ", "#2  "],
         ),
     ] {
-        let reports = [place(names[0], 1, silent), place(names[1], 2, ["ok"; 3])];
+        let reports = [report_from(names[0], 1, silent), report_from(names[1], 2, ["ok"; 3])];
         let said = rendered(&compared(&reports), 80);
         for (name, label) in names.iter().zip(labels) {
             let legend = format!("\n{label}{name}: ");
@@ -378,7 +394,7 @@ fn differences_between_the_runs_give_notices() {
         }),
     ];
     for (said, change) in changes {
-        let mut reports = [place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3])];
+        let mut reports = [report_from("a", 1, ["ok"; 3]), report_from("b", 2, ["ok"; 3])];
         assert!(
             compared(&reports).notices.is_empty(),
             "{:?}",
@@ -395,7 +411,7 @@ fn differences_between_the_runs_give_notices() {
 
 #[test]
 fn incomparable_reports_are_refused_with_the_reason() {
-    let (a, b) = (place("a", 1, ["ok"; 3]), place("b", 2, ["ok"; 3]));
+    let (a, b) = (report_from("a", 1, ["ok"; 3]), report_from("b", 2, ["ok"; 3]));
     let refused = |reports: &[NamedReport]| Comparison::of(reports).unwrap_err();
     assert_eq!(refused(&[]), Incomparable::TooFew);
     assert_eq!(refused(std::slice::from_ref(&a)), Incomparable::TooFew);
@@ -426,9 +442,9 @@ fn incomparable_reports_are_refused_with_the_reason() {
 #[test]
 fn place_without_network_is_left_out() {
     let mut reports = [
-        place("a", 1, ["tcp-timeout", "ok", "ok"]),
-        place("b", 2, ["ok"; 3]),
-        place("c", 3, ["tcp-no-route"; 3]),
+        report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+        report_from("b", 2, ["ok"; 3]),
+        report_from("c", 3, ["tcp-no-route"; 3]),
     ];
     reports[2].report.vantage.standing = Some(Standing::NoNetwork);
     let comparison = compared(&reports);
@@ -442,7 +458,10 @@ fn place_without_network_is_left_out() {
 
 #[test]
 fn documented_endpoints_give_no_conclusion() {
-    let mut reports = [place("a", 1, ["tcp-timeout", "ok", "ok"]), place("b", 2, ["ok"; 3])];
+    let mut reports = [
+        report_from("a", 1, ["tcp-timeout", "ok", "ok"]),
+        report_from("b", 2, ["ok"; 3]),
+    ];
     for named in &mut reports {
         named.report.endpoints[0].need = Need::Documented;
     }
@@ -453,9 +472,9 @@ fn documented_endpoints_give_no_conclusion() {
 #[test]
 fn text_and_markdown_match_the_snapshots() {
     let three = [
-        place("hub", 1, ["ok", "tls-untrusted", "ok"]),
-        place("spoke-a", 2, ["tcp-timeout", "tls-untrusted", "-"]),
-        place("spoke-b", 3, ["ok", "tls-untrusted", "tcp-refused"]),
+        report_from("hub", 1, ["ok", "tls-untrusted", "ok"]),
+        report_from("spoke-a", 2, ["tcp-timeout", "tls-untrusted", "-"]),
+        report_from("spoke-b", 3, ["ok", "tls-untrusted", "tcp-refused"]),
     ];
     let comparison = compared(&three);
     snapshot("compare-text", &rendered(&comparison, 80));
@@ -463,7 +482,7 @@ fn text_and_markdown_match_the_snapshots() {
     snapshot("compare-markdown", &markdown::render(&comparison, &options(&exit, 80)));
     let many: Vec<NamedReport> = (1..=20)
         .map(|n| {
-            place(
+            report_from(
                 &format!("spoke-{n}"),
                 n,
                 [if n < 3 { "tcp-timeout" } else { "ok" }, "ok", "ok"],
@@ -507,7 +526,10 @@ fn comparison_fits_the_width_and_escapes_names() {
 
 #[test]
 fn html_has_a_cell_per_endpoint_and_place() {
-    let comparison = compared(&[place("a", 1, ["ok"; 3]), place("b", 2, ["tcp-timeout", "ok", "ok"])]);
+    let comparison = compared(&[
+        report_from("a", 1, ["ok"; 3]),
+        report_from("b", 2, ["tcp-timeout", "ok", "ok"]),
+    ]);
     let exit = comparison.status();
     let html = html::render(&comparison, &options(&exit, 80));
     assert_eq!(

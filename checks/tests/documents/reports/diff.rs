@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{
     PLAIN, every_sample, rendered,
-    samples::{self, Became as _, Of},
+    samples::{self, SampleDependency, WithVerdict as _},
     snapshot,
 };
 
@@ -55,11 +55,11 @@ fn sql() -> EndpointReport {
 }
 
 fn blocked(endpoint: EndpointReport) -> EndpointReport {
-    endpoint.became(Verdict::Blocked, Cause::TcpTimeout, "No answer.")
+    endpoint.with_verdict(Verdict::Blocked, Cause::TcpTimeout, "No answer.")
 }
 
 fn untested(endpoint: EndpointReport) -> EndpointReport {
-    endpoint.became(Verdict::NotTested, Cause::Deadline, "Too late.")
+    endpoint.with_verdict(Verdict::NotTested, Cause::Deadline, "Too late.")
 }
 
 fn optional() -> EndpointReport {
@@ -78,8 +78,8 @@ fn documented() -> EndpointReport {
 
 #[test]
 fn change_kinds_count_as_regression_or_fix() {
-    let degraded = |e: EndpointReport| e.became(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
-    let reset = sql().became(Verdict::Blocked, Cause::TlsReset, "Reset.");
+    let degraded = |e: EndpointReport| e.with_verdict(Verdict::Degraded, Cause::TcpTimeout, "1 of 2 addresses.");
+    let reset = sql().with_verdict(Verdict::Blocked, Cause::TlsReset, "Reset.");
     let forbidden = || sql().must_be_blocked();
     for (before, after, expected) in vec![
         (sql(), sql(), (vec![], 0, 0)),
@@ -351,7 +351,7 @@ fn control_characters_are_escaped_in_the_diff() {
 }
 
 prop_compose! {
-    fn an_endpoint(n: usize)(
+    fn any_endpoint(n: usize)(
         verdict in prop::sample::select(&[
             Verdict::Reachable, Verdict::Degraded, Verdict::Blocked, Verdict::Unproven, Verdict::NotTested,
         ][..]),
@@ -361,8 +361,8 @@ prop_compose! {
         addresses in prop::collection::vec(0..4u8, 0..3),
         issuer in prop::option::of("CN=[AB]"),
     ) -> EndpointReport {
-        let of: Of = samples::SQL;
-        let mut endpoint = of.at(&format!("host{n}.example"), 1433, Protocol::Tds).became(verdict, cause, "");
+        let of: SampleDependency = samples::SQL;
+        let mut endpoint = of.at(&format!("host{n}.example"), 1433, Protocol::Tds).with_verdict(verdict, cause, "");
         endpoint.need = need;
         if negative {
             endpoint = endpoint.must_be_blocked();
@@ -378,9 +378,9 @@ prop_compose! {
 }
 
 /// A report of any of twelve endpoints.
-fn a_report() -> impl Strategy<Value = Report> {
+fn any_report() -> impl Strategy<Value = Report> {
     prop::sample::subsequence((0..12).collect::<Vec<usize>>(), 0..=12)
-        .prop_flat_map(|ids| ids.into_iter().map(an_endpoint).collect::<Vec<_>>())
+        .prop_flat_map(|ids| ids.into_iter().map(any_endpoint).collect::<Vec<_>>())
         .prop_map(|endpoints| samples::report(endpoints, vec![]))
 }
 
@@ -417,14 +417,14 @@ fn comparable(changes: impl Iterator<Item = EndpointDifference>) -> Vec<String> 
 
 proptest! {
     #[test]
-    fn reversed_diff_mirrors_the_diff(before in a_report(), after in a_report()) {
+    fn reversed_diff_mirrors_the_diff(before in any_report(), after in any_report()) {
         let (way, back) = (between(&before, &after), between(&after, &before));
         prop_assert_eq!((way.regressions, way.fixes), (back.fixes, back.regressions));
         prop_assert_eq!(comparable(way.changes.into_iter()), comparable(back.changes.iter().map(mirrored)));
     }
 
     #[test]
-    fn report_does_not_differ_from_itself(report in a_report()) {
+    fn report_does_not_differ_from_itself(report in any_report()) {
         prop_assert_eq!(between(&report, &report).changes, []);
     }
 }

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     PLAIN, every_sample, rendered,
-    samples::{self, Became as _},
+    samples::{self, WithVerdict as _},
     snapshot,
 };
 
@@ -105,7 +105,7 @@ fn brief_is_at_most_4000_bytes() {
 }
 
 /// Everything that could act on a reader's screen: control characters, and those that change the reading direction.
-fn acts(c: char) -> bool {
+fn is_harmful(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r'))
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -128,7 +128,7 @@ fn no_format_contains_control_characters() {
         Format::Github,
     ] {
         let text = rendered(&report, format, &PLAIN);
-        let harmful: Vec<char> = text.chars().filter(|c| acts(*c)).collect();
+        let harmful: Vec<char> = text.chars().filter(|c| is_harmful(*c)).collect();
         assert!(harmful.is_empty(), "{format:?} lets through {harmful:?}");
     }
 }

@@ -6,7 +6,7 @@ use apim_probe::{
     report::{Detail, Format, Options, render},
 };
 
-use super::{PLAIN, every_sample, rendered, samples, samples::Became as _};
+use super::{PLAIN, every_sample, rendered, samples, samples::WithVerdict as _};
 
 fn rendered_with(report: &Report, format: Format, fail_on: FailOn) -> String {
     let policy = Policy {

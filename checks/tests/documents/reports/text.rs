@@ -7,7 +7,7 @@ use apim_probe::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Look, PLAIN, every_sample, rendered, samples, snapshot};
+use super::{PLAIN, TextSettings, every_sample, rendered, samples, snapshot};
 
 const DETAILS: [Detail; 3] = [Detail::Brief, Detail::NotOk, Detail::Everything];
 
@@ -26,7 +26,7 @@ fn text_at_140_columns_matches_the_snapshots() {
     ] {
         snapshot(
             &format!("{name}-140"),
-            &rendered(&report, Format::Text, &Look { width: 140, ..PLAIN }),
+            &rendered(&report, Format::Text, &TextSettings { width: 140, ..PLAIN }),
         );
     }
 }
@@ -38,7 +38,7 @@ fn verbose_text_matches_the_snapshots() {
         let text = rendered(
             &report,
             Format::Text,
-            &Look {
+            &TextSettings {
                 width,
                 detail: Detail::NotOk,
                 ..PLAIN
@@ -51,7 +51,7 @@ fn verbose_text_matches_the_snapshots() {
 #[test]
 fn colour_changes_no_text() {
     let report = samples::broken_firewall();
-    let coloured = rendered(&report, Format::Text, &Look { colour: true, ..PLAIN });
+    let coloured = rendered(&report, Format::Text, &TextSettings { colour: true, ..PLAIN });
     snapshot("broken-firewall-colour", &coloured.replace('\u{1b}', "^["));
     assert_eq!(
         anstream::adapter::strip_str(&coloured).to_string(),
@@ -66,7 +66,7 @@ fn text_without_unicode_is_ascii() {
             let text = rendered(
                 &report,
                 Format::Text,
-                &Look {
+                &TextSettings {
                     unicode: false,
                     detail,
                     ..PLAIN
@@ -92,7 +92,7 @@ fn every_line_fits_the_width() {
                     let text = rendered(
                         &report,
                         Format::Text,
-                        &Look {
+                        &TextSettings {
                             width,
                             detail,
                             unicode,
@@ -113,7 +113,7 @@ fn every_line_fits_the_width() {
 #[test]
 fn very_verbose_text_shows_every_endpoint() {
     let report = samples::broken_firewall();
-    let look = Look {
+    let look = TextSettings {
         detail: Detail::Everything,
         ..PLAIN
     };
@@ -166,7 +166,7 @@ fn fix_summary_is_never_truncated() {
     for (name, report) in every_sample() {
         for width in [40, 60, 80, 140] {
             for detail in DETAILS {
-                let text = rendered(&report, Format::Text, &Look { width, detail, ..PLAIN });
+                let text = rendered(&report, Format::Text, &TextSettings { width, detail, ..PLAIN });
                 let said = joined(&text).replace(' ', "");
                 for finding in report
                     .findings
@@ -195,7 +195,7 @@ fn report_ends_with_the_exit_status_and_full_reason() {
     for (name, report) in every_sample() {
         let whole = judge(&report, Policy::default(), None).to_string().replace(' ', "");
         for width in [40, 60, 80] {
-            let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
+            let text = rendered(&report, Format::Text, &TextSettings { width, ..PLAIN });
             let said = joined(&text).replace(' ', "");
             assert!(said.ends_with(&whole), "{name} at {width}:\n{text}");
         }
@@ -248,7 +248,7 @@ fn verdict_and_titles_are_never_truncated() {
         .filter_map(|(finding, number)| Some(format!("finding{number}:{}", finding.cause?)))
         .collect();
     for width in [40, 60, 80] {
-        let text = rendered(&report, Format::Text, &Look { width, ..PLAIN });
+        let text = rendered(&report, Format::Text, &TextSettings { width, ..PLAIN });
         let said = joined(&text).replace(' ', "");
         for cause in &causes {
             assert!(said.contains(cause), "{cause} at {width}:\n{text}");
@@ -273,7 +273,7 @@ fn control_characters_are_escaped_in_text() {
             let text = rendered(
                 &report,
                 Format::Text,
-                &Look {
+                &TextSettings {
                     width: 100,
                     colour,
                     detail,
@@ -320,7 +320,7 @@ fn last_screen_shows_every_finding_with_a_low_confidence_hint() {
         assert!(is_hint || screen.contains(&fix), "{fix}: {screen}");
     }
     // Nothing is lost at higher levels of detail.
-    let detailed = Look {
+    let detailed = TextSettings {
         detail: Detail::NotOk,
         ..PLAIN
     };
