@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_expected_is_no_difference() {
+    fn matching_report_has_no_differences() {
         let expect = "exit: 1
 summary: { verdict: blocked, blocked: 1 }
 endpoints: [ { id: 'sql/*', verdict: blocked, cause: tcp-timeout, as_expected: false, evidence: [SYN, no answer], max_duration_ms: 1100 } ]
@@ -539,7 +539,7 @@ max_duration_ms: 1500";
     }
 
     #[test]
-    fn words_that_are_no_report_are_a_difference() {
+    fn stdout_without_a_report_is_a_difference() {
         let expect: ExpectedOutcome = serde_yaml::from_str("exit: 0").unwrap();
         assert!(expect.compare(Some(0), "hello", "")[0].starts_with("stdout is no report"));
         assert_eq!(expect.compare(None, REPORT, "")[0], "exit status none, expected 0");

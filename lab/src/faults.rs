@@ -249,7 +249,7 @@ mod tests {
     use super::contains;
 
     #[test]
-    fn a_network_contains_its_addresses() {
+    fn cidr_prefix_contains_its_addresses() {
         for (net, address, holds) in [
             ("20.0.0.0/8", "20.1.2.3", true),
             ("20.0.0.0/8", "21.0.0.0", false),

@@ -118,7 +118,7 @@ mod tests {
     use super::glob_matches;
 
     #[test]
-    fn stars_match_any_characters() {
+    fn star_matches_any_characters() {
         for (glob, text, matches) in [
             ("*", "a.example", true),
             ("*.example", "a.b.example", true),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_host_has_an_address_of_its_own_and_the_right_services() {
+    fn healthy_network_gives_every_host_an_address_and_its_services() {
         let network = network("{}");
         let address = |name: &str| network.addresses(name)[0].to_string();
         assert_eq!(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn deviations_keep_the_planned_protocol() {
+    fn deviating_service_keeps_the_planned_protocol() {
         let network = network(
             "names: { a.example: { rcode: 3 } }
 services: { 'a.example:443': { closed: true }, '*:443': { pacing: { interval_ms: 5 } }, 'x.example:25': { banner: hi } }",

@@ -269,7 +269,7 @@ mod tests {
     use super::{planning, whole_catalog};
 
     #[test]
-    fn a_list_of_endpoints_becomes_a_catalog() {
+    fn list_of_endpoints_becomes_a_catalog() {
         let catalog = whole_catalog("- { host: a, port: 1, protocol: tcp }\n- { host: b, port: 2, protocol: tcp }\n");
         let value: serde_json::Value = serde_yaml::from_str(&catalog).unwrap();
         assert_eq!(value["dependencies"][0]["endpoints"][1]["host"], "b");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_of_probing_are_kept_from_list() {
+    fn list_does_not_get_the_flags_of_run() {
         let args = [
             "--set",
             "a=b",

@@ -1,11 +1,11 @@
-//! The real agent in the lab: the fault matrix, and its promises for every network.
+//! The real agent in the lab: the fault matrix, and what it guarantees in every network.
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
 mod generated;
+mod guarantees;
 mod path_command;
 mod platform;
-mod promises;
 mod scenarios;
 mod serve;
 mod watch;
@@ -45,10 +45,10 @@ const GROUPS: [TestGroup; 7] = [
         run: generated::run,
     },
     TestGroup {
-        name: "promises",
+        name: "guarantees",
         threads: 4,
-        trials: promises::trials,
-        run: promises::run,
+        trials: guarantees::trials,
+        run: guarantees::run,
     },
     TestGroup {
         name: "platform",

@@ -31,23 +31,32 @@ fn token_reply(token: &str) -> String {
     format!(r#"/metadata/identity/oauth2/token: {{ body: '{{"access_token":"{token}","token_type":"Bearer"}}' }}"#)
 }
 
-const SLOW_METADATA: &str = "no_metadata_service_costs_more_than_a_second";
-const DEADLINE: &str = "the_deadline_covers_the_platform";
-const HIDDEN_TOKEN: &str = "the_token_is_never_shown";
-const SECRETS: &str = "neither_the_token_nor_a_secret_of_the_instance_is_ever_shown";
-const MEMORY: &str = "nobody_looks_into_the_agent_while_it_holds_the_token";
-const README: &str = "the_report_in_the_readme_is_the_demos";
-const RESOLVER: &str = "the_system_is_asked_for_no_name";
-const WIRE: &str = "what_leaves_is_what_is_listed";
-const STANDPOINT: &str = "the_report_says_where_it_stands";
+const SLOW_METADATA: &str = "slow-metadata-service-delays-list-by-at-most-1-s";
+const DEADLINE: &str = "deadline-includes-slow-management-requests";
+const HIDDEN_TOKEN: &str = "token-is-not-printed";
+const SECRETS: &str = "token-and-instance-secrets-are-not-printed";
+const MEMORY: &str = "memory-is-unreadable-while-the-token-is-held";
+const README: &str = "report-in-the-readme-is-the-demo-output";
+const RESOLVER: &str = "system-resolver-is-never-used";
+const SENT_PACKETS: &str = "sent-packets-are-those-listed-in-the-readme";
+const VM_AND_DOCUMENTS: &str = "report-names-the-vm-and-the-documents-used";
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
     let slow = SLOW.iter().map(|(name, _)| format!("platform/{SLOW_METADATA}/{name}"));
-    let telltales = TELLTALES
-        .iter()
-        .map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
-    slow.chain(telltales)
-        .chain([DEADLINE, MEMORY, README, RESOLVER, SECRETS, STANDPOINT, WIRE].map(|name| format!("platform/{name}")))
+    let echoes = ECHOES.iter().map(|(name, _)| format!("platform/{HIDDEN_TOKEN}/{name}"));
+    slow.chain(echoes)
+        .chain(
+            [
+                DEADLINE,
+                MEMORY,
+                README,
+                RESOLVER,
+                SECRETS,
+                VM_AND_DOCUMENTS,
+                SENT_PACKETS,
+            ]
+            .map(|name| format!("platform/{name}")),
+        )
         .map(|name| trial(name, forbidden))
         .collect()
 }
@@ -55,14 +64,14 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
 pub(crate) fn run(name: &str) -> Result<()> {
     match name.split_once('/').unwrap_or((name, "")) {
         (SLOW_METADATA, which) => answers_within_a_second(described(&SLOW, which)?),
-        (HIDDEN_TOKEN, which) => shows_no_token(described(&TELLTALES, which)?),
+        (HIDDEN_TOKEN, which) => prints_no_token(described(&ECHOES, which)?),
         (DEADLINE, _) => ends_by_its_deadline(),
-        (MEMORY, _) => memory::is_kept_to_itself(),
+        (MEMORY, _) => memory::is_unreadable(),
         (README, _) => readme::shows_what_the_demo_prints(),
-        (RESOLVER, _) => asks_no_system(),
-        (SECRETS, _) => secrets::are_shown_nowhere(),
-        (STANDPOINT, _) => says_where_it_stands(),
-        (WIRE, _) => sent_packets::is_what_is_listed(),
+        (RESOLVER, _) => uses_no_system_resolver(),
+        (SECRETS, _) => secrets::are_not_printed(),
+        (VM_AND_DOCUMENTS, _) => names_vm_and_documents(),
+        (SENT_PACKETS, _) => sent_packets::are_those_listed(),
         _ => bail!("no test is called {name}"),
     }
 }
@@ -76,11 +85,14 @@ fn described(services: &[(&str, &'static str)], wanted: &str) -> Result<&'static
 const SLOW: [(&str, &str); 4] = [
     ("silent", "{ protocol: tcp }"),
     (
-        "a_byte_every_half_second",
+        "one-byte-per-half-second",
         "{ protocol: http, http: { body_bytes: 999 }, pacing: { interval_ms: 500 } }",
     ),
-    ("late", "{ protocol: http, pacing: { initial_delay_ms: 5000 } }"),
-    ("endless", "{ protocol: http, http: { endless_headers: true } }"),
+    (
+        "first-byte-after-5-s",
+        "{ protocol: http, pacing: { initial_delay_ms: 5000 } }",
+    ),
+    ("endless-headers", "{ protocol: http, http: { endless_headers: true } }"),
 ];
 
 /// `list` queries the metadata service and does nothing else that waits.
@@ -96,33 +108,33 @@ fn answers_within_a_second(service: &str) -> Result<()> {
 }
 
 /// Management endpoints that send back what they received, where a message might repeat it.
-const TELLTALES: [(&str, &str); 7] = [
+const ECHOES: [(&str, &str); 7] = [
     (
-        "in_a_refusal",
+        "echoed-in-an-error",
         "{ status: 403, body: '{\"error\":{\"code\":\"TOKEN\",\"message\":\"TOKEN\"}}' }",
     ),
-    ("in_garbage", "{ body: 'TOKEN' }"),
-    ("in_broken_json", "{ body: '{\"value\": TOKEN' }"),
+    ("echoed-in-garbage", "{ body: 'TOKEN' }"),
+    ("echoed-in-broken-json", "{ body: '{\"value\": TOKEN' }"),
     (
-        "in_a_header",
+        "echoed-in-headers",
         "{ status: 302, headers: { Location: 'https://other.example/TOKEN', X-Echo: 'TOKEN' } }",
     ),
     (
-        "in_names",
+        "echoed-in-names",
         "{ body: '[{\"networkStatus\":{\"connectivityStatus\":[{\"name\":\"TOKEN\",\"status\":\"TOKEN\",\"error\":\"TOKEN\",\"resourceType\":\"TOKEN\"},{\"name\":\"TOKEN.blob.core.windows.net\",\"resourceType\":\"TOKEN\"}]}}]' }",
     ),
     (
-        "in_the_next_page",
+        "echoed-in-the-next-link",
         "{ body: '{\"value\":[],\"nextLink\":\"https://other.example/TOKEN\"}' }",
     ),
     (
-        "nowhere",
+        "not-echoed",
         "{ body: '{\"value\":[{\"category\":\"Azure \
          SQL\",\"endpoints\":[{\"domainName\":\"x7.database.windows.net\"}]}]}' }",
     ),
 ];
 
-fn shows_no_token(answer: &str) -> Result<()> {
+fn prints_no_token(answer: &str) -> Result<()> {
     let token = TOKEN.join(".");
     let reply = token_reply(&token);
     let answer = answer.replace("TOKEN", &token);
@@ -143,16 +155,16 @@ services:
         {reply}
   'management.azure.com:443': {{ protocol: https, http: {demanding} }}"
     ))?;
-    let said = shows_none_of(&network, &TOKEN)?;
+    let said = prints_none_of(&network, &TOKEN)?;
     ensure!(
         !said.contains("HTTP 400") && !said.contains("cannot be queried"),
-        "the token never came to the endpoint:\n{said}"
+        "the token was never sent to the endpoint:\n{said}"
     );
     Ok(())
 }
 
 /// Runs the agent with everything that may produce output; returns its stderr.
-fn shows_none_of(network: &LabNetwork, forbidden: &[&str]) -> Result<String> {
+fn prints_none_of(network: &LabNetwork, forbidden: &[&str]) -> Result<String> {
     let lab = started(network)?;
     let files = ["report.json", "report.txt"].map(|name| lab.folder().join(name));
     let mut run = lab.agent(AGENT)?;
@@ -247,7 +259,7 @@ faults: [ { to: '*:1433', action: drop } ]",
 
 /// A run that queries the metadata service and the management endpoint, by names and by addresses, never uses the
 /// system's resolver, which opens a file that is watched.
-fn asks_no_system() -> Result<()> {
+fn uses_no_system_resolver() -> Result<()> {
     let network = network(
         "names: { management.azure.com: { addresses: [20.0.0.9] } }
 services:
@@ -260,7 +272,7 @@ services:
     )?;
     let lab = started(&network)?;
     let Some(watch) = ResolverWatch::begin(&lab)? else {
-        println!("the system has no nsswitch.conf, so nobody can be seen reading it");
+        println!("the system has no nsswitch.conf, whose opening shows that the resolver is used");
         return Ok(());
     };
     let mut run = lab.agent(AGENT)?;
@@ -279,16 +291,16 @@ services:
     let report = String::from_utf8_lossy(&said.stdout);
     ensure!(
         report.contains("management endpoint"),
-        "the management endpoint was not asked:\n{report}{}",
+        "the management endpoint was not queried:\n{report}{}",
         String::from_utf8_lossy(&said.stderr)
     );
     let openings = watch.openings()?;
-    ensure!(openings == 0, "the system's resolver was asked {openings} times");
+    ensure!(openings == 0, "the system's resolver was used {openings} times");
     Ok(())
 }
 
 /// The first lines of a report: the place, and the documents used.
-fn says_where_it_stands() -> Result<()> {
+fn names_vm_and_documents() -> Result<()> {
     let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
     let interface =
         r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4"}],"subnet":[{"address":"10.1.0.0","prefix":"24"}]}}"#;

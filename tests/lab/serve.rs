@@ -27,42 +27,90 @@ use super::{
 struct ServeTest(&'static str, Option<&'static str>, fn() -> Result<()>);
 
 const TESTS: &[ServeTest] = &[
-    ServeTest("pages and metrics follow the network", None, pages),
-    ServeTest("a scrape starts nothing", None, scrapes),
     ServeTest(
-        "clients that hold, dawdle and talk nonsense delay nobody",
+        "pages_and_metrics-and-metrics-show-a-change-within-one-interval-and-timeout",
+        None,
+        pages_and_metrics,
+    ),
+    ServeTest(
+        "scrapes_start_nothing-start-no-round-and-no-connection",
+        None,
+        scrapes_start_nothing,
+    ),
+    ServeTest(
+        "idle-slow-and-malformed-clients-do-not-delay-rounds",
         None,
         hostile_clients,
     ),
-    ServeTest("SIGHUP reads anew and keeps what works", None, reload),
-    ServeTest("what stays the same is not said twice", None, no_flapping),
-    ServeTest("bad flags and a taken port", None, bad_starts),
-    ServeTest("what is kept back is kept back everywhere", None, redacted),
-    ServeTest("TLS, client certificates and passwords", None, access::is_kept),
-    ServeTest("the log tells rounds, changes and faults", None, log::is_kept),
-    ServeTest("the last change is in the log", None, log::ends_with_the_last_change),
-    ServeTest("what cannot be written waits", None, log::waits),
-    ServeTest("what is never written is said", None, log::says_what_is_lost),
-    ServeTest("heartbeats go on counting", None, log::goes_on),
-    ServeTest("what was not tried is not well", None, log::tells_what_was_not_tried),
-    ServeTest("stderr that nobody reads", None, faults::unread),
-    ServeTest("a pipe in the place of a file", None, faults::pipe),
-    ServeTest("a full disk", Some("mount"), faults::full_disk),
-    ServeTest("name servers that are gone", None, faults::no_name_servers),
-    ServeTest("hundreds of rounds", None, faults::many_rounds),
-    ServeTest("systemd is told", None, faults::supervised),
-    ServeTest("the instance's documents are fetched anew", None, faults::fetched_anew),
-    ServeTest("rules and board are about series that there are", None, deploy::series),
+    ServeTest("sighup-reloads-and-keeps-the-old-configuration-on-errors", None, reload),
     ServeTest(
-        "a real Prometheus reads it and evaluates the rules",
+        "unchanged-failures-and-findings-keep-their-series",
+        None,
+        series_stay_stable,
+    ),
+    ServeTest("invalid-flags-exit-2-and-a-port-in-use-exits-4", None, invalid_flags),
+    ServeTest(
+        "redact-applies-to-pages_and_metrics-metrics-log-and-stderr",
+        None,
+        redacted,
+    ),
+    ServeTest(
+        "web-config-enforces-tls-client-certificates-and-passwords",
+        None,
+        access::is_enforced,
+    ),
+    ServeTest("log-has-rounds-changes-and-faults", None, log::has_every_event),
+    ServeTest("change-just-before-shutdown-is-logged", None, log::has_the_last_change),
+    ServeTest(
+        "log-lines-wait-while-the-folder-is-missing",
+        None,
+        log::waits_for_its_folder,
+    ),
+    ServeTest("log-lines-lost-at-shutdown-are-reported", None, log::reports_lost_lines),
+    ServeTest(
+        "heartbeats-continue-their-count-after-a-reload",
+        None,
+        log::continues_heartbeats,
+    ),
+    ServeTest("untried-endpoint-is-no-success", None, log::has_untried_endpoints),
+    ServeTest(
+        "unread-stderr-delays-neither-rounds-nor-shutdown",
+        None,
+        faults::unread_stderr,
+    ),
+    ServeTest(
+        "catalog-that-is-a-silent-pipe-keeps-the-old-configuration",
+        None,
+        faults::catalog_pipe,
+    ),
+    ServeTest("full-disk-loses-no-log-line", Some("mount"), faults::full_disk),
+    ServeTest("dns-outage-is-reported-and-recovers", None, faults::dns_outage),
+    ServeTest(
+        "hundreds-of-rounds-leak-neither-memory-nor-descriptors",
+        None,
+        faults::many_rounds,
+    ),
+    ServeTest(
+        "systemd-is-notified-of-ready-reload-watchdog-and-stop",
+        None,
+        faults::systemd_notifications,
+    ),
+    ServeTest(
+        "sighup-fetches-the-instance-documents-again",
+        None,
+        faults::documents_fetched_again,
+    ),
+    ServeTest(
+        "alert-rules-dashboard-and-docs-name-existing-series",
+        None,
+        deploy::series,
+    ),
+    ServeTest(
+        "prometheus-scrapes_start_nothing-it-and-evaluates-the-alert-rules",
         Some("prometheus"),
         deploy::prometheus,
     ),
-    ServeTest(
-        "promtool has nothing to say of the metrics",
-        Some("promtool"),
-        deploy::promtool,
-    ),
+    ServeTest("promtool-accepts-the-metrics", Some("promtool"), deploy::promtool),
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
@@ -87,7 +135,7 @@ fn redacted() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let log = stage.path("contoso-agent.jsonl");
-    let door = stage.write("contoso-web.yml", "# nothing yet\n")?;
+    let web_config = stage.write("contoso-web.yml", "# nothing yet\n")?;
     let mut served = serve(
         &stage,
         &[
@@ -99,7 +147,7 @@ fn redacted() -> Result<()> {
             "--log",
             &log,
             "--web-config",
-            &door,
+            &web_config,
         ],
     )?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
@@ -129,7 +177,7 @@ fn redacted() -> Result<()> {
         "tls_server_config: { cert_file: contoso-web.yml, key_file: contoso.key }",
         "basic_auth_users: { contoso-reader: none }",
     ] {
-        std::fs::write(&door, broken)?;
+        std::fs::write(&web_config, broken)?;
         served.signal("HUP")?;
         served.expect(&["the old one stays in effect"])?;
     }
@@ -169,7 +217,7 @@ fn serve(stage: &TestNetwork, flags: &[&str]) -> Result<Served> {
     Served::start(command)
 }
 
-fn pages() -> Result<()> {
+fn pages_and_metrics() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
     let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(1_500));
@@ -239,7 +287,7 @@ fn pages() -> Result<()> {
     Ok(())
 }
 
-fn scrapes() -> Result<()> {
+fn scrapes_start_nothing() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{ link: { count_flows: true } }")?;
     let served = serve(&stage, &["--interval", "1h"])?;
     served.until_metric("apim_probe_rounds_total", 1.0)?;
@@ -270,8 +318,8 @@ fn hostile_clients() -> Result<()> {
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
     let held: Vec<TcpStream> = (0..600).map(|_| served.connect()).collect::<Result<_>>()?;
-    let mut dawdling: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect::<Result<_>>()?;
-    for stream in &mut dawdling {
+    let mut slow: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect::<Result<_>>()?;
+    for stream in &mut slow {
         stream.write_all(b"GET /metrics HT")?;
     }
     let requests = Instant::now();
@@ -297,8 +345,8 @@ fn hostile_clients() -> Result<()> {
     ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
     served.expect(&["bad request from"])?;
     // A client asks for a page and never reads it.
-    let mut deaf = served.connect()?;
-    deaf.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
+    let mut not_reading = served.connect()?;
+    not_reading.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
 
     let before = Instant::now();
     served.rounds(10.0)?;
@@ -315,7 +363,7 @@ fn hostile_clients() -> Result<()> {
     ensure!(open < 120.0, "{open} descriptors");
     // A connection without a request is closed eventually.
     let mut last = held.into_iter().next_back().context("none")?;
-    ensure!(last.read(&mut [0; 1])? == 0, "it said something");
+    ensure!(last.read(&mut [0; 1])? == 0, "it sent a reply");
     Ok(())
 }
 
@@ -334,7 +382,7 @@ fn reload() -> Result<()> {
     served.until_metric(success, 0.0)?;
     served.expect(&["still using the previous configuration", "probes.yaml"])?;
     served.rounds(2.0)?;
-    ensure!(served.metric(web)? == Some(1.0), "the old catalog is gone");
+    ensure!(served.metric(web)? == Some(1.0), "the old catalog is no longer used");
 
     let without_web: String = whole
         .lines()
@@ -346,7 +394,7 @@ fn reload() -> Result<()> {
     served.signal("HUP")?;
     served.until_metric(success, 1.0)?;
     served.expect(&["reloaded catalog and documents: 1 endpoint"])?;
-    served.until("the new catalog counts", |it| Ok(it.metric(web)?.is_none()))?;
+    served.until("the new catalog is in use", |it| Ok(it.metric(web)?.is_none()))?;
 
     // A change caused by a new catalog is reported as well.
     stage.fault(SQL_SILENT)?;
@@ -361,7 +409,7 @@ fn reload() -> Result<()> {
     Ok(())
 }
 
-fn no_flapping() -> Result<()> {
+fn series_stay_stable() -> Result<()> {
     // A full round identifies the firewall with its controls; light ones use none.
     let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
@@ -398,7 +446,7 @@ fn no_flapping() -> Result<()> {
     Ok(())
 }
 
-fn bad_starts() -> Result<()> {
+fn invalid_flags() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let served = serve(&stage, &["--interval", "1h"])?;
     let taken = served.address.to_string();

@@ -18,24 +18,32 @@ struct WatchTest(&'static str, bool, fn() -> Result<()>);
 
 const TESTS: [WatchTest; 11] = [
     WatchTest(
-        "a change is told within one interval and one timeout",
+        "change-is-reported-within-one-interval-and-timeout",
         false,
         changes_in_time,
     ),
-    WatchTest("a lone lost packet changes nothing", false, lost_packet),
-    WatchTest("a reset that passes changes nothing", true, passing_reset),
-    WatchTest("until green", false, until_green),
-    WatchTest("until the first change, as JSON", false, until_change),
-    WatchTest("finished", false, time_is_over),
-    WatchTest("what differs from the baseline", false, baseline),
+    WatchTest("single-lost-packet-is-no-change", false, lost_packet),
+    WatchTest("single-reset-is-no-change", true, passing_reset),
+    WatchTest("until-green-ends-once-required-endpoints-work", false, until_green),
+    WatchTest("until-change-ends-after-one-json-change", false, until_change),
+    WatchTest("for-ends-with-the-right-exit-status", false, for_duration),
+    WatchTest("differences-from-the-baseline-are-reported", false, baseline),
     WatchTest(
-        "controls and second name servers only in full rounds",
+        "controls-and-second-name-servers-only-in-full-rounds",
         true,
-        asks_little,
+        full_rounds_only,
     ),
-    WatchTest("rounds without news make one connection", false, one_connection),
-    WatchTest("connections that differ are no change", false, differing_connections),
-    WatchTest("nothing piles up", false, nothing_piles_up),
+    WatchTest(
+        "unchanged-rounds-make-one-connection-per-endpoint",
+        false,
+        one_connection,
+    ),
+    WatchTest(
+        "every-second-connection-dropped-is-no-change",
+        false,
+        differing_connections,
+    ),
+    WatchTest("short-interval-leaks-no-descriptors", false, leaks_nothing),
 ];
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
@@ -100,7 +108,7 @@ fn lost_packet() -> Result<()> {
     thread::sleep(Duration::from_millis(500));
     stage.repair()?;
     let line = agent.line_within(Duration::from_millis(2_500));
-    ensure!(line.is_none(), "it told {line:?}");
+    ensure!(line.is_none(), "it reported {line:?}");
     let ended = agent.interrupt()?;
     ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
     Ok(())
@@ -136,7 +144,7 @@ fn differing_connections() -> Result<()> {
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 degraded tcp-timeout"])?;
     let line = agent.line_within(Duration::from_secs(3));
-    ensure!(line.is_none(), "it told {line:?}");
+    ensure!(line.is_none(), "it reported {line:?}");
     let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
     // Eight in the first round, and with so short a timeout eight more.
     ensure!(web > 3 && sql <= web + 16, "{sql} connections to SQL in {web} rounds");
@@ -154,8 +162,8 @@ fn passing_reset() -> Result<()> {
 add chain ip once out { type filter hook output priority 0; }
 add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 packets counter reject with tcp reset")?;
     let line = agent.line_within(Duration::from_millis(1_500));
-    ensure!(line.is_none(), "it told {line:?}");
-    ensure!(nft_counters()?.contains("counter packets 1 "), "nobody met the reset");
+    ensure!(line.is_none(), "it reported {line:?}");
+    ensure!(nft_counters()?.contains("counter packets 1 "), "no packet was reset");
     let ended = agent.interrupt()?;
     ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
     Ok(())
@@ -223,7 +231,7 @@ fn until_change() -> Result<()> {
     Ok(())
 }
 
-fn time_is_over() -> Result<()> {
+fn for_duration() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let quick = ["--interval", "200ms", "--timeout", "500ms", "--for", "1s"];
     let over = |flags: &[&str]| -> Result<(Option<i32>, String)> {
@@ -287,7 +295,7 @@ fn baseline() -> Result<()> {
     Ok(())
 }
 
-fn asks_little() -> Result<()> {
+fn full_rounds_only() -> Result<()> {
     // The second name server differs, which only a full round sees, and which must not be a change in the others.
     let network =
         "{ name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
@@ -333,7 +341,7 @@ add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\
     Ok(())
 }
 
-fn nothing_piles_up() -> Result<()> {
+fn leaks_nothing() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_without_regard_to_case() {
+    fn query_name_is_lower_cased() {
         let query = ReceivedQuery::parse(&query("Login.Example.COM", TYPE_A)).unwrap();
         assert_eq!(
             (query.id, query.name.as_str(), query.kind),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_query_is_none() {
+    fn truncated_query_is_rejected() {
         let whole = query("a.example", TYPE_A);
         for length in 0..whole.len() {
             assert_eq!(ReceivedQuery::parse(&whole[..length]), None, "{length} bytes");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_echoes_the_question_and_counts_its_records() {
+    fn answer_echoes_the_question_and_counts_its_records() {
         let requests = query("a.example", TYPE_A);
         let answer = NameResolution {
             addresses: vec!["20.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_names_the_zone() {
+    fn negative_answer_has_the_soa_of_its_zone() {
         let answer = NameResolution {
             rcode: NXDOMAIN,
             soa_zone: Some("azureprivatedns.net".into()),

@@ -600,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_flows_is_the_same_whenever_it_is_asked() {
+    fn flow_share_selects_the_same_flows_for_the_same_seed() {
         let network = "{ link: { seed: 1 }, faults: [ { to: '*', action: drop, when: { flow_share: 0.5 } } ] }";
         let now = Instant::now();
         let first = passing(&mut forwarder(network), now, 40_000..42_000);
@@ -611,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_are_counted_for_each_place() {
+    fn flows_are_numbered_per_destination() {
         let mut second = forwarder("faults: [ { to: '*', action: drop, when: { nth_flow: [2] } } ]");
         let now = Instant::now();
         assert_eq!(passing(&mut second, now, 1..5), [1, 3, 4]);
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_its_share_and_the_same_one_again() {
+    fn packet_share_drops_its_share_and_the_same_packets_for_the_same_seed() {
         let network = "faults: [ { to: '*', action: drop, when: { packet_share: 0.2 } } ]";
         let now = Instant::now();
         let first = passing(&mut forwarder(network), now, 1..2_001);
@@ -630,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_time() {
+    fn fault_applies_from_ms_until_ms_only() {
         let mut flap = forwarder("faults: [ { to: '*', action: drop, when: { from_ms: 100, until_ms: 200 } } ]");
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
@@ -642,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_line_delivers_late_and_a_full_one_not_at_all() {
+    fn rate_limit_delays_frames_and_drops_beyond_the_queue() {
         let mut slow = forwarder("link: { delay_ms: 750, rate_kbit: 8, queue_bytes: 110 }");
         let now = Instant::now();
         let arrivals: Vec<Vec<Duration>> = (1..5)
@@ -658,7 +658,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_to_live_ends_at_its_hop_and_a_firewall_may_stand_before_the_service() {
+    fn ttl_expires_at_its_hop_and_a_firewall_answers_before_the_service() {
         let mut hops = forwarder(
             "{ link: { hops: [10.1.0.1, silent, 10.9.0.3] }, firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ] }",
         );
@@ -695,7 +695,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_may_answer_once_a_second_and_two_may_share_the_flows() {
+    fn hop_can_be_rate_limited_or_shared_by_two_routers() {
         let mut seldom = forwarder("link: { hops: [ 10.1.9.4 once per second ] }");
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
@@ -714,7 +714,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nat_lets_errors_through_in_its_own_way() {
+    fn nat_drops_or_rewrites_icmp_errors() {
         let hops = "hops: [10.1.9.4, 20.9.0.1, 20.9.0.2]";
         let now = Instant::now();
         let nat = Ipv4Addr::new(10, 1, 9, 4);
@@ -730,7 +730,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_is_far_where_no_way_is_described() {
+    fn public_address_is_beyond_a_low_ttl_without_hops() {
         let mut plain = forwarder("firewalls: [ { ports: [80], default_action: forward } ]");
         let now = Instant::now();
         let mut passes = |to: Ipv4Addr, port, ttl| {
@@ -744,7 +744,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_at_a_hop_is_met_only_by_what_comes_so_far() {
+    fn fault_behind_a_hop_does_not_affect_packets_that_expire_before_it() {
         let mut hops = forwarder(
             "{ link: { hops: [10.1.0.1, 10.9.0.2] }, faults: [ { to: '*', action: drop, when: { after_hops: 1 } } ] }",
         );
@@ -757,7 +757,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_are_remembered_with_their_packets() {
+    fn flows_count_their_packets_in_each_direction() {
         let mut counted = forwarder("link: { count_flows: true }");
         let now = Instant::now();
         for _ in 0..3 {

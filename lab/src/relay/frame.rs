@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_seen_as_it_is() {
+    fn tcp_segment_is_parsed() {
         let seen = view(&segment(ACK, b"hello")).unwrap();
         assert_eq!((seen.source, seen.destination), (A, B));
         assert_eq!(seen.ports, Some((IpProtocol::Tcp, 40_000, 443)));
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_ipv4_is_left_alone() {
+    fn frame_other_than_ipv4_is_not_parsed() {
         assert_eq!(view(&[]), None);
         assert_eq!(view(&[0; 60]), None);
         let mut cut = segment(ACK, b"hello");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_packet_has_the_known_checksums() {
+    fn checksums_equal_those_of_a_known_packet() {
         // RFC 1071 calculated by hand: a UDP datagram from 10.1.0.4:7 to 20.0.0.1:7 with "hi" in it.
         let body = [0, 7, 0, 7, 0, 10, 0, 0, b'h', b'i'].to_vec();
         let frame = packet([[0_u8; 12].as_slice(), &IPV4].concat(), (A, B), UDP, body);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_sound_and_fit_the_connection() {
+    fn generated_rst_and_fin_have_valid_checksums_and_sequence_numbers() {
         let data = segment(ACK, b"hello");
         let reset = reset(&data).unwrap();
         assert!(is_sound(&reset));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn an_icmp_error_quotes_the_packet() {
+    fn icmp_error_quotes_the_packet() {
         let data = segment(ACK, b"hello");
         let hop = Ipv4Addr::new(10, 9, 0, 1);
         let error = icmp_error(&data, &view(&data).unwrap(), hop, 3, 4, 1_300);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_takes_one_from_the_time_to_live() {
+    fn hop_decrements_the_ttl() {
         let mut data = segment(ACK, b"hello");
         let seen = view(&data).unwrap();
         step(&mut data, &seen);

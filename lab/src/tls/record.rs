@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_hello_gives_its_name_once_it_is_whole() {
+    fn sni_is_read_once_the_client_hello_is_complete() {
         let bytes = hello("gcs.example.com");
         assert_eq!(first_words(&bytes), FirstWords::Hello(Some("gcs.example.com".into())));
         for length in 0..bytes.len() {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_gives_its_host() {
+    fn host_header_is_read() {
         let request = b"GET /a.crl HTTP/1.1\r\nhost: crl.example.com:80\r\n\r\n";
         assert_eq!(
             first_words(request),

@@ -47,7 +47,7 @@ fn rcode(message: &[u8]) -> u8 {
 }
 
 pub(crate) const TESTS: &[LabTest] = &[
-    test("dns::answers_over_both_transports", NAMES, |_| {
+    test("dns::answers_over_udp_and_tcp", NAMES, |_| {
         for answer in [udp("a.example")?, tcp("a.example")?] {
             ensure!(
                 answer[..2] == [0x12, 0x34] && answer.ends_with(&[20, 0, 0, 1]),
@@ -56,12 +56,12 @@ pub(crate) const TESTS: &[LabTest] = &[
         }
         Ok(())
     }),
-    test("dns::a_name_that_is_not_there_does_not_exist", NAMES, |_| {
+    test("dns::unknown_name_is_nxdomain", NAMES, |_| {
         ensure!(rcode(&udp("b.example")?) == 3);
         Ok(())
     }),
     test(
-        "dns::a_name_may_have_no_address_or_no_answer",
+        "dns::name_without_address_with_rcode_or_without_reply",
         "names: { nodata.example: {}, silent.example: { silent: true }, broken.example: { rcode: 2 } }",
         |_| {
             let answer = udp("nodata.example")?;
@@ -72,7 +72,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "dns::a_closed_port_says_so",
+        "dns::closed_server_refuses_udp_and_tcp",
         "name_servers: [ { udp: closed, tcp: closed } ]",
         |_| {
             let udp = exchange(SERVER, &query("a.example"))?.err().context("no answer")?;
@@ -82,7 +82,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "dns::silence_is_silence",
+        "dns::silent_server_does_not_reply",
         "name_servers: [ { udp: silent, tcp: silent } ]",
         |_| {
             let udp = exchange(SERVER, &query("a.example"))?.err().context("no answer")?;
@@ -93,7 +93,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "dns::truncated_over_udp_whole_over_tcp",
+        "dns::truncated_udp_reply_is_complete_over_tcp",
         "name_servers: [ { udp: truncated } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
         |_| {
@@ -103,7 +103,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::tcp_may_be_cut_short_or_closed",
+        "dns::tcp_reply_is_short_or_connection_closed",
         "name_servers: [ { tcp: short }, { address: 168.63.129.17, tcp: close } ]",
         |_| {
             let error = tcp("a.example").err().context("no whole answer")?;
@@ -116,7 +116,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::liars_lie",
+        "dns::wrong_id_and_wrong_question",
         "name_servers: [ { udp: wrong-id, tcp: wrong-question } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
         |_| {
@@ -126,7 +126,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::garbage_and_loops",
+        "dns::garbage_and_compression_loop",
         "name_servers: [ { udp: garbage, tcp: compression-loop } ]",
         |_| {
             ensure!(udp("a.example")?.starts_with(&[0xde, 0xad]));
@@ -140,7 +140,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::refusals_and_delays",
+        "dns::refused_rcode_and_delayed_reply",
         "name_servers: [ { udp: { rcode: 5 }, tcp: { delayed: 300 } } ]",
         |_| {
             ensure!(rcode(&udp("a.example")?) == 5);
@@ -150,7 +150,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::only_every_third_query",
+        "dns::every_third_query_is_answered",
         "name_servers: [ { udp: { every-nth: 3 } } ]
 names: { a.example: { addresses: [20.0.0.1] } }",
         |_| {
@@ -160,7 +160,7 @@ names: { a.example: { addresses: [20.0.0.1] } }",
         },
     ),
     test(
-        "dns::servers_differ",
+        "dns::servers_give_their_own_answers",
         "name_servers:
   - { names: { a.example: { cnames: [a.privatelink.example], rcode: 3, soa_zone: azureprivatedns.net } } }
   - { address: 10.2.0.10 }

@@ -25,7 +25,7 @@ fn icmp(errno: i32, kind: u8, code: u8, from: Ipv4Addr) -> ConnectResult {
 
 pub(crate) const TESTS: &[LabTest] = &[
     test(
-        "faults::silence_is_about_one_port_only",
+        "faults::drop_affects_one_port_only",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:1433': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:1433', action: drop } ]",
         |_| {
@@ -34,7 +34,7 @@ faults: [ { to: '20.0.0.1:1433', action: drop } ]",
         },
     ),
     test(
-        "faults::silence_for_everybody",
+        "faults::drop_for_any_address",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults: [ { to: '*:443', action: drop } ]",
         |_| {
@@ -42,14 +42,14 @@ faults: [ { to: '*:443', action: drop } ]",
             expect("20.0.0.2:443", &ConnectResult::Silent)
         },
     ),
-    test("faults::a_port_without_a_listener_resets", "{}", |_| {
+    test("faults::port_without_a_listener_resets", "{}", |_| {
         expect("20.0.0.1:443", &ConnectResult::Failed(libc::ECONNREFUSED, None))
     }),
-    test("faults::an_address_that_nobody_has_is_silent", "{}", |_| {
+    test("faults::unassigned_address_does_not_reply", "{}", |_| {
         expect("192.0.2.1:443", &ConnectResult::Silent)
     }),
     test(
-        "faults::a_few_refusals_need_no_nftables",
+        "faults::prohibited_and_unreachable_need_no_nftables",
         "faults: [ { to: '20.0.0.1', action: prohibited }, { to: '20.0.0.0/30:80', action: unreachable } ]",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, ROUTER))?;
@@ -74,7 +74,7 @@ faults: [ { to: '*:443', action: drop } ]",
         },
     ),
     test_with_nft(
-        "faults::icmp_has_no_limit_unless_asked_for",
+        "faults::icmp_has_no_rate_limit_by_default",
         "faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
             for host in 1..60 {
@@ -84,7 +84,7 @@ faults: [ { to: '*:443', action: drop } ]",
         },
     ),
     test_with_nft(
-        "faults::a_limited_router_leaves_most_without_an_answer",
+        "faults::icmp_rate_limit_leaves_most_connections_unanswered",
         "icmp_rate_limit: true
 faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         |_| {
@@ -97,18 +97,18 @@ faults: [ { to: '20.0.0.0/24:443', action: { icmp: 13 } } ]",
         },
     ),
     test_with_nft(
-        "faults::a_reset_in_the_destinations_name",
+        "faults::reset_comes_from_the_destination",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: reset } ]",
         |_| expect("20.0.0.1:443", &ConnectResult::Failed(libc::ECONNREFUSED, None)),
     ),
     test_with_nft(
-        "faults::a_packet_that_goes_in_circles_dies_at_the_router",
+        "faults::ttl_exceeded_comes_from_the_router",
         "faults: [ { to: '20.0.0.1:443', action: ttl-exceeded } ]",
         |_| expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 11, 0, ROUTER)),
     ),
     test(
-        "faults::a_dead_next_hop_is_found_out_by_the_vm_itself_after_three_seconds",
+        "faults::dead_next_hop_is_reported_by_the_vm_after_3_s",
         "faults: [ { to: '20.0.0.1', action: dead-next-hop } ]",
         |_| {
             let (got, took) = time(|| attempt("20.0.0.1:443", 5 * SECOND))?;
@@ -118,7 +118,7 @@ faults: [ { to: '20.0.0.1:443', action: reset } ]",
         },
     ),
     test(
-        "faults::routes_of_the_vm_fail_at_once",
+        "faults::local_routes_fail_at_once",
         "faults:
   - { to: '20.0.0.1', action: local-prohibit }
   - { to: '20.0.0.2', action: local-unreachable }
@@ -130,7 +130,7 @@ faults: [ { to: '20.0.0.1:443', action: reset } ]",
         },
     ),
     test_with_nft(
-        "faults::a_firewall_of_the_vm_speaks_with_the_vms_address",
+        "faults::local_reject_comes_from_the_vm_address",
         "faults: [ { to: '20.0.0.1:443', action: local-reject }, { to: '20.0.0.2:443', action: local-drop } ]",
         |_| {
             expect("20.0.0.1:443", &icmp(libc::EHOSTUNREACH, 3, 13, VM))?;
@@ -138,7 +138,7 @@ faults: [ { to: '20.0.0.1:443', action: reset } ]",
         },
     ),
     test(
-        "faults::come_and_go_while_everything_goes_on",
+        "faults::added_and_lifted_while_services_run",
         "services: { '20.0.0.1:443': { protocol: tcp } }",
         |lab: &Lab| {
             let network = LabNetwork::default();

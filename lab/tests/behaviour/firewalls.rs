@@ -34,7 +34,7 @@ fn issuer_is_unknown(error: &std::io::Error) -> bool {
 }
 
 pub(crate) const TESTS: &[LabTest] = &[
-    test("firewalls::accept_for_everybody_on_their_ports_only", NETWORK, |_| {
+    test("firewalls::accept_for_any_address_on_their_ports_only", NETWORK, |_| {
         let second = std::time::Duration::from_millis(500);
         for to in ["20.0.0.1:443", "20.0.0.99:443", "192.0.2.1:443", "203.0.113.7:1433"] {
             ensure!(attempt(to, second)? == ConnectResult::Open, "{to}");
@@ -43,7 +43,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         ensure!(attempt("20.0.0.1:5671", second)? == ConnectResult::Failed(libc::ECONNREFUSED, None));
         Ok(())
     }),
-    test("firewalls::decide_by_the_name_in_the_client_hello", NETWORK, |lab| {
+    test("firewalls::decide_by_sni", NETWORK, |lab| {
         shake_hands(lab, "20.0.0.1:443", "a.example")?.map(drop)?;
         let inspected = shake_hands(lab, "20.0.0.2:443", "b.example")?
             .err()
@@ -65,7 +65,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         ensure!(get("20.0.0.2:80", "b.example")?.starts_with(b"HTTP/1.1 470 "));
         Ok(())
     }),
-    test("firewalls::cut_what_names_nobody", NETWORK, |_| {
+    test("firewalls::apply_the_default_action_without_a_name", NETWORK, |_| {
         let (heard, end) = ask("20.0.0.1:1433", &[0x12, 1, 0, 8, 0, 0, 0, 0])?;
         ensure!(heard.is_empty() && end.is_ok(), "a FIN: {end:?}");
         let (_, end) = ask("20.0.0.1:443", b"\x00 not TLS")?;
@@ -76,7 +76,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         Ok(())
     }),
     test(
-        "firewalls::a_silent_one_lets_the_connection_stand",
+        "firewalls::silent_action_keeps_the_connection_open",
         "firewalls: [ { ports: [443], default_action: { end: silence } } ]",
         |lab| {
             open("20.0.0.1:443")?;

@@ -67,7 +67,7 @@ fn expect(to: &str, wanted: &ConnectResult) -> Result<()> {
 
 pub(crate) const TESTS: &[LabTest] = &[
     test(
-        "relay::what_nothing_happens_to_passes_whole",
+        "relay::unaffected_flow_passes_and_is_counted",
         "link: { count_flows: true }
 services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
         |lab| {
@@ -82,7 +82,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
         },
     ),
     test(
-        "relay::an_unanswered_connection_shows_every_syn",
+        "relay::dropped_connection_records_every_syn",
         "faults: [ { to: '20.0.0.1:443', action: drop, when: { direction: from-vm } } ]",
         |lab| {
             ensure!(attempt("20.0.0.1:443", 1_500 * SECOND / 1_000)? == ConnectResult::Silent);
@@ -95,7 +95,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 3000000 } } }",
         },
     ),
     test(
-        "relay::half_of_the_flows_are_lost_by_their_ports",
+        "relay::flow_share_drops_the_same_source_ports_again",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: drop, when: { flow_share: 0.5 } } ]",
         |_| {
@@ -113,7 +113,7 @@ faults: [ { to: '20.0.0.1:443', action: drop, when: { flow_share: 0.5 } } ]",
         },
     ),
     test(
-        "relay::half_of_the_datagrams_ports_are_lost",
+        "relay::flow_share_drops_udp_by_source_port",
         "services: { 'time.example:123/udp': { protocol: ntp } }
 names: { time.example: { addresses: [20.0.0.5] } }
 faults: [ { to: 'time.example:123/udp', action: drop, when: { flow_share: 0.5 } } ]",
@@ -132,7 +132,7 @@ faults: [ { to: 'time.example:123/udp', action: drop, when: { flow_share: 0.5 } 
         },
     ),
     test(
-        "relay::the_second_connection_is_lost",
+        "relay::nth_flow_drops_only_the_second_connection",
         "services: { '20.0.0.1:443': { protocol: tcp } }
 faults: [ { to: '20.0.0.1:443', action: drop, when: { nth_flow: [2] } } ]",
         |_| {
@@ -142,7 +142,7 @@ faults: [ { to: '20.0.0.1:443', action: drop, when: { nth_flow: [2] } } ]",
         },
     ),
     test(
-        "relay::a_nat_without_ports_drops_what_is_new",
+        "relay::after_flows_drops_new_connections_only",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:80': { protocol: http } }
 faults: [ { to: '*', action: drop, when: { after_flows: 1 } } ]",
         |_| {
@@ -154,7 +154,7 @@ faults: [ { to: '*', action: drop, when: { after_flows: 1 } } ]",
         },
     ),
     test(
-        "relay::full_size_packets_are_lost_and_small_ones_pass",
+        "relay::larger_than_bytes_drops_full_size_packets_only",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
 faults: [ { to: '20.0.0.1', action: drop, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
         |_| {
@@ -169,7 +169,7 @@ faults: [ { to: '20.0.0.1', action: drop, when: { larger_than_bytes: 1300, direc
         },
     ),
     test(
-        "relay::a_router_that_says_so_makes_packets_smaller",
+        "relay::icmp_fragmentation_needed_reduces_the_packet_size",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 200000 } } }
 faults: [ { to: '20.0.0.1', action: { icmp: 4 }, when: { larger_than_bytes: 1300, direction: to-vm } } ]",
         |_| {
@@ -179,7 +179,7 @@ faults: [ { to: '20.0.0.1', action: { icmp: 4 }, when: { larger_than_bytes: 1300
         },
     ),
     test(
-        "relay::a_line_that_loses_packets_delivers_late",
+        "relay::packet_share_loses_packets_but_tcp_recovers",
         "services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 100000 } } }
 faults: [ { to: '*', action: drop, when: { packet_share: 0.05 } } ]",
         |lab| {
@@ -194,7 +194,7 @@ faults: [ { to: '*', action: drop, when: { packet_share: 0.05 } } ]",
         },
     ),
     test(
-        "relay::a_connection_is_reset_at_its_first_data",
+        "relay::reset_on_data_ends_the_connection",
         "services: { '20.0.0.1:443': { protocol: http } }
 faults: [ { to: '20.0.0.1:443', action: reset, when: { packets: data, direction: from-vm } } ]",
         |_| {
@@ -206,7 +206,7 @@ faults: [ { to: '20.0.0.1:443', action: reset, when: { packets: data, direction:
         },
     ),
     test(
-        "relay::a_connection_is_closed_at_its_first_data",
+        "relay::close_on_data_ends_the_connection",
         "services: { '20.0.0.1:443': { protocol: http } }
 faults: [ { to: '20.0.0.1:443', action: close, when: { packets: data, direction: from-vm } } ]",
         |_| {
@@ -216,7 +216,7 @@ faults: [ { to: '20.0.0.1:443', action: close, when: { packets: data, direction:
         },
     ),
     test(
-        "relay::refusals_of_single_connections_need_no_nftables",
+        "relay::icmp_and_reset_for_single_connections_need_no_nftables",
         "services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.2:443': { protocol: tcp } }
 faults:
   - { to: '20.0.0.1:443', action: { icmp: 13 }, when: { nth_flow: [1] } }
@@ -230,17 +230,17 @@ faults:
         },
     ),
     test(
-        "relay::only_the_reply_is_lost",
+        "relay::direction_to_vm_drops_the_reply_only",
         "services: { '20.0.0.1:80': { protocol: http } }
 faults: [ { to: '20.0.0.1:80', action: drop, when: { direction: to-vm } } ]",
         |lab| {
             expect("20.0.0.1:80", &ConnectResult::Silent)?;
-            ensure!(lab.flows()[0].back > 0, "the world has answered");
+            ensure!(lab.flows()[0].back > 0, "the service has replied");
             Ok(())
         },
     ),
     test(
-        "relay::a_connection_is_cut_some_time_after_it_began",
+        "relay::flow_older_than_ms_drops_an_established_connection",
         "services: { '20.0.0.1:80': { protocol: http } }
 faults: [ { to: '20.0.0.1:80', action: drop, when: { flow_older_than_ms: 300 } } ]",
         |_| {
@@ -255,7 +255,7 @@ faults: [ { to: '20.0.0.1:80', action: drop, when: { flow_older_than_ms: 300 } }
         },
     ),
     test(
-        "relay::a_long_line_takes_its_time",
+        "relay::delay_ms_delays_both_directions",
         "link: { delay_ms: 150 }
 services: { '20.0.0.1:443': { protocol: tcp } }",
         |_| {
@@ -265,7 +265,7 @@ services: { '20.0.0.1:443': { protocol: tcp } }",
         },
     ),
     test(
-        "relay::a_thin_line_takes_its_time",
+        "relay::rate_kbit_limits_the_throughput",
         "link: { rate_kbit: 400 }
 services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 20000 } } }",
         |_| {
@@ -278,7 +278,7 @@ services: { '20.0.0.1:80': { protocol: http, http: { body_bytes: 20000 } } }",
         },
     ),
     test(
-        "relay::routers_in_a_row_answer_one_after_the_other",
+        "relay::each_hop_answers_when_the_ttl_expires",
         "link: { hops: [10.1.0.1, 10.77.2.2] }
 services: { '20.0.0.1:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
 firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ]",
@@ -288,13 +288,13 @@ firewalls: [ { ports: [80], after_hops: 1, default_action: forward } ]",
             ensure!(with_ttl("20.0.0.1:443", 3)?.is_none());
             ensure!(
                 with_ttl("20.0.0.1:80", 2)?.is_none(),
-                "the firewall stands at the first hop"
+                "the firewall is at the first hop"
             );
             Ok(())
         },
     ),
     test(
-        "relay::a_service_is_far_and_a_proxy_at_the_first_hop_is_near",
+        "relay::public_service_is_beyond_a_low_ttl_and_a_proxy_is_not",
         "services: { '20.0.0.1:443': { protocol: tcp }, '10.2.0.4:443': { protocol: tcp }, '20.0.0.1:80': { protocol: http } }
 firewalls: [ { ports: [80], after_hops: 0, default_action: forward } ]",
         |_| {
@@ -307,7 +307,7 @@ firewalls: [ { ports: [80], after_hops: 0, default_action: forward } ]",
             };
             ensure!(!opens("20.0.0.1:443", 8)?);
             ensure!(opens("20.0.0.1:443", 64)?);
-            ensure!(opens("10.2.0.4:443", 1)?, "inside a network no hop is counted");
+            ensure!(opens("10.2.0.4:443", 1)?, "a private address is at the first hop");
             ensure!(opens("20.0.0.1:80", 1)?);
             Ok(())
         },

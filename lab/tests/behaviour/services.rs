@@ -44,7 +44,7 @@ fn starts_with(bytes: &[u8], start: &[u8]) -> Result<()> {
 }
 
 pub(crate) const TESTS: &[LabTest] = &[
-    test("services::http_objects_are_what_their_path_says", "services: { '20.0.0.1:80': { protocol: http } }", |_| {
+    test("services::http_body_is_of_the_kind_that_the_path_requests", "services: { '20.0.0.1:80': { protocol: http } }", |_| {
         let body = |path| {
             let answer = get("20.0.0.1:80", path)?;
             let at = answer.windows(4).position(|end| end == b"\r\n\r\n").context("a head")?;
@@ -58,7 +58,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         Ok(())
     }),
     test(
-        "services::http_says_what_it_is_told",
+        "services::http_status_headers_body_and_block_pages_are_as_configured",
         "services:
   '20.0.0.1:80': { protocol: http, http: { status: 404, headers: { Server: x }, body: no, paths: { /yes: { body: yes } } } }
   '20.0.0.2:80': { protocol: http, http: { block_page: azure-firewall } }
@@ -74,7 +74,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "services::http_may_be_slow_huge_or_endless",
+        "services::http_can_be_slow_large_or_endless",
         "services:
   '20.0.0.1:80': { protocol: http, pacing: { interval_ms: 200 } }
   '20.0.0.2:80': { protocol: http, http: { body_bytes: 100000000 } }
@@ -93,7 +93,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "services::any_connection_may_end_before_its_time",
+        "services::connection_aborts_as_configured",
         "services:
   '20.0.0.1:80': { protocol: http, abort: { after: accept, with: reset } }
   '20.0.0.2:80': { protocol: http, abort: { after: accept, with: close } }
@@ -118,7 +118,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "services::one_byte_a_segment",
+        "services::pacing_sends_one_byte_per_segment",
         "services: { '20.0.0.1:80': { protocol: http, pacing: { segment_bytes: 1, interval_ms: 1 } } }",
         |_| {
             let mut stream = open("20.0.0.1:80")?;
@@ -165,7 +165,7 @@ services:
         },
     ),
     test(
-        "services::amqp_with_and_without_upgrade",
+        "services::amqp_answers_with_and_without_tls",
         "names: { a.example: { addresses: [20.0.0.1, 20.0.0.2] } }
 services:
   'a.example:5671': { protocol: amqps }
@@ -185,7 +185,7 @@ services:
         },
     ),
     test(
-        "services::smb_kms_and_redis",
+        "services::smb_kms_and_redis_answer_as_configured",
         "names: { a.example: { addresses: [20.0.0.1] } }
 services:
   'a.example:445': { protocol: smb }
@@ -213,7 +213,7 @@ services:
         },
     ),
     test(
-        "services::ntp_well_and_badly",
+        "services::ntp_answers_as_configured",
         "services:
   '20.0.0.1:123/udp': { protocol: ntp }
   '20.0.0.2:123/udp': { protocol: ntp, ntp: { reply: wrong-origin } }

@@ -44,7 +44,7 @@ pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str
 fn failure(lab: &Lab, to: &str) -> Result<io::Error> {
     shake_hands(lab, to, "a.example")?
         .err()
-        .context("the handshake went well")
+        .context("the handshake succeeded")
 }
 
 fn tls_error(error: &io::Error) -> Result<&Error> {
@@ -63,7 +63,7 @@ fn verdict(lab: &Lab, to: &str) -> Result<CertificateError> {
 
 pub(crate) const TESTS: &[LabTest] = &[
     test(
-        "tls::a_healthy_server_is_what_its_host_says",
+        "tls::healthy_server_has_a_valid_certificate_for_its_hosts",
         "names: { a.example: { addresses: [20.0.0.1] }, b.example: { addresses: [20.0.0.1] } }
 services: { 'a.example:443': { protocol: https } }",
         |lab| {
@@ -83,7 +83,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::certificates_are_wrong_as_told",
+        "tls::certificate_faults_are_as_configured",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], validity: expired } } }
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example], validity: not-yet } } }
@@ -104,7 +104,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::another_authority_vouches_for_a_new_root",
+        "tls::cross_signed_chain_verifies_only_with_the_cross_certificate",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed } } }
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example], issued_by: cross-signed, chain: without-cross } } }
@@ -117,7 +117,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::versions",
+        "tls::server_uses_the_configured_version_only",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12 } }
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13 } }
@@ -135,7 +135,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::the_line_is_cut_at_the_client_hello",
+        "tls::abort_at_the_client_hello",
         "services:
   '20.0.0.1:443': { protocol: tls, abort: { after: first-bytes, with: reset } }
   '20.0.0.2:443': { protocol: tls, abort: { after: first-bytes, with: close } }
@@ -154,7 +154,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::the_line_is_cut_once_the_chain_was_seen",
+        "tls::abort_after_the_certificate",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { version: tls12 }, abort: { after: { replies: 1 }, with: reset } }
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, abort: { after: tls-handshake, with: reset } }
@@ -173,7 +173,7 @@ services: { 'a.example:443': { protocol: https } }",
         },
     ),
     test(
-        "tls::a_client_certificate_is_demanded",
+        "tls::missing_client_certificate_ends_the_connection",
         "services:
   '20.0.0.1:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: alert } }
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls12, without_client_certificate: reset } }

@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         Ok(())
     }),
     test(
-        "vm::files_are_its_own",
+        "vm::has_its_own_resolv_conf_and_hosts_file",
         "vm: { hosts_file: '20.0.0.9 pinned.example' }",
         |lab| {
             ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 168.63.129.16\n");
@@ -39,7 +39,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "vm::name_servers_are_listed_unless_hidden",
+        "vm::resolv_conf_lists_servers_unless_excluded",
         "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 }, { not_in_resolv_conf: true } ]",
         |lab| {
             ensure!(shell(lab, "cat /etc/resolv.conf")? == "nameserver 10.2.0.10\nnameserver 10.2.0.11\n");
@@ -47,7 +47,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "vm::trusts_what_its_owner_added",
+        "vm::certificate_store_has_the_added_ca",
         "vm: { trusted_cas: [inspection] }",
         |lab| {
             let count = shell(lab, "grep -c BEGIN.CERTIFICATE $SSL_CERT_FILE")?;
@@ -56,7 +56,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         },
     ),
     test(
-        "vm::descriptors_are_limited",
+        "vm::descriptor_limit_and_environment_are_set",
         "vm: { max_descriptors: 20, env: { HTTPS_PROXY: 'http://p:1' } }",
         |lab| {
             ensure!(shell(lab, "ulimit -n; echo $HTTPS_PROXY")? == "20\nhttp://p:1\n");

@@ -12,7 +12,7 @@ use apim_probe_lab::Lab;
 
 use super::{AGENT, INSTANCE, TOKEN, network, started, token_reply};
 
-pub(super) fn is_kept_to_itself() -> Result<()> {
+pub(super) fn is_unreadable() -> Result<()> {
     let reply = token_reply(&TOKEN.join("."));
     let network = network(&format!(
         "link: {{ count_flows: true }}

@@ -34,7 +34,7 @@ const FORMATS: [&str; 12] = [
 /// Every document of an instance as a bundle, with a secret at every possible place.
 const BUNDLE: &str = include_str!("../../data/instances/secrets.json");
 
-pub(super) fn are_shown_nowhere() -> Result<()> {
+pub(super) fn are_not_printed() -> Result<()> {
     let deviations = network(&format!(
         "{{ management: {}, faults: [ {{ to: '*:1433', action: drop }}, {{ to: '*:8443', action: drop }} ] }}",
         management()?
@@ -131,7 +131,7 @@ fn from_the_instance(show: &Show<'_>, bundle: &Path) -> Result<PathBuf> {
     let (_, stderr) = run(agent)?;
     ensure!(
         stderr.contains("may not read its self-hosted gateways"),
-        "the token never came to the endpoint:\n{stderr}"
+        "the token was never sent to the endpoint:\n{stderr}"
     );
     for format in FORMATS {
         let text = fs::read_to_string(report(format)).with_context(|| format.to_owned())?;

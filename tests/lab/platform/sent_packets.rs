@@ -190,7 +190,7 @@ const LISTED: &[DocumentedTraffic] = &[
     },
 ];
 
-pub(super) fn is_what_is_listed() -> Result<()> {
+pub(super) fn are_those_listed() -> Result<()> {
     let points = points_of_readme()?;
     for DocumentedTraffic { readme, .. } in LISTED {
         ensure!(

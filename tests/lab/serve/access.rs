@@ -39,7 +39,7 @@ impl TestCa {
     }
 
     /// A certificate and its key, in PEM.
-    pub(super) fn vouch(&self, name: &str) -> Result<(String, String)> {
+    pub(super) fn issue(&self, name: &str) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
         let leaf = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.0)?;
         Ok((leaf.pem(), key.serialize_pem()))
@@ -77,10 +77,10 @@ impl HttpsClient {
     }
 }
 
-pub(super) fn is_kept() -> Result<()> {
+pub(super) fn is_enforced() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let (ours, theirs) = (TestCa::new()?, TestCa::new()?);
-    let (chain, key) = ours.vouch("agent.example")?;
+    let (chain, key) = ours.issue("agent.example")?;
     stage.write("agent.pem", &chain)?;
     stage.write("agent.key", &key)?;
     stage.write("clients.pem", &ours.pem())?;
@@ -98,7 +98,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     let config = stage.write("web.yml", &whole)?;
     let mut served = serve(&stage, &["--interval", "300ms", "--web-config", &config])?;
 
-    let client = HttpsClient::new(&ours, Some(ours.vouch("client.example")?))?;
+    let client = HttpsClient::new(&ours, Some(ours.issue("client.example")?))?;
     for (header, status) in [("", 401), (WRONG, 401), (BASIC, 200), (WRONG, 401), (BASIC, 200)] {
         let answer = client.get(&served, "/metrics", header)?;
         ensure!(answer.status == status, "{header}: {}", answer.status);
@@ -114,20 +114,23 @@ basic_auth_users: {{ prometheus: {hash} }}
             "{path} without a password"
         );
     }
-    for stranger in [None, Some(theirs.vouch("client.example")?)] {
+    for stranger in [None, Some(theirs.issue("client.example")?)] {
         let refused = HttpsClient::new(&ours, stranger)?.get(&served, "/metrics", BASIC);
-        ensure!(refused.is_err(), "somebody whom nobody vouches for came in");
+        ensure!(
+            refused.is_err(),
+            "a client without a certificate of the configured CA was accepted"
+        );
     }
     // Plain HTTP on a TLS port.
-    ensure!(served.get("/metrics").is_err(), "came in over plain HTTP");
+    ensure!(served.get("/metrics").is_err(), "plain HTTP was accepted");
     served.expect(&["bad request from"])?;
 
     // A new certificate, without a signal.
     let next = TestCa::new()?;
-    let (chain, key) = next.vouch("agent.example")?;
+    let (chain, key) = next.issue("agent.example")?;
     stage.write("agent.key", &key)?;
     stage.write("agent.pem", &chain)?;
-    let renewed = HttpsClient::new(&next, Some(ours.vouch("client.example")?))?;
+    let renewed = HttpsClient::new(&next, Some(ours.issue("client.example")?))?;
     let took = served.until("the new certificate is shown", |it| {
         Ok(renewed
             .get(it, "/-/healthy", BASIC)
@@ -151,7 +154,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     success("0")?;
     ensure!(
         renewed.get(&served, "/metrics", "")?.status == 401,
-        "the door stands open"
+        "a request without a password was accepted"
     );
     fs::write(&config, whole)?;
     served.signal("HUP")?;

@@ -75,7 +75,7 @@ pub(super) fn series() -> Result<()> {
     }
     let documented = names(DOCS);
     let unsaid: Vec<_> = shown.iter().filter(|name| !documented.contains(*name)).collect();
-    ensure!(unsaid.is_empty(), "docs/serve.md says nothing of {unsaid:?}");
+    ensure!(unsaid.is_empty(), "docs/serve.md does not mention {unsaid:?}");
     Ok(())
 }
 
@@ -120,9 +120,9 @@ impl Drop for Running {
 }
 
 /// A service as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
-fn guarded(stage: &TestNetwork) -> Result<Served> {
+fn served_over_tls(stage: &TestNetwork) -> Result<Served> {
     let authority = TestCa::new()?;
-    let (chain, key) = authority.vouch("127.0.0.1")?;
+    let (chain, key) = authority.issue("127.0.0.1")?;
     stage.write("ca.pem", &authority.pem())?;
     stage.write("agent.pem", &chain)?;
     stage.write("agent.key", &key)?;
@@ -139,7 +139,7 @@ fn guarded(stage: &TestNetwork) -> Result<Served> {
 
 pub(super) fn prometheus() -> Result<()> {
     let (stage, served) = served()?;
-    let guarded = guarded(&stage)?;
+    let served_over_tls = served_over_tls(&stage)?;
     let folder = stage.path("prometheus");
     fs::create_dir(&folder)?;
     fs::write(format!("{folder}/apim-probe.rules.yml"), RULES)?;
@@ -153,7 +153,7 @@ pub(super) fn prometheus() -> Result<()> {
         ("scrape_interval: 60s", "scrape_interval: 1s"),
         ("/etc/prometheus/apim-probe-ca.pem", &stage.path("ca.pem")),
         ("/etc/prometheus/apim-probe.password", &stage.path("password")),
-        ("\"10.1.0.4:9733\"", &format!("\"{}\"", guarded.address)),
+        ("\"10.1.0.4:9733\"", &format!("\"{}\"", served_over_tls.address)),
     ] {
         ensure!(config.contains(of), "{of} is not in\n{config}");
         config = config.replace(of, here);

@@ -62,7 +62,7 @@ pub(super) fn full_disk() -> Result<()> {
 }
 
 /// Name servers that stop replying, and recover.
-pub(super) fn no_name_servers() -> Result<()> {
+pub(super) fn dns_outage() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
     let well = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
@@ -109,7 +109,7 @@ pub(super) fn many_rounds() -> Result<()> {
 }
 
 /// A stuck journal delays neither rounds nor the shutdown.
-pub(super) fn unread() -> Result<()> {
+pub(super) fn unread_stderr() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let (reader, mut writer) = io::pipe()?;
     // Its capacity.
@@ -135,14 +135,14 @@ pub(super) fn unread() -> Result<()> {
     served.rounds(2.0)?;
     let mut lines = BufReader::new(reader).lines();
     let greeting = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("listening on")));
-    ensure!(greeting.is_some(), "it says nothing");
+    ensure!(greeting.is_some(), "no greeting on stderr");
     let lost = served.metric("apim_probe_stderr_lost_lines_total")?;
     ensure!(lost == Some(0.0), "{lost:?} lines were lost");
     Ok(())
 }
 
 /// A pipe instead of a catalog blocks its reader: rounds continue, threads do not accumulate, and a file is read again.
-pub(super) fn pipe() -> Result<()> {
+pub(super) fn catalog_pipe() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
     let mut served = serve(
@@ -193,7 +193,7 @@ pub(super) fn pipe() -> Result<()> {
 }
 
 /// The notifications to systemd, and when they are sent.
-pub(super) fn supervised() -> Result<()> {
+pub(super) fn systemd_notifications() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let path = stage.path("notify");
     let socket = UnixDatagram::bind(&path)?;
@@ -255,7 +255,7 @@ pub(super) fn supervised() -> Result<()> {
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
 /// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
-pub(super) fn fetched_anew() -> Result<()> {
+pub(super) fn documents_fetched_again() -> Result<()> {
     let network: LabNetwork = serde_yaml::from_str(
         "link: { count_flows: true }
 names: { management.azure.com: { addresses: [20.0.0.9] }, x7.database.windows.net: { addresses: [20.0.0.10] } }
@@ -298,7 +298,7 @@ services:
     let before = requests();
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
-    ensure!(requests() > before, "nobody was asked");
+    ensure!(requests() > before, "the management endpoint was not queried");
     // The endpoint is gone.
     let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', action: drop }")?;
     lab.fault(&network, vec![silence])?;
@@ -315,12 +315,12 @@ services:
         "the wrong part"
     );
     served.rounds(2.0)?;
-    ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
+    ensure!(served.metric(sql)? == Some(1.0), "the previous documents were dropped");
     lab.lift_faults()?;
     // There is no signal: it is retried.
     served.expect(&["reloaded catalog and documents"])?;
     served.until_metric(&of("platform"), 1.0)?;
     served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;
-    ensure!(served.metric(sql)? == Some(1.0), "what was known is gone");
+    ensure!(served.metric(sql)? == Some(1.0), "the previous documents were dropped");
     Ok(())
 }

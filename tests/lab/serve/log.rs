@@ -29,7 +29,7 @@ const RESERVED: [&str; 10] = [
 
 fn lines(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    ensure!(text.is_empty() || text.ends_with('\n'), "half a line at the end");
+    ensure!(text.is_empty() || text.ends_with('\n'), "the last line is incomplete");
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
@@ -37,7 +37,7 @@ fn of<'a>(lines: &'a [Map<String, Value>], event: &str) -> Vec<&'a Map<String, V
     lines.iter().filter(|line| line["Event"] == event).collect()
 }
 
-pub(super) fn is_kept() -> Result<()> {
+pub(super) fn has_every_event() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let pattern = stage.path("agent-{day}.jsonl");
     let old = stage.write("agent-2020-01-01.jsonl", "{}\n")?;
@@ -53,7 +53,7 @@ pub(super) fn is_kept() -> Result<()> {
     served.rounds(2.0)?;
     let (status, took) = served.terminate()?;
     ensure!(status == Some(0) && took.as_secs() < 1, "{status:?} after {took:?}");
-    ensure!(!Path::new(&old).exists(), "a file of years ago is there");
+    ensure!(!Path::new(&old).exists(), "an old log file was not deleted");
 
     let today = jiff::Timestamp::now().to_string();
     let path = pattern.replace("{day}", today.split('T').next().unwrap_or_default());
@@ -133,7 +133,7 @@ pub(super) fn is_kept() -> Result<()> {
 }
 
 /// A change is logged even if the full round after it, which would name the cause, is interrupted.
-pub(super) fn ends_with_the_last_change() -> Result<()> {
+pub(super) fn has_the_last_change() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "5s", "--log", &log])?;
@@ -151,13 +151,13 @@ pub(super) fn ends_with_the_last_change() -> Result<()> {
     );
     ensure!(
         of(&lines, "round").last().is_some_and(|round| round["Blocked"] == 1),
-        "the round that saw it is not there"
+        "the round with the change is not in the log"
     );
     Ok(())
 }
 
 /// Lines that remain at the end, and those for which there was no space, are reported.
-pub(super) fn says_what_is_lost() -> Result<()> {
+pub(super) fn reports_lost_lines() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
     fs::create_dir(&folder)?;
@@ -174,7 +174,7 @@ pub(super) fn says_what_is_lost() -> Result<()> {
 }
 
 /// All heartbeats, including the first, contain their place, and the count continues with another plan.
-pub(super) fn goes_on() -> Result<()> {
+pub(super) fn continues_heartbeats() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
@@ -200,7 +200,7 @@ pub(super) fn goes_on() -> Result<()> {
 }
 
 /// A round in which something was not tried reports that, and does not count as success.
-pub(super) fn tells_what_was_not_tried() -> Result<()> {
+pub(super) fn has_untried_endpoints() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
     let served = serve(
@@ -221,7 +221,7 @@ pub(super) fn tells_what_was_not_tried() -> Result<()> {
     let untried = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"deadline\"}";
     served.until_metric(untried, 1.0)?;
     let success = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
-    ensure!(served.metric(success)?.is_none(), "nobody tried it");
+    ensure!(served.metric(success)?.is_none(), "it was not tried");
     served.until("the log says so", |_| {
         let lines = lines(Path::new(&log))?;
         Ok(of(&lines, "round")
@@ -231,7 +231,7 @@ pub(super) fn tells_what_was_not_tried() -> Result<()> {
     Ok(())
 }
 
-pub(super) fn waits() -> Result<()> {
+pub(super) fn waits_for_its_folder() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
     fs::create_dir(&folder)?;
@@ -250,7 +250,7 @@ pub(super) fn waits() -> Result<()> {
     served.rounds(2.0)?;
     ensure!(
         served.metric("apim_probe_log_waiting_lines")?.is_some_and(|n| n >= 4.0),
-        "no lines are waiting"
+        "no log line is waiting"
     );
     ensure!(
         served

@@ -52,7 +52,7 @@ fn concluded(comparison: &Value, word: &str) -> Vec<(Value, Value)> {
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "vantages/compare",
+        name: "compare/separates-faults-of-one-place-from-faults-everywhere",
         catalog: Some(services),
         network: || SPOKE.to_owned(),
         check: |vm| {
@@ -81,7 +81,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "vantages/elsewhere",
+        name: "elsewhere/report-from-another-vm-is-used-as-evidence",
         catalog: Some(services),
         network: || SPOKE.replace("drop", "reset"),
         check: elsewhere,

@@ -1,7 +1,7 @@
 //! Signals at random moments: in every phase of a run or a watch, a valid report follows, which says what it lacks; a
 //! service ends, with a complete log.
 //!
-//! `APIM_PROBE_MOMENTS=1000` tries as many; run by hand, each prints how long the ends took.
+//! `LAB_SIGNALS=1000` tries as many; run by hand, each prints how long the ends took.
 
 use std::{
     env,
@@ -23,25 +23,25 @@ use super::{AgentTest, TestVm};
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "moments/run",
+        name: "random-signals/run-leaves-a-valid-report",
         catalog: None,
         network: || WAITING.to_owned(),
         check: |vm| at_any_moment(vm, "run", Duration::from_millis(2_100)),
     },
     AgentTest {
-        name: "moments/watch",
+        name: "random-signals/watch-leaves-a-valid-report",
         catalog: None,
         network: || WAITING.to_owned(),
         check: |vm| at_any_moment(vm, "watch", Duration::from_millis(3_500)),
     },
     AgentTest {
-        name: "moments/serve",
+        name: "random-signals/serve-ends-with-a-complete-log",
         catalog: None,
         network: || WAITING.to_owned(),
         check: |vm| at_any_moment(vm, "serve", Duration::from_millis(2_600)),
     },
     AgentTest {
-        name: "moments/second-signal",
+        name: "random-signals/second-signal-ends-at-once",
         catalog: None,
         network: || WAITING.to_owned(),
         check: |vm| {
@@ -73,7 +73,7 @@ services: { '*:80': { pacing: { segment_bytes: 400, interval_ms: 150 } } }";
 const MOMENTS: u32 = 12;
 
 fn at_any_moment(vm: &TestVm, command: &str, span: Duration) -> Result<()> {
-    let moments = env::var("APIM_PROBE_MOMENTS").ok().and_then(|count| count.parse().ok());
+    let moments = env::var("LAB_SIGNALS").ok().and_then(|count| count.parse().ok());
     let moments: u32 = moments.unwrap_or(MOMENTS);
     let mut ends = Vec::new();
     for number in 0..moments {

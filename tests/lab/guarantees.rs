@@ -1,4 +1,4 @@
-//! What the agent promises in any network: its documents, its exit statuses, its deadline, a report after Ctrl-C, with
+//! What the agent guarantees in any network: its documents, its exit statuses, its deadline, a report after Ctrl-C, with
 //! few descriptors, or without a reader, and no unnecessary packet if nothing is wrong.
 
 mod budgets;
@@ -160,7 +160,7 @@ pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
         _ => forbidden,
     };
     tests()
-        .map(|test| trial(format!("promises/{}", test.name), obstacle(test)))
+        .map(|test| trial(format!("guarantees/{}", test.name), obstacle(test)))
         .collect()
 }
 

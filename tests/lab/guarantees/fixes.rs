@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use super::{AgentTest, list, text};
 
 pub(super) const TESTS: &[AgentTest] = &[AgentTest {
-    name: "fixes/rules-are-those-of-the-command",
+    name: "fixes/az-commands-are-those-that-rules-prints",
     catalog: None,
     network: || {
         "

@@ -150,7 +150,7 @@ const STATUS: &str = r#"[ { "location": "West Europe", "networkStatus": { "dnsSe
   { "name": "brambleacct.blob.core.windows.net", "status": "failure", "error": "murrelet.intern refused", "lastUpdated": "2026-11-21T16:40:00Z", "lastStatusChange": "2026-11-20T03:53:44Z", "resourceType": "BlobStorage", "isOptional": false } ] } } ]"#;
 
 pub(super) const TEST: AgentTest = AgentTest {
-    name: "redact/names",
+    name: "redact/hides-names-in-every-field-of-catalogs-and-documents",
     catalog: Some(catalog),
     network: || NETWORK.to_owned(),
     check: |vm| {
@@ -173,7 +173,7 @@ pub(super) const TEST: AgentTest = AgentTest {
             .filter(|name| plain.iter().any(|it| it.holds(name)))
             .collect();
         let missed: Vec<&str> = NAMES.into_iter().filter(|name| !met.contains(name)).collect();
-        ensure!(missed.len() <= ABSENT_FROM_ALL_OUTPUT, "looked for in vain: {missed:?}");
+        ensure!(missed.len() <= ABSENT_FROM_ALL_OUTPUT, "in no output: {missed:?}");
         let told = said(vm, &common, &["--redact"])?
             .into_iter()
             .chain(served(vm, &common)?);

@@ -15,9 +15,9 @@ use super::{AgentTest, TestVm, catalog_of, ensure_status, ids, json, list, text}
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "deadline/500-names-of-8-addresses",
+        name: "deadline/is-kept-with-500-names-of-8-addresses",
         catalog: Some(|| catalog_of((0..500).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
-        network: crowded,
+        network: names_without_reply,
         check: |vm| {
             let planned = vm.planned()?;
             for concurrency in ["7", "128", "2000"] {
@@ -47,7 +47,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "interrupt/at-any-moment",
+        name: "interruption/ctrl-c-at-any-moment-leaves-every-endpoint-in-the-report",
         catalog: Some(many),
         network: || {
             "
@@ -62,19 +62,19 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
                 let output = interrupted(vm, milliseconds)?;
                 ensure_status(&output, 130).with_context(|| format!("after {milliseconds} ms"))?;
                 let report = json(&output)?;
-                ensure!(report["complete"] == false, "it says that it is complete");
+                ensure!(report["complete"] == false, "the report claims to be complete");
                 ensure!(ids(&report) == planned, "endpoints are lost or out of order");
                 let late = |row: &&Value| row["verdict"] == "not-tested" && row["cause"] == "deadline";
                 ensure!(
                     list(&report, "endpoints").iter().any(|row| late(&row)),
-                    "nothing was left"
+                    "every endpoint was tested"
                 );
             }
             Ok(())
         },
     },
     AgentTest {
-        name: "descriptors/any-number",
+        name: "descriptors/any-limit-gives-a-report-or-exit-4",
         catalog: Some(many),
         network: || "name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11 } ]".to_owned(),
         check: |vm| {
@@ -109,7 +109,7 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
         },
     },
     AgentTest {
-        name: "descriptors/with-controls",
+        name: "descriptors/verdicts-stay-right-with-a-limit-of-24",
         catalog: Some(|| {
             catalog_of((0..60).map(|n| format!("host: h{n}.example, port: {}, protocol: https", 8000 + n)))
         }),
@@ -138,7 +138,7 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
 ];
 
 /// 500 names with eight addresses each, without any answer.
-fn crowded() -> String {
+fn names_without_reply() -> String {
     let mut network = "faults: [ { to: '*:443', action: drop } ]\nnames:\n".to_owned();
     for n in 0..500 {
         let addresses: Vec<String> = (0..8)

@@ -28,7 +28,7 @@ const WRITTEN: [&str; 2] = ["output", "log"];
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "files/without-an-end",
+        name: "files/every-option-refuses-an-endless-file",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
         check: |vm| {
@@ -44,7 +44,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "files/that-cannot-be-read",
+        name: "files/every-option-refuses-an-unreadable-file",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
         check: |vm| {
@@ -57,7 +57,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "files/that-are-something-else",
+        name: "files/every-option-refuses-a-file-of-another-kind",
         catalog: Some(a_catalog),
         network: || "{}".to_owned(),
         check: |vm| {

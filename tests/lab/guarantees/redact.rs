@@ -67,14 +67,14 @@ const RULES: &str = r#"{ "value": [ {
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "redact/every-format",
+        name: "redact/every-format-hides-hosts-and-addresses",
         catalog: Some(catalog),
         network: || NETWORK.to_owned(),
         check: |vm| {
             let rules = vm.lab.write("nsg.json", RULES)?.display().to_string();
             let plain = json(&vm.output("run", &flags(&rules, &["--format", "json"]))?)?;
             let own = own(&plain);
-            ensure!(own.len() > OWN.len() + 8, "hardly anything to look for: {own:?}");
+            ensure!(own.len() > OWN.len() + 8, "too few words to look for: {own:?}");
             // Each searched word is there without the flag, and so is each kind of finding that contains it.
             for word in &own {
                 ensure!(plain.to_string().to_lowercase().contains(word), "{word} is nowhere");
@@ -114,7 +114,7 @@ pub(super) const TESTS: &[AgentTest] = &[
     names::TEST,
     service::TEST,
     AgentTest {
-        name: "redact/rounds",
+        name: "redact/watch-hides-hosts-and-addresses",
         catalog: Some(catalog),
         network: || NETWORK.to_owned(),
         check: |vm| {

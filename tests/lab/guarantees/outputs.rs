@@ -44,7 +44,7 @@ fn status(vm: &TestVm, flags: &[&str], wanted: i32) -> Result<()> {
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "status/every-flag",
+        name: "exit-status/follows-fail-on-and-the-selection",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
         check: |vm| {
@@ -81,7 +81,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "outputs/files",
+        name: "outputs/files-are-written-whole-or-left-unchanged",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
         check: |vm| {
@@ -103,7 +103,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "outputs/pipes",
+        name: "outputs/named-pipe-without-a-reader-to-its-end-exits-4",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -131,7 +131,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "outputs/nobody-listens",
+        name: "outputs/exit-status-is-right-with-closed-or-full-streams",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
         check: |vm| {
@@ -146,7 +146,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stdout/nothing-but-the-report",
+        name: "outputs/stdout-has-only-the-report-despite-verbose-and-color",
         catalog: Some(mixed),
         network: || BROKEN.to_owned(),
         check: |vm| {

@@ -25,23 +25,23 @@ const MAX_OVERSHOOT: f64 = 1_500.0;
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "budgets/4000-addresses-a-name",
+        name: "budgets-under-attack/4000-addresses-per-name",
         catalog: None,
         network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
-        check: |vm| lies(vm, 8_000),
+        check: |vm| false_dns_answers(vm, 8_000),
     },
     AgentTest {
-        name: "budgets/4000-addresses-where-nobody-answers",
+        name: "budgets-under-attack/4000-unreachable-addresses-per-name",
         catalog: None,
         network: || {
             "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]
 faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
-        check: |vm| lies(vm, 4_000),
+        check: |vm| false_dns_answers(vm, 4_000),
     },
     AgentTest {
-        name: "budgets/aliases-without-end",
+        name: "budgets-under-attack/endless-cname-chain",
         catalog: None,
         network: || {
             let aliases: Vec<String> = (0..1_300).map(|n| format!("a{n}.alias.example")).collect();
@@ -51,10 +51,10 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 aliases.join(", ")
             )
         },
-        check: |vm| lies(vm, 8_000),
+        check: |vm| false_dns_answers(vm, 8_000),
     },
     AgentTest {
-        name: "budgets/name-servers-that-never-come-to-an-end",
+        name: "budgets-under-attack/endless-dns-replies",
         catalog: None,
         network: || {
             "name_servers:
@@ -62,10 +62,10 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   - { address: 10.2.0.11, udp: truncated, tcp: trickle }"
                 .to_owned()
         },
-        check: |vm| lies(vm, 6_000),
+        check: |vm| false_dns_answers(vm, 6_000),
     },
     AgentTest {
-        name: "budgets/name-servers-that-say-too-much",
+        name: "budgets-under-attack/oversized-dns-replies",
         catalog: None,
         network: || {
             "name_servers:
@@ -73,10 +73,10 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   - { address: 10.2.0.11, udp: oversized, tcp: oversized }"
                 .to_owned()
         },
-        check: |vm| lies(vm, 6_000),
+        check: |vm| false_dns_answers(vm, 6_000),
     },
     AgentTest {
-        name: "budgets/peers-that-drip",
+        name: "budgets-under-attack/services-that-send-one-byte-at-a-time",
         catalog: None,
         network: || {
             "services:
@@ -92,13 +92,13 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
         check: |vm| hostile_run(vm, 5_000, |row| row["stages"]["tls"].is_null() && row["port"] == 1433).map(drop),
     },
     AgentTest {
-        name: "budgets/10000-endpoints-of-4000-addresses",
+        name: "budgets-under-attack/10000-endpoints-with-4000-addresses-each",
         catalog: Some(|| catalog_of((0..10_000).map(|n| format!("host: h{n}.example, port: 443, protocol: https")))),
         network: || "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 4000 } } ]".to_owned(),
-        check: |vm| lies(vm, 8_000),
+        check: |vm| false_dns_answers(vm, 8_000),
     },
     AgentTest {
-        name: "budgets/5000-backends-where-nobody-answers",
+        name: "budgets-under-attack/5000-unreachable-backends",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || {
             "name_servers: [ { address: 10.2.0.10, any_name: { extra_addresses: 1 } } ]
@@ -134,7 +134,7 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
         },
     },
     AgentTest {
-        name: "budgets/peers-without-end",
+        name: "budgets-under-attack/services-that-send-endless-data",
         catalog: None,
         network: || {
             "services:
@@ -157,7 +157,7 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
         },
     },
     AgentTest {
-        name: "budgets/system-files-without-end",
+        name: "budgets-under-attack/system-files-of-1-gb",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "vm: { hosts_file: '' }".to_owned(),
         check: |vm| {
@@ -178,12 +178,12 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
 ];
 
 /// A run with name servers whose answers are all false.
-fn lies(vm: &TestVm, deadline_ms: u32) -> Result<()> {
+fn false_dns_answers(vm: &TestVm, deadline_ms: u32) -> Result<()> {
     let report = hostile_run(vm, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
     let requests = list(&report, "endpoints")
         .iter()
         .filter(|row| row["cause"] != "needs-value");
-    ensure!(requests.count() > 20, "nothing was asked");
+    ensure!(requests.count() > 20, "nothing was queried");
     Ok(())
 }
 

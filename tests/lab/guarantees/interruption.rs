@@ -22,7 +22,7 @@ use super::{AgentTest, TestVm, catalog_of, ensure_status, json, list, text};
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "stops/signal-while-a-file-is-read",
+        name: "interruption/signal-while-a-file-is-read-leaves-an-incomplete-report",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -35,14 +35,14 @@ pub(super) const TESTS: &[AgentTest] = &[
                 let output = end(child, signal)?;
                 ensure_status(&output, 130).context(flag)?;
                 let report = json(&output)?;
-                ensure!(report["complete"] == false, "{flag}: it says that it is complete");
+                ensure!(report["complete"] == false, "{flag}: the report claims to be complete");
                 ensure!(report["summary"]["verdict"] == "incomplete", "{flag}: {report}");
             }
             Ok(())
         },
     },
     AgentTest {
-        name: "stops/redacted-before-there-is-a-plan",
+        name: "interruption/report-is-redacted-even-before-the-plan-exists",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -61,7 +61,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/deadline-while-a-file-is-read",
+        name: "interruption/deadline-while-a-file-is-read-exits-2",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "{}".to_owned(),
         check: |vm| {
@@ -80,7 +80,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/signal-while-nobody-reads",
+        name: "interruption/signal-while-stdout-is-not-read-keeps-the-complete-file",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -101,7 +101,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/signal-while-stdout-takes-nothing",
+        name: "interruption/signal-while-stdout-is-full-exits-130",
         catalog: Some(|| catalog_of(["host: a.example, port: 443, protocol: https".to_owned()])),
         network: || "{}".to_owned(),
         check: |vm| {
@@ -121,7 +121,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/service-while-its-files-are-read",
+        name: "interruption/sigterm-stops-serve-while-it-reads-a-file",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -141,7 +141,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/signal-while-the-report-is-saved",
+        name: "interruption/signal-while-the-report-is-saved-does-not-truncate-it",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -178,7 +178,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/lost-terminal",
+        name: "interruption/sighup-ends-a-run-with-a-report-unless-ignored",
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {
@@ -200,7 +200,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/signal-that-comes-twice",
+        name: "interruption/signal-delivered-twice-still-leaves-a-report",
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {
@@ -208,13 +208,16 @@ pub(super) const TESTS: &[AgentTest] = &[
             for signal in ["INT", "TERM"] {
                 let output = vm.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
                 let report = json(&output).context(signal)?;
-                ensure!(report["complete"] == false, "{signal}: it says that it is complete");
+                ensure!(
+                    report["complete"] == false,
+                    "{signal}: the report claims to be complete"
+                );
             }
             Ok(())
         },
     },
     AgentTest {
-        name: "stops/watch",
+        name: "interruption/signal-ends-watch-with-an-incomplete-report",
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {
@@ -233,7 +236,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "stops/no-thread-to-be-had",
+        name: "interruption/run-completes-and-obeys-signals-without-any-further-thread",
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {

@@ -11,7 +11,7 @@ use apim_probe_lab::network::IpProtocol;
 use super::{AgentTest, json, list};
 
 pub(super) const TESTS: &[AgentTest] = &[AgentTest {
-    name: "wire/one-conversation-an-address-and-one-datagram-a-question",
+    name: "traffic/healthy-run-makes-one-connection-per-address-and-one-query-per-name",
     catalog: None,
     network: || "link: { count_flows: true }".to_owned(),
     check: |vm| {
@@ -44,7 +44,7 @@ pub(super) const TESTS: &[AgentTest] = &[AgentTest {
                     }
                 }
                 IpProtocol::Udp => {
-                    ensure!(flow.out == 1 && flow.back == 1, "asked more than once: {flow:?}");
+                    ensure!(flow.out == 1 && flow.back == 1, "queried more than once: {flow:?}");
                     questions += usize::from(port == 53);
                 }
             }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{AGENT, AgentTest, json, text};
 
 pub(super) const TESTS: &[AgentTest] = &[AgentTest {
-    name: "threads/any-number",
+    name: "threads/any-limit-gives-a-report-or-exit-4",
     catalog: None,
     network: || "faults: [ { to: '*:1433', action: drop } ]".to_owned(),
     check: |vm| {

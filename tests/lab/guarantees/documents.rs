@@ -7,7 +7,7 @@ use super::{AgentTest, ids, json, list};
 
 pub(super) const TESTS: &[AgentTest] = &[
     AgentTest {
-        name: "report/healthy",
+        name: "json/report-of-a-healthy-network-has-the-expected-keys",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
@@ -20,7 +20,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         },
     },
     AgentTest {
-        name: "report/broken",
+        name: "json/report-with-findings-has-the-expected-keys",
         catalog: None,
         network: || {
             "
@@ -49,7 +49,7 @@ faults: [ { to: '*:1433', action: drop }, { to: '*:123/udp', action: drop }, { t
         },
     },
     AgentTest {
-        name: "plan",
+        name: "json/plan-has-the-expected-keys",
         catalog: None,
         network: || "{}".to_owned(),
         check: |vm| {
