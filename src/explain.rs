@@ -5,7 +5,7 @@ use crate::{
     catalog::model::Catalog,
     compare::DifferenceKind as Pattern,
     model::{Cause, FindingKind, Tier},
-    text::escape,
+    text::{escape, nearest},
 };
 
 mod dependency;
@@ -77,7 +77,11 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     /// Below this two words have nothing in common (Jaro-Winkler similarity, 0 to 1).
     const NEAR: f64 = 0.75;
     let asked = word.to_ascii_lowercase();
-    let near = |other: &str| strsim::jaro_winkler(&asked, &other.to_ascii_lowercase());
+    let near = |other: &str| match nearest(&asked, &[other]) {
+        // A typing mistake in a short word, such as `slq`.
+        Some(_) => 1.0,
+        None => strsim::jaro_winkler(&asked, &other.to_ascii_lowercase()),
+    };
     let dependencies = catalog.dependencies.iter().map(|dependency| {
         let tag = dependency
             .service_tag
@@ -90,9 +94,9 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
         )
     });
     let words = closed().map(|word| (near(word), word));
-    let mut nearest: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
-    nearest.sort_by(|a, b| b.0.total_cmp(&a.0));
-    nearest.truncate(MAX_SUGGESTIONS);
+    let mut similar: Vec<(f64, &str)> = dependencies.chain(words).filter(|(score, _)| *score >= NEAR).collect();
+    similar.sort_by(|a, b| b.0.total_cmp(&a.0));
+    similar.truncate(MAX_SUGGESTIONS);
     let what = if asked.contains('.') && !asked.contains(char::is_whitespace) {
         format!("no dependency in the catalog needs `{}`", escape(word))
     } else {
@@ -101,9 +105,9 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
             escape(word)
         )
     };
-    if nearest.is_empty() {
+    if similar.is_empty() {
         return format!("{what}; `apim-probe explain` lists them all");
     }
-    let words: Vec<&str> = nearest.into_iter().map(|(_, word)| word).collect();
+    let words: Vec<&str> = similar.into_iter().map(|(_, word)| word).collect();
     format!("{what}; did you mean {}?", words.join(" or "))
 }

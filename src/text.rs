@@ -15,7 +15,7 @@ pub(crate) use self::slug::slug;
 pub use self::{
     escape::{escape, is_harmful, is_plain},
     excerpt::{excerpt, one_line},
-    layout::{columns, prefix, shorten, wrap},
+    layout::{columns, is_url, prefix, shorten, wrap},
     nearest::nearest,
     shell::{Shell, quote, wrap_command},
 };

@@ -8,7 +8,7 @@ use super::{
     words::flag,
 };
 use crate::{
-    azure::Cloud,
+    azure::{Cloud, PLATFORM},
     catalog::{
         model::{Catalog, Dependency, EndpointSpec, Target},
         stands_for,
@@ -37,7 +37,7 @@ pub(super) fn page(asked: &str, catalog: &Catalog, cloud: Cloud) -> Option<Strin
         }
         section(&mut page, &format!("{} ({})", dependency.title, dependency.id));
         for endpoint in reaching {
-            label(&mut page, "Protocol", &protocol_name(endpoint));
+            label(&mut page, "Protocol", &protocol_name(endpoint, dependency));
             if let Some(note) = &endpoint.note {
                 label(&mut page, "", note);
             }
@@ -83,18 +83,23 @@ fn reaches(endpoint: &EndpointSpec, host: &str, catalog: &Catalog, cloud: Cloud)
         }
         Target::Wildcard { pattern, .. } => stands_for(&fill(pattern, catalog, cloud), host),
         Target::Addresses { addresses, .. } => host.parse().is_ok_and(|address: IpAddr| addresses.contains(&address)),
-        Target::NameServer | Target::Anything => false,
+        // Azure's own name server; any other is known to the network alone.
+        Target::NameServer => host.parse() == Ok(PLATFORM),
+        Target::Anything => false,
     }
 }
 
-fn protocol_name(endpoint: &EndpointSpec) -> String {
+/// The ports and protocols of an endpoint, and its need if that is not its dependency's.
+fn protocol_name(endpoint: &EndpointSpec, dependency: &Dependency) -> String {
     let transport = endpoint.transport.as_str().to_uppercase();
     let ports: Vec<String> = endpoint
         .ports
         .iter()
         .map(|(port, protocol)| format!("{transport} {port} {}", protocol.as_str()))
         .collect();
-    ports.join(", ")
+    let own_need = endpoint.need.filter(|need| *need != dependency.need);
+    let own_need = own_need.map_or_else(String::new, |need| format!(" ({})", need.as_str()));
+    ports.join(", ") + &own_need
 }
 
 #[cfg(test)]

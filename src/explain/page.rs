@@ -1,6 +1,6 @@
 //! The layout of a page: 80 columns, headings, labels, bullets.
 
-use crate::text::wrap;
+use crate::text::{escape, is_url, wrap};
 
 /// Columns of the page.
 const WIDTH: usize = 80;
@@ -23,8 +23,11 @@ pub(super) fn label(page: &mut String, label: &str, text: &str) {
     }
 }
 
-/// Text, indented by this many columns.
+/// Text, indented by this many columns. A URL stays on one line, even if it is longer: in two parts it could not be opened.
 pub(super) fn paragraph(page: &mut String, indent: usize, text: &str) {
+    if is_url(text) {
+        return line(page, &format!("{:indent$}{}", "", escape(text)));
+    }
     for part in wrap(text, WIDTH - indent) {
         line(page, &format!("{:indent$}{part}", ""));
     }

@@ -37,6 +37,11 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Whether the text is one URL and nothing else.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("https://") && !text.contains(char::is_whitespace)
+}
+
 /// Text truncated in the middle to at most `width` columns: both ends of a host name matter.
 pub fn shorten(text: &str, width: usize, ellipsis: &str) -> String {
     let text = escape(text);

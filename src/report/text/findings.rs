@@ -66,14 +66,13 @@ fn body(page: &mut TextPage, finding: &Finding, endpoints: &HashMap<&str, &Endpo
         ("Impact", finding.impact.clone()),
         ("Look at", view::places(finding).join(", then ")),
         ("Fix", finding.fix.summary.clone()),
-        ("More", finding.docs.clone().unwrap_or_default()),
     ];
+    let labelled = |label| StyledLine::at(INDENT).styled(style::DIM, label).to(LABELLED);
     for (label, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
-        page.paragraph(
-            StyledLine::at(INDENT).styled(style::DIM, label).to(LABELLED),
-            style::NORMAL,
-            text,
-        );
+        page.paragraph(labelled(label), style::NORMAL, text);
+    }
+    if let Some(docs) = &finding.docs {
+        page.url(labelled("More"), docs);
     }
 }
 

@@ -121,6 +121,14 @@ impl TextPage {
         self.out.push('\n');
     }
 
+    /// Ends a line with a URL, whole even if it is wider than the page: the terminal wraps it, and it can be opened.
+    pub(crate) fn url(&mut self, start: StyledLine, url: &str) {
+        for (style, text) in start.text(url).pieces {
+            self.piece(style, &text);
+        }
+        self.out.push('\n');
+    }
+
     /// The position of the next line, for [`TextPage::lines_since`] and [`TextPage::rewind`].
     pub(crate) fn mark(&self) -> usize {
         self.out.len()

@@ -100,7 +100,13 @@ fn every_line_fits_the_width() {
                         },
                     );
                     for line in text.lines() {
-                        assert!(line.width() <= width.max(40), "{name} at {width}: {line}");
+                        // A URL in two parts could not be opened.
+                        let is_url = line
+                            .trim_start()
+                            .trim_start_matches("More")
+                            .trim_start()
+                            .starts_with("https://");
+                        assert!(is_url || line.width() <= width.max(40), "{name} at {width}: {line}");
                         assert_eq!(line.trim_end(), line, "{name} at {width} has trailing spaces");
                     }
                     assert!(!text.contains("\n\n\n"), "{name} at {width} has a hole:\n{text}");
