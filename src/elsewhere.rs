@@ -214,6 +214,15 @@ impl ReportElsewhere {
     }
 }
 
+/// What stands between a report's name and its results, in a sentence about another place.
+const FROM: &str = ", from another place, ";
+
+/// What the other place shows about a finding, if a report from there was given.
+pub(crate) fn result_for(finding: &Finding) -> Option<&str> {
+    let mut evidence = finding.evidence.iter().map(String::as_str);
+    evidence.find(|sentence| sentence.contains(FROM))
+}
+
 /// A place's results for the endpoints of a finding, in one sentence; `None` if there are none.
 fn describe(name: &str, results: &[RemoteResult]) -> Option<String> {
     let works = results
@@ -245,49 +254,44 @@ fn describe(name: &str, results: &[RemoteResult]) -> Option<String> {
     };
     Some(match (works, causes.len()) {
         _ if all == 0 => return None,
-        (0, 0) => format!("{name}, from another place, shows nothing about this."),
+        (0, 0) => format!("{name}{FROM}shows nothing about this."),
         (1, 0) if all == 1 && doubts.is_empty() => {
-            format!(
-                "{name}, from another place, reaches it: the service answers, so the fault is on the path from here."
-            )
+            format!("{name}{FROM}reaches it: the service answers, so the fault is on the path from here.")
         }
         (1, 0) if all == 1 => {
-            format!(
-                "{name}, from another place, reaches it: it answered there, {}.",
-                doubts.join(", ")
-            )
+            format!("{name}{FROM}reaches it: it answered there, {}.", doubts.join(", "))
         }
         (1, 0) if !doubts.is_empty() => format!(
-            "{name}, from another place, reaches 1 of these {all}: it answered there, {}{rest}.",
+            "{name}{FROM}reaches 1 of these {all}: it answered there, {}{rest}.",
             doubts.join(", ")
         ),
         (n, 0) if !doubts.is_empty() => format!(
-            "{name}, from another place, reaches {n} of these {all}: they answered there, some of them {}{rest}.",
+            "{name}{FROM}reaches {n} of these {all}: they answered there, some of them {}{rest}.",
             words::list(&doubts, 3)
         ),
         (1, 0) => format!(
-            "{name}, from another place, reaches 1 of these {all}: that service answers, so for it the fault is on \
+            "{name}{FROM}reaches 1 of these {all}: that service answers, so for it the fault is on \
              the path from here{rest}."
         ),
-        (n, 0) if n == all => format!(
-            "{name}, from another place, reaches all {all}: the services answer, so the fault is on the path from here."
-        ),
+        (n, 0) if n == all => {
+            format!("{name}{FROM}reaches all {all}: the services answer, so the fault is on the path from here.")
+        }
         (n, 0) => format!(
-            "{name}, from another place, reaches {n} of these {all}: those services answer, so for them the fault is \
+            "{name}{FROM}reaches {n} of these {all}: those services answer, so for them the fault is \
              on the path from here{rest}."
         ),
-        (0, 1) if all == 1 => format!(
-            "{name}, from another place, does not reach it either{why}: check what both places share, and the service."
-        ),
+        (0, 1) if all == 1 => {
+            format!("{name}{FROM}does not reach it either{why}: check what both places share, and the service.")
+        }
         (0, n) if n == all => format!(
-            "{name}, from another place, reaches none of these {all} either{why}: check what both places share, and \
+            "{name}{FROM}reaches none of these {all} either{why}: check what both places share, and \
              the services."
         ),
         (0, n) => format!(
-            "{name}, from another place, does not reach {n} of these {all} either{why}: for those, check what both \
+            "{name}{FROM}does not reach {n} of these {all} either{why}: for those, check what both \
              places share, and the services{rest}."
         ),
-        (n, m) => format!("{name}, from another place, reaches {n} of these {all} and not {m}{why}{rest}."),
+        (n, m) => format!("{name}{FROM}reaches {n} of these {all} and not {m}{why}{rest}."),
     })
 }
 

@@ -76,7 +76,12 @@ fn status(report: &Report) -> ExitStatus {
             let reason = format!("cannot tell from here: this machine has no route to {}", row.host);
             ExitStatus::new(ExitStatus::FAILED, reason)
         }
-        _ => exit::judge(report, Policy::default(), None),
+        _ => match (exit::judge(report, Policy::default(), None), report.endpoints.first()) {
+            (status, Some(row)) if status.code == ExitStatus::REACHABLE => {
+                ExitStatus::new(status.code, format!("{} is {}", row.target(), row.verdict))
+            }
+            (status, _) => status,
+        },
     }
 }
 

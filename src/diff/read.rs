@@ -31,7 +31,7 @@ struct Head<'a> {
 #[derive(Debug, Error)]
 pub enum ReportReadError {
     /// Not JSON at all.
-    #[error("this is not JSON: {0}")]
+    #[error("this is not JSON: {0}; `apim-probe run -o FILE.json` writes a report as JSON")]
     NotJson(serde_json::Error),
     /// JSON without one of our schemas.
     #[error(

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Need, Report},
-    text::{shorten, words, wrap},
+    text::{columns, shorten, words, wrap},
 };
 
 /// Maximum size of the text, in bytes; the rest of the 4,096 is for what the caller adds.
@@ -30,9 +30,11 @@ pub fn render(report: &Report, options: &Options) -> String {
 
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
-        let title = shorten(&finding.title, WIDTH - 16, "...");
+        let weight = words::join(view::weight(finding), ", ");
+        let marks = format!("({weight}; {})", finding.confidence.as_str());
+        let title = shorten(&finding.title, WIDTH - 6 - columns(&marks), "...");
         // A fix is complete or omitted.
-        let mut lines = vec![format!("{number}. {title} ({})", finding.confidence.as_str())];
+        let mut lines = vec![format!("{number}. {title} {marks}")];
         let fix = wrap(&finding.fix.summary, WIDTH - 3);
         lines.extend(fix.iter().map(|line| format!("   {line}")));
         lines.join("\n")

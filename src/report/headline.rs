@@ -138,10 +138,15 @@ impl Headline {
                 format!("the {kind} dependency works {place}{degraded}"),
             )
         } else {
+            let all = if all == 2 {
+                "both".to_owned()
+            } else {
+                format!("all {all}")
+            };
             (
                 Tone::Good,
                 "REACHABLE",
-                format!("all {all} {kind} dependencies work {place}{degraded}"),
+                format!("{all} {kind} dependencies work {place}{degraded}"),
             )
         };
         Self { tone, word, sentence }

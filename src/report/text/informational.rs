@@ -135,9 +135,12 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
         return;
     }
     page.gap();
-    let counted = format!("{} of {}", noted.len(), words::count(documented().count(), "endpoint"));
+    let counted = match documented().count() {
+        1 => "1 endpoint that is".to_owned(),
+        all => format!("{} of {all} endpoints that are", noted.len()),
+    };
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
-    let text = format!("{counted} that are documented but not known to be offered; informational");
+    let text = format!("{counted} documented but not known to be offered; informational");
     page.paragraph(StyledLine::at(2), style::NORMAL, &text);
     if detail == Detail::Brief {
         return;

@@ -6,6 +6,7 @@ use super::{
     page::{StyledLine, TextPage},
 };
 use crate::{
+    elsewhere,
     model::{Cause, Confidence, ExitStatus, Finding, FindingKind, Need, Report, Verdict},
     report::{
         Detail, Options,
@@ -108,6 +109,9 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
     }
     if fold < Fold::Hints || finding.confidence > Confidence::Low {
         page.paragraph(StyledLine::at(INDENT), style::NORMAL, &finding.fix.summary);
+    }
+    if let Some(there) = elsewhere::result_for(finding) {
+        page.paragraph(StyledLine::at(INDENT), style::NORMAL, there);
     }
 }
 

@@ -141,6 +141,15 @@ fn elsewhere(vm: &TestVm) -> Result<()> {
         let says = format!("hub.json, from another place, {says}");
         ensure!(finding["evidence"].to_string().contains(&says), "{finding:#}");
     }
+    // The short report shows it as well, below the fix.
+    let text = vm.output("run", &["--timeout", "1s", "--elsewhere", &hub])?;
+    let text = String::from_utf8(text.stdout)?;
+    let (_, verdict) = text.split_once("\nBLOCKED").context("no verdict")?;
+    let words: Vec<&str> = verdict.split_whitespace().collect();
+    ensure!(
+        words.join(" ").contains("hub.json, from another place, reaches it"),
+        "{text}"
+    );
     // Results from another place at another time, at another address or in part do not show that the service works.
     let doubts: [(&str, ReportEdit); 3] = [
         ("at another time", |hub, _| {
