@@ -61,19 +61,19 @@ if [[ ${target%%-*} != "${host%%-*}" ]]; then
     command -v "$compiler" >/dev/null || fail "$compiler is missing: --help says how to get it"
 fi
 
-# mimalloc writes the time of its compilation into the file; the compiler takes it from here, and two builds of a commit
-# are the same to the byte. cargo does not see the variable: another time needs a clean target directory.
+# mimalloc embeds its build time. The compiler takes it from this variable, which makes two builds of a commit identical
+# byte for byte. cargo does not track the variable: another value needs a clean target directory.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 
-# The explicit target keeps the flags away from build scripts and macros. Paths of the building machine are cut from
-# panic messages. The relocations of a file that may be loaded anywhere take a tenth of their room when they are packed.
+# With an explicit target, the flags do not apply to build scripts and procedural macros. --remap-path-prefix removes this
+# machine's paths from panic messages. Packed relocations of the position-independent file take a tenth of the space.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 flags=(-C target-feature=+crt-static -C "link-arg=-Wl,-z,pack-relative-relocs"
     "--remap-path-prefix=$cargo_home/registry/src=" "--remap-path-prefix=$PWD=")
 
-# LLD keeps functions of the same code once, which saves 70 kB. rustc links with it for x86_64 from 1.90 on; GNU ld does not
-# know the option.
+# LLD merges functions with identical code, which saves 70 kB. rustc uses LLD for x86_64 since 1.90; GNU ld does not
+# support the option.
 fold=(-C "link-arg=-Wl,--icf=all")
 probe=$(mktemp)
 if rustc --target "$target" -C linker="$compiler" "${fold[@]}" -o "$probe" - <<<'fn main() {}' 2>/dev/null; then
@@ -82,7 +82,7 @@ fi
 rm "$probe"
 RUSTFLAGS=${flags[*]} "${build[@]}" build --locked --profile dist --target "$target" --package apim-probe
 
-# Also where the profile was told to leave the symbols in $built, for a profiler: CARGO_PROFILE_DIST_STRIP=none.
+# Strips $out even with CARGO_PROFILE_DIST_STRIP=none, which leaves the symbols in $built for a profiler.
 "$("$compiler" -print-prog-name=strip)" --strip-all -o "$out" "$built"
 
 if readelf --program-headers --dynamic --wide "$out" | grep -cE 'INTERP|NEEDED' >/dev/null; then
@@ -98,7 +98,7 @@ if [[ ${target%%-*} != "${host%%-*}" ]]; then
     exit
 fi
 
-# The best of twenty: anything slower is the machine's doing.
+# The fastest of twenty starts: slower ones measure the machine's load.
 best=1000000
 for _ in {1..20}; do
     begin=${EPOCHREALTIME/[.,]/}

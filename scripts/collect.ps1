@@ -16,13 +16,13 @@ if ($ResourceId -match '\.\.') { throw 'this is not a RESOURCE_ID: az apim show 
 if (-not (Get-Command az -ErrorAction SilentlyContinue)) { throw 'the Azure CLI (az) is not installed here: install it, or run this on a machine that has it' }
 $id = $ResourceId.TrimEnd('/')
 $version = '2024-05-01'
-# More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+# A limit against endless paging: at 100 entries per page, no instance has more.
 $mostPages = 100
-# The endpoint of az's own cloud: no page is fetched from elsewhere.
+# The management endpoint of az's cloud; pages are fetched from there only.
 $endpoint = "$(az cloud show --query endpoints.resourceManager --output tsv)".Trim().TrimEnd('/')
 if (-not $endpoint) { $endpoint = 'https://management.azure.com' }
 
-# The fields of an entry that are kept, below its properties.
+# The properties of each entry that are kept.
 $fields = [ordered]@{
     loggers = 'loggerType', 'resourceId'
     caches = 'useFromLocation', 'resourceId'
@@ -39,17 +39,17 @@ $fields = [ordered]@{
     policyFragments = @('value')
 }
 
-# Says what could not be collected, and gives an error in its place.
+# Reports on stderr what could not be collected, and returns an error to put in its place.
 function New-Failure([string]$What, [string]$Code, [string]$Message, [string]$Details) {
     [Console]::Error.WriteLine("not collected: ${What}: $Message $Details")
     return [pscustomobject]@{ error = [ordered]@{ code = $Code; message = $Message } }
 }
 
-# One answer, or Azure's error in its place. A list that Azure does not have is empty.
+# Returns one document, or Azure's error in its place. A missing list is an empty one.
 function Read-Document([string]$Url, [switch]$MayBeMissing) {
-    # Windows PowerShell would stop at what az writes to stderr.
+    # Windows PowerShell would treat az's output on stderr as a fatal error.
     $ErrorActionPreference = 'Continue'
-    # On Windows az is a batch file, in which an & would end the command: the query goes in words of its own.
+    # On Windows az is a batch file, where an & would end the command, so each query parameter is passed separately.
     $address, $query = $Url -split '\?', 2
     $words = @($query -split '&' | Where-Object { $_ } | ForEach-Object { [uri]::UnescapeDataString($_) })
     $said = ''
@@ -77,7 +77,7 @@ function Select-Fields($Object, [string[]]$Names) {
     return $kept
 }
 
-# What is kept of an entry beside the fields that are taken whole.
+# Adds the nested properties that are kept only in part.
 function Add-Nested($Kept, $Properties, [string]$Name) {
     switch ($Name) {
         'loggers' {
@@ -105,7 +105,7 @@ function Add-Nested($Kept, $Properties, [string]$Name) {
     }
 }
 
-# The pages of a list, each cut to what is kept.
+# Returns the pages of a list, with only the properties that are kept.
 function Read-List([string]$Url, [string]$Name) {
     $first = $Url
     $seen = @{ $Url = $true }
@@ -153,7 +153,7 @@ foreach ($name in $fields.Keys) {
     $bundle[$name] = Read-List "$id/$name`?api-version=$version" $name
 }
 [Console]::Error.WriteLine('reading policies')
-# Old revisions of APIs are left out.
+# Skips old revisions of APIs.
 $scopes = @($id) + @($bundle['apis'] + $bundle['products'] | ForEach-Object { $_.value } | ForEach-Object { $_.id } | Where-Object { $_ -and $_ -notmatch ';rev=' })
 $bundle['policies'] = @($scopes | ForEach-Object { Read-List "$_/policies?api-version=$version&format=xml" 'policies' } | ForEach-Object { $_ })
 $bundle | ConvertTo-Json -Depth 20

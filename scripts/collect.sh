@@ -32,32 +32,32 @@ if ! command -v az > /dev/null; then
 fi
 id=${1%/}
 version=2024-05-01
-# More pages are not asked for: a hundred entries each, they hold more than any instance may have.
+# A limit against endless paging: at 100 entries per page, no instance has more.
 most_pages=100
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# az itself survives Ctrl-C, as far as this shell can see.
+# az handles Ctrl-C itself, so the shell would continue without these traps.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 bundle=$folder/bundle
 
-# The endpoint of az's own cloud: no page is fetched from elsewhere.
+# The management endpoint of az's cloud; pages are fetched from there only.
 endpoint=$(az cloud show --query endpoints.resourceManager --output tsv 2> /dev/null || true)
 endpoint=${endpoint%/}
 endpoint=${endpoint:-https://management.azure.com}
 
-# What is kept of the entries of a list; `value[]` is a list of resources with id, type and name.
+# The JMESPath query for a list: id, type, name and the given properties of each entry.
 kept() {
     echo "{value: value[].{id: id, type: type, name: name, properties: {$1}}, nextLink: nextLink}"
 }
 
-# Says what could not be collected, and gives an error in its place: what, a code, a sentence for the file, details.
+# failed WHAT CODE MESSAGE DETAILS: reports on stderr what could not be collected, and prints an error to put in its place.
 failed() {
     echo "not collected: $1: $3 $4" >&2
     echo "{\"error\": {\"code\": \"$2\", \"message\": \"$3\"}}"
 }
 
-# One answer: the JSON on stdout, or Azure's error in its place. A list that Azure does not have is empty.
+# Prints one JSON document, or Azure's error in its place. With a third argument, a missing list is an empty one.
 answer() {
     local url=$1 query=$2 empty=${3:-} tries code
     for tries in 1 2 3 4; do
@@ -78,7 +78,7 @@ answer() {
     failed "$url" "${code:-Failed}" "collect.sh could not read it" "$(head -n 3 "$folder/error" | tr '\n' ' ')"
 }
 
-# All pages of a list, separated by commas.
+# Prints all pages of a list, separated by commas.
 pages() {
     local url=$1 query=$2 host=${endpoint#https://} seen=" $1 " count=1
     while true; do
@@ -99,7 +99,7 @@ pages() {
     done
 }
 
-# A key of the bundle: a list with all its pages.
+# Prints one key of the bundle: a list with all its pages.
 list() {
     echo "reading $1" >&2
     echo ", \"$1\": ["
@@ -107,7 +107,7 @@ list() {
     echo "]"
 }
 
-# The policies of a scope, as XML.
+# Prints the policies of a scope, as XML.
 policies() {
     pages "$1/policies?api-version=$version&format=xml" "$(kept 'format: properties.format, value: properties.value')"
 }
@@ -144,7 +144,7 @@ vault='keyVault: properties.keyVault.{secretIdentifier: secretIdentifier, lastSt
     echo "reading policies" >&2
     echo ', "policies": ['
     policies "$id"
-    # Old revisions of APIs are left out.
+    # Skips old revisions of APIs.
     sed -n 's/^ *"id": "\([^"]*\)",\{0,1\}$/\1/p' "$folder/apis" "$folder/products" | { grep -v ';rev=' || true; } | while IFS= read -r scope; do
         echo ,
         policies "$scope"

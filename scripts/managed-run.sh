@@ -40,9 +40,9 @@
 # in itself, because the instance needs Storage too. HTTP 403 is not: the VM
 # reaches the account, but the account's own firewall or the link denies access.
 set -euo pipefail
-# Azure's ids are the same in any case, and come so: /resourcegroups/.
+# Azure returns resource ids in varying case (/resourcegroups/) and ignores the difference.
 shopt -s nocasematch
-# The user's settings for other accounts are ignored; az treats an empty value as unset.
+# Ignores the user's settings for other accounts; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {
@@ -97,7 +97,7 @@ fi
 
 command -v az >/dev/null || fail "the Azure CLI (az) is not installed here"
 
-# Azure's answer on stdout; in a dry run the command is shown, and what Azure would answer is left out.
+# Runs az, with Azure's reply on stdout; a dry run only shows the command.
 exec 3>&1
 azure() {
     if [[ $dry ]]; then
@@ -107,19 +107,19 @@ azure() {
     fi
 }
 
-# What goes on, where it does.
+# Reports progress, except in a dry run.
 say() {
     [[ $dry ]] || echo "$*" >&2
 }
 
-# By the account's key, if there is one.
+# Authenticates with the account's key if there is one, otherwise with the login.
 auth=()
 [[ ${AZURE_STORAGE_KEY:-} ]] || auth=(--auth-mode login)
 blob() {
     azure storage blob "$@" --account-name "$account" --container-name "$container" ${auth[@]+"${auth[@]}"}
 }
 
-# A link to one blob, with the permissions given, for two hours.
+# Prints a SAS link to one blob, with these permissions, valid for two hours.
 link() {
     local expiry how=''
     expiry=$(date -u -d '2 hours' +%Y-%m-%dT%H:%MZ 2>/dev/null || date -u -v+2H +%Y-%m-%dT%H:%MZ)
@@ -128,7 +128,7 @@ link() {
     [[ -z $dry ]] || echo "LINK-TO-$1"
 }
 
-# A word as any shell reads it.
+# Quotes a word for any POSIX shell.
 quote() {
     printf "'%s'" "${1//\'/\'\\\'\'}"
 }
@@ -137,7 +137,7 @@ run=apim-probe-$(date -u +%Y%m%d-%H%M%S)-$RANDOM
 work=$(mktemp -d)
 made=()
 
-# Deletes by a command of az, or prints that command.
+# Runs an az command that deletes something; if it fails, prints the command for the user to run.
 # shellcheck disable=SC2317 # The trap calls it.
 delete() {
     local said
@@ -145,7 +145,7 @@ delete() {
         "$@"
     elif ! said=$("$@" 2>&1) && [[ $said != *BlobNotFound* ]]; then
         printf '%s\nmanaged-run: this could not be deleted; to delete it:' "$said"
-        # The same command, but shown.
+        # Prints the same command.
         dry=1
         "$@" 3>&1 | sed 's/^/ /'
         dry=''
@@ -154,13 +154,13 @@ delete() {
 
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
-    # After a lost terminal nothing that is said has a reader; that must not end this.
+    # The terminal may be gone: failing to write to it must not stop the cleanup.
     trap '' INT TERM HUP PIPE
     set +e
     trap - ERR
     rm -rf "$work"
     if [[ $leave ]]; then return; fi
-    # The run command first: what still runs on the VM could write a blob that was deleted before.
+    # Deletes the run command first: while it runs, it could write a blob again that was already deleted.
     local index thing
     for ((index = ${#made[@]} - 1; index >= 0; index--)); do
         thing=${made[index]}
@@ -173,7 +173,7 @@ clean() {
 trap 'clean' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-# What az could not do is this script's failure, not what the agent found.
+# A failure of az exits with 4, so that it is not taken for a result of the agent.
 set -o errtrace
 trap 'exit 4' ERR
 
@@ -198,20 +198,20 @@ if [[ $output_blob ]]; then
     output_link=$(link "$run/output.txt" racw)
 fi
 
-# What runs on the VM, in its plain sh.
+# The script for the VM, in POSIX sh.
 {
     echo '#!/bin/sh'
     echo "agent=$(quote "$agent_link")"
     echo "reports=$(quote "$reports_link")"
     echo "set --$(for argument in "$@"; do printf ' %s' "$(quote "$argument")"; done)"
     cat <<'ON_THE_VM'
-# Ends as curl does; $why says in a few words what failed, as 4 KB are kept of what is printed.
+# Returns curl's exit status; $why is short, because Azure keeps only 4 KB of the output.
 carry() {
     seen=$(curl -fsS --max-time 120 -w '%{http_code} %{time_appconnect}' "$@")
     ended=$?
     case $ended:$seen in
         0:*) ;;
-        # Nothing came of TLS, so that nothing was said by the account.
+        # The TLS handshake never completed, so the reply is not from the storage account.
         6:* | 7:* | 28:*' 0.000000' | 35:*) why="this VM cannot reach the storage account" ;;
         22:*) why="Storage answers HTTP ${seen%% *}" ;;
         23:*) why="curl cannot write the file" ;;
@@ -234,7 +234,7 @@ fi
 PATH=$work:$PATH:/usr/local/bin
 apim-probe run --quiet --format brief -o report.txt -o report.json -o report.html "$@" >answer 2>errors.txt
 status=$?
-# 4,000 bytes of an answer at most, and two short lines: all of it is kept.
+# `brief` prints at most 4,000 bytes; with the two short lines below, all of it fits into the 4 KB.
 if [ -s answer ]; then cat answer; else head -c 3000 errors.txt; fi
 if [ -n "$reports" ]; then
     why="tar failed"

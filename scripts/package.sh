@@ -50,7 +50,7 @@ if [[ $rust != "$release_rust" ]]; then
     echo "package: this is Rust $rust; releases are built with $release_rust, so the files differ" >&2
 fi
 
-# tool NAME VERSION: a command of cargo's, of that version and no other, found first from here on.
+# tool NAME VERSION: installs exactly this version of a cargo command; $PATH finds it first.
 tools=$(realpath --canonicalize-missing "${PACKAGE_TOOLS:-$target_dir/package-tools}")
 export PATH=$tools/bin:$PATH
 tool() {
@@ -61,8 +61,8 @@ tool() {
 tool cargo-auditable 0.7.7
 tool cargo-cyclonedx 0.5.9
 
-# What cargo-cyclonedx writes beside the Cargo.toml of each program, without the folder in which it was built, and with the
-# serial number that attestations ask for, made from the content.
+# Writes the SBOM from cargo-cyclonedx's output, without this machine's paths, and with the serial number that attestations
+# require, derived from the content.
 sbom() {
     local serial
     cargo cyclonedx --quiet --format json --describe binaries --target "$1-unknown-linux-gnu" --spec-version 1.5 \
@@ -86,7 +86,7 @@ for arch in "${architectures[@]}"; do
     binary=$target_dir/apim-probe
     if [[ $arch != "$host" ]]; then
         binary+=-$arch
-        # What is made for another machine cannot write its man pages here; any build of the same code can.
+        # A binary for another architecture cannot run here to print its man pages; a build for this machine can.
         cargo build --locked --quiet --package apim-probe
         export APIM_PROBE=$target_dir/debug/apim-probe
     fi

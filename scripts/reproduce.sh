@@ -26,15 +26,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 
-# copy PLACE: the sources of the last commit, and cargo's packages under another name, as cargo writes its home into what it
-# builds.
+# copy PLACE: copies the sources of the last commit, and links cargo's packages under another path, because cargo embeds the
+# path of its home in what it builds.
 copy() {
     mkdir -p "$1/home" "$1/cargo"
     git clone --quiet . "$1/sources"
     ln -s "$cargo_home"/* "$1/cargo"
 }
 
-# pack PLACE ARGUMENT…: all files, into PLACE/files.
+# pack PLACE ARGUMENT…: builds all files of a release into PLACE/files.
 pack() {
     local place=$1
     shift

@@ -29,9 +29,9 @@
 # subnet (Network Contributor on it) and create resource groups (Contributor),
 # all in the subnet's subscription.
 set -euo pipefail
-# Azure's ids are the same in any case, and come so: /resourcegroups/.
+# Azure returns resource ids in varying case (/resourcegroups/) and ignores the difference.
 shopt -s nocasematch
-# The user's settings for other accounts are ignored; az treats an empty value as unset.
+# Ignores the user's settings for other accounts; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -83,12 +83,12 @@ for program in az ssh-keygen; do
 done
 IFS=/ read -r _ _ subscription _ _ _ _ _ vnet_name _ subnet_name <<<"$subnet"
 
-# Reads, in a dry run as well.
+# Queries Azure, also in a dry run.
 look() {
     az "$@" --subscription "$subscription" --only-show-errors --output tsv
 }
 
-# Changes something; in a dry run it is only shown.
+# Runs an az command that changes something; a dry run only shows it.
 azure() {
     if [[ $dry ]]; then
         printf 'az' && printf ' %q' "$@" && printf ' --subscription %q\n' "$subscription"
@@ -97,7 +97,7 @@ azure() {
     fi
 }
 
-# What goes on, where it does.
+# Reports progress, except in a dry run.
 say() {
     [[ $dry ]] || echo "$*" >&2
 }
@@ -107,7 +107,7 @@ begun=''
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
     local status=$?
-    # A second Ctrl-C must not leave a VM behind, and neither must a lost terminal, where nothing that is said has a reader.
+    # Neither a second Ctrl-C nor a lost terminal, which makes writing fail, may leave a VM behind.
     trap '' INT TERM HUP PIPE
     set +e
     trap - ERR
@@ -116,7 +116,7 @@ clean() {
         say "deleting $group; this takes a few minutes"
         if [[ -z $dry && $(look group exists --name "$group") == false ]]; then
             say "$group was never created"
-            # Azure may still have been at it when the command was interrupted.
+            # Azure may still be creating it if the command was interrupted.
             ((status < 128)) || say "if it appears after all: az group delete --name $group --subscription $subscription"
         elif azure group delete --name "$group" --yes; then
             say "$group is deleted"
@@ -131,7 +131,7 @@ trap 'clean' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# What the subnet is like: one answer a line, - for none.
+# The subnet's properties, one per line; - means none.
 answer=$(look network vnet subnet show --ids "$subnet" --query "[addressPrefix || addressPrefixes[0] || '-',
     delegations[0].serviceName || '-', routeTable.id || '-', natGateway.id || '-', to_string(defaultOutboundAccess)]") ||
     fail "the subnet cannot be read; az's error is above. Is this the right account (az login)?"
@@ -195,12 +195,12 @@ A VM in the subnet, for a few minutes:
 END
 if [[ -z $dry && -z $sure ]]; then
     [[ -t 0 ]] || fail "there is no terminal to confirm on: pass --yes"
-    # Ctrl-D is no.
+    # Ctrl-D means no.
     read -r -p "Continue? [y/N] " answer || answer=''
     [[ $answer == [yY]* ]] || exit 2
 fi
 
-# What az could not do is this script's failure, not what the agent found.
+# A failure of az exits with 4, so that it is not taken for a result of the agent.
 set -o errtrace
 trap 'exit 4' ERR
 
@@ -222,7 +222,7 @@ azure network nsg create --name "$vm" --resource-group "$group" --location "$loc
 azure network nsg rule create --nsg-name "$vm" --resource-group "$group" --name nothing-comes-in --priority 100 \
     --direction Inbound --access Deny --protocol '*' --source-address-prefixes '*' --source-port-ranges '*' \
     --destination-address-prefixes '*' --destination-port-ranges '*' --output none
-# No user logs in: the key is thrown away. Every version of the Azure CLI accepts an RSA key.
+# Nobody logs in, so the key is discarded. RSA, because every version of the Azure CLI accepts it.
 [[ $dry ]] || ssh-keygen -q -t rsa -b 2048 -N '' -f "$work/key"
 azure vm create --name "$vm" --resource-group "$group" --location "$location" --image Ubuntu2404 --size "$size" \
     --storage-sku StandardSSD_LRS --subnet "$subnet" --nsg "$vm" --public-ip-address "${public:+$vm}" ${public:+--public-ip-sku Standard} \
@@ -237,7 +237,7 @@ else
     carry=(--storage-account "$account" --container probe --agent "$agent" --reports "$reports")
 fi
 
-# It shows the answer, and its status is the agent's.
+# Prints the result and exits with the agent's status.
 trap - ERR
 status=0
 "$here/managed-run.sh" --vm "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Compute/virtualMachines/$vm" \

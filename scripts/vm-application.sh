@@ -29,7 +29,7 @@
 # accept a user delegation SAS here. The exit status is 2 for wrong flags, and 4
 # if az fails.
 set -euo pipefail
-# The user's settings for other accounts are ignored; az treats an empty value as unset.
+# Ignores the user's settings for other accounts; az treats an empty value as unset.
 export AZURE_STORAGE_CONNECTION_STRING='' AZURE_STORAGE_SAS_TOKEN='' AZURE_STORAGE_AUTH_MODE=''
 
 fail() {
@@ -82,12 +82,12 @@ command -v az >/dev/null || fail "the Azure CLI (az) is missing here"
 in_subscription=()
 [[ -z $subscription ]] || in_subscription=(--subscription "$subscription")
 
-# A command as one would type it.
+# Prints an az command as the user would type it.
 shown() {
     printf 'az' && printf ' %q' "$@" ${in_subscription[@]+"${in_subscription[@]}"} && printf '\n'
 }
 
-# Azure's answer on stdout; in a dry run the command is shown, and what Azure would answer is left out.
+# Runs az, with Azure's reply on stdout; a dry run only shows the command.
 exec 3>&1
 azure() {
     if [[ $dry ]]; then
@@ -97,7 +97,7 @@ azure() {
     fi
 }
 
-# Whether there is one; in a dry run there is none.
+# Whether a resource exists; always false in a dry run.
 is_there() {
     [[ -z $dry ]] && az "$@" ${in_subscription[@]+"${in_subscription[@]}"} --only-show-errors --output none 2>/dev/null
 }
@@ -112,7 +112,7 @@ uploaded='' created=()
 # shellcheck disable=SC2317 # The trap calls it.
 clean() {
     local status=$? said index
-    # After a lost terminal nothing that is said has a reader; that must not end this.
+    # The terminal may be gone: failing to write to it must not stop the cleanup.
     trap '' INT TERM HUP PIPE
     set +e
     trap - ERR
@@ -131,7 +131,7 @@ clean() {
 trap 'clean' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-# What az could not do.
+# A failure of az exits with 4.
 set -o errtrace
 trap 'exit 4' ERR
 

@@ -36,11 +36,11 @@ if [[ ! -f $agent ]]; then
     exit 2
 fi
 
-# Beside the agent, as a release unpacks, or in the repository that this file is from.
+# Next to the agent, as in an unpacked release, or in this file's repository.
 managed_run=$(dirname "$agent")/scripts/managed-run.sh
 [[ -f $managed_run ]] || managed_run=$(dirname "$0")/../../scripts/managed-run.sh
 
-# What az could not do must not read as 1, which says that something is blocked.
+# A failure of az must not exit with 1, which means that something is blocked.
 vm=$(az vm show --resource-group "$RESOURCE_GROUP" --name "$VM" --query id --output tsv) || exit 4
 exec "$managed_run" --vm "$vm" --storage-account "$STORAGE_ACCOUNT" --container "$CONTAINER" --agent "$agent" \
     --reports "${REPORTS:-reports}" -- -o report.xml -o report.md -o github:report.github "$@"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What package.sh and reproduce.sh take: architectures, or --help, which shows the head of the script that reads this file.
+# Reads the arguments of package.sh and reproduce.sh: architectures, or --help, which prints the comment at the top of the
+# script that sources this file.
 #
 #   source scripts/package/arguments.sh
 for argument in "$@"; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints by what a binary was built: the same of all of it gives the same bytes.
+# Prints the tools that built a binary: with the same versions of all of them, a build gives the same bytes.
 #
 #   scripts/package/buildinfo.sh ARCH
 #
-# $SOURCE_DATE_EPOCH is the time that was written into the binary.
+# $SOURCE_DATE_EPOCH is the build time that is embedded in the binary.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Writes the copyright file of the Debian package: the MIT licence in full, the Apache licence by its place on Debian.
+# Prints the copyright file of the Debian package: the MIT licence in full, and where Debian has the Apache licence.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# A text as a field of that file continues it.
+# Formats a text as the continuation lines of a field.
 continued() {
     sed 's/^$/./; s/^/ /' "$1"
 }

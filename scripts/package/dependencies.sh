@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints what a binary says it is made of: a line `name version` for each crate that is linked. The list is that of
-# `cargo auditable`, JSON that zlib has compressed, in the section .dep-v0.
+# Prints the crates that are linked into a binary, one `name version` per line. `cargo auditable` embeds the list as JSON,
+# compressed with zlib, in the section .dep-v0.
 #
 #   scripts/package/dependencies.sh BINARY
 #
@@ -11,7 +11,7 @@ export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# readelf reads a file of any architecture.
+# readelf supports every architecture.
 read -r offset size < <(readelf --sections --wide "$1" |
     sed -nE 's/^ *\[ *[0-9]+\] \.dep-v0 +[A-Z]+ +[0-9a-f]+ +([0-9a-f]+) +([0-9a-f]+) .*/\1 \2/p') || true
 if [[ -z ${offset:-} ]]; then
@@ -20,6 +20,7 @@ if [[ -z ${offset:-} ]]; then
 fi
 tail -c +$((16#$offset + 1)) "$1" | head -c $((16#$size)) >"$work/list" || true
 
-# The two bytes with which zlib begins end a header of gzip; gzip then misses only its own sum at the end.
+# zlib and gzip contain the same deflate stream: after eight bytes of a gzip header, zlib's two header bytes complete it. Only
+# gzip's checksum at the end is missing, so its error is ignored.
 { printf '\x1f\x8b\x08\0\0\0\0\0' && cat "$work/list"; } | gzip --decompress 2>/dev/null >"$work/list.json" || true
 jq --raw-output '.packages[] | select((.kind // "runtime") == "runtime") | .name + " " + .version' "$work/list.json" | sort --unique

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fails if a binary holds a library that the text with all licences does not name, or that has no licence there.
+# Fails if a binary contains a library that THIRD_PARTY, the file with all licences, does not list or has no licence for.
 #
 #   scripts/package/licensed.sh BINARY THIRD_PARTY
 set -euo pipefail
 export LC_ALL=C
 
-# name version, of each that stands there with the line of its licence and the line of its texts.
+# The name and version of each library that is listed with a licence and with its texts.
 named=$(awk '/^[^ ]+ [^ ]+  / { name = $1 " " $2; next } /^    ./ && name { if (++lines == 2) { print name; name = ""; lines = 0 } next }
     { name = ""; lines = 0 }' "$2")
 built_in=$("$(dirname "$0")/dependencies.sh" "$1" | grep -v '^apim-probe ')

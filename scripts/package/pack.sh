@@ -3,11 +3,11 @@
 #
 #   scripts/package/pack.sh BINARY ARCH THIRD_PARTY FOLDER
 #
-# BINARY is packed as it is and need not run here; the man pages and completions come from $APIM_PROBE, which must, or
-# from BINARY. THIRD_PARTY is the text with all licences. Needs ar (binutils), xz, dpkg-deb
+# BINARY is packed as it is and need not run here; the man pages and completions are printed by $APIM_PROBE, by default
+# BINARY, which must run here. THIRD_PARTY is the file with all licences. Needs ar (binutils), xz, dpkg-deb
 # (dpkg) and rpmbuild (rpm).
 #
-# The same files give the same bytes: every time in a package is SOURCE_DATE_EPOCH, by default that of the last commit.
+# Equal input gives identical packages: every timestamp is SOURCE_DATE_EPOCH, by default the time of the last commit.
 set -euo pipefail
 
 if (($# != 4)); then
@@ -34,7 +34,7 @@ for program in ar xz dpkg-deb rpmbuild; do
     fi
 done
 
-# A field of [workspace.package] or [package] in Cargo.toml.
+# Prints a field of [workspace.package] or [package] in Cargo.toml.
 field() {
     sed -n "s/^$1 = \"\(.*\)\"$/\1/p" Cargo.toml | head -n 1
 }
@@ -48,7 +48,7 @@ owner=${repository#https://github.com/}
 maintainer="apim-probe maintainers <${owner%%/*}@users.noreply.github.com>"
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH LC_ALL=C
-# Less than 9 is for whoever wants packages sooner than small.
+# A lower level packs faster but larger, for tests.
 level=${XZ_LEVEL:-9}
 # The unit of `serve`; nothing enables or starts it.
 unit=deploy/systemd/apim-probe.service
@@ -57,24 +57,24 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 umask 022
 
-# put FILE PLACE [MODE]: below $root, stdin where FILE is -.
+# put FILE PLACE [MODE]: copies FILE, or stdin if it is -, to PLACE below $root.
 put() {
     mkdir -p "$(dirname "$root/$2")"
     if [[ $1 == - ]]; then cat >"$root/$2"; else cp "$1" "$root/$2"; fi
     chmod "${3:-644}" "$root/$2"
 }
 
-# The unit, for a program that a package installed.
+# Prints the unit with the paths of an installed package.
 packaged_unit() {
     sed 's|^# /etc/systemd/system/|# /usr/lib/systemd/system/|; s|/usr/local/bin/apim-probe|/usr/bin/apim-probe|' "$unit"
 }
 
-# What the agent writes about itself, without what the environment might say.
+# Runs the agent in an empty environment, which cannot change what it prints.
 agent() {
     env -i LC_ALL=C "$generator" "$@"
 }
 
-# The names of its commands, as completions list them.
+# Prints the names of the agent's commands.
 commands() {
     agent --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' | grep -v '^help$'
 }
@@ -89,19 +89,20 @@ agent completions bash >"$documents/completions/apim-probe.bash"
 agent completions fish >"$documents/completions/apim-probe.fish"
 agent completions zsh >"$documents/completions/_apim-probe"
 
-# Compresses as xz does, machine code of x86-64 by a tenth better: every xz reads that. For ARM only new ones do.
+# Compresses with xz. The x86 filter makes machine code a tenth smaller, and every xz can read it; only new versions
+# can read the ARM filter.
 compressed() {
     local filters=(--lzma2=preset="$level")
     [[ $arch != x86_64 ]] || filters=(--x86 "${filters[@]}")
     xz --threads=1 --check=crc32 "${filters[@]}"
 }
 
-# archived FOLDER PATH…: a tar file, with root as the owner of everything.
+# archived FOLDER PATH…: prints a tar archive in which root owns everything.
 archived() {
     tar --sort=name --owner=0 --group=0 --numeric-owner --format=ustar --directory "$1" --create "${@:2}"
 }
 
-# Everything gets the one time, so that the order of these steps leaves no trace.
+# Sets every file's time to the same value, so that builds stay identical.
 settle() {
     find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 }
@@ -117,7 +118,7 @@ tarball() {
         put "$file" "$file"
     done
     put "$third_party" THIRD-PARTY.txt
-    # What runs where the Azure CLI is, and not where the agent runs.
+    # Scripts for the machine with the Azure CLI.
     for file in collect.ps1 collect.sh managed-run.sh throwaway-vm.sh vm-application.sh; do
         put "scripts/$file" "scripts/$file" 755
     done
@@ -126,7 +127,7 @@ tarball() {
     archived "$work/tar" apim-probe | compressed >"$folder/apim-probe-$arch.tar.xz"
 }
 
-# What both packages install, below $root; the folder of zsh's completions has two customs.
+# Installs what both packages contain below $root. Debian and RPM distributions use different folders for zsh's completions.
 installed() {
     local zsh=$1
     put "$binary" usr/bin/apim-probe 755
@@ -172,7 +173,7 @@ $(printf '%s.\n' "$description" | sed 's/^/ /')
 END
     settle "$root"
     archived "$root" ./control | xz >"$work/ar/control.tar.xz"
-    # As dpkg-deb --build does it, which cannot be told how to compress. It reads the result, and complains where it cannot.
+    # As dpkg-deb --build does, which has no option for the xz filter. dpkg-deb --contents checks the result.
     echo 2.0 >"$work/ar/debian-binary"
     rm -f "$folder/apim-probe-$arch.deb"
     (cd "$work/ar" && ar rcD "$folder/apim-probe-$arch.deb" debian-binary control.tar.xz data.tar.xz)
@@ -182,7 +183,7 @@ END
 rpm() {
     root=$work/rpm/root
     installed site-functions
-    # As they are: the package compresses them all together, to a third of what each takes alone.
+    # Not compressed: the package compresses all pages together, to a third of their size if compressed separately.
     local file
     for file in "$documents"/man/*; do
         put "$file" "usr/share/man/man1/${file##*/}"
@@ -192,14 +193,14 @@ rpm() {
     done
     put "$third_party" usr/share/licenses/apim-probe/THIRD-PARTY.txt
     settle "$root"
-    # Its own folders go with it; those of the distribution's own package stay.
+    # The package owns its folders, except those that the distribution's own packages own.
     (
         cd "$root"
         find . -type f | sed 's/^\.//'
         find usr/share -mindepth 1 -type d ! -path 'usr/share/man*' ! -path usr/share/licenses | sed 's/^/%dir \//'
     ) | sort >"$work/rpm/files"
     printf '%s.\n' "$description" >"$work/rpm/description"
-    # Packed as it is: nothing is stripped, searched for what it needs, or linked by its build id.
+    # Without rpm's post-processing: no stripping, no search for dependencies, no build-id links.
     rpmbuild -bb --quiet --target "$arch-linux" --buildroot "$work/rpm/buildroot" \
         --define "_topdir $work/rpm" --define "_rpmdir $work/rpm" --define "_rpmfilename apim-probe.rpm" \
         --define "version_ $version" --define "url_ $repository" --define "summary_ $synopsis" \

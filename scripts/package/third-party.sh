@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the licences of the libraries in the agent: a list of them, then each text that they bring once. Which licences are
-# allowed at all, deny.toml says. Needs jq.
+# Prints the licences of the libraries in the agent: a list of the libraries, then each distinct licence text once. deny.toml
+# defines which licences are allowed. Needs jq.
 #
 #   scripts/package/third-party.sh ARCH… > THIRD-PARTY.txt
 set -euo pipefail
@@ -10,8 +10,8 @@ export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What the agent depends on, but for tests and build scripts, and with the features that anything here asks for: the list that
-# `cargo auditable` writes into the binary. It has a few more than are linked; listing too many does no harm.
+# The agent's dependencies, except those of tests and build scripts, with all features that the workspace enables: the same list
+# that `cargo auditable` embeds. It has a few more than are linked, which does no harm.
 for arch in "$@"; do
     cargo metadata --locked --format-version 1 --filter-platform "$arch-unknown-linux-gnu" | jq --raw-output '
         (.resolve.nodes | map({key: .id, value: [.deps[] | select(any(.dep_kinds[]; .kind == null)) | .pkg]}) | from_entries) as $needs
@@ -33,7 +33,7 @@ sources with scripts/build-static.sh on a machine with that version.
 
 END
 
-# Where a licence has no text in the crate, its standard text holds, for the authors that the crate names.
+# If a crate contains no licence text, the standard text applies, with the authors that the crate names.
 declare -A number
 texts=()
 while IFS=$'\t' read -r name licence repository manifest authors; do

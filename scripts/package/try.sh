@@ -1,17 +1,17 @@
 #!/bin/sh
-# Installs the package of this system's kind, runs the agent, and removes the package again: as root, in a container that has
-# nothing of ours. Needs no network.
+# Installs the package for this distribution, runs the agent, and removes the package again: as root, in a clean container.
+# Needs no network.
 #
 #   sh try.sh FOLDER [deb|rpm]
 #
-# FOLDER holds the files of a release for this machine's architecture.
+# FOLDER has the files of a release for this machine's architecture.
 set -eu
 kind=rpm
 if command -v dpkg >/dev/null; then kind=deb; fi
 kind=${2:-$kind}
 package=$1/apim-probe-$(uname -m)
 
-# What is below these folders, without what package managers write about packages.
+# Lists all files in these folders, which exclude the package manager's own database.
 files() {
     find /usr /etc /opt -xdev \( -type f -o -type l \) | sort
 }
