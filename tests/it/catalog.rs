@@ -450,8 +450,8 @@ fn file_over_4_mb_is_refused() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"dependencies: []").unwrap();
     file.as_file().set_len(100 << 20).unwrap();
-    let said = CatalogFile::read(file.path()).unwrap_err().to_string();
-    assert!(said.contains("larger than 4 MB"), "{said}");
+    let message = CatalogFile::read(file.path()).unwrap_err().to_string();
+    assert!(message.contains("larger than 4 MB"), "{message}");
 }
 
 #[test]
@@ -681,7 +681,7 @@ fn overlay_adds_a_cloud() {
 
 #[test]
 fn unknown_cloud_error_lists_the_required_suffixes() {
-    let said = Catalog::builtin().knows("delos".parse().unwrap()).unwrap_err();
+    let message = Catalog::builtin().knows("delos".parse().unwrap()).unwrap_err();
     for part in [
         "no cloud delos",
         "--probes",
@@ -689,7 +689,7 @@ fn unknown_cloud_error_lists_the_required_suffixes() {
         "regional_login",
         "clouds: [delos]",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(message.contains(part), "{part}: {message}");
     }
     for cloud in Cloud::ALL {
         assert_eq!(Catalog::builtin().knows(cloud), Ok(()));

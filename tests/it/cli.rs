@@ -78,7 +78,7 @@ fn bash_completes_the_values_of_a_flag() {
 
 #[test]
 fn invalid_flags_are_refused_with_status_2() {
-    for (arguments, said) in [
+    for (arguments, message) in [
         (&["watch", "--interval", "0s"][..], "more than 0"),
         (&["watch", "--for", "9000h"], "at most 366d"),
         (&["watch", "--until", "blue"], "[possible values: green, change]"),
@@ -105,7 +105,7 @@ fn invalid_flags_are_refused_with_status_2() {
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
     }
 }
 
@@ -128,15 +128,15 @@ fn notices_about_json_rules_go_to_stderr() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(output.stdout), text(output.stderr))
     };
-    let (json, said) = rules(None);
+    let (json, message) = rules(None);
     assert!(json.contains("\"Internet\""));
     assert!(
-        said.contains("rules for Internet match nothing: pass --effective-routes"),
-        "{said}"
+        message.contains("rules for Internet match nothing: pass --effective-routes"),
+        "{message}"
     );
-    let (json, said) = rules(Some("VirtualAppliance"));
+    let (json, message) = rules(Some("VirtualAppliance"));
     assert!(!json.contains("\"Internet\""), "{json}");
-    assert!(said.contains("* is used instead"), "{said}");
+    assert!(message.contains("* is used instead"), "{message}");
 }
 
 /// Runs the program with environment variables; returns the status, stdout and stderr.
@@ -159,9 +159,9 @@ fn typed_flags_override_environment_variables() {
     assert!(from_environment.contains("westeurope"), "{from_environment}");
     let (_, typed, _) = run_with_env(&[&list[..], &["--region", "uksouth"]].concat(), &region);
     assert!(typed.contains("uksouth") && !typed.contains("westeurope"), "{typed}");
-    let (status, _, said) = run_with_env(&list, &[("APIM_PROBE_VNET", "outer")]);
+    let (status, _, message) = run_with_env(&list, &[("APIM_PROBE_VNET", "outer")]);
     assert_eq!(status, Some(2));
-    assert!(said.contains("APIM_PROBE_VNET"), "{said}");
+    assert!(message.contains("APIM_PROBE_VNET"), "{message}");
 }
 
 #[test]
@@ -180,12 +180,12 @@ fn typo_suggests_the_intended_word() {
         ),
         (&["man", "rum"], 2, "did you mean run?"),
     ] {
-        let (code, _, said) = run_with_env(arguments, &[]);
-        assert_eq!(code, Some(status), "{arguments:?}: {said}");
-        assert!(said.contains(meant), "{arguments:?}: {said}");
+        let (code, _, message) = run_with_env(arguments, &[]);
+        assert_eq!(code, Some(status), "{arguments:?}: {message}");
+        assert!(message.contains(meant), "{arguments:?}: {message}");
     }
-    let (_, _, said) = run_with_env(&["list", "--no-metadata", "--region", "westeurope"], &[]);
-    assert!(!said.contains("region"), "{said}");
+    let (_, _, message) = run_with_env(&["list", "--no-metadata", "--region", "westeurope"], &[]);
+    assert!(!message.contains("region"), "{message}");
 }
 
 #[test]
@@ -264,9 +264,12 @@ fn unknown_cloud_is_refused_with_status_2() {
             .args(arguments)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        assert!(said.contains("no cloud delos") && said.contains("--probes"), "{said}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(
+            message.contains("no cloud delos") && message.contains("--probes"),
+            "{message}"
+        );
     }
 }
 

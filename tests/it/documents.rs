@@ -105,9 +105,9 @@ proptest! {
     fn mutated_document_is_read_or_refused_with_a_command(bytes in mutated()) {
         for result in read_all(&bytes) {
             // Every refusal names the command to run.
-            if let Err(said) = result {
-                prop_assert!(said.contains('`') || said.contains("larger than"), "{}", said);
-                prop_assert!(!said.contains('\u{1b}'), "{}", said);
+            if let Err(refusal) = result {
+                prop_assert!(refusal.contains('`') || refusal.contains("larger than"), "{}", refusal);
+                prop_assert!(!refusal.contains('\u{1b}'), "{}", refusal);
             }
         }
     }

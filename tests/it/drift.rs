@@ -201,12 +201,12 @@ fn new_rules_and_changed_ports_are_reported() {
     assert_eq!(ports, [446, 447]);
     let rule = "| Outbound | VirtualNetwork | * | ServiceBus | 5671 | TCP/UDP | Allow | New | External |\n";
     let new = drift_after(&[(table_row("| Sql |"), &format!("{}{rule}", table_row("| Sql |")))]);
-    let told: Vec<_> = new
+    let added: Vec<_> = new
         .added
         .iter()
         .map(|row| (row.tag.as_deref().unwrap(), row.transport.unwrap()))
         .collect();
-    assert_eq!(told, [("ServiceBus", Transport::Tcp), ("ServiceBus", Transport::Udp)]);
+    assert_eq!(added, [("ServiceBus", Transport::Tcp), ("ServiceBus", Transport::Udp)]);
     let moved = drift_after(&[(
         "on port `443` to the following endpoint for internal PKI",
         "on port `8443` to the following endpoint for internal PKI",
@@ -232,7 +232,7 @@ fn new_rules_and_changed_ports_are_reported() {
 
 #[test]
 fn unreadable_content_is_reported_with_its_line() {
-    for (what, from, to, said) in [
+    for (what, from, to, message) in [
         (
             "a direction",
             "| Outbound | VirtualNetwork | * | Sql |",
@@ -287,7 +287,7 @@ fn unreadable_content_is_reported_with_its_line() {
     ] {
         let drift = drift_after(&[(from, to)]);
         assert!(
-            drift.unread.iter().any(|line| line.contains(said)),
+            drift.unread.iter().any(|line| line.contains(message)),
             "{what}: {drift:#?}"
         );
         assert_eq!(drift.status().code, 1, "{what}");
@@ -304,20 +304,20 @@ fn unreadable_content_is_reported_with_its_line() {
 #[test]
 fn other_pages_and_unknown_headings_are_refused() {
     let refused = |page: &str| PageReading::of(page, "page.md").unwrap_err();
-    for (page, said) in [
+    for (page, message) in [
         ("", "contains no table of required ports"),
         ("# Hello\n\nNothing here.\n", "contains no table of required ports"),
         ("<!DOCTYPE html><html></html>", "is HTML"),
         ("{}", "page.md"),
     ] {
-        assert!(refused(page).contains(said), "{page}: {}", refused(page));
+        assert!(refused(page).contains(message), "{page}: {}", refused(page));
     }
     let strange = PAGE.replace("Destination port ranges", "Way out");
     let line = PAGE.lines().position(|line| line.starts_with("| Direction")).unwrap() + 1;
-    let said = refused(&strange);
+    let message = refused(&strange);
     assert!(
-        said.contains(&format!("line {line} ")) && said.contains("\"Way out\""),
-        "{said}"
+        message.contains(&format!("line {line} ")) && message.contains("\"Way out\""),
+        "{message}"
     );
     let another = format!("{PAGE}\n| Region | Address |\n|---|---|\n| westus | 192.0.2.1 |\n");
     assert!(refused(&another).contains("\"Region\""), "{}", refused(&another));

@@ -95,7 +95,7 @@ fn overlay_dependency_has_a_page() {
 
 #[test]
 fn unknown_word_suggests_the_nearest() {
-    let said = |word: &str| explain(word, &Catalog::builtin(), Cloud::Public).unwrap_err();
+    let message = |word: &str| explain(word, &Catalog::builtin(), Cloud::Public).unwrap_err();
     for (word, nearest) in [
         ("keyvault", "did you mean key-vault?"),
         ("tcp-timout", "did you mean tcp-timeout"),
@@ -104,12 +104,12 @@ fn unknown_word_suggests_the_nearest() {
         ("slq", "did you mean sql"),
         ("resdis", "did you mean redis"),
     ] {
-        assert!(said(word).contains(nearest), "{word}: {}", said(word));
+        assert!(message(word).contains(nearest), "{word}: {}", message(word));
     }
-    assert!(said("name-filtr").contains("did you mean name-filter"));
-    assert!(said("xyzzy").contains("`apim-probe explain` lists them all"));
-    assert!(said("nobody.example.org").starts_with("no dependency in the catalog needs `nobody.example.org`"));
-    assert!(!said("\u{1b}[31m").contains('\u{1b}'));
+    assert!(message("name-filtr").contains("did you mean name-filter"));
+    assert!(message("xyzzy").contains("`apim-probe explain` lists them all"));
+    assert!(message("nobody.example.org").starts_with("no dependency in the catalog needs `nobody.example.org`"));
+    assert!(!message("\u{1b}[31m").contains('\u{1b}'));
 }
 
 #[test]

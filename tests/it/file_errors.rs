@@ -66,8 +66,8 @@ fn endless_or_huge_file_gives_one_error_line() {
     File::create(&sparse).unwrap().set_len(1 << 30).unwrap();
     for reader in READERS {
         for file in [Path::new("/dev/zero"), &sparse] {
-            let said = error_line(reader, file);
-            assert!(said.contains("is larger than "), "{reader:?}: {said}");
+            let message = error_line(reader, file);
+            assert!(message.contains("is larger than "), "{reader:?}: {message}");
         }
     }
 }
@@ -79,8 +79,8 @@ fn unreadable_file_name_is_escaped_in_the_error() {
     std::fs::create_dir(&inside).unwrap();
     for reader in READERS {
         for file in [&none, &inside] {
-            let said = error_line(reader, file);
-            assert!(said.contains("cannot read "), "{reader:?}: {said}");
+            let message = error_line(reader, file);
+            assert!(message.contains("cannot read "), "{reader:?}: {message}");
         }
     }
 }

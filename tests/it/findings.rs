@@ -77,7 +77,7 @@ fn single_fault_gives_exactly_one_finding() {
 
 #[test]
 fn spurious_retransmissions_are_not_packet_loss() {
-    // What came late was retransmitted; most peers' reports that they already had it came in time.
+    // Everything was delayed and retransmitted; most peers reported in time that they already had the data.
     let network = healthy()
         .fault(dependency("azure-monitor"), &Fault::Retransmitted { spurious: false })
         .fault(

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 const LIST: &str = include_str!("../../fuzz/Cargo.toml");
 const NIGHTLY: &str = include_str!("../../.github/workflows/fuzz.yml");
-/// A seed starts a search, and shows readers what a parser accepts, in bytes.
+/// The size limit of a seed, in bytes: seeds start a search, and show readers what a parser accepts.
 const MAX_SEED: u64 = 16 << 10;
 
 fn folder(name: &str) -> std::path::PathBuf {

@@ -1,4 +1,4 @@
-//! Greetings over a pipe: with peers that answer, are slow, lie, flood and disconnect.
+//! Hellos over a pipe, with peers that answer, are slow, send wrong or endless data, or disconnect.
 
 use std::{
     io,

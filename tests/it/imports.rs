@@ -236,9 +236,9 @@ fn set_flag_adds_to_imported_names() {
 
 #[test]
 fn unknown_setting_error_lists_the_valid_names() {
-    let said = "storage=x".parse::<SettingArg>().unwrap_err();
+    let message = "storage=x".parse::<SettingArg>().unwrap_err();
     for setting in SETTINGS {
-        assert!(said.contains(setting.name), "{said}");
+        assert!(message.contains(setting.name), "{message}");
     }
     let several: SettingArg = "storage_account=one,Two".parse().unwrap();
     assert_eq!(several.values, ["one", "two"]);
@@ -294,10 +294,10 @@ fn instance_decides_whether_entra_id_is_required() {
     ] {
         let (plan, notices) = plan(vec![status_with(&rows)], &[], Some("westeurope"));
         assert_eq!([LOGIN, REGIONAL].map(|id| row(&plan, id).need), [need; 2], "{rows:?}");
-        let said = notices
+        let is_noticed = notices
             .iter()
             .any(|notice| notice == "the instance marks Microsoft Entra ID as optional, so it counts as a feature");
-        assert_eq!(said, need == Need::Feature, "{notices:?}");
+        assert_eq!(is_noticed, need == Need::Feature, "{notices:?}");
     }
     // A list of dependencies does not contain this.
     let (plan, _) = plan(vec![dependencies("dependencies-2.json")], &[], Some("westeurope"));
@@ -553,8 +553,8 @@ fn more_than_5000_entries_are_refused() {
         (statuses, DocumentKind::NetworkStatus),
         (dependencies.to_string(), DocumentKind::Dependencies),
     ] {
-        let said = ImportedDocument::read(&text, "file.json", kind, None).unwrap_err();
-        assert!(said.starts_with("file.json has more than 5000 entries"), "{said}");
+        let message = ImportedDocument::read(&text, "file.json", kind, None).unwrap_err();
+        assert!(message.starts_with("file.json has more than 5000 entries"), "{message}");
     }
 }
 
@@ -563,10 +563,10 @@ fn file_over_32_mb_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.json");
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    let said = ImportedDocument::load(&path, DocumentKind::NetworkStatus).unwrap_err();
-    assert!(said.contains("larger than 32 MB"), "{said}");
-    let said = ImportedDocument::load(&folder.path().join("none.json"), DocumentKind::NetworkStatus).unwrap_err();
-    assert!(said.starts_with("cannot read "), "{said}");
+    let message = ImportedDocument::load(&path, DocumentKind::NetworkStatus).unwrap_err();
+    assert!(message.contains("larger than 32 MB"), "{message}");
+    let message = ImportedDocument::load(&folder.path().join("none.json"), DocumentKind::NetworkStatus).unwrap_err();
+    assert!(message.starts_with("cannot read "), "{message}");
 }
 
 #[test]
@@ -589,9 +589,9 @@ fn instance_in_another_cloud_is_refused() {
         let imports = Imports::gather(vec![document.clone()]);
         imports.join(CATALOG.clone(), &Values::default(), cloud, None)
     };
-    let said = join(Cloud::Public).unwrap_err();
+    let message = join(Cloud::Public).unwrap_err();
     for phrase in ["gov.json", "usgov", "kv7.vault.usgovcloudapi.net", "--cloud usgov"] {
-        assert!(said.contains(phrase), "{said}");
+        assert!(message.contains(phrase), "{message}");
     }
     assert!(join(Cloud::China).is_err());
     assert!(join(Cloud::Usgov).is_ok());

@@ -97,7 +97,7 @@ fn every_document_form_gives_the_same_endpoint() {
 
 #[test]
 fn other_documents_are_refused_with_their_kind() {
-    for (document, said) in [
+    for (document, phrase) in [
         (
             r#"{"id": "/subscriptions/1/resourceGroups/rg/providers/Microsoft.Web/sites/x"}"#,
             "microsoft.web/sites, which belongs to another service",
@@ -118,7 +118,7 @@ fn other_documents_are_refused_with_their_kind() {
     ] {
         let refusal = refused(document);
         assert!(
-            refusal.starts_with("instance.json ") && refusal.contains(said),
+            refusal.starts_with("instance.json ") && refusal.contains(phrase),
             "{document}: {refusal}"
         );
         assert!(refusal.contains("scripts/collect.sh"), "{refusal}");
@@ -141,7 +141,7 @@ fn other_documents_are_refused_with_their_kind() {
 
 #[test]
 fn empty_or_unsupported_lists_give_a_notice() {
-    for (document, said) in [
+    for (document, phrase) in [
         (json!({ "value": [], "count": 0 }), "is an empty list"),
         (json!([]), "is an empty list"),
         (
@@ -156,7 +156,7 @@ fn empty_or_unsupported_lists_give_a_notice() {
         let (plan, notices) = planned(&document.to_string());
         assert!(instance_endpoints(&plan).is_empty());
         assert!(
-            notices.iter().any(|notice| notice.contains(said)),
+            notices.iter().any(|notice| notice.contains(phrase)),
             "{document}: {notices:?}"
         );
     }
@@ -345,13 +345,13 @@ fn invalid_backend_hosts_give_a_notice_and_are_skipped() {
         .collect();
     let (plan, notices) = planned(&json!({ "backends": backends }).to_string());
     assert_eq!(instance_endpoints(&plan).len(), 1);
-    let said = notices
+    let notice = notices
         .iter()
         .find(|notice| notice.contains("name no host that can be connected to, so not probed"))
         .unwrap();
     assert!(
-        said.contains("\"https://short\" (not a fully qualified name) (Backend b1)") && said.contains("6 more"),
-        "{said}"
+        notice.contains("\"https://short\" (not a fully qualified name) (Backend b1)") && notice.contains("6 more"),
+        "{notice}"
     );
 }
 
@@ -413,7 +413,7 @@ fn instance_in_another_cloud_is_refused() {
 
 #[test]
 fn empty_entries_do_not_affect_other_backends() {
-    for (document, said) in [
+    for (document, phrase) in [
         (
             json!({ "backends": [ { "name": "a", "properties": { "url": "https://a.example" } }, null ], "apis": [null] }),
             "",
@@ -435,7 +435,7 @@ fn empty_entries_do_not_affect_other_backends() {
         assert_eq!(instance_endpoints(&plan).len(), 1, "{document}");
         let notices = notices.join("; ");
         assert!(
-            notices.contains(said) && notices.is_empty() == said.is_empty(),
+            notices.contains(phrase) && notices.is_empty() == phrase.is_empty(),
             "{document}: {notices}"
         );
     }
@@ -522,7 +522,12 @@ fn only_and_skip_accept_ids_that_only_instances_have() {
         "{none}"
     );
     let some = only(&["sql", "own-*"]);
-    assert!(made(&some).is_ok() && some.idle(&catalog).is_some_and(|said| said.contains("--only own-*:")));
+    assert!(
+        made(&some).is_ok()
+            && some
+                .idle(&catalog)
+                .is_some_and(|phrase| phrase.contains("--only own-*:"))
+    );
     assert_eq!(only(&["sql"]).idle(&catalog), None);
     let skip = Selection {
         skip: vec!["policy-targets".into()],

@@ -526,9 +526,12 @@ fn tags_without_known_addresses_give_unknown() {
     assert_eq!(predict(&untold, "storage/", &["20.60.1.2"]).verdict, Expected::Deny);
     let tags =
         br#"{"values": [{"name": "Sql.NorthEurope", "properties": {"addressPrefixes": ["52.146.133.128/27"]}}]}"#;
-    let told = NetworkRules::new(Some(parsed), None, Some(ServiceTags::parse(tags).unwrap()));
-    assert_eq!(predict(&told, "sql/", &["20.61.99.193"]).verdict, Expected::Deny);
-    assert_eq!(predict(&told, "sql/", &["52.146.133.130"]).verdict, Expected::Allow);
+    let with_tags = NetworkRules::new(Some(parsed), None, Some(ServiceTags::parse(tags).unwrap()));
+    assert_eq!(predict(&with_tags, "sql/", &["20.61.99.193"]).verdict, Expected::Deny);
+    assert_eq!(
+        predict(&with_tags, "sql/", &["52.146.133.130"]).verdict,
+        Expected::Allow
+    );
 }
 
 #[test]

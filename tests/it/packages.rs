@@ -254,7 +254,7 @@ fn packages_have_no_scripts_and_no_dependencies() {
 fn lintian_finds_no_error() {
     let Some(deb) = package_file("deb") else { return };
     let mut lintian = Command::new("lintian");
-    // A static program is the purpose of this one.
+    // The program is static on purpose.
     lintian.args([
         "--allow-root",
         "--fail-on",
@@ -376,14 +376,14 @@ fn package_file(ending: &str) -> Option<PathBuf> {
     Some(folder.join(format!("apim-probe-{}.{ending}", std::env::consts::ARCH)))
 }
 
-/// Package managers need root; here they have it for files of the user's own.
+/// Package managers need root: a user namespace provides it for the user's own files.
 fn as_root(program: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--", program]).env("PATH", path());
     command
 }
 
-/// The folders of programs, including the administrator's.
+/// `PATH`, including the administrator's folders.
 fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
@@ -398,17 +398,21 @@ fn is_missing_any(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return false;
     }
-    let said = format!("skipped, as this is missing: {}", missing.join(", "));
-    assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{said}");
-    eprintln!("{said}");
+    let reason = format!("skipped, as this is missing: {}", missing.join(", "));
+    assert!(std::env::var_os("LAB_REQUIRED").is_none(), "{reason}");
+    eprintln!("{reason}");
     true
 }
 
-/// Its output; a test fails with it if the program fails.
+/// The program's output; if the program fails, the test fails with it.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}{error}", output.status);
-    said
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}{error}",
+        output.status
+    );
+    stdout
 }

@@ -1,4 +1,4 @@
-//! No content of a file, a flag or a name acts on a terminal, wherever it is shown.
+//! Control characters in files, flags and names are escaped wherever they are shown.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Output};
 
@@ -17,7 +17,7 @@ fn run(arguments: &[&OsStr]) -> Output {
         .unwrap()
 }
 
-/// Checks both streams; only our own lines may begin.
+/// Fails if either stream contains a control character, or a line that hostile text began.
 fn assert_escaped(arguments: &[&OsStr], output: &Output) {
     for stream in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(stream);

@@ -100,7 +100,7 @@ fn run(answers: &Answers, arguments: &[&str]) -> Collected {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     symlink(env!("CARGO_BIN_EXE_stand-in-az"), at("az")).unwrap();
-    // The script does not wait for a limit that ends by itself.
+    // Replaces `sleep`, so that the script does not wait until throttling ends.
     fs::write(at("sleep"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(at("sleep"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(at("answers"), Value::Object(answers.clone()).to_string()).unwrap();
@@ -125,13 +125,13 @@ fn run(answers: &Answers, arguments: &[&str]) -> Collected {
 #[test]
 fn collected_file_gives_the_same_plan_as_azure() {
     let collected = collect(&complete_answers());
-    let (ids, said) = collected.planned();
+    let (ids, notices) = collected.planned();
     assert_eq!(ids, planned(BUNDLE).0);
     assert!(
         ids.contains("backends/orders.example:8443") && ids.contains("identity-providers/grant.example:443"),
         "{ids:?}"
     );
-    assert!(!said.contains("does not have"), "{said}");
+    assert!(!notices.contains("does not have"), "{notices}");
     // Every list of the instance is requested once, and the policies of each current API.
     for part in InstancePart::ALL {
         let format = if part == InstancePart::Policies {
@@ -192,12 +192,12 @@ fn every_page_of_a_list_is_collected() {
     let next = format!("https://management.azure.com:443{ID}/backends?api-version=2024-05-01&%24skip=100");
     answers.insert(url("/backends"), json!({ "value": [backend("one")], "nextLink": next }));
     answers.insert(next, json!({ "value": [backend("two")], "nextLink": "" }));
-    let (ids, said) = collect(&answers).planned();
+    let (ids, notices) = collect(&answers).planned();
     assert!(
         ids.contains("backends/one.example:443") && ids.contains("backends/two.example:443"),
         "{ids:?}"
     );
-    assert!(!said.contains("does not have"), "{said}");
+    assert!(!notices.contains("does not have"), "{notices}");
 }
 
 #[test]
@@ -207,18 +207,18 @@ fn refused_lists_are_reported_and_the_rest_is_collected() {
     answers.insert(url("/networkstatus"), "Forbidden".into());
     answers.remove(&url("/gateways"));
     let collected = collect(&answers);
-    let (ids, said) = collected.planned();
+    let (ids, notices) = collected.planned();
     assert!(
         ids.contains("backends/shop.example:443") && !ids.contains("backends/orders.example:8443"),
         "{ids:?}"
     );
     assert!(
-        said.contains("does not have its backends: AuthorizationFailed"),
-        "{said}"
+        notices.contains("does not have its backends: AuthorizationFailed"),
+        "{notices}"
     );
-    assert!(said.contains("Forbidden"), "{said}");
+    assert!(notices.contains("Forbidden"), "{notices}");
     // Azure has no such list: nothing is missing.
-    assert!(!said.contains("gateways"), "{said}");
+    assert!(!notices.contains("gateways"), "{notices}");
     let stderr = collected.stderr();
     assert!(
         stderr.contains("not collected") && stderr.contains("/backends?") && !stderr.contains("/gateways?"),
@@ -242,8 +242,11 @@ fn endless_or_circular_pages_are_stopped() {
     endless.extend((1..200).map(|n| (nth(n), page(&nth(n + 1)))));
     for (answers, most) in [(circle, 3), (itself, 2), (endless, 100)] {
         let collected = collect(&answers);
-        let said = collected.planned().1;
-        assert!(said.contains("does not have its backends: PagesWithoutEnd"), "{said}");
+        let notices = collected.planned().1;
+        assert!(
+            notices.contains("does not have its backends: PagesWithoutEnd"),
+            "{notices}"
+        );
         let asked = collected
             .calls
             .iter()
@@ -264,8 +267,11 @@ fn next_links_to_other_hosts_are_not_followed() {
         let mut answers = complete_answers();
         answers.insert(url("/backends"), json!({ "value": [], "nextLink": elsewhere }));
         let collected = collect(&answers);
-        let said = collected.planned().1;
-        assert!(said.contains("does not have its backends: NextPageElsewhere"), "{said}");
+        let notices = collected.planned().1;
+        assert!(
+            notices.contains("does not have its backends: NextPageElsewhere"),
+            "{notices}"
+        );
         assert!(collected.stderr().contains(&elsewhere), "{}", collected.stderr());
         assert!(!collected.calls.contains(&elsewhere));
     }

@@ -11,8 +11,8 @@ fn output_of(program: &str, arguments: &[&str]) -> (bool, String) {
         .current_dir(FOLDER)
         .output()
         .unwrap_or_else(|error| panic!("{program} is not installed: {error}"));
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&printed).into_owned())
 }
 
 #[test]
@@ -25,16 +25,16 @@ fn log_analytics_bicep_parses() {
 #[ignore = "needs node, and @kusto/language-service-next in NODE_PATH"]
 fn log_analytics_queries_are_valid_kql() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/kql.cjs");
-    let (accepted, said) = output_of("node", &[script, "azure/log-analytics.bicep"]);
-    assert!(accepted, "{said}");
+    let (accepted, printed) = output_of("node", &[script, "azure/log-analytics.bicep"]);
+    assert!(accepted, "{printed}");
 }
 
 #[test]
 #[ignore = "needs python3 with grafana-foundation-sdk"]
 fn grafana_dashboard_is_valid() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/board.py");
-    let (accepted, said) = output_of("python3", &[script, "grafana/apim-probe.json"]);
-    assert!(accepted, "{said}");
+    let (accepted, printed) = output_of("python3", &[script, "grafana/apim-probe.json"]);
+    assert!(accepted, "{printed}");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn container_image_contains_only_the_binary() {
     let (root, run) = (path("root"), path("run"));
     let buildah = |arguments: &[&str]| {
         let store = ["--storage-driver", "vfs", "--root", &root, "--runroot", &run];
-        let (accepted, said) = output_of("buildah", &[&store, arguments].concat());
-        assert!(accepted, "{arguments:?}: {said}");
-        said
+        let (accepted, printed) = output_of("buildah", &[&store, arguments].concat());
+        assert!(accepted, "{arguments:?}: {printed}");
+        printed
     };
     let binary = ["--build-arg", "BINARY=agent"];
     let file = ["--file", "container/Containerfile", "--tag", "apim-probe"];
@@ -113,8 +113,8 @@ fn prometheus_rules_and_scrape_config_pass_promtool() {
         &["test", "rules", "prometheus/apim-probe.rules.test.yml"],
         &["check", "config", "--syntax-only", "prometheus/scrape.yml"],
     ] {
-        let (accepted, said) = output_of("promtool", arguments);
-        assert!(accepted, "{arguments:?}: {said}");
+        let (accepted, printed) = output_of("promtool", arguments);
+        assert!(accepted, "{arguments:?}: {printed}");
     }
 }
 
@@ -133,7 +133,7 @@ fn systemd_unit_is_hardened_without_blocking_the_network() {
         "--threshold=20",
         "./systemd/apim-probe.service",
     ];
-    let (accepted, said) = output_of("systemd-analyze", &arguments);
-    assert!(accepted, "{said}");
-    assert!(said.contains("Overall exposure level"), "{said}");
+    let (accepted, printed) = output_of("systemd-analyze", &arguments);
+    assert!(accepted, "{printed}");
+    assert!(printed.contains("Overall exposure level"), "{printed}");
 }

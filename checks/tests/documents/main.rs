@@ -1,5 +1,5 @@
 //! Output for other programs and readers: reports, diffs, rules and schemas, compared with snapshots and checked with
-//! parsers that are not ours.
+//! other programs' parsers.
 
 mod collect;
 mod deploy;

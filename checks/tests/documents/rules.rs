@@ -205,7 +205,7 @@ fn nsg_rules_match_the_documented_table() {
         3
     );
     assert!(text(&rules["apim-in-ApiManagement-tcp-3443"]["description"]).starts_with("Inbound, required: "));
-    // Only tested on request, and retired: no rule.
+    // Endpoints that are retired, or tested only on request, get no rule.
     assert!(!rules.keys().any(|name| name.contains("445") || name.contains("25028")));
 }
 
@@ -885,9 +885,12 @@ fn catalog_text_is_quoted_in_every_syntax() {
         ..default_flags()
     };
     let rules = from.rules(RuleFamily::Nsg);
-    let said = format!("feature: {title}");
-    assert_eq!(json(&rules)[0]["properties"]["description"], said.as_str());
-    assert_eq!(az_calls_for_a_new_group(&rules)[0].1["--description"], [said.as_str()]);
+    let description = format!("feature: {title}");
+    assert_eq!(json(&rules)[0]["properties"]["description"], description.as_str());
+    assert_eq!(
+        az_calls_for_a_new_group(&rules)[0].1["--description"],
+        [description.as_str()]
+    );
     assert_bicep(&rules.render(Syntax::Bicep, &Style::default()), "evil");
     assert!(
         rules
@@ -903,7 +906,7 @@ fn catalog_text_is_quoted_in_every_syntax() {
         hcl_text(resource.body(), "description")
             .replace("$${", "${")
             .replace("%%{", "%{"),
-        said
+        description
     );
 }
 
@@ -985,7 +988,7 @@ fn allow_rule_gets_a_priority_before_the_blocking_deny() {
     assert!(!remarks(rules.clone()).contains("your own deny"));
     assert!(rules.clashes(from.network.as_ref().unwrap()).is_empty());
 
-    // A deny after the regular number, or about something else, moves nothing.
+    // A deny with a higher number, or for other traffic, changes no priority.
     for elsewhere in [
         ("DenyAll", 4096, "Deny", "*", "*"),
         ("DenySsh", 100, "Deny", "*", "22"),

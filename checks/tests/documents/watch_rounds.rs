@@ -120,15 +120,15 @@ fn watch_output_matches_the_snapshot() {
     before.endpoints.retain(|e| e.dependency != "entra");
     let baseline = Baseline::of(&before);
     let mut watch = Watch::begin(&round("sql/", SILENT), at(0), Some(baseline));
-    let mut told = PLAIN.opening(&watch);
+    let mut printed = PLAIN.opening(&watch);
     for (state, second) in [(REACHABLE, 100), (SILENT, 4_000), (REACHABLE, 4_005)] {
         for change in watch.observe(&round("sql/", state), ProbeDepth::Light, at(second)) {
-            told += &PLAIN.change(&change, watch.baseline());
+            printed += &PLAIN.change(&change, watch.baseline());
         }
-        let _ = writeln!(told, "[{}]", status(&watch, at(second + 3), None));
+        let _ = writeln!(printed, "[{}]", status(&watch, at(second + 3), None));
     }
-    told += &PLAIN.summary(&watch, at(90_000));
-    insta::assert_snapshot!(told, @r"
+    printed += &PLAIN.summary(&watch, at(90_000));
+    insta::assert_snapshot!(printed, @r"
     11:06:40 22 of 23 endpoints are as expected, 1 not tested; times are UTC
       apirpsqlfi6mahlotrqv5mnk.database.windows.net:1433 blocked tcp-timeout (required)
     4 endpoints differ from the baseline of 2026-11-21 20:00:00
@@ -161,11 +161,11 @@ fn watch_output_matches_the_snapshot() {
 fn control_characters_are_escaped_in_watch_output() {
     let hostile = samples::hostile();
     let watch = Watch::begin(&hostile, at(0), None);
-    let mut told = PLAIN.opening(&watch);
-    told += &PLAIN.summary(&watch, at(5));
-    told += &status(&watch, at(5), None);
+    let mut printed = PLAIN.opening(&watch);
+    printed += &PLAIN.summary(&watch, at(5));
+    printed += &status(&watch, at(5), None);
     let acts = |c: char| c != '\n' && apim_probe::text::escape(&c.to_string()) != c.to_string();
-    assert!(!told.contains(acts), "{told:?}");
+    assert!(!printed.contains(acts), "{printed:?}");
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn findings_of_the_full_round_stay_after_a_light_round() {
 
     // Only for blocked endpoints is the previous cause shown.
     let mut light = round("key-vault/", SILENT);
-    let told = watch.observe(&light, ProbeDepth::Light, at(10));
-    assert_eq!(told.len(), 1);
-    let blocked = told[0].id.as_str();
+    let changes = watch.observe(&light, ProbeDepth::Light, at(10));
+    assert_eq!(changes.len(), 1);
+    let blocked = changes[0].id.as_str();
     let mut before = stands;
     let about = |id: &str, endpoints: &[&str]| {
         let mut finding = full.findings[0].clone();
@@ -214,13 +214,13 @@ fn changed_plan_keeps_the_state_of_common_endpoints() {
     other.endpoints[0].id = "new/new.example:443".into();
     let (mut watch, changes) = watch.renewed(&other, at(20));
     assert_eq!(changes.len(), 1);
-    let told = (
+    let change = (
         changes[0].round,
         changes[0].from,
         changes[0].to,
         changes[0].lasted.as_secs(),
     );
-    assert_eq!(told, (3, SILENT, REACHABLE, 15));
+    assert_eq!(change, (3, SILENT, REACHABLE, 15));
     assert_eq!((watch.rounds(), watch.changes(), watch.began()), (3, 2, at(0)));
     assert_eq!(
         (watch.known_of(&gone), watch.known_of("new/new.example:443").is_some()),

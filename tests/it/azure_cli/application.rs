@@ -31,14 +31,18 @@ fn version_is_created_and_its_blob_deleted() {
 
     // Its output can be typed as shown, including the deletion of everything that it created.
     assert!(ended.out.contains("costs less than a cent per month"), "{}", ended.out);
-    let said: Vec<&str> = ended
+    let commands: Vec<&str> = ended
         .out
         .lines()
         .filter_map(|line| line.strip_prefix("  az "))
         .collect();
-    assert_eq!(said.len(), 5, "{}", ended.out);
-    assert!(said[0].contains("--app-version-ids /x/versions/1.2.3"), "{}", said[0]);
-    for line in said {
+    assert_eq!(commands.len(), 5, "{}", ended.out);
+    assert!(
+        commands[0].contains("--app-version-ids /x/versions/1.2.3"),
+        "{}",
+        commands[0]
+    );
+    for line in commands {
         let mut shell = azure.command("bash");
         let typed = Finished::new(&shell.args(["-c", &format!("az {line}")]).output().unwrap());
         assert_eq!(typed.status, Some(0), "{line}: {}", typed.err);

@@ -57,7 +57,7 @@ fn az_accepts_every_documented_command() {
     assert!(typed >= 20, "{typed}");
 }
 
-/// Without Storage and with it.
+/// Both documented ways: without Storage and with it.
 #[test]
 fn documented_run_command_prints_report_and_deletes_itself() {
     let blocks: Vec<String> = blocks(GUIDE)

@@ -18,7 +18,7 @@ fn scripts() -> Vec<PathBuf> {
     scripts
 }
 
-/// Without anything that it could use: no az, no cargo, another working directory.
+/// Without az, cargo and other programs, in another working directory.
 fn run(script: &PathBuf, argument: &str) -> Finished {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(script);

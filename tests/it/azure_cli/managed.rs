@@ -55,7 +55,7 @@ fn storage_unreachable_from_the_vm_is_reported() {
 /// Only some of curl's failures mean that Storage cannot be reached.
 #[test]
 fn curl_failure_is_explained_by_its_exit_code() {
-    for (failure, said) in [
+    for (failure, message) in [
         ("6 000 0.000000", "this VM cannot reach the storage account"),
         ("7 000 0.000000", "this VM cannot reach the storage account"),
         ("28 000 0.000000", "this VM cannot reach the storage account"),
@@ -74,12 +74,12 @@ fn curl_failure_is_explained_by_its_exit_code() {
         assert_eq!(ended.status, Some(4), "{failure}: {}", ended.err);
         assert_eq!(
             ended.out,
-            format!("the agent cannot be downloaded: {said}\n"),
+            format!("the agent cannot be downloaded: {message}\n"),
             "{failure}"
         );
         assert!(!ended.err.contains("Azure reports"), "{failure}: {}", ended.err);
 
-        // In addition to the longest result, it leaves everything readable.
+        // Next to the longest result, the whole message is still shown.
         let azure = Azure::new();
         let answer = format!("{}\n", "x".repeat(3999));
         azure.write("agent-says", &answer);
@@ -88,7 +88,7 @@ fn curl_failure_is_explained_by_its_exit_code() {
         assert_eq!(ended.status, Some(1), "{failure}: {}", ended.err);
         assert_eq!(
             ended.out,
-            format!("{answer}reports not uploaded: {said}\napim-probe ended with 1\n")
+            format!("{answer}reports not uploaded: {message}\napim-probe ended with 1\n")
         );
     }
 }

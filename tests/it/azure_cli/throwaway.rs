@@ -15,13 +15,13 @@ fn vm_is_created_runs_the_agent_and_is_deleted() {
     let azure = Azure::new();
     let ended = run_throwaway(&azure, &["--yes", "--", "--set", "key_vault=it's mine"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
-    for said in [
+    for phrase in [
         "apim (10.1.0.0/24) of vnet-hub, westeurope",
         "the NAT gateway nat-hub",
         "a few cents",
         "BLOCKED",
     ] {
-        assert!(ended.out.contains(said), "{said}: {}", ended.out);
+        assert!(ended.out.contains(phrase), "{phrase}: {}", ended.out);
     }
     assert!(
         ended.out.lines().all(|line| line.chars().count() <= 80),
@@ -36,7 +36,7 @@ fn vm_is_created_runs_the_agent_and_is_deleted() {
     let asked = azure.read("agent-arguments");
     assert!(asked.ends_with("--set\nkey_vault=it's mine\n"), "{asked}");
     assert!(asked.contains("--format\nbrief\n"), "{asked}");
-    // None of it is undefined, or elsewhere.
+    // Every command is complete, and in the same subscription.
     let calls = azure.calls();
     let vm = azure.call("vm create ");
     assert!(
@@ -275,7 +275,7 @@ fn unsuitable_subnet_is_refused_before_anything_is_created() {
     no_table.subnet("-", "/x/rt-hub", "-", "true");
     no_table.write("fail/network-route-table-show", "ERROR: AuthorizationFailed\n");
     let asked = Azure::new();
-    for (azure, flags, said) in [
+    for (azure, flags, phrase) in [
         (
             dropped,
             ["--yes", "--public-ip"],
@@ -295,8 +295,8 @@ fn unsuitable_subnet_is_refused_before_anything_is_created() {
         (asked, ["--size", "Standard_B1s"], "pass --yes"),
     ] {
         let ended = run_throwaway(&azure, &flags);
-        assert_eq!(ended.status, Some(2), "{said}: {}", ended.err);
-        assert!(ended.err.contains(said), "{said}: {}", ended.err);
+        assert_eq!(ended.status, Some(2), "{phrase}: {}", ended.err);
+        assert!(ended.err.contains(phrase), "{phrase}: {}", ended.err);
         assert_eq!(azure.changes(), Vec::<String>::new());
     }
 }
@@ -306,7 +306,7 @@ fn unsuitable_subnet_is_refused_before_anything_is_created() {
 fn unconfirmed_prompt_creates_no_vm() {
     let azure = Azure::new();
     let asks = azure.script("throwaway-vm.sh", &["--agent", &agent(), "--subnet", SUBNET]);
-    // Ctrl-D is what the end of the input becomes.
+    // The end of the input arrives as Ctrl-D.
     let Ok(output) = in_terminal(&asks).output() else {
         eprintln!("skipped, no terminal: util-linux's script is missing");
         return;

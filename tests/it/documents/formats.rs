@@ -285,14 +285,14 @@ fn empty_list_is_accepted_with_a_notice() {
     ] {
         let bytes = empty.as_bytes();
         let notices = |rules: NetworkRules| rules.notices(&Origin::default());
-        for said in [
+        for notices in [
             notices(NetworkRules::new(Some(security(bytes)), None, None)),
             notices(NetworkRules::new(None, Some(routes(bytes)), None)),
             notices(NetworkRules::new(None, None, Some(tags(bytes)))),
             imported(empty, DocumentKind::NetworkStatus).notices,
             imported(empty, DocumentKind::Dependencies).notices,
         ] {
-            assert_eq!(said.len(), 1, "{empty}: {said:?}");
+            assert_eq!(notices.len(), 1, "{empty}: {notices:?}");
         }
         // Invalid routes predict nothing.
         assert!(!NetworkRules::new(None, Some(routes(bytes)), None).can_predict());

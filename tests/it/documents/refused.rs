@@ -126,11 +126,11 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 #[test]
 fn unsupported_documents_are_refused_by_every_flag() {
     for (document, looks) in UNSUPPORTED {
-        let said = refusals(document.as_bytes());
-        assert_eq!(said.len(), 5, "{document}");
-        for (command, said) in said {
-            assert!(said.contains(looks), "{said}\nand not: {looks}");
-            assert!(said.contains(command), "{said}\nand not: {command}");
+        let messages = refusals(document.as_bytes());
+        assert_eq!(messages.len(), 5, "{document}");
+        for (command, refusal) in messages {
+            assert!(refusal.contains(looks), "{refusal}\nand not: {looks}");
+            assert!(refusal.contains(command), "{refusal}\nand not: {command}");
         }
     }
 }
@@ -203,11 +203,11 @@ fn azure_errors_are_reported_with_their_code() {
             "AuthorizationFailed: \"The client has no authorization.\"",
         ),
     ] {
-        let said = refusals(document.as_bytes());
-        assert_eq!(said.len(), 5, "{document}");
-        for (_, said) in said {
-            assert!(said.contains(code), "{said}\nand not: {code}");
-            assert!(said.contains(": `"), "{said}");
+        let messages = refusals(document.as_bytes());
+        assert_eq!(messages.len(), 5, "{document}");
+        for (_, refusal) in messages {
+            assert!(refusal.contains(code), "{refusal}\nand not: {code}");
+            assert!(refusal.contains(": `"), "{refusal}");
         }
     }
 }
@@ -227,10 +227,10 @@ fn document_for_another_flag_names_that_flag() {
         (status.into(), "pass it with --network-status"),
         (dependencies.into(), "pass it with --dependencies"),
     ] {
-        let said = refusals(&document);
-        assert_eq!(said.len(), 4, "{flag}");
-        for (_, said) in said {
-            assert!(said.contains(flag), "{said}\nand not: {flag}");
+        let messages = refusals(&document);
+        assert_eq!(messages.len(), 4, "{flag}");
+        for (_, refusal) in messages {
+            assert!(refusal.contains(flag), "{refusal}\nand not: {flag}");
         }
     }
 }
@@ -244,7 +244,7 @@ fn incomplete_documents_are_refused() {
     let rule = r#"{"name": "r", "priority": 1, "direction": "Outbound", "access": "Allow", "protocol": "All", "sourceAddressPrefix": "*",
         "destinationAddressPrefix": "*", "destinationPortRange": "80"}"#;
     let route = r#"{"source": "User", "state": "Active", "addressPrefix": ["0.0.0.0/0"], "nextHopType": "Internet"}"#;
-    for (said, looks) in [
+    for (refusal, looks) in [
         // One rule, or the rules without their NSG.
         (nsg(rule), "effective security rules without their NSG"),
         (
@@ -332,22 +332,23 @@ fn incomplete_documents_are_refused() {
             "was truncated by PowerShell",
         ),
     ] {
-        assert!(said.contains(looks), "{said}\nand not: {looks}");
-        assert!(said.contains(": `"), "{said}");
+        assert!(refusal.contains(looks), "{refusal}\nand not: {looks}");
+        assert!(refusal.contains(": `"), "{refusal}");
     }
 }
 
 #[test]
 fn powershell_output_suggests_a_powershell_command() {
-    let said = Routes::parse(
+    let refusal = Routes::parse(
         b"\nName State  Source  NextHopType\n---- -----  ------  -----------\n     Active Default Internet\n",
     )
     .unwrap_err();
-    assert!(said.ends_with(": `Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json`"), "{said}");
-    let said = Routes::parse(b"{}").unwrap_err();
+    assert!(refusal.ends_with(": `Get-AzEffectiveRouteTable -ResourceGroupName GROUP -NetworkInterfaceName NIC | ConvertTo-Json -Depth 10 > routes.json`"), "{refusal}");
+    let refusal = Routes::parse(b"{}").unwrap_err();
     assert!(
-        said.ends_with(": `az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json`"),
-        "{said}"
+        refusal
+            .ends_with(": `az network nic show-effective-route-table --resource-group GROUP --name NIC > routes.json`"),
+        "{refusal}"
     );
 }
 
@@ -359,9 +360,9 @@ fn binary_files_are_reported_by_type() {
         (b"%PDF-1.7\n\xff\xff", "is a PDF document"),
         (b"\xff\xff\xff", "is not text"),
     ] {
-        let said = Routes::parse(bytes).unwrap_err();
-        assert!(said.contains(looks), "{said}");
-        assert!(said.contains(ROUTES), "{said}");
+        let refusal = Routes::parse(bytes).unwrap_err();
+        assert!(refusal.contains(looks), "{refusal}");
+        assert!(refusal.contains(ROUTES), "{refusal}");
     }
 }
 

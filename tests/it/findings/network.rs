@@ -252,7 +252,7 @@ impl Network {
         self
     }
 
-    /// Of this kind.
+    /// With this kind of virtual network.
     pub(super) fn in_vnet(mut self, vnet: Vnet) -> Self {
         self.vnet = Some(vnet);
         self

@@ -137,11 +137,11 @@ fn silence_despite_allow_rules_points_at_the_next_hop() {
     let immediate =
         network_with_rules(NSG_NIC_ONLY, ROUTES_PLAIN, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
     let diagnosis = immediate.diagnosis();
-    let said = judgement_of(&immediate, &diagnosis, "key-vault")
+    let sentence = judgement_of(&immediate, &diagnosis, "key-vault")
         .evidence
         .last()
         .unwrap();
-    assert!(said.contains("security admin rule"), "{said}");
+    assert!(sentence.contains("security admin rule"), "{sentence}");
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(found.suspects, [Suspect::VmNicNsg, Suspect::Nsg]);
 }
@@ -256,8 +256,8 @@ fn refuted_prediction_is_reported_and_changes_no_verdict() {
     // A reset is an answer: an NSG drops silently.
     let reset = network_with_rules(NSG_LOCKED_DOWN, ROUTES_PLAIN, &["sql"]).fault(dependency("sql"), &Fault::CutReset);
     let diagnosis = reset.diagnosis();
-    let said = judgement_of(&reset, &diagnosis, "sql").evidence.last().unwrap();
-    assert!(said.ends_with("but something answers"), "{said}");
+    let sentence = judgement_of(&reset, &diagnosis, "sql").evidence.last().unwrap();
+    assert!(sentence.ends_with("but something answers"), "{sentence}");
     let found = &diagnosis.findings[0];
     assert_eq!(found.cause, Some(Cause::HelloReset));
     assert_ne!(found.confidence, Confidence::Certain);
@@ -274,16 +274,16 @@ fn rules_refuted_by_an_answer_are_ignored() {
     )
     .fault(dependency("event-hubs"), &Fault::Silent);
     let diagnosis = refuting.diagnosis();
-    let said = diagnosis.refutation.as_deref().unwrap();
+    let sentence = diagnosis.refutation.as_deref().unwrap();
     assert!(
-        said.starts_with(
+        sentence.starts_with(
             "the given rules do not match the measurements: they are from another network interface, or outdated. "
         ),
-        "{said}"
+        "{sentence}"
     );
     assert!(
-        said.contains("sql/apirpsql1.database.windows.net:1433, which they deny, answers"),
-        "{said}"
+        sentence.contains("sql/apirpsql1.database.windows.net:1433, which they deny, answers"),
+        "{sentence}"
     );
     // So they do not explain missing replies,
     let without = Network::healthy().only(&["sql", "event-hubs"]);

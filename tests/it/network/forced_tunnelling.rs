@@ -15,13 +15,13 @@ fn export(how: &str) -> SecurityRules {
         for side in ["Source", "Destination"] {
             let tag = rule[format!("{}AddressPrefix", side.to_lowercase())].as_str().unwrap();
             let expanded = format!("expanded{side}AddressPrefix");
-            let told = match tag {
+            let addresses = match tag {
                 "VirtualNetwork" => json!(["0.0.0.0/0"]),
                 "Internet" => json!([]),
                 _ => continue,
             };
             match how {
-                "spelled out" => rule[expanded] = told,
+                "spelled out" => rule[expanded] = addresses,
                 "null" | "tag map" => rule[expanded] = Value::Null,
                 _ => drop(rule.as_object_mut().unwrap().remove(&expanded)),
             }
@@ -145,8 +145,11 @@ fn missing_routes_and_expansions_give_unknown() {
         "allow: NSG rule AllowStorage (200, subnet) allows TCP 443 to Storage"
     );
     // An export that spells the tags out needs no routes.
-    let told = NetworkRules::new(Some(export("spelled out")), None, None);
-    assert_eq!(predict(&told, "sql/", &["20.61.99.193"]).verdict, Expected::Allow);
+    let with_addresses = NetworkRules::new(Some(export("spelled out")), None, None);
+    assert_eq!(
+        predict(&with_addresses, "sql/", &["20.61.99.193"]).verdict,
+        Expected::Allow
+    );
 }
 
 #[test]

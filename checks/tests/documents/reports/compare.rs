@@ -246,8 +246,11 @@ fn same_prefix_in_two_networks_counts_as_two_places() {
         let comparison = compared(&reports);
         let conclusion = sql_conclusion(&comparison).unwrap();
         assert!(conclusion.suspects.contains(&Suspect::Nsg), "{host}: {conclusion:?}");
-        let said = rendered(&comparison, 80);
-        assert!(!said.contains("one machine") && !said.contains("same subnet"), "{said}");
+        let printed = rendered(&comparison, 80);
+        assert!(
+            !printed.contains("one machine") && !printed.contains("same subnet"),
+            "{printed}"
+        );
     }
 }
 
@@ -266,7 +269,7 @@ fn machine_outside_azure_shows_nothing_about_azures_network() {
         Suspect::FirewallNetworkRule,
     ];
     let concluded = |reports: &[NamedReport]| sql_conclusion(&compared(reports)).unwrap().clone();
-    // What only fails there is its own network's fault.
+    // What fails only there is the fault of its own network.
     for others in [
         vec![report_from("a", 1, ["ok"; 3])],
         vec![report_from("a", 1, ["ok"; 3]), report_from("b", 2, ["ok"; 3])],
@@ -292,7 +295,7 @@ fn machine_outside_azure_shows_nothing_about_azures_network() {
         report_from("b", 2, [silent, "ok", "ok"]),
     ]);
     assert_eq!(conclusion.suspects[0], Suspect::Service, "{conclusion:?}");
-    // If a third place shows that the service works, the VM remains.
+    // If a third place shows that the service works, the VM's network remains suspect.
     let conclusion = concluded(&[
         laptop(silent),
         report_from("a", 1, [silent, "ok", "ok"]),
@@ -320,12 +323,15 @@ fn redacted_hosts_with_equal_replacements_are_not_compared() {
     // One server at each place, which may be two; servers common to all are compared.
     assert!(sql_conclusion(&comparison).is_none(), "{:?}", comparison.conclusions);
     assert_eq!(comparison.conclusions.len(), 1, "{:?}", comparison.conclusions);
-    let said = rendered(&comparison, 80);
+    let printed = rendered(&comparison, 80);
     assert!(
-        said.contains("made with --redact") && !said.contains("one subnet"),
-        "{said}"
+        printed.contains("made with --redact") && !printed.contains("one subnet"),
+        "{printed}"
     );
-    assert!(!said.contains("one machine") && !said.contains("same name"), "{said}");
+    assert!(
+        !printed.contains("one machine") && !printed.contains("same name"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -349,15 +355,18 @@ fn long_place_names_stay_distinguishable() {
         ),
     ] {
         let reports = [report_from(names[0], 1, silent), report_from(names[1], 2, ["ok"; 3])];
-        let said = rendered(&compared(&reports), 80);
+        let printed = rendered(&compared(&reports), 80);
         for (name, label) in names.iter().zip(labels) {
             let legend = format!("\n{label}{name}: ");
-            assert!(format!("\n{said}").contains(&legend), "{legend} is missing in\n{said}");
+            assert!(
+                format!("\n{printed}").contains(&legend),
+                "{legend} is missing in\n{printed}"
+            );
         }
-        let heading = said
+        let heading = printed
             .lines()
             .find(|line| labels.iter().all(|label| line.contains(label.trim())));
-        assert!(heading.is_some(), "no line holds both of {labels:?}:\n{said}");
+        assert!(heading.is_some(), "no line holds both of {labels:?}:\n{printed}");
     }
 }
 
@@ -393,7 +402,7 @@ fn differences_between_the_runs_give_notices() {
             report.endpoints.remove(0);
         }),
     ];
-    for (said, change) in changes {
+    for (phrase, change) in changes {
         let mut reports = [report_from("a", 1, ["ok"; 3]), report_from("b", 2, ["ok"; 3])];
         assert!(
             compared(&reports).notices.is_empty(),
@@ -403,8 +412,8 @@ fn differences_between_the_runs_give_notices() {
         change(&mut reports[1].report);
         let notices = compared(&reports).notices;
         assert!(
-            notices.iter().any(|notice| notice.contains(said)),
-            "{said}: {notices:?}"
+            notices.iter().any(|notice| notice.contains(phrase)),
+            "{phrase}: {notices:?}"
         );
     }
 }

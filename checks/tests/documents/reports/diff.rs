@@ -105,7 +105,7 @@ fn change_kinds_count_as_regression_or_fix() {
             blocked(documented()),
             (vec![ChangeKind::NewlyBlocked], 0, 0),
         ),
-        // An endpoint that must be blocked gets worse by working.
+        // For an endpoint that must be blocked, working is a regression.
         (blocked(forbidden()), forbidden(), (vec![ChangeKind::Fixed], 1, 0)),
         (
             forbidden(),
@@ -113,8 +113,8 @@ fn change_kinds_count_as_regression_or_fix() {
             (vec![ChangeKind::NewlyBlocked], 0, 1),
         ),
     ] {
-        let said = format!("{} -> {}", before.verdict, after.verdict);
-        assert_eq!(kinds(before, after), expected, "{said}");
+        let case = format!("{} -> {}", before.verdict, after.verdict);
+        assert_eq!(kinds(before, after), expected, "{case}");
     }
 }
 
@@ -170,13 +170,13 @@ fn replaced_addresses_and_issuers_give_no_change() {
     let untrusted = || (signed(4, true, "CN=Contoso CA"), signed(5, true, "CN=issuer-1"));
     let trusted = || (signed(4, false, "CN=DigiCert"), signed(5, false, "CN=Microsoft RSA"));
     let both = [ChangeKind::AddressesChanged, ChangeKind::IssuerChanged];
-    for ((before, after), is_redacted, told) in [
+    for ((before, after), is_redacted, expected) in [
         (untrusted(), true, &[][..]),
         (untrusted(), false, &both),
         (trusted(), true, &[ChangeKind::IssuerChanged]),
         (trusted(), false, &both),
     ] {
-        assert_eq!(changes(before, after, is_redacted), told, "{is_redacted}");
+        assert_eq!(changes(before, after, is_redacted), expected, "{is_redacted}");
     }
 }
 
@@ -345,8 +345,8 @@ fn control_characters_are_escaped_in_the_diff() {
     tls.issuer = Some("\u{1b}[2Jother".into());
     after.endpoints.remove(2);
     for (a, b) in [(&before, &after), (&after, &before)] {
-        let said = text(&between(a, b), 80);
-        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said}");
+        let printed = text(&between(a, b), 80);
+        assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed}");
     }
 }
 
@@ -408,11 +408,11 @@ fn mirrored(change: &EndpointDifference) -> EndpointDifference {
 
 /// Changes in an order that both directions share, without their descriptions.
 fn comparable(changes: impl Iterator<Item = EndpointDifference>) -> Vec<String> {
-    let mut told: Vec<String> = changes
+    let mut texts: Vec<String> = changes
         .map(|change| format!("{:?}", EndpointDifference { detail: None, ..change }))
         .collect();
-    told.sort();
-    told
+    texts.sort();
+    texts
 }
 
 proptest! {

@@ -478,7 +478,7 @@ fn markdown_commands_are_wrapped_and_still_run() {
     for command in commands.iter().filter(|command| command.starts_with("az ")) {
         assert!(run.contains(&arguments(command)), "{command}\n{run}");
     }
-    // Nothing that undoes a change is run with it, and without its marks it is a command as well.
+    // The commands that undo a change are commented out, and work if uncommented.
     assert!(!run.contains("delete"), "{run}");
     let undo: Vec<&str> = blocks
         .iter()
@@ -499,7 +499,10 @@ fn arguments(script: &str) -> String {
         .output()
         .expect("a POSIX system has sh");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let said = String::from_utf8(output.stdout).expect("the arguments are text");
-    let lines: Vec<String> = said.split(">\n").map(|line| line.replace(",\n    \"", ",\"")).collect();
+    let printed = String::from_utf8(output.stdout).expect("the arguments are text");
+    let lines: Vec<String> = printed
+        .split(">\n")
+        .map(|line| line.replace(",\n    \"", ",\""))
+        .collect();
     lines.join(">\n")
 }

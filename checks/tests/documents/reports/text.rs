@@ -145,7 +145,7 @@ fn last_screen_shows_verdict_fixes_and_next_command() {
         let text = rendered(&report, Format::Text, &PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         let screen = lines[lines.len().saturating_sub(LINES)..].join("\n");
-        let said = joined(&screen);
+        let joined_text = joined(&screen);
         assert!(screen.contains("BLOCKED  "), "{name}:\n{screen}");
         for finding in report
             .findings
@@ -153,7 +153,7 @@ fn last_screen_shows_verdict_fixes_and_next_command() {
             .filter(|finding| finding.need != Some(Need::Documented))
         {
             assert!(
-                said.contains(&finding.fix.summary),
+                joined_text.contains(&finding.fix.summary),
                 "{name}: {}\n{screen}",
                 finding.title
             );
@@ -173,7 +173,7 @@ fn fix_summary_is_never_truncated() {
         for width in [40, 60, 80, 140] {
             for detail in DETAILS {
                 let text = rendered(&report, Format::Text, &TextSettings { width, detail, ..PLAIN });
-                let said = joined(&text).replace(' ', "");
+                let joined_text = joined(&text).replace(' ', "");
                 for finding in report
                     .findings
                     .iter()
@@ -181,7 +181,7 @@ fn fix_summary_is_never_truncated() {
                 {
                     let summary = finding.fix.summary.replace(' ', "");
                     assert!(
-                        said.contains(&summary),
+                        joined_text.contains(&summary),
                         "{name} at {width}: {}\n{text}",
                         finding.fix.summary
                     );
@@ -202,8 +202,8 @@ fn report_ends_with_the_exit_status_and_full_reason() {
         let whole = judge(&report, Policy::default(), None).to_string().replace(' ', "");
         for width in [40, 60, 80] {
             let text = rendered(&report, Format::Text, &TextSettings { width, ..PLAIN });
-            let said = joined(&text).replace(' ', "");
-            assert!(said.ends_with(&whole), "{name} at {width}:\n{text}");
+            let joined_text = joined(&text).replace(' ', "");
+            assert!(joined_text.ends_with(&whole), "{name} at {width}:\n{text}");
         }
         let brief = rendered(&report, Format::Brief, &PLAIN);
         assert!(joined(&brief).replace(' ', "").ends_with(&whole), "{name}:\n{brief}");
@@ -255,17 +255,17 @@ fn verdict_and_titles_are_never_truncated() {
         .collect();
     for width in [40, 60, 80] {
         let text = rendered(&report, Format::Text, &TextSettings { width, ..PLAIN });
-        let said = joined(&text).replace(' ', "");
+        let joined_text = joined(&text).replace(' ', "");
         for cause in &causes {
-            assert!(said.contains(cause), "{cause} at {width}:\n{text}");
+            assert!(joined_text.contains(cause), "{cause} at {width}:\n{text}");
         }
         for finding in &report.findings {
             let title = finding.title.replace(' ', "");
-            assert!(said.contains(&title), "{title} at {width}:\n{text}");
+            assert!(joined_text.contains(&title), "{title} at {width}:\n{text}");
         }
-        assert!(said.contains("number19"), "at {width}:\n{text}");
-        // A list that is too long says how much longer it is.
-        assert!(width < 80 || said.contains("more"), "{text}");
+        assert!(joined_text.contains("number19"), "at {width}:\n{text}");
+        // A truncated list shows how many entries are missing.
+        assert!(width < 80 || joined_text.contains("more"), "{text}");
         let cut: Vec<&str> = text.lines().filter(|line| line.ends_with('…')).collect();
         assert!(cut.is_empty(), "{cut:?} at {width}");
     }
@@ -290,7 +290,7 @@ fn control_characters_are_escaped_in_text() {
             let harmful: String = stripped.chars().filter(|c| c.is_control() && *c != '\n').collect();
             assert!(harmful.is_empty(), "{harmful:?}");
             assert!(!text.contains(['\u{202e}', '\u{2028}', '\u{9b}', '\u{7}']));
-            // Every escape is one of the palette's.
+            // Every escape sequence is a colour.
             assert!(
                 text.match_indices('\u{1b}')
                     .all(|(at, _)| text[at + 1..].starts_with('['))
@@ -315,7 +315,7 @@ fn last_screen_shows_every_finding_with_a_low_confidence_hint() {
     }
     let text = rendered(&report, Format::Text, &PLAIN);
     let lines: Vec<&str> = text.lines().collect();
-    // One row is the prompt's.
+    // The prompt takes one row.
     let screen = lines[lines.len() - (ROWS - 1)..].join("\n");
     assert!(screen.contains("BLOCKED  4 of 7"), "{screen}");
     for finding in &report.findings {

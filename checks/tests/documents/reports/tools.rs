@@ -20,8 +20,8 @@ fn run_with_input(program: &str, arguments: &[&str], input: &str) -> (bool, Stri
         .unwrap_or_else(|error| panic!("{program} is not installed: {error}"));
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&printed).into_owned())
 }
 
 #[test]
@@ -30,12 +30,12 @@ fn metrics_pass_promtool() {
     let mut all = every_sample();
     all.push(("hostile", samples::hostile()));
     for (name, report) in all {
-        let (accepted, said) = run_with_input(
+        let (accepted, printed) = run_with_input(
             "promtool",
             &["check", "metrics"],
             &rendered(&report, Format::Openmetrics, &PLAIN),
         );
-        assert!(accepted, "{name}: {said}");
+        assert!(accepted, "{name}: {printed}");
     }
 }
 
@@ -46,8 +46,8 @@ fn dom_in_chromium(html: &str) -> String {
 
 /// How many pages Chromium prints it on.
 fn printed_pages(html: &str) -> usize {
-    let (said, folder) = chromium(html, "--no-pdf-header-footer --print-to-pdf=paper.pdf");
-    let paper = std::fs::read(folder.path().join("paper.pdf")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let (printed, folder) = chromium(html, "--no-pdf-header-footer --print-to-pdf=paper.pdf");
+    let paper = std::fs::read(folder.path().join("paper.pdf")).unwrap_or_else(|error| panic!("{error}: {printed}"));
     let page = b"/Type /Page\n";
     paper.windows(page.len()).filter(|window| window == page).count()
 }
@@ -66,8 +66,8 @@ fn chromium(html: &str, task: &str) -> (String, tempfile::TempDir) {
         .args([profile, format!("file://{}", page.display())])
         .output()
         .unwrap_or_else(|error| panic!("chromium is not installed: {error}"));
-    let said = [output.stdout, output.stderr].concat();
-    (String::from_utf8_lossy(&said).into_owned(), folder)
+    let printed = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&printed).into_owned(), folder)
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn typical_report_prints_on_two_pages() {
         "{} pages",
         printed_pages(&typical)
     );
-    // The measure distinguishes one page from many.
+    // The count works for several pages.
     let sheet = "<body><p style='break-after: page'>1</p><p style='break-after: page'>2</p><p>3</p></body>";
     assert_eq!(printed_pages(sheet), 3);
 }
@@ -93,7 +93,7 @@ fn browser_runs_only_the_pages_own_script() {
         "the page's policy keeps its own script from running"
     );
 
-    // The worst, with a script that detects whether another one has run, or an element has come from the data.
+    // With the hostile report, no other script runs, and no element comes from the data.
     let html = rendered(&samples::hostile(), Format::Html, &PLAIN);
     let page = dom_in_chromium(&html);
     assert!(page.contains("5 of 5 shown"));

@@ -29,7 +29,7 @@ use apim_probe::{
     probe::trace::{Attempt, HelloTrace, NameTrace, NotTriedReason, ServerReply},
 };
 
-/// The source port of everything.
+/// The source address of every connection.
 const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, 0, 4)), 50_112);
 const QUICK: Duration = Duration::from_millis(12);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(crate) enum Fault {
     EverySecondConnectionLost,
     /// Packets larger than small ones are lost on the path to this machine.
     FullSizePacketsLost,
-    /// Every connection passes, and retransmitted something; unnecessarily if the peer already had it.
+    /// Every connection passes, but with retransmissions; spurious if the peer already had the data.
     Retransmitted { spurious: bool },
     /// SYNs are answered with resets.
     Refused,
@@ -71,7 +71,7 @@ pub(crate) enum Fault {
     Alert,
     /// Certificates from this issuer, which only the VM trusts, if so specified.
     Inspected { issuer: &'static str, trusted_by_vm: bool },
-    /// A self-made certificate, the same for every host.
+    /// A self-signed certificate, the same for every host.
     SelfSigned(&'static str),
     /// A public certificate for another host.
     WrongName(&'static str),
@@ -495,7 +495,7 @@ fn converse(attempt: &mut Attempt, endpoint: &PlannedEndpoint, fault: Option<&Fa
             proof: "prelude reply".into(),
         }));
         let over = !matches!(end, ExchangeEnd::Replied(_));
-        attempt.prelude = Some(Box::new(said(end)));
+        attempt.prelude = Some(Box::new(hello_trace(end)));
         if over {
             return;
         }
@@ -511,7 +511,7 @@ fn converse(attempt: &mut Attempt, endpoint: &PlannedEndpoint, fault: Option<&Fa
             Some(Fault::CutAfterTls) => ExchangeEnd::Reset,
             _ => greeted(endpoint),
         };
-        attempt.hello = Some(Box::new(said(end)));
+        attempt.hello = Some(Box::new(hello_trace(end)));
         return;
     }
     if endpoint.protocol == Protocol::Tcp {
@@ -523,7 +523,7 @@ fn converse(attempt: &mut Attempt, endpoint: &PlannedEndpoint, fault: Option<&Fa
         (None, Some(Fault::Redirect(to))) => page(302, &[("location", *to)], b""),
         (None, _) => greeted(endpoint),
     };
-    attempt.hello = Some(Box::new(said(end)));
+    attempt.hello = Some(Box::new(hello_trace(end)));
 }
 
 fn trusted(handshake: &TlsTrace) -> bool {
@@ -557,7 +557,7 @@ fn page(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ExchangeEnd {
     }))
 }
 
-fn said(end: ExchangeEnd) -> HelloTrace {
+fn hello_trace(end: ExchangeEnd) -> HelloTrace {
     let duration = if end == ExchangeEnd::TimedOut { TIMEOUT } else { QUICK };
     let greeting = Greeting {
         end,
