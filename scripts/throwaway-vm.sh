@@ -222,7 +222,7 @@ azure network nsg create --name "$vm" --resource-group "$group" --location "$loc
 azure network nsg rule create --nsg-name "$vm" --resource-group "$group" --name nothing-comes-in --priority 100 \
     --direction Inbound --access Deny --protocol '*' --source-address-prefixes '*' --source-port-ranges '*' \
     --destination-address-prefixes '*' --destination-port-ranges '*' --output none
-# Nobody logs in, so the key is discarded. RSA, because every version of the Azure CLI accepts it.
+# The key is never used to log in, so it is discarded. RSA, because every version of the Azure CLI accepts it.
 [[ $dry ]] || ssh-keygen -q -t rsa -b 2048 -N '' -f "$work/key"
 azure vm create --name "$vm" --resource-group "$group" --location "$location" --image Ubuntu2404 --size "$size" \
     --storage-sku StandardSSD_LRS --subnet "$subnet" --nsg "$vm" --public-ip-address "${public:+$vm}" ${public:+--public-ip-sku Standard} \

@@ -357,7 +357,7 @@ fn check_rules_match_the_command(what: &str, network: &Network, findings: &[Find
 }
 
 #[test]
-fn findings_of_every_network_are_well_formed() {
+fn findings_of_every_network_are_valid() {
     for (what, network) in networks() {
         check_findings(what, &network).unwrap_or_else(|failure| panic!("{failure}"));
     }
@@ -771,7 +771,7 @@ fn fix_contains_a_connectivity_check_in_every_cloud() {
 }
 
 #[test]
-fn subset_of_the_catalog_gives_no_no_outbound_finding() {
+fn silent_subset_of_the_catalog_is_not_reported_as_no_outbound() {
     let findings = healthy()
         .only(&["sql", "dns"])
         .fault(port(1433), &Fault::Silent)

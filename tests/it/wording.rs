@@ -156,6 +156,11 @@ const ODD_WORDS_IN_COMMENTS: &[&str] = &[
     "by its own account",
 ];
 
+/// A test's name begins with its subject, not with a word that stands for it.
+const NO_SUBJECTS: [&str; 8] = ["what", "who", "whoever", "it", "they", "nothing", "whatever", "where"];
+/// A longer name does not fit into a list of failures.
+const MAX_TEST_NAME: usize = 60;
+
 /// Documents that users read.
 const DOCUMENTS: [&str; 12] = [
     "README.md",
@@ -256,6 +261,51 @@ fn comments_have_no_odd_words() {
 }
 
 #[test]
+fn test_names_are_short_and_have_no_odd_words() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for file in ["src", "tests/it", "checks"]
+        .iter()
+        .flat_map(|folder| files(folder, "rs"))
+    {
+        let source = fs::read_to_string(root().join(&file)).unwrap();
+        for name in test_names(&source) {
+            count += 1;
+            let words = name.replace('_', " ");
+            let odd = ODD_WORDS
+                .iter()
+                .map(|(odd, _)| *odd)
+                .chain(ODD_WORDS_IN_COMMENTS.iter().copied());
+            let is_odd = !odd_words(&words, odd).is_empty();
+            let has_subject = !NO_SUBJECTS.contains(&words.split(' ').next().unwrap_or_default());
+            if is_odd || !has_subject || name.len() > MAX_TEST_NAME {
+                wrong.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert!(count > 600, "{count}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The names of the functions below a test attribute.
+fn test_names(source: &str) -> Vec<&str> {
+    let mut is_test = false;
+    let mut names = Vec::new();
+    for line in source.lines().map(str::trim_start) {
+        is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        if let Some((_, rest)) = line
+            .split_once("fn ")
+            .filter(|(before, _)| matches!(*before, "" | "async "))
+        {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            names.extend(is_test.then_some(name));
+            is_test = false;
+        }
+    }
+    names
+}
+
+#[test]
 fn odd_words_are_detected() {
     for sentence in [
         "TCP 1433 is dropped in\n  silence",
@@ -278,6 +328,8 @@ fn odd_words_are_detected() {
     }
     let source = "/// Nobody reads this.\nconst A: &str = \"some\\\n    body // here\"; // nobody\nlet b = '\"'; let c = r#\"raw \"x\"\"#;";
     assert_eq!(strings(source), ["somebody // here", "raw \"x\""]);
+    let tests = "#[test]\nfn one() {\n    fn helper() {}\n}\n#[tokio::test]\n#[ignore]\nasync fn two() {}\n";
+    assert_eq!(test_names(tests), ["one", "two"]);
 }
 
 /// Fails with every odd word in these texts, each with its file.
