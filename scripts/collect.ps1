@@ -126,11 +126,11 @@ function Read-List([string]$Url, [string]$Name) {
         $Url = $page.nextLink
         if (-not $Url) { break }
         if (-not ($Url.StartsWith("$endpoint/", 'OrdinalIgnoreCase') -or $Url.StartsWith("${endpoint}:443/", 'OrdinalIgnoreCase'))) {
-            $pages += New-Failure $first 'NextPageElsewhere' 'the rest is at another host and was not asked for' $Url
+            $pages += New-Failure $first 'NextPageElsewhere' 'the rest is at another host and was not requested' $Url
             break
         }
         if ($seen.Count -ge $mostPages -or $seen.ContainsKey($Url)) {
-            $pages += New-Failure $first 'PagesWithoutEnd' "its pages have no end, and $($seen.Count) were taken" ''
+            $pages += New-Failure $first 'PagesWithoutEnd' "the list does not end: $($seen.Count) pages were read" ''
             break
         }
         $seen[$Url] = $true

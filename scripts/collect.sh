@@ -87,9 +87,9 @@ pages() {
         [[ -n $url ]] || return 0
         echo ,
         if [[ $url != "https://$host/"* && $url != "https://$host:443/"* ]]; then
-            failed "$1" NextPageElsewhere "the rest is at another host and was not asked for" "$url"
+            failed "$1" NextPageElsewhere "the rest is at another host and was not requested" "$url"
         elif [[ $count -ge $most_pages || $seen == *" $url "* ]]; then
-            failed "$1" PagesWithoutEnd "its pages have no end, and $count were taken" ""
+            failed "$1" PagesWithoutEnd "the list does not end: $count pages were read" ""
         else
             seen+="$url "
             count=$((count + 1))

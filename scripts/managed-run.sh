@@ -273,7 +273,7 @@ if [[ $account && $status ]]; then
         tar -xzf "$work/reports.tar.gz" -C "$reports"
         say "the reports are in $reports"
     else
-        echo "managed-run: there are no reports; the output above is all there is" >&2
+        echo "managed-run: there are no reports, only the output above" >&2
     fi
 fi
 exit "${status:-4}"

@@ -68,4 +68,4 @@ fi
 rm -rf "$target_dir/release-files"
 mkdir -p "$target_dir"
 mv "$first" "$target_dir/release-files"
-echo "both builds are the same, byte for byte: $target_dir/release-files"
+echo "both builds are identical, byte for byte: $target_dir/release-files"

@@ -21,7 +21,7 @@
 #   --size SIZE          by default Standard_B2ts_v2
 #   --reports FOLDER     where to put the reports, by default apim-probe-reports
 #   --dry-run            read the subnet, then only show the commands
-#   --yes                don't ask
+#   --yes                don't ask for confirmation
 #   --help               show this
 #
 # The exit status is the agent's, 2 if nothing was created, or 4 if az fails or

@@ -62,7 +62,7 @@ Examples:
 Example:
   apim-probe diff before.json after.json
 
-Exit status: 0 without regressions, 1 with regressions, 2 if the files are not reports from the same cloud")]
+Exit status: 0 if there are no regressions, 1 if there are, 2 if the files are not reports from the same cloud")]
     Diff(DiffArgs),
     /// Compare reports from several places, and show which component each difference points to
     #[command(after_help = "\
@@ -77,7 +77,7 @@ Exit status: 0 if all reports agree and nothing required is blocked, 1 otherwise
 Example:
   apim-probe drift virtual-network-reference.md
 
-Exit status: 0 without differences, 1 with differences (lines that could not be read count), 2 if the file is not such a page")]
+Exit status: 0 if there are no differences, 1 if there are (an unreadable line counts as one), 2 if the file is not such a page")]
     Drift(DriftArgs),
     /// Generate the rules that a plan needs, or that a report shows are missing
     #[command(after_help = "\
@@ -102,7 +102,7 @@ Examples:
     /// Probe repeatedly and serve metrics and the latest report over HTTP
     #[command(after_help = help::SERVING)]
     Serve(Box<ServeArgs>),
-    /// Show which hops answer on the path to an endpoint, host or address, and where it stops
+    /// Show which hops answer on the path to an endpoint, host or address, and where the path stops
     #[command(after_help = help::PATH)]
     Path(Box<PathArgs>),
     /// Print the JSON Schema of a document, or of probes.yaml
@@ -278,7 +278,7 @@ pub struct RulesArgs {
     /// JSON report of a run: use its endpoints, cloud and region instead of the plan's
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
-    /// Only rules for what the report shows as blocked
+    /// Generate rules only for what the report shows as blocked
     #[arg(long, requires = "report")]
     pub missing_only: bool,
     /// Prefix of the instance's subnet, the source of firewall rules [default: from the report or this VM, else any source]
@@ -298,7 +298,7 @@ pub struct RulesArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A dependency, a cause, a kind of finding, a finding's id, a tier, a pattern of compare or a host [default: list everything]
+    /// A dependency, a cause, a kind of finding, a finding's id, a tier, a pattern that compare reports, or a host [default: list everything]
     #[arg(value_name = "WORD", value_parser = suggesting(word, suggest::words), hide_possible_values = true)]
     pub word: Option<String>,
     /// public, usgov or china, or Azure's own names for them
@@ -404,7 +404,7 @@ pub struct ServiceArgs {
     /// Time between the starts of two rounds; shortened by up to 10 %, so that many agents don't probe at the same moment
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub interval: Duration,
-    /// TLS, client certificates and passwords for clients: a web config file as in Prometheus' exporter-toolkit
+    /// Web config file in the format of Prometheus' exporter-toolkit: TLS, client certificates, passwords
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub web_config: Option<PathBuf>,
     /// Append events to a file, one JSON object per line, for the Azure Monitor Agent; {day} in its name becomes the date
@@ -456,7 +456,7 @@ pub struct PathArgs {
 /// `schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Which document's schema
+    /// The document whose schema to print
     #[arg(value_enum, value_name = "NAME")]
     pub document: Document,
 }
@@ -472,7 +472,7 @@ pub struct ManArgs {
 /// `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// The shell to print completions for
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }

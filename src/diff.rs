@@ -291,7 +291,7 @@ fn other_addresses(before: &EndpointReport, after: &EndpointReport) -> Option<St
     let gone: Vec<&IpAddr> = old.iter().filter(|address| !new.contains(address)).collect();
     let come: Vec<&IpAddr> = new.iter().filter(|address| !old.contains(address)).collect();
     let part = |lead: &str, list: &[&IpAddr]| (!list.is_empty()).then(|| format!("{lead}{}", join(list, ", ")));
-    let parts: Vec<String> = [part("without ", &gone), part("now ", &come)]
+    let parts: Vec<String> = [part("removed ", &gone), part("added ", &come)]
         .into_iter()
         .flatten()
         .collect();

@@ -101,7 +101,7 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
         format!("no dependency in the catalog needs `{}`", escape(word))
     } else {
         format!(
-            "there is no dependency, cause, kind of finding, tier or pattern of compare named `{}`",
+            "there is no dependency, cause, kind of finding, tier or compare pattern named `{}`",
             escape(word)
         )
     };

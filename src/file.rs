@@ -45,7 +45,7 @@ pub enum FileReadError {
         source: io::Error,
     },
     /// It is larger than the limit.
-    #[error("{} is larger than {} MB, more than such a file ever is", shown(path), most >> 20)]
+    #[error("{} is larger than {} MB, the limit for such a file", shown(path), most >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn endless_file_gives_one_error() {
         let error = read(Path::new("/dev/zero"), 1 << 20).unwrap_err().to_string();
-        assert_eq!(error, "/dev/zero is larger than 1 MB, more than such a file ever is");
+        assert_eq!(error, "/dev/zero is larger than 1 MB, the limit for such a file");
         let folder = tempfile::tempdir().unwrap();
         let sparse = folder.path().join("a\u{1b}b");
         std::fs::File::create(&sparse).unwrap().set_len(1 << 30).unwrap();

@@ -109,11 +109,11 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 
 fn before() -> String {
     format!(
-        "A simulated Azure behind a broken firewall. Nothing leaves this machine; its\n\
-         certificates are issued by a CA generated for the demo, hence the notice about\n\
-         roots. For real use, scripts/build-static.sh builds one static file, which scp\n\
-         copies to a VM in the instance's subnet (README.md lists other ways). There,\n\
-         run:\n\n  apim-probe run {}",
+        "A simulated Azure behind a broken firewall. Nothing leaves this machine. The\n\
+         simulated services use certificates from a CA generated for the demo, hence the\n\
+         notice about roots. For real use, build a static binary with\n\
+         scripts/build-static.sh and copy it to a VM in the instance's subnet (README.md\n\
+         describes how). There, run:\n\n  apim-probe run {}",
         FLAGS.lines().skip(1).collect::<Vec<_>>().join(" \\\n      ")
     )
 }

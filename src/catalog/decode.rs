@@ -19,7 +19,7 @@ use crate::{
 /// A type that can be read from a node.
 pub(super) trait Decode: Sized {
     /// Whether a list may omit an item that could not be read. Lists that pair up by position may not.
-    const DISPENSABLE: bool = false;
+    const OPTIONAL: bool = false;
 
     /// Reads the value of `key`. `None` means that a problem was reported.
     fn decode(node: YamlNode, key: &str, problems: &mut Vec<Problem>) -> Option<Self>;
@@ -111,7 +111,7 @@ macro_rules! record {
         }
 
         impl $crate::catalog::decode::Decode for $name {
-            const DISPENSABLE: bool = true;
+            const OPTIONAL: bool = true;
 
             fn decode(
                 node: $crate::catalog::tree::YamlNode,
@@ -287,7 +287,7 @@ impl<T: Decode> Decode for Located<Vec<T>> {
         // Growing step by step, a list of thousands of endpoints would leave as much memory behind as it takes.
         let mut value: Vec<T> = Vec::with_capacity(all);
         value.extend(items.into_iter().filter_map(|item| T::decode(item, key, problems)));
-        (T::DISPENSABLE || value.len() == all).then_some(Self { value, at })
+        (T::OPTIONAL || value.len() == all).then_some(Self { value, at })
     }
 }
 

@@ -26,8 +26,7 @@ pub const SETTINGS: [SettingDefinition; 8] = [
         name: "sql_server",
         what: "the name of the instance's SQL server, without its suffix",
         dependency: "sql",
-        how: "or pass --network-status or --dependencies; otherwise the region's documented gateways are tested \
-            instead",
+        how: "or pass --network-status or --dependencies; without it, the region's documented gateways are tested",
     },
     SettingDefinition {
         name: "key_vault",
@@ -45,13 +44,13 @@ pub const SETTINGS: [SettingDefinition; 8] = [
         name: "redis_host",
         what: "the full host name of an external Azure Cache for Redis (port 6380)",
         dependency: "redis",
-        how: "the portal shows it under External cache of the instance",
+        how: "the portal shows it under the instance's External cache",
     },
     SettingDefinition {
         name: "managed_redis_host",
         what: "the full host name of an Azure Managed Redis (port 10000)",
         dependency: "redis",
-        how: "the portal shows it under External cache of the instance",
+        how: "the portal shows it under the instance's External cache",
     },
     SettingDefinition {
         name: "configuration_host",

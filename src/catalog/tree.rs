@@ -155,7 +155,7 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
             Problem::new(
                 at,
                 "this YAML is too large for a catalog",
-                "write the entries out, without aliases that multiply",
+                "write the entries out, without nested aliases",
             )
         }
         _ => match DefaultMessageFormatter.format_message(cause) {
@@ -172,7 +172,7 @@ fn syntax(file: usize, text: &str, error: &Error) -> Problem {
 fn too_deep(at: ByteRange) -> Problem {
     Problem::new(
         at,
-        "this is nested deeper than any catalog",
+        "this is nested too deeply for a catalog",
         "a catalog is a list of dependencies with lists of endpoints",
     )
 }

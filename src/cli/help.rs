@@ -38,7 +38,7 @@ Exit status of run:
   4    the agent itself failed, nothing could be tried, or this machine has
        no route to anything in the plan
   130  interrupted; the partial report was still written
-With --fail-on any, a feature's endpoints count like required ones.";
+With --fail-on any, endpoints of features count as required.";
 
 /// After the flags of the program.
 pub(super) fn program() -> String {
@@ -63,7 +63,7 @@ How a change is confirmed:
   twice (1.5s or more). A single lost packet therefore changes nothing, and a
   change is reported within one interval plus one timeout.
 
-Rounds never overlap: if a --timeout is longer than the interval and something
+Rounds never overlap: if --timeout is longer than the interval and something
 does not reply, the next round starts right after it. All name servers and the
 controls are queried in the first round and in a round that may be the last.
 
@@ -88,8 +88,8 @@ Paths:
   /-/healthy     200 while rounds keep finishing
   /-/ready       200 once the first round has finished
 
-Rounds work and changes are confirmed as in watch. After a change,
-and once an hour, a round queries every name server and the controls.
+Rounds run, and changes are confirmed, as in `watch`. After a change, and
+once an hour, a round queries every name server and the controls.
 
 Signals:
   SIGHUP    reloads the catalog, documents and certificates, and keeps the old ones

@@ -238,7 +238,7 @@ fn known(
         }),
         table: routed.and_then(|subnet| subnet.route_table.as_ref()).and_then(of_id),
         subnet: ids.subnet.or_else(|| guarded.map(|subnet| &subnet.id).and_then(of_id)),
-        nic: ids.nic.or_else(|| here.map(|(card, _)| &card.id).and_then(of_id)),
+        nic: ids.nic.or_else(|| here.map(|(nic, _)| &nic.id).and_then(of_id)),
         region: place.region.clone(),
     }
 }
@@ -362,8 +362,8 @@ pub(super) fn management_roots(path: Option<&Path>) -> Result<(Roots, Option<Str
         .add_file(path)
         .map_err(|error| CommandFailure::usage(format!("--management-ca-file: {error}")))?;
     let notice = format!(
-        "the certificates in {} are trusted with this VM's token: anyone who holds one of their keys can read it on \
-         its way to the management endpoint",
+        "the certificates in {} are trusted with this VM's token: anyone who holds one of their keys can read it in \
+         transit",
         file::shown(path)
     );
     Ok((roots, Some(notice)))

@@ -98,8 +98,8 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
 }
 
 /// The notice if this machine may not be in the network.
-const OWN_SERVERS: &str = "no rules are made for this machine's own name servers, because it is not known to be an \
-                           Azure VM: pass the network's name servers with --dns-server";
+const OWN_SERVERS: &str = "no rules are generated for this machine's own name servers, because it is not known to be \
+                           an Azure VM: pass the network's name servers with --dns-server";
 
 fn notices(rules: &RenderedRules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();

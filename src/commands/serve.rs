@@ -28,7 +28,7 @@ use crate::{
     serve::{
         AccessControl, ClockReading, ReloadedPart, ServeFault, ServeState,
         log::{self, Log, LogFileName},
-        stderr::{self, LogLevel, say},
+        stderr::{self, LogLevel, write_line},
         web,
     },
     text::words,
@@ -106,9 +106,9 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
         .map_err(|error| CommandFailure::agent(format!("cannot start the server: {error}")))?;
     let greeting = greeting(address, &access, &session, &arguments.service);
     let greeting = session.text(&greeting);
-    say(LogLevel::Notice, &greeting);
-    if !address.ip().is_loopback() && !access.asks_who() {
-        say(
+    write_line(LogLevel::Notice, &greeting);
+    if !address.ip().is_loopback() && !access.requires_user() {
+        write_line(
             LogLevel::Warning,
             &session.text(&format!(
                 "anyone who can reach {address} can read the report, which contains host names and addresses: \
@@ -136,9 +136,9 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
     service.run_loop();
     supervisor::is_stopping();
     if let Some(lost) = service.serve_state.log().and_then(|log| log.finish(SHUTDOWN_GRACE)) {
-        say(LogLevel::Warning, &lost);
+        write_line(LogLevel::Warning, &lost);
     }
-    say(LogLevel::Notice, "ended by a signal");
+    write_line(LogLevel::Notice, "ended by a signal");
     stderr::finish(FINAL_LOG_TIMEOUT);
     Ok(0)
 }
@@ -146,7 +146,7 @@ pub(super) fn serve(arguments: ServeArgs) -> Result<u8, CommandFailure> {
 /// Notices about the plan.
 fn print_notices(session: &Session<'_>) {
     for notice in session.notices() {
-        say(LogLevel::Notice, &notice);
+        write_line(LogLevel::Notice, &notice);
     }
 }
 
@@ -200,11 +200,11 @@ impl Service<'_> {
         loop {
             let started = Instant::now();
             let last = std::mem::replace(&mut self.clock, ClockReading::now());
-            if let Some(leap) = leap(self.clock.clock_drift_since(last)) {
-                self.serve_state.fault(ServeFault::Clock, &leap);
+            if let Some(clock_jump) = clock_jump(self.clock.clock_drift_since(last)) {
+                self.serve_state.fault(ServeFault::Clock, &clock_jump);
             }
             if let Some(log) = self.serve_state.log() {
-                log.say(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
+                log.append(log::heartbeat(self.rounds.count() + 1, &self.session.place()));
             }
             if !self.look() {
                 return;
@@ -252,12 +252,12 @@ impl Service<'_> {
                 self.serve_state.reloaded(ReloadedPart::Platform, true);
                 print_notices(&self.session);
                 for less in less {
-                    say(LogLevel::Warning, &self.session.text(less));
+                    write_line(LogLevel::Warning, &self.session.text(less));
                 }
                 self.rounds.replan();
                 self.full_at = None;
                 let endpoints = words::count(self.session.plan().testable().count(), "endpoint");
-                say(
+                write_line(
                     LogLevel::Notice,
                     &format!("reloaded catalog and documents: {endpoints}"),
                 );
@@ -295,9 +295,9 @@ impl Service<'_> {
         if let (Some(report), Some(watch)) = (&self.last, self.rounds.watch()) {
             if let Some(log) = self.serve_state.log() {
                 for change in &changes {
-                    log.say(log::change(change, report));
+                    log.append(log::change(change, report));
                 }
-                log.say(log::round(watch.rounds(), report));
+                log.append(log::round(watch.rounds(), report));
             }
             let summary = &report.summary;
             supervisor::status(format!(
@@ -333,7 +333,7 @@ impl Service<'_> {
         self.serve_state
             .show(report.clone(), began.elapsed(), round.changes.len());
         for change in &round.changes {
-            say(LogLevel::Warning, &in_words(change));
+            write_line(LogLevel::Warning, &in_words(change));
         }
         let status = crate::serve::status(&report);
         if status.code == ExitStatus::FAILED {
@@ -355,11 +355,11 @@ fn in_words(change: &Change) -> String {
 /// A notice about how far this machine's clock jumped ahead or back within a round and the pause before it.
 ///
 /// If the machine was paused, as hosts do for maintenance, its clock is corrected only afterwards.
-fn leap(strayed: SignedDuration) -> Option<String> {
-    let seconds = strayed.abs().as_secs_f64();
+fn clock_jump(clock_drift: SignedDuration) -> Option<String> {
+    let seconds = clock_drift.abs().as_secs_f64();
     let times = "times of earlier changes are not comparable";
-    (strayed.abs() > CLOCK_TOLERANCE).then(|| {
-        if strayed.is_positive() {
+    (clock_drift.abs() > CLOCK_TOLERANCE).then(|| {
+        if clock_drift.is_positive() {
             format!("this machine's clock jumped {seconds:.0} s ahead: unless the machine was paused, {times}")
         } else {
             format!("this machine's clock jumped {seconds:.0} s back: {times}")
@@ -371,11 +371,11 @@ fn leap(strayed: SignedDuration) -> Option<String> {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::leap;
+    use super::clock_jump;
 
     #[test]
     fn clock_jump_ahead_warning_mentions_a_paused_machine() {
-        let warning = |seconds| leap(SignedDuration::from_secs(seconds));
+        let warning = |seconds| clock_jump(SignedDuration::from_secs(seconds));
         assert_eq!((warning(0), warning(2), warning(-2)), (None, None, None));
         let (ahead, back) = (warning(30).unwrap(), warning(-30).unwrap());
         assert!(ahead.contains("30 s ahead: unless the machine was paused"), "{ahead}");

@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
             return Err("the management endpoint provided nothing about the instance".into());
         }
         if self.network.is_some() && planned.network.is_none() {
-            return Err("the network's own rules are no longer provided".into());
+            return Err("the network's own rules are no longer available".into());
         }
         let less = self.vantage.missing_now(&planned.vantage);
         self.catalog = planned.catalog;

@@ -402,7 +402,7 @@ impl PatternGroup<'_> {
                     "{what} {is} blocked only at {failing}{how}; reachable at {working}"
                 ));
                 if self.is_one_machine(pattern.failing.iter().chain(&pattern.working).copied()) {
-                    parts.push("these reports are from one machine, so time may explain the difference".into());
+                    parts.push("these reports are from one machine, so they may differ in time, not in place".into());
                 }
                 if self.is_next_to_a_working_one() && pattern.what == FailedLayer::Connection {
                     parts.push(format!(

@@ -144,7 +144,7 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
     }
     let never = quiet().count() - well.len();
     if never > 0 {
-        lines.push(format!("tested nowhere: {}", words::count(never, "endpoint")));
+        lines.push(format!("not tested anywhere: {}", words::count(never, "endpoint")));
     }
     let noted = comparison.endpoints.iter().filter(|row| row.need == Need::Documented);
     let (all, differing) = noted.fold((0, 0), |(all, differing), row| {
@@ -153,7 +153,7 @@ pub(super) fn rest(comparison: &Comparison) -> Vec<String> {
     if all > 0 {
         let differ = if differing == 1 { "differs" } else { "differ" };
         lines.push(format!(
-            "only documented, never decisive: {}, of which {differing} {differ}",
+            "documented only, never decisive: {}, of which {differing} {differ}",
             words::count(all, "endpoint")
         ));
     }

@@ -86,7 +86,7 @@ struct ComparedRowView<'a> {
     target: TargetText<'a>,
     need: &'static str,
     /// Whether it is not reachable from some place: only such rows are printed.
-    is_amiss: bool,
+    is_unhealthy: bool,
     cells: Vec<(&'static str, &'static str)>,
 }
 
@@ -117,7 +117,7 @@ fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
     ComparedRowView {
         target: TargetText(display::target(row)),
         need: row.need.as_str(),
-        is_amiss: display::is_unhealthy(row),
+        is_unhealthy: display::is_unhealthy(row),
         cells: row.seen.iter().map(cell).collect(),
     }
 }

@@ -149,7 +149,7 @@ fn time_server(mut outcome: Outcome, attempt: &Attempt) -> Outcome {
             (AttemptVerdict::Failed(Cause::HelloTimeout), seen)
         }
         UdpEnd::Silent => {
-            let seen = format!("only invalid replies came: {}", exchange.ignored.join("; "));
+            let seen = format!("only invalid replies: {}", exchange.ignored.join("; "));
             (AttemptVerdict::Failed(Cause::HelloUnexpected), seen)
         }
         UdpEnd::Failed(failure) => {

@@ -100,11 +100,11 @@ pub static RULES: &[FindingRule] = &[
     kms::SILENCE,
     silence::PORTS,
     silence::TAGS,
-    silence::LEFT,
-    reset::LEFT,
-    icmp::LEFT,
-    names::LEFT,
-    cut::LEFT,
+    silence::REMAINING,
+    reset::REMAINING,
+    icmp::REMAINING,
+    names::REMAINING,
+    cut::REMAINING,
     remaining::WRONG_SERVICE,
     remaining::EXPIRED,
     partial::SOME_ADDRESSES,
@@ -248,7 +248,10 @@ fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Expl
             ),
         );
         let summary = &mut explanation.fix.summary;
-        *summary = format!("Run again: this VM's own network was down meanwhile. If the result is the same: {summary}");
+        *summary = format!(
+            "Run again: this VM's own network was down during the run. If the result is the same: \
+                            {summary}"
+        );
     }
     let is_silence = |row: &ProbedEndpoint<'_>| {
         row.cause().is_some_and(|cause| cause.ending() == FailureMode::Silence) && !loss::outlasts(view, row)
@@ -256,7 +259,7 @@ fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Expl
     let doubt = "other connections in this run needed retransmission, so the missing replies may be random packet loss";
     if view.line.is_poor() && rows.iter().any(is_silence) {
         explanation.grounds.add(EvidenceWeight::Contradicts, doubt);
-    } else if rows.iter().any(|row| loss::is_chance(view, row)) {
+    } else if rows.iter().any(|row| loss::may_be_random(view, row)) {
         explanation.grounds.add(EvidenceWeight::LeavesOpen, doubt);
     }
 }

@@ -14,7 +14,7 @@ mod rules;
 
 pub(super) use self::{
     confirm::check_from_instance,
-    finish::{APPLY, finish},
+    finish::{APPLY_NETWORK_UPDATES, finish},
     inspect::{SUBNET, dig, show_issuer},
     rules::{allow, allow_at, allow_by_name, allow_in_firewall, by_name, let_in, lines, only_tag, traffic},
 };

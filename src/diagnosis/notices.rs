@@ -81,7 +81,7 @@ fn outside_their_tag(plan: &Plan, predictions: Option<&Predictions>, judgements:
     };
     (!remarks.is_empty()).then(|| {
         format!(
-            "endpoints work at addresses outside their service tag, so they are relayed or the given tags are out of \
+            "endpoints work at addresses outside their service tag, so they are proxied, or the given tags are out of \
              date: {}{more}",
             named.join("; ")
         )

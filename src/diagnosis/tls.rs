@@ -227,14 +227,14 @@ fn whose(chain: &ChainFacts) -> String {
 /// A wrong clock is the likelier reason for a wrong date.
 fn clock(context: &Context) -> String {
     let Some(ClockOffset { ahead, signed }) = context.wrong_clock() else {
-        return "; is this VM's clock right?".into();
+        return "; check this VM's clock".into();
     };
     let off = words::duration(ahead.unsigned_abs());
     let side = if ahead.is_positive() { "ahead" } else { "behind" };
     if signed {
         format!("; this VM's clock is {off} {side}, which is the more likely reason")
     } else {
-        format!("; is this VM's clock right? According to unsigned replies it is {off} {side}")
+        format!("; check this VM's clock: according to unsigned replies it is {off} {side}")
     }
 }
 

@@ -462,7 +462,7 @@ mod tests {
         };
         assert!(text(AzureRoute::Hops).contains("on this machine or at the first hop answers"));
         assert!(text(AzureRoute::Hops).contains("the given routes"));
-        assert!(text(AzureRoute::Unidentified).contains("no route to it was given"));
+        assert!(text(AzureRoute::Unidentified).contains("no routes were given"));
         let traced = traceroute("20.1.2.3", "--------");
         assert!(TracerouteReading::of(&traced, &endpoint, AzureRoute::Hops).is_refused_nearby());
         assert!(!TracerouteReading::of(&traced, &endpoint, AzureRoute::PastEveryHop).is_refused_nearby());

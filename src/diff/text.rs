@@ -37,7 +37,7 @@ type Belongs = fn(&EndpointDifference) -> bool;
 const SECTIONS: [(&str, Belongs); 6] = [
     ("REGRESSIONS", |change| change.weight == ChangeWeight::Regression),
     ("FIXES", |change| change.weight == ChangeWeight::Fix),
-    ("OTHERWISE CHANGED", |change| {
+    ("OTHER VERDICTS OR CAUSES", |change| {
         let verdict = matches!(
             change.kind,
             ChangeKind::NewlyBlocked | ChangeKind::Fixed | ChangeKind::VerdictChanged | ChangeKind::CauseChanged

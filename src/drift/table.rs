@@ -126,14 +126,11 @@ fn columns(table: &PageTable) -> Result<Vec<Column>, String> {
         return Ok(table.heads.iter().filter_map(known).collect());
     }
     let verb = if strange.len() == 1 {
-        "is not a heading"
+        "is not a known heading"
     } else {
-        "are not headings"
+        "are not known headings"
     };
-    Err(unknown(
-        table,
-        &format!("{} {verb} that is known", join(&strange, ", ")),
-    ))
+    Err(unknown(table, &format!("{} {verb}", join(&strange, ", "))))
 }
 
 fn unknown(table: &PageTable, why: &str) -> String {

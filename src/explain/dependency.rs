@@ -94,7 +94,7 @@ pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
         (Need::Required, _) => format!("every {}: required", tier.subject()),
         (Need::Feature, Some(feature)) => feature.clone(),
         (Need::Feature, None) => "instances that use the feature".into(),
-        (Need::Documented, _) => "documented only: not known whether the service offers it".into(),
+        (Need::Documented, _) => "documented only, not known to be used".into(),
     }
 }
 

@@ -31,9 +31,10 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     line(&mut page, kind.as_str());
     paragraph(&mut page, 0, kind.meaning());
     page.push('\n');
-    label(&mut page, "Id", &format!("{kind}/SCOPE. {}", kind.scope()));
+    label(&mut page, "Id", &format!("{kind}/SCOPE"));
+    label(&mut page, "Scope", kind.scope());
     if let Some(scope) = scope {
-        label(&mut page, "This id", scope);
+        label(&mut page, "This scope", scope);
     }
     section(&mut page, "HOW IT IS RECOGNISED");
     paragraph(&mut page, INDENT, kind.seen());

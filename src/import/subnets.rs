@@ -67,9 +67,9 @@ impl Subnets {
 
     /// All ids in it.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        let cards = self.here.iter().flat_map(|(card, _)| {
-            let subnets = card.subnets.iter();
-            std::iter::once(&card.id).chain(&card.security_group).chain(subnets)
+        let nics = self.here.iter().flat_map(|(nic, _)| {
+            let subnets = nic.subnets.iter();
+            std::iter::once(&nic.id).chain(&nic.security_group).chain(subnets)
         });
         let subnets = self.here.iter().map(|(_, subnet)| subnet).chain(&self.instance);
         let guards = subnets.flat_map(|subnet| {
@@ -78,7 +78,7 @@ impl Subnets {
         });
         let policies = self.policies.iter();
         let policies = policies.flat_map(|policy| std::iter::once(&policy.id).chain(&policy.storage));
-        cards.chain(guards).chain(policies).map(String::as_str)
+        nics.chain(guards).chain(policies).map(String::as_str)
     }
 
     /// The instance's subnet, if it is known to differ from this VM's.
@@ -139,8 +139,8 @@ pub fn cards_of(machine: &str) -> Vec<String> {
     let mut listed = profile
         .and_then(|profile| profile.network_interfaces)
         .unwrap_or_default();
-    listed.sort_by_key(|card| card.properties.as_ref().and_then(|rank| rank.primary) != Some(true));
-    listed.into_iter().map(|card| card.id).collect()
+    listed.sort_by_key(|nic| nic.properties.as_ref().and_then(|rank| rank.primary) != Some(true));
+    listed.into_iter().map(|nic| nic.id).collect()
 }
 
 impl NetworkInterface {
@@ -262,12 +262,12 @@ mod tests {
 
     #[test]
     fn nic_is_found_by_mac_in_any_notation() {
-        let card = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
+        let nic = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
             "ipConfigurations":[{"properties":{"subnet":{"id":"/b"}}},{"properties":{"primary":true,"subnet":{"id":"/a"}}}]}}"#;
-        let card = NetworkInterface::read(card).unwrap();
-        assert_eq!(card.mac, digits("000d3af806ec"));
+        let nic = NetworkInterface::read(nic).unwrap();
+        assert_eq!(nic.mac, digits("000d3af806ec"));
         assert_eq!(
-            (card.security_group.as_deref(), &card.subnets[..]),
+            (nic.security_group.as_deref(), &nic.subnets[..]),
             (Some("/nsg"), &["/a".to_string(), "/b".into()][..])
         );
         let machine = r#"{"properties":{"networkProfile":{"networkInterfaces":[{"id":"/1"},{"id":"/2","properties":{"primary":true}}]}}}"#;

@@ -81,7 +81,7 @@ pub enum FailOn {
     Required,
     /// A blocked endpoint that is required or belongs to a feature.
     Any,
-    /// Never: exit 0 where it would be 1 or 3.
+    /// Nothing: exit 0 instead of 1 or 3.
     Never,
 }
 

@@ -11,7 +11,7 @@ pub enum Need {
     Required,
     /// Only users of the feature need it.
     Feature,
-    /// It is documented, but the service is not known to offer it.
+    /// It is documented, but not known to be used.
     Documented,
 }
 

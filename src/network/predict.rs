@@ -132,7 +132,7 @@ impl NetworkRules {
                 let exempt = NsgPrediction {
                     verdict: Expected::Allow,
                     rule: None,
-                    words: format!("Azure lets Windows activation through in spite of NSG rules{such}"),
+                    words: format!("Azure lets Windows activation through regardless of NSG rules{such}"),
                 };
                 combine(Some(exempt), route_prediction)
             }

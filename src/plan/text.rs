@@ -57,7 +57,7 @@ pub fn render(plan: &PlanDocument) -> String {
         (Need::Feature, "OPTIONAL, needed only for the feature"),
         (
             Need::Documented,
-            "DOCUMENTED, but not known to be offered; never decides the exit status",
+            "DOCUMENTED, but not known to be used; never decides the exit status",
         ),
     ];
     for (need, heading) in sections {

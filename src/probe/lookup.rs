@@ -41,7 +41,7 @@ const SECOND_SHARE: u32 = 5;
 /// How long an error waits for other names of its zone.
 const NEIGHBOURS: Duration = Duration::from_millis(200);
 /// How often it checks whether they resolve.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The names of one run.
 #[derive(Debug)]
@@ -277,7 +277,7 @@ impl Lookups {
             if tokio::time::Instant::now() >= until {
                 return false;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

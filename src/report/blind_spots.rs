@@ -49,7 +49,7 @@ fn untested(report: &Report) -> Option<String> {
     let titles = words::distinct(report.endpoints.iter().filter(left_out).map(|e| e.title.as_str()));
     (count > 0).then(|| {
         format!(
-            "{} not tested, of {}: NOT TESTED above shows why and which flags to pass.",
+            "{} not tested ({}): NOT TESTED above shows why, and which flags to pass.",
             words::count(count, "endpoint"),
             words::list(&titles, 4)
         )

@@ -109,8 +109,8 @@ impl Headline {
             0 => String::new(),
             1 if all == 1 => ", degraded".to_owned(),
             some if blocked + doubtful == 0 => format!(", {some} of them degraded"),
-            1 => ", 1 is degraded".to_owned(),
-            some => format!(", {some} are degraded"),
+            1 => ", and 1 is degraded".to_owned(),
+            some => format!(", and {some} are degraded"),
         };
         let (tone, word, sentence) = if all == 0 {
             (

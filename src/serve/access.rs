@@ -26,9 +26,9 @@ use self::{
 use super::{ServeFault, ServeState, state::ReloadedPart};
 
 /// How often files are checked for changes, at most.
-const PAUSE: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a connection waits for a reload before it uses the known version.
-const MOMENT: Duration = Duration::from_secs(1);
+const RELOAD_WAIT: Duration = Duration::from_secs(1);
 /// Maximum number of concurrent reloads: opening a pipe instead of a file may block.
 const MAX_READINGS: usize = 4;
 
@@ -134,7 +134,7 @@ impl AccessControl {
     }
 
     /// Whether clients must authenticate.
-    pub(crate) fn asks_who(&self) -> bool {
+    pub(crate) fn requires_user(&self) -> bool {
         let state = self.lock();
         state.rules.users.is_some() || state.rules.is_certificate_needed
     }
@@ -145,7 +145,7 @@ impl AccessControl {
             let (access, serve_state) = (self.clone(), serve_state.clone());
             let look = spawn_blocking(move || access.reload_where_changed(&serve_state));
             // A slower reload continues in the background, and applies to the next connection.
-            let _ = timeout(MOMENT, look).await;
+            let _ = timeout(RELOAD_WAIT, look).await;
         }
         self.lock().rules.clone()
     }
@@ -153,7 +153,7 @@ impl AccessControl {
     /// Whether it is time to check the files.
     fn is_time(&self) -> bool {
         let mut state = self.lock();
-        let is_time = self.path.is_some() && state.looked.elapsed() >= PAUSE;
+        let is_time = self.path.is_some() && state.looked.elapsed() >= CHECK_INTERVAL;
         if is_time {
             state.looked = Instant::now();
         }
@@ -224,7 +224,7 @@ impl AccessControl {
 mod tests {
     use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc, thread, time::Duration};
 
-    use super::{AccessControl, MAX_READINGS, PAUSE, ServeState};
+    use super::{AccessControl, CHECK_INTERVAL, MAX_READINGS, ServeState};
 
     #[test]
     fn reload_that_weakens_access_control_is_refused() {
@@ -329,7 +329,7 @@ mod tests {
         let path = folder.path().join("web.yml");
         let mut writer = replace_by_pipe(&path);
         let look = || {
-            access.lock().looked -= PAUSE;
+            access.lock().looked -= CHECK_INTERVAL;
             access.rules(&serve_state)
         };
         for _ in 0..3 {
@@ -365,7 +365,7 @@ mod tests {
         let path = folder.path().join("web.yml");
         let whole = fs::read_to_string(&path).unwrap();
         let mut writer = replace_by_pipe(&path);
-        access.lock().looked -= PAUSE;
+        access.lock().looked -= CHECK_INTERVAL;
         assert!(access.rules(&serve_state).await.users.is_some());
         let other = whole.replace("a:", "b:");
         fs::write(folder.path().join("new.yml"), other).unwrap();

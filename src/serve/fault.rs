@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stderr::{LogLevel, say};
+use super::stderr::{LogLevel, write_line};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Faults {
 
 /// Writes the line for a fault.
 pub(super) fn log_line(line: &str) {
-    say(LogLevel::Warning, line);
+    write_line(LogLevel::Warning, line);
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use super::{
 use crate::text::words;
 
 /// How long to wait before a line that could not be written is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Writes a line.
-    pub(crate) fn say(&self, line: LogLine) {
+    pub(crate) fn append(&self, line: LogLine) {
         self.0.push(line);
     }
 
@@ -112,13 +112,13 @@ fn write_all(queue: &LogQueue, mut file: LogFile, serve_state: &ServeState) {
                         words::duration(since.elapsed())
                     );
                     match queue.state().1 - lost_before {
-                        0 => stderr::say(LogLevel::Notice, &again),
+                        0 => stderr::write_line(LogLevel::Notice, &again),
                         lost => {
                             let text = format!(
                                 "{again}; dropped {}, because too many were waiting",
                                 stderr::lines(lost)
                             );
-                            stderr::say(LogLevel::Warning, &text);
+                            stderr::write_line(LogLevel::Warning, &text);
                             queue.push(lines::fault(ServeFault::Log, &text));
                         }
                     }
@@ -133,7 +133,7 @@ fn write_all(queue: &LogQueue, mut file: LogFile, serve_state: &ServeState) {
                     text = format!("{text}; lost: {}", stderr::lines(lost));
                 }
                 serve_state.fault(ServeFault::Log, &text);
-                queue.pause(PAUSE);
+                queue.pause(RETRY_INTERVAL);
             }
         }
     }

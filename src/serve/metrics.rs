@@ -29,7 +29,7 @@ pub(crate) fn page(serve_state: &ServeState) -> String {
         let is_up = is_up && state.shown.as_ref().is_some_and(|shown| tried(&shown.report));
         page.gauge(
             "apim_probe_up",
-            "Whether the last round could try anything: 1 or 0; also 0 before the first round and when rounds no \
+            "Whether the last round could probe anything: 1 or 0; also 0 before the first round and when rounds no \
              longer finish.",
         );
         page.sample("apim_probe_up", &[], f64::from(u8::from(is_up)));

@@ -26,7 +26,7 @@ pub(crate) struct ServeState {
     redactor: OnceLock<Arc<Redactor>>,
 }
 
-/// The content of the board.
+/// What rounds and reloads have produced so far.
 #[derive(Debug)]
 pub(crate) struct StateInner {
     /// The last complete round.
@@ -162,7 +162,7 @@ impl ServeState {
         if let Some(line) = line {
             fault::log_line(&line);
             if let Some(log) = self.log() {
-                log.say(log::fault(fault, &line));
+                log.append(log::fault(fault, &line));
             }
         }
     }

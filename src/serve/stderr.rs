@@ -51,7 +51,7 @@ static WRITER: OnceLock<Option<SyncSender<Task>>> = OnceLock::new();
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Writes one escaped line; never waits.
-pub(crate) fn say(weight: LogLevel, text: &str) {
+pub(crate) fn write_line(weight: LogLevel, text: &str) {
     if !hand_over(Task::Write(shown(weight, text))) {
         LOST.fetch_add(1, Ordering::Relaxed);
     }

@@ -44,7 +44,7 @@ const HEAD: Duration = Duration::from_secs(5);
 /// Maximum size of a request, in bytes.
 const MAX_BYTES: usize = 16 << 10;
 /// How long no connection is accepted after the system refused one.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
 /// Starts to serve a board to clients with access, over at most `most` connections at once.
 ///
@@ -92,7 +92,7 @@ impl Server {
                     // Mostly for lack of descriptors, which closing connections will free.
                     let text = format!("cannot accept a connection: {error}");
                     self.serve_state.fault(ServeFault::Connections, &text);
-                    sleep(PAUSE).await;
+                    sleep(ACCEPT_DELAY).await;
                 }
             }
         }

@@ -98,7 +98,7 @@ pub(super) fn choose(configured: &Result<Vec<u8>, String>, behind: &Result<Vec<u
 fn own(server: &SocketAddr) -> Option<String> {
     server.ip().is_loopback().then(|| {
         format!(
-            "name server {} is a stub on this VM, which the instance does not use: its results decide nothing",
+            "name server {} is a stub on this VM, which the instance does not use: its results do not count",
             server.ip()
         )
     })

@@ -419,10 +419,10 @@ fn hostile_catalogs_give_a_short_error() {
         .concat();
     let many = format!("dependencies: [{}]", "a, ".repeat(MAX_SIZE / 4));
     for (text, phrase) in [
-        (deep("["), "nested deeper"),
-        (deep("{a: "), "nested deeper"),
-        (deep("- "), "nested deeper"),
-        (indented.concat(), "nested deeper"),
+        (deep("["), "nested too deeply"),
+        (deep("{a: "), "nested too deeply"),
+        (deep("- "), "nested too deeply"),
+        (indented.concat(), "nested too deeply"),
         (bomb, "too large for a catalog"),
         (many, "too large for a catalog"),
         ("x".repeat(MAX_SIZE + 1), "larger than 4 MB"),

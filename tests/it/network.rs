@@ -152,7 +152,7 @@ fn platform_dns_and_kms_bypass_nsg_rules() {
     // Windows activation bypasses NSG rules, unless a route covers everything.
     assert_eq!(
         prediction_text(&plain, "kms/azkms", &["20.118.99.224"]),
-        "allow: Azure lets Windows activation through in spite of NSG rules such as DenyInternet, and the route \
+        "allow: Azure lets Windows activation through regardless of NSG rules such as DenyInternet, and the route \
          0.0.0.0/0 (default) leads to the internet"
     );
     let forced = rules(None, Some("routes-forced.json"), None);

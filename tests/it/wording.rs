@@ -110,6 +110,35 @@ const ODD_WORDS: &[(&str, &str)] = &[
     ("stands behind", "is behind, follows"),
     ("nobody owns", "reserved, unused"),
     ("are of another", "are from another"),
+    ("told nothing", "gave no answer"),
+    ("decides nothing", "does not count"),
+    ("decide nothing", "do not count, are informational"),
+    ("in spite of", "regardless of"),
+    ("may be meant", "may be intended"),
+    ("than such a file ever is", "the limit for such a file"),
+    ("than any catalog", "too much for a catalog"),
+    ("not known to be offered", "not known to be used"),
+    ("known to offer", "known to be used"),
+    ("nobody's business", "not to be published"),
+    ("is blamed", "is suspected"),
+    ("blames", "names as the cause"),
+    ("lying peer", "peer that forges replies"),
+    ("take the place", "act as, replace"),
+    ("was asked for", "was requested"),
+    ("not asked for", "not requested"),
+    ("cuts nothing", "truncates nothing"),
+    ("pattern of compare", "compare pattern"),
+    ("drips", "sends slowly"),
+    ("tested nowhere", "not tested anywhere"),
+    ("shall", "must, will"),
+    ("hence", "so, because"),
+    ("thus", "so"),
+    ("amongst", "among"),
+    ("upon", "on"),
+    ("whilst", "while"),
+    ("wherein", "in which"),
+    ("whereby", "by which"),
+    ("on its way to", "in transit to"),
 ];
 
 /// Those that must not appear in the sources' comments either.
@@ -162,7 +191,7 @@ const NO_SUBJECTS: [&str; 8] = ["what", "who", "whoever", "it", "they", "nothing
 const MAX_TEST_NAME: usize = 60;
 
 /// Documents that users read.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -175,6 +204,7 @@ const DOCUMENTS: [&str; 12] = [
     "examples",
     "templates",
     "scripts",
+    ".github/ISSUE_TEMPLATE",
 ];
 
 /// Files with other people's words, such as those on block pages.

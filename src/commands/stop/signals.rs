@@ -16,7 +16,7 @@ use tokio::{
 use crate::{file, model::ExitStatus};
 
 /// A signal that comes again within this time is the same one: timeout(1) sends its own twice.
-const SAME: Duration = Duration::from_millis(50);
+const DUPLICATE_WINDOW: Duration = Duration::from_millis(50);
 
 /// Holds signals back from now on, until a handler is installed. Threads that start later inherit this, so the calling
 /// thread handles them.
@@ -88,7 +88,7 @@ impl Listeners {
             signalled.send_replace(true);
             if asked {
                 let first = *first.get_or_insert_with(Instant::now);
-                if first.elapsed() > SAME {
+                if first.elapsed() > DUPLICATE_WINDOW {
                     process::exit(ExitStatus::INTERRUPTED.into());
                 }
             }

@@ -25,7 +25,7 @@ pub(super) const NAME_FILTER: FindingRule = FindingRule {
 };
 
 /// The remaining cut connections: nothing shows whether the service or a device on the path cut them.
-pub(super) const LEFT: FindingRule = FindingRule {
+pub(super) const REMAINING: FindingRule = FindingRule {
     kind: FindingKind::Cut,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Cut)),
     describe: cut,
@@ -171,7 +171,7 @@ pub(super) fn control(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], through: 
             .map_or(at, |control| control.attempt.address);
         match view.name_test(row)? {
             NameTest::LetsThrough(name) if through => Some(format!(
-                "at {at}, the name {name} gets through, but {host} right after that does not"
+                "at {at}, a connection with the name {name} gets through, but one with {host} right afterwards does not"
             )),
             NameTest::CutsAsWell(name) if !through => Some(format!(
                 "{at} cuts {name} as well as {host}, so the filter does not match host names"

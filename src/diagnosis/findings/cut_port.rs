@@ -85,8 +85,9 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     };
     let unreached = phrases::hosts(view.rows.iter().filter(|row| was_never_accepted(row, rows))).len();
     if unreached > 0 {
+        let were = if unreached == 1 { "was" } else { "were" };
         grounds = grounds.carried(format!(
-            "{} on {ports} was never reached, so the rule may not cover everything",
+            "{} on {ports} {were} never reached, so the rule may not cover everything",
             count(unreached, "other host")
         ));
     }

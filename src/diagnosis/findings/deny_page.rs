@@ -89,8 +89,8 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     let mut grounds = Grounds::default();
     if let (Some(first), Some(answer)) = (rows.first(), &answer) {
         let who = match hosts[..] {
-            [_] => format!("{} answers", first.endpoint.host),
-            ref many => format!("{} answer", count(many.len(), "host")),
+            [_] => format!("{} answers with", first.endpoint.host),
+            ref many => format!("{} answer with", count(many.len(), "host")),
         };
         // A single host may well redirect to another host of its owner.
         let basis = match (redirects, hosts.len()) {

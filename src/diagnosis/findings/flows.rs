@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One instance of a group this large gets one connection in this many; a smaller share is not a dead instance.
-const RARE: usize = 10;
+const MAX_INSTANCES: usize = 10;
 
 /// One instance of a pair loses the connections that it receives: an appliance or firewall instance is selected by
 /// source port, so connections to one address have different results. All of these rows are one finding, and so are
@@ -79,7 +79,7 @@ pub(super) fn is_loss(view: &RunView<'_>) -> bool {
         .flat_map(connections)
         .filter(|connection| connection.passed)
         .count();
-    view.line.is_poor() || (view.line.loses() && failed * RARE < failed + passed)
+    view.line.is_poor() || (view.line.loses() && failed * MAX_INSTANCES < failed + passed)
 }
 
 /// Whether a row may be blocked for the reason that makes other rows' connections fail intermittently: it fails in the
@@ -140,8 +140,8 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         |row: &&ProbedEndpoint<'a>| view.differing(row).next().is_some() && !row.judgement.verdict.is_proved();
     if let Some(row) = rows.iter().find(open_elsewhere) {
         grounds = grounds.note(format!(
-            "{} accepts connections for another endpoint: within one run, the same address and port both accepts \
-             connections and does not answer",
+            "{} accepts connections for another endpoint: within one run, the same address and port accepts some \
+             connections and does not answer others",
             row.endpoint.target()
         ));
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Refusals for this many dependencies, if nothing gets through, mean a policy for everything.
-const WIDE: usize = 3;
+const MIN_DEPENDENCIES: usize = 3;
 
 /// ICMP errors with which a device on the path refuses, grouped by sender. A router rate-limits its errors, so the same
 /// rule causes an error for some rows and no reply for others: rows that the same rule could affect are included.
@@ -37,7 +37,7 @@ pub(super) const UNREACHABLE: FindingRule = FindingRule {
 };
 
 /// The remaining ICMP errors: the target's own, and those without a sender.
-pub(super) const LEFT: FindingRule = FindingRule {
+pub(super) const REMAINING: FindingRule = FindingRule {
     kind: FindingKind::IcmpRefusal,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::IcmpRefusal)),
     describe: |view, group| remaining::describe(view, group, "is refused with an ICMP error"),
@@ -90,7 +90,7 @@ fn belongs(view: &RunView<'_>, refused: &[ProbedEndpoint<'_>], silent: &ProbedEn
     let is_whole = |row: &ProbedEndpoint<'_>| {
         row.endpoint.dependency == silent.endpoint.dependency && row.endpoint.port == silent.endpoint.port
     };
-    let is_wide = phrases::dependencies(refused).len() >= WIDE;
+    let is_wide = phrases::dependencies(refused).len() >= MIN_DEPENDENCIES;
     should_work(silent) && ((refused.iter().any(same_rule) && !passes(&is_whole)) || (is_wide && !passes(&|_| true)))
 }
 

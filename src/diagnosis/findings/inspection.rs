@@ -110,7 +110,7 @@ fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         title,
         grounds: grounds
             .note(store)
-            .note("an instance cannot be given a company's CA for these hosts, so inspected traffic is blocked for it"),
+            .note("you cannot add a company CA to an instance for these hosts, so it rejects inspected traffic"),
         suspects: vec![Suspect::TlsInspection],
         fix: Fix::new(format!(
             "Exempt the instance's subnet from TLS inspection, at least for {}.",

@@ -164,7 +164,7 @@ fn instance_fails<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
             "Compare the name servers, routes and rules of the instance's subnet with this VM's. If the network's name \
              servers have changed, apply the network configuration to the instance.",
         )
-        .change([(fix::APPLY, None)]),
+        .change([(fix::APPLY_NETWORK_UPDATES, None)]),
     }
 }
 
@@ -233,7 +233,7 @@ fn other_name_servers<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanati
              this VM has its own, pass the instance's with --dns-server.",
         )
         .look(["az network vnet show -g RG -n VNET --query dhcpOptions.dnsServers"])
-        .change([(fix::APPLY, None)]),
+        .change([(fix::APPLY_NETWORK_UPDATES, None)]),
     }
 }
 

@@ -1,7 +1,7 @@
 //! This machine refused to probe: each reason that the kernel distinguishes is a separate finding.
 
 use super::{
-    own_vm::{HERE, is_in_outage, is_stubbed, lacks_route, was_not_tried, with_other_evidence},
+    own_vm::{THIS_VM, is_in_outage, is_stubbed, lacks_route, was_not_tried, with_other_evidence},
     phrases,
 };
 use crate::{
@@ -105,7 +105,7 @@ impl Limit {
             Self::Ports => "source-ports",
             Self::Routes => "routes",
             Self::AddressFamily => "address-family",
-            Self::Permission | Self::SecurityModule | Self::Unknown => HERE,
+            Self::Permission | Self::SecurityModule | Self::Unknown => THIS_VM,
         }
     }
 
@@ -123,7 +123,7 @@ impl Limit {
             Self::Permission => "This VM's own firewall or permissions prevent it from probing",
             Self::SecurityModule => "This VM's own permissions prevent it from probing",
             Self::AddressFamily => "This VM does not allow sockets of this kind, which prevents it from probing",
-            Self::Unknown => "Errors of this VM itself prevent it from probing",
+            Self::Unknown => "Local errors on this VM prevent it from probing",
         }
     }
 
@@ -171,7 +171,7 @@ impl Limit {
             .look(["sudo nft list ruleset", "sudo iptables -S OUTPUT", "ip route get ADDRESS", "sudo dmesg | tail"]),
             Self::AddressFamily => Fix::new(
                 "Allow IPv4 and IPv6 sockets for the agent (RestrictAddressFamilies of systemd, a seccomp profile), or \
-                 remove --ipv6 where IPv6 is switched off, then run again.",
+                 remove --ipv6 if IPv6 is disabled, then run again.",
             )
             .look(["sysctl net.ipv6.conf.all.disable_ipv6"]),
             Self::Unknown => Fix::new("Remove the cause that the evidence names, then run again.")

@@ -1,7 +1,7 @@
 //! This machine's own network interface, address or route was lost while the run went on.
 
 use super::{
-    own_vm::{HERE, is_in_outage, with_other_evidence},
+    own_vm::{THIS_VM, is_in_outage, with_other_evidence},
     phrases,
 };
 use crate::{
@@ -20,7 +20,7 @@ pub(super) const RULE: FindingRule = FindingRule {
     kind: FindingKind::LinkLost,
     claims: EndpointMatcher::Groups(|view, _| {
         let covered = view.rows.iter().filter(|row| is_in_outage(view, row));
-        FindingGroup::unless_empty(HERE, covered.copied().collect())
+        FindingGroup::unless_empty(THIS_VM, covered.copied().collect())
     }),
     describe,
 };

@@ -1,7 +1,7 @@
 //! This machine itself: its firewall, its routes, its limits. None of this shows anything about the instance.
 
 use super::{
-    own_vm::{HERE, is_stubbed, was_not_tried, with_other_evidence},
+    own_vm::{THIS_VM, is_stubbed, was_not_tried, with_other_evidence},
     phrases,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// except that the kernel reports that it could not retransmit its SYNs.
 pub(super) const FIREWALL: FindingRule = FindingRule {
     kind: FindingKind::LocalFirewall,
-    claims: EndpointMatcher::Each(|view, row| is_refused_here(view, row).then(|| HERE.into())),
+    claims: EndpointMatcher::Each(|view, row| is_refused_here(view, row).then(|| THIS_VM.into())),
     describe: firewall,
 };
 
@@ -31,7 +31,7 @@ pub(super) const STUB: FindingRule = FindingRule {
     kind: FindingKind::LocalStub,
     claims: EndpointMatcher::Groups(|view, _| {
         let stubbed = view.rows.iter().filter(|row| was_not_tried(row) && is_stubbed(row));
-        FindingGroup::unless_empty(HERE, stubbed.copied().collect())
+        FindingGroup::unless_empty(THIS_VM, stubbed.copied().collect())
     }),
     describe: stub,
 };

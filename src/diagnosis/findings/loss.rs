@@ -15,7 +15,7 @@ use crate::{
 const SYNS: usize = 8;
 
 /// If this many connections fail after the line stopped losing packets, the line is not the reason.
-const SURE: usize = 2;
+const MIN_LATER_FAILURES: usize = 2;
 
 /// The path loses packets or is slow: connections needed retransmission, or queries had to be repeated. Loss that
 /// retransmission repairs changes no verdict. If random loss can explain a missing reply, the row belongs here, and no
@@ -31,7 +31,7 @@ pub(super) const RULE: FindingRule = FindingRule {
             rows.extend(
                 unexplained
                     .iter()
-                    .filter(|row| should_work(row) && is_chance(view, row)),
+                    .filter(|row| should_work(row) && may_be_random(view, row)),
             );
             rows.extend(view.rows.iter().filter(|row| view.is_divided(row)));
             rows.sort_by_key(|row| row.index);
@@ -44,7 +44,7 @@ pub(super) const RULE: FindingRule = FindingRule {
 
 /// Whether the line can explain why a row is blocked: it gets no reply, and was not tried so often that random loss is
 /// unlikely.
-pub(super) fn is_chance(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
+pub(super) fn may_be_random(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let Some(cause) = row.cause().filter(|cause| cause.ending() == FailureMode::Silence) else {
         return false;
     };
@@ -61,7 +61,7 @@ pub(super) fn outlasts(view: &RunView<'_>, row: &ProbedEndpoint<'_>) -> bool {
     let attempts = row.attempts().iter().zip(&row.judgement.outcomes);
     let failed =
         attempts.filter(|(attempt, outcome)| Some(attempt.started) > view.line.last_loss && !outcome.verdict.passes());
-    view.line.is_over() && failed.count() >= SURE
+    view.line.is_over() && failed.count() >= MIN_LATER_FAILURES
 }
 
 fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
@@ -100,7 +100,7 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     }
     if !slow && line.is_over() {
         grounds = grounds.open(format!(
-            "the last {} lost nothing, so packets were lost for a while only",
+            "the last {} lost nothing, so the loss was temporary",
             count(line.later, "connection")
         ));
     }

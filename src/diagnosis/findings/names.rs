@@ -50,7 +50,7 @@ pub(super) const POLICY: FindingRule = FindingRule {
 };
 
 /// The remaining names that do not exist or have no address.
-pub(super) const LEFT: FindingRule = FindingRule {
+pub(super) const REMAINING: FindingRule = FindingRule {
     kind: FindingKind::MissingName,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::MissingName)),
     describe: missing,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    own_vm::{HERE, is_in_outage, lacks_route, was_not_tried, with_other_evidence},
+    own_vm::{THIS_VM, is_in_outage, lacks_route, was_not_tried, with_other_evidence},
     phrases,
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) const NO_ROUTE: FindingRule = FindingRule {
         let is_one = |row: &&ProbedEndpoint<'_>| {
             (is_unexplained(row) && is_refused_by_routes(row)) || (lacks_route(row) && !is_in_outage(view, row))
         };
-        FindingGroup::unless_empty(HERE, view.rows.iter().filter(is_one).copied().collect())
+        FindingGroup::unless_empty(THIS_VM, view.rows.iter().filter(is_one).copied().collect())
     }),
     describe,
 };
@@ -144,8 +144,8 @@ impl<'a> Missing<'a> {
                     _ => "Bring up",
                 };
                 let fix = Fix::new(format!(
-                    "{what} network interface {interface}, and see that DHCP gives it an address and a default route, then run \
-                     again."
+                    "{what} network interface {interface}, and make sure that DHCP gives it an address and a default \
+                     route, then run again."
                 ));
                 match self {
                     Self::Up(_) => fix.change([(

@@ -80,15 +80,15 @@ fn describe<'a>(view: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
         [one] => format!("The instance's own name {one}"),
         ref many => format!("{} of the instance's own", count(many.len(), "name")),
     };
-    let (lead, does) = if hosts.len() == 1 {
+    let (resolve, does) = if hosts.len() == 1 {
         ("resolves", "does")
     } else {
         ("resolve", "do")
     };
     let title = match group.scope.as_str() {
         "nowhere" => format!("{who} {does} not exist in this network"),
-        "public" => format!("{who} {lead} to a public address"),
-        _ => format!("{who} {lead} to an address other than the instance's"),
+        "public" => format!("{who} {resolve} to a public address"),
+        _ => format!("{who} {resolve} to an address other than the instance's"),
     };
     let right = rows
         .iter()
@@ -144,8 +144,8 @@ fn grounds(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], right: Option<IpAddr
                     grounds.add(
                         EvidenceWeight::LeavesOpen,
                         format!(
-                            "{host} is a custom name: an application gateway or load balancer in front of the \
-                            instance may be meant"
+                            "{host} is a custom name: it may be intended to resolve to an application gateway or load \
+                             balancer in front of the instance"
                         ),
                     );
                 }

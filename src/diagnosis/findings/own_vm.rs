@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The usual scope.
-pub(super) const HERE: &str = "this-vm";
+pub(super) const THIS_VM: &str = "this-vm";
 
 /// Whether this machine could not test it.
 pub(super) fn was_not_tried(row: &ProbedEndpoint<'_>) -> bool {

@@ -58,8 +58,8 @@ pub(super) fn port_scope(rows: &[ProbedEndpoint<'_>]) -> String {
 /// What a host shows that answered one connection and not the next: no rule does that.
 pub(super) fn lost(host: &str) -> String {
     format!(
-        "{host} answered one connection and then not another: connections are lost regardless of their destination (SNAT port \
-         exhaustion, a link that went down or loses packets)"
+        "{host} answered one connection but not a later one: connections are lost regardless of their destination \
+         (SNAT port exhaustion, a link that went down or loses packets)"
     )
 }
 
@@ -224,7 +224,10 @@ pub(super) fn silence(rows: &[ProbedEndpoint<'_>]) -> String {
     match range(silent.iter().filter_map(|(syns, _)| *syns)) {
         Some((1, 1)) => format!("{who}: no reply to 1 SYN{within}"),
         Some((few, many)) if few == many => format!("{who}: no reply to {many} SYNs{within}"),
-        Some((few, many)) => format!("{who}: no reply to {few} to {many} SYNs{within}"),
+        Some((few, many)) => {
+            let or = if few + 1 == many { "or" } else { "to" };
+            format!("{who}: no reply to {few} {or} {many} SYNs{within}")
+        }
         None => format!("{who}: no reply{within}"),
     }
 }

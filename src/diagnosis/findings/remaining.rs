@@ -15,7 +15,7 @@ use crate::{
 pub(super) const WRONG_SERVICE: FindingRule = FindingRule {
     kind: FindingKind::WrongService,
     claims: EndpointMatcher::Groups(|view, rows| of(view, rows, FindingKind::WrongService)),
-    describe: |view, group| describe(view, group, "is answered by something else"),
+    describe: |view, group| describe(view, group, "is answered by something other than the service"),
 };
 
 /// Certificates outside their validity period, although the clock is right.

@@ -26,7 +26,7 @@ pub(super) const RESETS: FindingRule = FindingRule {
 };
 
 /// The remaining resets: the service itself is a suspect.
-pub(super) const LEFT: FindingRule = FindingRule {
+pub(super) const REMAINING: FindingRule = FindingRule {
     kind: FindingKind::Reset,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Reset)),
     describe: |view, group| {

@@ -40,7 +40,7 @@ pub(super) const TAGS: FindingRule = FindingRule {
 };
 
 /// The remaining rows without a reply, by dependency.
-pub(super) const LEFT: FindingRule = FindingRule {
+pub(super) const REMAINING: FindingRule = FindingRule {
     kind: FindingKind::Silence,
     claims: EndpointMatcher::Groups(|view, rows| remaining::of(view, rows, FindingKind::Silence)),
     describe: |view, group| {

@@ -39,7 +39,7 @@ pub(super) const ENDPOINT_POLICY: FindingRule = FindingRule {
 
 fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
     let subnets = view.place.subnets;
-    let Some((card, here)) = subnets.and_then(|subnets| subnets.here.as_ref()) else {
+    let Some((nic, here)) = subnets.and_then(|subnets| subnets.here.as_ref()) else {
         return Explanation::default();
     };
     let theirs = subnets.and_then(|subnets| subnets.instance.as_ref());
@@ -65,7 +65,7 @@ fn other_rules<'a>(view: &RunView<'a>, _: &FindingGroup<'a>) -> Explanation {
             theirs.route_table.as_deref(),
         );
     }
-    let own = card.security_group.as_deref();
+    let own = nic.security_group.as_deref();
     if let Some(own) = own.filter(|_| theirs.is_some()) {
         grounds = grounds.proof(format!(
             "this VM's network interface has its own NSG {}, which does not apply to the instance",

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Makes an instance use the current name servers of its virtual network.
-pub(crate) const APPLY: &str = "az apim apply-network-updates --name NAME --resource-group RG";
+pub(crate) const APPLY_NETWORK_UPDATES: &str = "az apim apply-network-updates --name NAME --resource-group RG";
 
 /// Completes a fix of any kind: adds the command that makes the instance use changed name servers, and fills in the
 /// names of the user's resources.
@@ -43,7 +43,10 @@ const MAX_SUMMARY: usize = 220;
 /// If the user's own name server is at fault, the network may get other ones. The platform's own is always the same.
 fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     let own_servers = view.plan.name_servers.iter().any(|server| server.ip() != PLATFORM);
-    if !own_servers || !suspects.contains(&Suspect::DnsServer) || fix.change.iter().any(|command| command == APPLY) {
+    if !own_servers
+        || !suspects.contains(&Suspect::DnsServer)
+        || fix.change.iter().any(|command| command == APPLY_NETWORK_UPDATES)
+    {
         return fix;
     }
     let summary = if fix.summary.contains(WORDS) || fix.summary.chars().count() > MAX_SUMMARY {
@@ -51,5 +54,5 @@ fn applied(fix: Fix, suspects: &[Suspect], view: &RunView<'_>) -> Fix {
     } else {
         format!("{} If you change the network's DNS servers, {WORDS}.", fix.summary)
     };
-    Fix { summary, ..fix }.change([(APPLY, None)])
+    Fix { summary, ..fix }.change([(APPLY_NETWORK_UPDATES, None)])
 }

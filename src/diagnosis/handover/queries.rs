@@ -314,11 +314,11 @@ impl QueryFacts {
 
 /// How to read the rows of the firewall's rule tables.
 const READING: &str = "// Deny: the row names the rule, or shows that none matched. Allow: it passed here, so look \
-                       beyond the firewall. No row, but rows for other traffic at that time: it never reached the firewall, so \
-                       check the NSG and routes. No rows at all: the log is not enabled, or late.";
+                       beyond the firewall. No row, but rows for other traffic at that time: it never reached the \
+                       firewall, so check the NSG and routes. No rows at all: the log is not enabled, or is delayed.";
 /// How to read flow logs.
-const LATE: &str = "// Up to two hours late. Denied: the row names the rule. Allowed: no NSG rule or security admin \
-                    rule blocked it. Traffic that a firewall drops shows as allowed here.";
+const LATE: &str = "// Rows can be up to two hours late. Denied: the row names the rule. Allowed: no NSG rule or \
+                    security admin rule blocked it. Traffic that a firewall drops shows as allowed here.";
 
 /// Whether application rules can judge the protocol: HTTP, TLS and SQL, on any port.
 fn is_judged_by_name(seen: &Observation) -> bool {

@@ -161,9 +161,9 @@ impl TracerouteReading<'_> {
 
     fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
         let unless = match self.lead {
-            AzureRoute::Unidentified => ", unless a service endpoint leads there (no route to it was given)",
+            AzureRoute::Unidentified => " (or the address is behind a service endpoint: no routes were given)",
             AzureRoute::Hops | AzureRoute::PastEveryHop => {
-                "; the given routes do not lead there through a service endpoint"
+                "; according to the given routes, no service endpoint leads there"
             }
         };
         format!(
@@ -219,8 +219,8 @@ impl TracerouteReading<'_> {
         }
         if let (Some((cut, _)), Some(accepts)) = (self.cuts, self.accepts) {
             return Some(format!(
-                "the connection is not cut nearer than it is accepted: a SYN needs a TTL of {accepts}, and the data \
-                 that is cut a TTL of {cut}"
+                "the device that cuts the connection is no nearer than the one that accepts it: a SYN needs a TTL of \
+                 {accepts}, and the data that is cut a TTL of {cut}"
             ));
         }
         if self.is_uneven() || self.unequal_hops().is_some() {

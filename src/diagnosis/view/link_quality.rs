@@ -21,7 +21,7 @@ const SHARE: usize = 5;
 /// each direction, leads to about 25: few enough that no connection fails.
 const HEAVY: usize = 30;
 /// If random loss leaves an endpoint without a reply in this many of a hundred runs, loss may be the reason here.
-const RARE: f64 = 1.0;
+const RANDOM_LOSS_PERCENT: f64 = 1.0;
 
 /// The quality of the line during the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl LinkQuality {
 
     /// Whether packets were lost for a while only: so many later connections lost nothing that this is hardly random.
     pub fn is_over(&self) -> bool {
-        self.lossy > 0 && 100.0 * in_a_row(1.0 - self.lossy_share(), self.later) < RARE
+        self.lossy > 0 && 100.0 * in_a_row(1.0 - self.lossy_share(), self.later) < RANDOM_LOSS_PERCENT
     }
 
     /// Whether random loss may explain this many lost packets in a row, at any one of the endpoints. This counts from
@@ -137,7 +137,7 @@ impl LinkQuality {
             return false;
         }
         // At least as many connections lose something as packets are lost.
-        100.0 * number(self.connections) * in_a_row(self.lossy_share(), packets) >= RARE
+        100.0 * number(self.connections) * in_a_row(self.lossy_share(), packets) >= RANDOM_LOSS_PERCENT
     }
 
     /// The share of connections that lost something; not a number if there were none.

@@ -148,7 +148,8 @@ causes! {
         basis: Pattern,
         suspects: &[PrivateDnsZone, DnsServer],
         wire: "The reply contains an address that no service can have (0.0.0.0, loopback, link-local, a documentation \
-            address), the address of a DNS filter's block page, or the same address for names of many owners.",
+               address), the address of a DNS filter's block page, or the same address for names that belong to many \
+               owners.",
         usually: &[
             "A filtering name server sinkholes names on a list.",
             "A leftover hosts file or test zone.",
@@ -459,7 +460,7 @@ causes! {
     HelloUnexpected {
         word: "hello-unexpected",
         meaning: "Something answered, but not the way this service would.",
-        headline: "{ports} is answered by something else",
+        headline: "{ports} is answered by something other than the service",
         stage: HELLO,
         ending: WrongPeer,
         basis: Ambiguous,
@@ -565,7 +566,7 @@ causes! {
         basis: Ambiguous,
         suspects: NO_SUSPECTS,
         wire: "Nothing is sent: the traffic is inbound, or flows between the instance's machines.",
-        usually: &["A machine in the subnet cannot take the place of the other side."],
+        usually: &["A probe in the subnet cannot act as the other side."],
         check: &[
             "Pass --effective-nsg and --effective-routes: the result is then predicted from the rules.",
             "Look at the network status of the instance itself.",
@@ -588,7 +589,7 @@ causes! {
     }
     Skipped {
         word: "skipped",
-        meaning: "The user skipped it.",
+        meaning: "Excluded by --skip, or not selected.",
         headline: "not tested",
         stage: None,
         ending: NotSent,

@@ -16,7 +16,7 @@ const PRIVATE_NAMES: &str = "https://learn.microsoft.com/azure/private-link/priv
 finding_kinds! {
     Open {
         word: "open",
-        meaning: "Traffic that must be blocked, according to the catalog, gets out.",
+        meaning: "Traffic that the catalog says must be blocked gets out.",
         scope: "The dependency.",
         seen: "An endpoint with `expect: blocked` was reached and verified.",
         lookalikes: &["Nothing: an answer at protocol depth shows that the traffic gets out."],
@@ -26,7 +26,7 @@ finding_kinds! {
         word: "never-tried",
         meaning: "Traffic that must be blocked was not tried, so it is not known to be blocked.",
         scope: "The dependency.",
-        seen: "The name of an endpoint with `expect: blocked` gave no address, so no packet was sent to it.",
+        seen: "The name of an endpoint with `expect: blocked` did not resolve, so no packet was sent to it.",
         lookalikes: &["A name server that denies the name on purpose: then the block is in DNS, and connecting by address bypasses it."],
         docs: REFERENCE,
     }
@@ -44,10 +44,10 @@ finding_kinds! {
     }
     LinkLost {
         word: "link-lost",
-        meaning: "This VM lost its network interface, address or route while the run went on.",
+        meaning: "This VM lost its network interface, address or route during the run.",
         scope: "Always this-vm.",
-        seen: "The kernel reported the change (rtnetlink), and packets to addresses that it had a route to before could no \
-            longer leave. The finding is about endpoints whose every failure happened meanwhile.",
+        seen: "The kernel reported the change (rtnetlink), and packets to addresses that it had a route to before \
+               could no longer leave. The finding covers endpoints that failed only during that time.",
         lookalikes: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
         docs: REFERENCE,
     }
@@ -63,7 +63,7 @@ finding_kinds! {
     }
     LocalLimits {
         word: "local-limits",
-        meaning: "This VM could not run some probes: it ran out of a resource, or blocks the traffic.",
+        meaning: "This VM could not run some probes: it ran out of a resource, or blocked the traffic.",
         scope: "What is missing (name-servers, open-files, memory, source-ports …), or this-vm for a refusal.",
         seen: "A system call failed locally: descriptors, ports, memory, permissions, no name server configured.",
         lookalikes: &["Nothing: the kernel itself reports it. It affects this VM, not the instance."],
@@ -107,7 +107,8 @@ finding_kinds! {
         meaning: "No public host answers, and 0.0.0.0/0 leads to an appliance, a gateway or nowhere; this affects the \
             instance too.",
         scope: "default-route, or denied if the network's rules deny all of it.",
-        seen: "As for no-outbound, and the rules given show a user-defined or BGP route for 0.0.0.0/0, or a denial.",
+        seen: "As for no-outbound, and the given rules and routes show a user-defined or BGP route for 0.0.0.0/0, or a \
+               denial.",
         lookalikes: &["A subnet without outbound access: then there is no such route."],
         docs: ROUTES,
     }
@@ -157,8 +158,8 @@ finding_kinds! {
         word: "no-names",
         meaning: "No name resolves.",
         scope: "Always name-servers.",
-        seen: "No name in the plan gives an address. How each name server behaves over UDP and TCP, and whether \
-            168.63.129.16 answers, show where the fault is.",
+        seen: "No name in the plan resolves to an address. How each name server behaves over UDP and TCP, and whether \
+               168.63.129.16 answers, show where the fault is.",
         lookalikes: &[
             "A dead server and a path that drops UDP 53 look the same over UDP: TCP 53 distinguishes them.",
             "A server with dead forwarders accepts TCP 53 but does not answer: the server itself is up.",
@@ -229,13 +230,13 @@ finding_kinds! {
         word: "name-policy",
         meaning: "A name server denies names of several dependencies.",
         scope: "names-of- followed by the server's address.",
-        seen: "NXDOMAIN for names of three dependencies or more.",
+        seen: "NXDOMAIN for names of three or more dependencies.",
         lookalikes: &["Retired names: the documentation would then be out of date for several services at once, which is rare."],
         docs: NAMES,
     }
     MissingName {
         word: "missing-name",
-        meaning: "A name does not exist according to the name server, or has no address.",
+        meaning: "According to the name server, a name does not exist or has no address.",
         scope: "The dependency.",
         seen: "NXDOMAIN, or an answer without an address, for names of one or two dependencies.",
         lookalikes: &[
@@ -248,9 +249,11 @@ finding_kinds! {
         word: "clock",
         meaning: "This VM's clock is wrong, so certificates cannot be checked.",
         scope: "Always this-vm.",
-        seen: "Servers report another time, or the certificates of at least three hosts are outside their validity period at once.",
+        seen: "Servers report a different time, or the certificates of at least three hosts are outside their validity \
+               period at the same time.",
         lookalikes: &[
-            "Certificates that really are expired: not all on the same day, and the clock agrees with the servers' dates.",
+            "Certificates that really are expired: they do not all expire on the same day, and the clock agrees with \
+             the servers' dates.",
             "The servers' dates are not authenticated, so this is never certain.",
         ],
         docs: "https://learn.microsoft.com/azure/virtual-machines/linux/time-sync",
@@ -259,9 +262,9 @@ finding_kinds! {
         word: "inspection",
         meaning: "TLS is inspected: certificates are issued by a CA that the instance does not trust.",
         scope: "The CA.",
-        seen: "Several certificates come from one issuer that the instance does not trust. If the hosts have several \
-            owners, nothing else explains it: no CA issues certificates for Azure, DigiCert and Windows Update at \
-            once.",
+        seen: "Several certificates come from one issuer that the instance does not trust. If the hosts belong to \
+               several owners, nothing else explains it: no public CA issues certificates for Azure, DigiCert and \
+               Windows Update at once.",
         lookalikes: &[
             "A host with its own private CA: then only one owner's hosts are affected.",
             "A server that does not send its intermediate certificates: that is unproven, not a finding.",
@@ -331,7 +334,8 @@ finding_kinds! {
     NameFilter {
         word: "name-filter",
         meaning: "A firewall accepts connections, then cuts them because of the host name in the request.",
-        scope: "names; or others, for hosts that no control confirms when a control confirms other hosts.",
+        scope: "names; or others, for hosts without a confirming control, if a control confirms the filter for other \
+                hosts.",
         seen: "The connection is accepted and cut right after the ClientHello or the request. It is certain if a \
                control with another name got through at the same address, immediately before the endpoint's own name \
                was cut again.",
@@ -370,9 +374,9 @@ finding_kinds! {
     Reset {
         word: "reset",
         meaning: "Connection attempts are refused with a reset.",
-        scope: "resets, if a device resets several dependencies; otherwise the dependency.",
-        seen: "The SYN is answered with a reset. If three dependencies or more are reset, a device on the path does \
-            it: Azure services do not all stop listening at once.",
+        scope: "resets, if a device resets connections to several dependencies; otherwise the dependency.",
+        seen: "The SYN is answered with a reset. If connections to three or more dependencies are reset, a device on \
+               the path does it: Azure services do not all stop listening at once.",
         lookalikes: &["A service that does not listen on this port: then only one dependency is affected.", "An NSG never \
             resets: it drops."],
         docs: ROUTES,

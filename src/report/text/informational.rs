@@ -55,12 +55,12 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointRepo
         let word = match cause {
             Some(Cause::NotOutbound) => "inbound or peer",
             Some(Cause::Retired) => "retired",
-            Some(Cause::Wildcard) => "behind wildcards",
+            Some(Cause::Wildcard) => "under a wildcard",
             _ => "skipped",
         };
         format!("{} {word}", endpoints.len())
     });
-    let text = format!("nothing to test from here: {}", words::join(parts, ", "));
+    let text = format!("cannot be tested from here: {}", words::join(parts, ", "));
     let number = StyledLine::default().text(&format!("{all:>5}")).to(TEXT);
     page.paragraph(number, style::NORMAL, &text);
 }
@@ -69,7 +69,7 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointRepo
 fn why(cause: Option<Cause>, endpoints: &[&EndpointReport], complete: bool) -> String {
     match cause {
         Some(Cause::NeedsValue) => missing(endpoints),
-        Some(Cause::Wildcard) => "wildcards without a known host: add a host that you use with --probes".into(),
+        Some(Cause::Wildcard) => "under a wildcard, without a known host: add a host that you use with --probes".into(),
         Some(Cause::Retired) => "retired, still in the documentation; no action needed".into(),
         Some(Cause::NotOutbound) => "inbound or peer traffic, which a probe from here cannot test".into(),
         Some(Cause::Deadline) if complete => "the deadline passed first: raise --deadline".into(),
@@ -135,12 +135,14 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
         return;
     }
     page.gap();
-    let counted = match documented().count() {
+    let (noted_count, all) = (noted.len(), documented().count());
+    let counted = match all {
         1 => "1 endpoint that is".to_owned(),
-        all => format!("{} of {all} endpoints that are", noted.len()),
+        all => format!("{noted_count} of {all} endpoints that are"),
     };
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
-    let text = format!("{counted} documented but not known to be offered; informational");
+    let verb = if noted_count == 1 { "is" } else { "are" };
+    let text = format!("{counted} documented, but not known to be used, {verb} not reachable (informational)");
     page.paragraph(StyledLine::at(2), style::NORMAL, &text);
     if detail == Detail::Brief {
         return;

@@ -57,7 +57,7 @@ fn write_folded(page: &mut TextPage, report: &Report, options: &Options, fold: F
     let blind = blind_spots(report, options.exit);
     if !blind.is_empty() {
         page.gap();
-        page.line(StyledLine::default().text("What this run cannot see, and how to look at it:"));
+        page.line(StyledLine::default().text("What this run cannot see, and how to check it:"));
         for spot in &blind {
             page.paragraph(StyledLine::at(2).styled(style::DIM, "-").to(4), style::NORMAL, spot);
         }
@@ -148,10 +148,10 @@ fn next(page: &mut TextPage, report: &Report, findings: &[&Finding], options: &O
         )],
     };
     if let Some((first, kind)) = findings.first().and_then(|first| Some((first, first.kind?))) {
-        let cause = first.cause.map(|cause| format!("; also for {cause}"));
+        let cause = first.cause.map(|cause| format!("; also: {cause}"));
         commands.push((
             format!("apim-probe explain {}", FindingKind::as_str(kind)),
-            format!("what finding 1 is{}", cause.unwrap_or_default()),
+            format!("what finding 1 means{}", cause.unwrap_or_default()),
         ));
     }
     let widest = commands.iter().map(|(command, _)| columns(command)).max().unwrap_or(0);

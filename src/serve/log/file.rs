@@ -19,8 +19,8 @@ const DAY: &str = "{day}";
 /// Files from more than this many days ago are deleted: until then, the Azure Monitor Agent may still read them.
 const KEPT_DAYS: i32 = 2;
 /// How long nothing is deleted after the clock was set ahead by more than this: files may only seem old.
-const DOUBT: Duration = Duration::from_secs(2 * 86_400);
-const LEAP: SignedDuration = SignedDuration::from_hours(1);
+const DELETION_PAUSE: Duration = Duration::from_secs(2 * 86_400);
+const CLOCK_JUMP: SignedDuration = SignedDuration::from_hours(1);
 
 /// The name of a log, which may contain a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl LogFile {
 
     /// Opens the file for a time, unless it is open.
     pub(super) fn open(&mut self, at: Timestamp, now: ClockReading) -> io::Result<&mut File> {
-        if self.last.is_some_and(|last| now.clock_drift_since(last) > LEAP) {
+        if self.last.is_some_and(|last| now.clock_drift_since(last) > CLOCK_JUMP) {
             self.doubted = Some(now.steady);
         }
         self.last = Some(now);
@@ -155,7 +155,7 @@ impl LogFile {
             });
             let is_sure = self
                 .doubted
-                .is_none_or(|since| now.steady.duration_since(since) >= DOUBT);
+                .is_none_or(|since| now.steady.duration_since(since) >= DELETION_PAUSE);
             if self.pattern.has_days() && is_sure {
                 self.delete_before(day);
             }

@@ -41,7 +41,7 @@ pub(super) fn answer(method: &Method, path: &str, serve_state: &ServeState) -> R
         "/-/healthy" if serve_state.read().is_stuck() => response(
             StatusCode::SERVICE_UNAVAILABLE,
             TEXT,
-            text("No round has finished for longer than a round may take.\n"),
+            text("The current round is overdue.\n"),
         ),
         "/-/healthy" => response(StatusCode::OK, TEXT, text("healthy\n")),
         "/" | "/report.json" | "/-/ready" => {

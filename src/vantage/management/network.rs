@@ -73,8 +73,8 @@ pub(super) async fn here(
 ) {
     let tags = tags(session, machine, region, found);
     let rules = async {
-        match card(session, machine).await {
-            Ok(card) => rules(session, card, found).await,
+        match nic(session, machine).await {
+            Ok(nic) => rules(session, nic, found).await,
             Err(why) => found.borrow_mut().notices.push(format!(
                 "--service: the effective rules of this VM's network interface are not known: {why}; or pass \
                  --effective-nsg and --effective-routes"
@@ -108,7 +108,7 @@ async fn tags(
 }
 
 /// The interface that this VM's traffic leaves from.
-async fn card(session: &ManagementSession, machine: &Identity) -> Result<NetworkInterface, String> {
+async fn nic(session: &ManagementSession, machine: &Identity) -> Result<NetworkInterface, String> {
     let id = &machine.resource;
     let refused = |what: &str, scope: &str, trouble: &SessionError| {
         format!("{what} cannot be read ({trouble}): its identity needs Reader on {scope}")
@@ -118,17 +118,17 @@ async fn card(session: &ManagementSession, machine: &Identity) -> Result<Network
     let vm = asked
         .and_then(|vm| vm.ok_or_else(gone))
         .map_err(|trouble| refused("this VM", id, &trouble))?;
-    let cards = subnets::cards_of(&vm);
-    let read = cards.iter().map(|card| {
-        let version = if is_of_scale_set(card) { SCALE_SET } else { NETWORK };
-        let path = format!("{card}?api-version={version}");
+    let nics = subnets::cards_of(&vm);
+    let read = nics.iter().map(|nic| {
+        let version = if is_of_scale_set(nic) { SCALE_SET } else { NETWORK };
+        let path = format!("{nic}?api-version={version}");
         async move { session.document(&path).await }
     });
     let mut why = "the management endpoint lists no network interface of this VM".to_string();
-    for (id, answer) in cards.iter().zip(join_all(read).await) {
-        match answer.and_then(|card| card.ok_or_else(gone)) {
+    for (id, answer) in nics.iter().zip(join_all(read).await) {
+        match answer.and_then(|nic| nic.ok_or_else(gone)) {
             Ok(text) => match NetworkInterface::read(&text) {
-                Some(card) if cards.len() == 1 || Some(&card.mac) == machine.mac.as_ref() => return Ok(card),
+                Some(nic) if nics.len() == 1 || Some(&nic.mac) == machine.mac.as_ref() => return Ok(nic),
                 Some(_) => {
                     why =
                         "no network interface of this VM has the MAC address that the metadata service reports".into();
@@ -142,23 +142,23 @@ async fn card(session: &ManagementSession, machine: &Identity) -> Result<Network
 }
 
 /// A machine in a uniform scale set: Azure provides no effective rules for its interfaces.
-fn is_of_scale_set(card: &str) -> bool {
-    card.to_ascii_lowercase().contains("/virtualmachinescalesets/")
+fn is_of_scale_set(nic: &str) -> bool {
+    nic.to_ascii_lowercase().contains("/virtualmachinescalesets/")
 }
 
 /// The rules and routes of an interface: the effective ones if the identity may read them, else the configured ones.
-async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefCell<CollectedNetwork>) {
+async fn rules(session: &ManagementSession, nic: NetworkInterface, found: &RefCell<CollectedNetwork>) {
     let effective = async |what: &str| {
-        if is_of_scale_set(&card.id) {
+        if is_of_scale_set(&nic.id) {
             return Err("Azure provides none for VMs of a scale set".to_string());
         }
-        let path = format!("{}/{what}?api-version={NETWORK}", card.id);
+        let path = format!("{}/{what}?api-version={NETWORK}", nic.id);
         session
             .operation(&path, None)
             .await
             .map_err(|trouble| trouble.to_string())
     };
-    let subnet = async { read(session, card.subnets.first().map(String::as_str), Subnet::read).await };
+    let subnet = async { read(session, nic.subnets.first().map(String::as_str), Subnet::read).await };
     let (security, routes, subnet) = join!(
         effective("effectiveNetworkSecurityGroups"),
         effective("effectiveRouteTable"),
@@ -170,10 +170,10 @@ async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefC
         if security.is_ok() {
             return None;
         }
-        let of_card = read(session, card.security_group.as_deref(), whole);
+        let of_nic = read(session, nic.security_group.as_deref(), whole);
         let of_subnet = read(session, guards.security_group.as_deref(), whole);
-        let (of_card, of_subnet) = join!(of_card, of_subnet);
-        let groups = [(NsgAttachment::Subnet, of_subnet), (NsgAttachment::Nic, of_card)];
+        let (of_nic, of_subnet) = join!(of_nic, of_subnet);
+        let groups = [(NsgAttachment::Subnet, of_subnet), (NsgAttachment::Nic, of_nic)];
         let groups: Vec<_> = groups
             .into_iter()
             .filter_map(|(place, group)| Some((place, group?)))
@@ -206,7 +206,7 @@ async fn rules(session: &ManagementSession, card: NetworkInterface, found: &RefC
     }
     found.network.security = security.ok().map(NsgDocuments::Effective).or(configured);
     found.network.routes = routes.ok().map(RouteDocuments::Effective).or(ways);
-    found.network.subnets.here = subnet.map(|subnet| (card.clone(), subnet));
+    found.network.subnets.here = subnet.map(|subnet| (nic.clone(), subnet));
 }
 
 /// Requests the instance's own subnet, if it is not this VM's, and the service endpoint policies of both.

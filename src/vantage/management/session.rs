@@ -34,7 +34,7 @@ const IN_FLIGHT: usize = 12;
 /// How often a throttled request is repeated.
 const TRIES: u32 = 4;
 /// How long to wait before the second attempt if the endpoint does not say; doubled before each further one.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long to wait before requesting the result of an operation if the endpoint does not say.
 const POLL: Duration = Duration::from_secs(2);
 /// Maximum number of pages: with a hundred entries each, they contain more than any instance may have.
@@ -226,7 +226,7 @@ impl ManagementSession {
         if !is_below(url, &self.base) {
             return Err(SessionError::Redirected);
         }
-        let mut pause = PAUSE;
+        let mut pause = RETRY_DELAY;
         for tries_left in (0..TRIES).rev() {
             let reply = self.ask_once(method.clone(), url, body).await?;
             if reply.status != 429 && reply.status < 500 {

@@ -61,7 +61,7 @@ impl Token {
 /// How often a metadata service that is busy or being updated is queried, and the pause before the second attempt; it
 /// doubles before each further one (the page about tokens asks for no less).
 const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Requests a token of the VM's managed identity, or of the one with this client id, from the metadata service, until
 /// `end`.
@@ -71,7 +71,7 @@ pub(super) async fn token(audience: &str, identity: Option<&str>, end: Instant) 
         Some(id) => format!("{path}&client_id={id}"),
         None => path,
     };
-    let mut pause = PAUSE;
+    let mut pause = RETRY_DELAY;
     for tries_left in (0..TRIES).rev() {
         match metadata::get_secret(&path, MAX_BYTES, LIMIT).await {
             Ok((404 | 410 | 429 | 500..=599, _)) if tries_left > 0 && Instant::now() + pause < end => {

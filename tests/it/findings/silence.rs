@@ -36,7 +36,7 @@ fn silence_needs_a_later_reply_for_high_confidence() {
             (
                 silent.silent_hosts_tried_after(later).late_connection(false),
                 Confidence::Medium,
-                Some("and then not another"),
+                Some("but not a later one"),
             ),
         ] {
             let finding = finding(&network, id);

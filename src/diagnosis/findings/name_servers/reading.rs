@@ -29,7 +29,7 @@ pub(super) enum ServerBehaviour {
     /// It answers some queries over UDP.
     Sometimes,
     /// It accepts connections and answers no query: it is waiting for its forwarders.
-    StageWaits,
+    AwaitsForwarders,
     /// It refuses, over both transports or over the one that was used.
     NotListening,
     /// Nothing comes back at all.
@@ -68,7 +68,7 @@ impl ServerBehaviour {
             (true, _) => Self::Sometimes,
             (false, true) if udp.refused > 0 => Self::NoUdp,
             (false, true) => Self::Dropped(Transport::Udp),
-            (false, false) if tcp.accepted > 0 => Self::StageWaits,
+            (false, false) if tcp.accepted > 0 => Self::AwaitsForwarders,
             (false, false) if udp.refused + tcp.refused > 0 => Self::NotListening,
             (false, false) => Self::Silent,
         }
@@ -95,7 +95,7 @@ impl ServerBehaviour {
             Self::NoUdp => "answers over TCP 53 but refuses UDP 53",
             Self::SilentOverTcp => "accepts TCP 53 but does not answer over it",
             Self::Sometimes => "does not answer every query",
-            Self::StageWaits => "accepts TCP 53 but never answers",
+            Self::AwaitsForwarders => "accepts TCP 53 but never answers",
             Self::NotListening => "is up, but nothing listens on port 53",
             Self::Silent => "does not reply",
         }
@@ -106,7 +106,7 @@ impl ServerBehaviour {
         let sentence = match self {
             Self::Dropped(_) => "so it is up, and a rule on the path covers one transport only",
             Self::NoTcp | Self::NoUdp => "so it is up and reachable, but does not serve one transport",
-            Self::SilentOverTcp | Self::StageWaits => "so it is up and reachable",
+            Self::SilentOverTcp | Self::AwaitsForwarders => "so it is up and reachable",
             Self::NotListening => "so the host is reachable, but its DNS service is not running",
             Self::Answers(_) | Self::AtTimes(_) | Self::Sometimes | Self::Silent => return None,
         };
@@ -126,7 +126,7 @@ impl ServerBehaviour {
             Self::Dropped(_) => vec![Suspect::Nsg, Suspect::FirewallNetworkRule, Suspect::DnsServer],
             Self::Silent => vec![Suspect::DnsServer, Suspect::Nsg, Suspect::Udr],
             Self::Sometimes => vec![Suspect::DnsServer, Suspect::Nva],
-            Self::NoTcp | Self::NoUdp | Self::SilentOverTcp | Self::StageWaits | Self::NotListening => {
+            Self::NoTcp | Self::NoUdp | Self::SilentOverTcp | Self::AwaitsForwarders | Self::NotListening => {
                 vec![Suspect::DnsServer]
             }
         }
@@ -148,16 +148,15 @@ impl ServerBehaviour {
             Self::NoTcp => Fix::new(format!("Open TCP 53 on {server}: long answers are sent over TCP only."))
                 .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::SilentOverTcp => Fix::new(format!(
-                "Make the DNS service on {server} answer over TCP 53, where it only accepts connections: long answers \
-                 are sent over TCP only."
+                "Repair the DNS service on {server}, which accepts connections on TCP 53 but does not answer: long \
+                 answers are sent over TCP only."
             ))
             .look([format!("dig +tcp @{server} {}", view.plan.control_name)]),
             Self::NoUdp | Self::NotListening => {
                 Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53.")).look([SERVERS])
             }
-            Self::StageWaits => Fix::new(format!(
-                "{server} is running but waits for its own forwarders: make them answer, or have it forward to \
-                 {PLATFORM}."
+            Self::AwaitsForwarders => Fix::new(format!(
+                "{server} is running but waits for its own forwarders: repair them, or have it forward to {PLATFORM}."
             ))
             .look([ask]),
             Self::Sometimes | Self::AtTimes(Cause::DnsRefused) => Fix::new(format!(
@@ -230,7 +229,7 @@ mod tests {
     #[test]
     fn name_server_behaviour_determines_the_fix() {
         for (udp, tcp, reading) in [
-            ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::StageWaits),
+            ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::AwaitsForwarders),
             ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             ([9, 1, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
             // It rate-limits its answers, over either transport.

@@ -182,7 +182,10 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "something else answers on 1433",
             healthy().fault(port(1433), &Fault::Foreign),
-            ("wrong-service/sql", "Azure SQL: TCP 1433 is answered by something else"),
+            (
+                "wrong-service/sql",
+                "Azure SQL: TCP 1433 is answered by something other than the service",
+            ),
             Medium,
             FirewallNetworkRule,
         ),
