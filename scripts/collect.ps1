@@ -8,7 +8,7 @@ that lead to a host, so no credentials, keys or certificates get into the file. 
 policies are kept as they are: keep the file as confidential as those. What could not be read is reported on stderr and is an
 error in the file, which apim-probe reports as well.
 
-It does the same as collect.sh, which is tested against a stand-in for az; of this script only the syntax and the lists are tested.
+It does the same as collect.sh, which is tested against a fake az; of this script only the syntax and the lists are tested.
 #>
 param([Parameter(Mandatory)][ValidatePattern('^/subscriptions/[^/?#\s]+/resourceGroups/[^/?#\s]+/providers/Microsoft\.ApiManagement/service/[^/?#\s]+/?$')][string]$ResourceId)
 $ErrorActionPreference = 'Stop'

@@ -1,4 +1,4 @@
-//! The scripts that bring the agent to a VM, with a stand-in for the Azure CLI that records its calls, keeps blobs, and
+//! The scripts that bring the agent to a VM, with a fake Azure CLI that records its calls, keeps blobs, and
 //! immediately runs what is sent to a VM.
 
 mod application;
@@ -28,7 +28,7 @@ const SUBNET: &str =
     "/subscriptions/s-1/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub/subnets/apim";
 const VM: &str = "/subscriptions/s-1/resourceGroups/rg-vm/providers/Microsoft.Compute/virtualMachines/vm-1";
 
-/// A folder from which the stand-in reads its replies and to which it writes its calls.
+/// A folder from which the fake az reads its replies and to which it writes its calls.
 struct Azure {
     folder: TempDir,
 }
@@ -39,15 +39,15 @@ impl Azure {
         let azure = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        for folder in ["say", "fail", "hang", "blobs"] {
+        for folder in ["replies", "fail", "hang", "blobs"] {
             fs::create_dir(azure.path(folder)).unwrap();
         }
         azure.write("calls", "");
-        azure.write("agent-says", "BLOCKED  1 of 7 required dependencies\n");
+        azure.write("agent-output", "BLOCKED  1 of 7 required dependencies\n");
         azure.write("agent-status", "1\n");
-        azure.write("say/network-vnet-show", "westeurope\n");
-        azure.write("say/storage-account-keys-list", "c2VjcmV0\n");
-        azure.write("say/vm-show", "westeurope\n");
+        azure.write("replies/network-vnet-show", "westeurope\n");
+        azure.write("replies/storage-account-keys-list", "c2VjcmV0\n");
+        azure.write("replies/vm-show", "westeurope\n");
         for nothing in [
             "sig-show",
             "sig-gallery-application-show",
@@ -61,7 +61,7 @@ impl Azure {
 
     fn subnet(&self, delegation: &str, table: &str, nat: &str, default_outbound: &str) {
         let says = format!("10.1.0.0/24\n{delegation}\n{table}\n{nat}\n{default_outbound}\n");
-        self.write("say/network-vnet-subnet-show", &says);
+        self.write("replies/network-vnet-subnet-show", &says);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -82,7 +82,7 @@ impl Azure {
         fs::copy(agent(), self.path("bin/apim-probe")).unwrap();
     }
 
-    /// A program that uses the stand-ins.
+    /// A program that uses the fake az, curl and agent.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/azure-cli");
         let path = std::env::var("PATH").unwrap();
@@ -282,7 +282,7 @@ fn interrupt_at(azure: &Azure, mut script: Command, command: &str) -> Finished {
     let group = Pid::from_raw(running.id().try_into().unwrap());
     killpg(group, Signal::SIGINT).unwrap();
     // A program that ignores Ctrl-C, as a deletion does, may continue.
-    azure.write("go-on", "");
+    azure.write("continue", "");
     Finished::new(&running.wait_with_output().unwrap())
 }
 
@@ -300,7 +300,7 @@ fn close_terminal_at(azure: &Azure, script: &Command, command: &str) -> bool {
     let on_it = fs::read_to_string(format!("/proc/{0}/task/{0}/children", terminal.id())).unwrap();
     terminal.kill().unwrap();
     terminal.wait().unwrap();
-    azure.write("go-on", "");
+    azure.write("continue", "");
     for process in on_it.split_whitespace() {
         while is_running(process) {
             thread::sleep(Duration::from_millis(10));

@@ -391,7 +391,7 @@ fn asymmetric_route_denies_the_management_endpoint() {
     let untold = rules(None, Some("routes-forced.json"), None);
     assert_eq!(predict(&untold, "management-endpoint/", &[]).verdict, Expected::Deny);
     // A user-defined route to the internet could be the missing one.
-    let some_route = rules(None, Some("routes-contest.json"), None);
+    let some_route = rules(None, Some("routes-precedence.json"), None);
     assert_eq!(
         predict(&some_route, "management-endpoint/", &[]).verdict,
         Expected::Unknown
@@ -430,7 +430,7 @@ fn asymmetric_route_denies_the_management_endpoint() {
 
 #[test]
 fn route_selection_follows_azure_precedence() {
-    let contest = rules(None, Some("routes-contest.json"), None);
+    let precedence = rules(None, Some("routes-precedence.json"), None);
     let table = [
         // Of three routes of one length, the user-defined one takes precedence.
         ("20.1.2.3", Some("tie"), "VirtualApplianceEcmp"),
@@ -455,7 +455,7 @@ fn route_selection_follows_azure_precedence() {
         ("52.0.0.1", None, "QuantumTunnel"),
     ];
     for (address, name, next_hop) in table {
-        let prediction = predict(&contest, "sql/", &[address]);
+        let prediction = predict(&precedence, "sql/", &[address]);
         let route = prediction.route.unwrap();
         assert_eq!(route.next_hop_type.as_str(), next_hop, "{address}");
         let by = name.map_or_else(|| "(default)".into(), |name| format!(", {name})"));
@@ -466,14 +466,14 @@ fn route_selection_follows_azure_precedence() {
         };
         assert!(prediction.words.contains(&by), "{address}: {}", prediction.words);
     }
-    let route = predict(&contest, "sql/", &["20.1.2.3"]).route.unwrap();
+    let route = predict(&precedence, "sql/", &["20.1.2.3"]).route.unwrap();
     assert_eq!(route.next_hop.as_deref(), Some("10.2.0.4 or 10.2.0.5"));
     assert_eq!(
-        prediction_text(&contest, "sql/", &["20.1.2.3"]),
+        prediction_text(&precedence, "sql/", &["20.1.2.3"]),
         "allow: the route 0.0.0.0/0 (user, tie) leads to the appliance 10.2.0.4 or 10.2.0.5: check the firewall there"
     );
     assert_eq!(
-        prediction_text(&contest, "key-vault/", &["20.43.56.38"]),
+        prediction_text(&precedence, "key-vault/", &["20.43.56.38"]),
         "deny: the route 20.43.56.0/24 (user, hole) leads nowhere: Azure drops it"
     );
 }

@@ -1,4 +1,4 @@
-//! `scripts/collect.sh` with a stand-in for the Azure CLI: what it requests, what its file contains, and what it
+//! `scripts/collect.sh` with a fake Azure CLI: what it requests, what its file contains, and what it
 //! reports as missing. For PowerShell's script, only the syntax and the lists are checked.
 
 use std::{
@@ -99,7 +99,7 @@ fn collect(answers: &Answers) -> Collected {
 fn run(answers: &Answers, arguments: &[&str]) -> Collected {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    symlink(env!("CARGO_BIN_EXE_stand-in-az"), at("az")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_fake-az"), at("az")).unwrap();
     // Replaces `sleep`, so that the script does not wait until throttling ends.
     fs::write(at("sleep"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(at("sleep"), fs::Permissions::from_mode(0o755)).unwrap();

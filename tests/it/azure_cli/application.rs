@@ -12,7 +12,7 @@ fn run_application(azure: &Azure) -> Finished {
 #[test]
 fn version_is_created_and_its_blob_deleted() {
     let azure = Azure::new();
-    azure.write("say/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
+    azure.write("replies/sig-gallery-application-version-create", "/x/versions/1.2.3\n");
     let ended = run_application(&azure);
     assert_eq!(ended.status, Some(0), "{}", ended.err);
     let version = azure.call("sig gallery-application version create ");

@@ -14,7 +14,7 @@ fn blocks(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The stand-in refuses what az does not accept.
+/// The fake az refuses what az does not accept.
 #[test]
 fn az_accepts_every_documented_command() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

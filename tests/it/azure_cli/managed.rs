@@ -14,7 +14,7 @@ fn run_managed(azure: &Azure, more: &[&str]) -> Finished {
 fn managed_run_prints_the_result_and_deletes_everything() {
     let azure = Azure::new();
     let answer = format!("{}\n", "x".repeat(3999));
-    azure.write("agent-says", &answer);
+    azure.write("agent-output", &answer);
     let ended = run_managed(&azure, &["--", "--region", "westeurope"]);
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.out.starts_with(&answer), "{}", ended.out);
@@ -82,7 +82,7 @@ fn curl_failure_is_explained_by_its_exit_code() {
         // Next to the longest result, the whole message is still shown.
         let azure = Azure::new();
         let answer = format!("{}\n", "x".repeat(3999));
-        azure.write("agent-says", &answer);
+        azure.write("agent-output", &answer);
         azure.write("fail/curl-to", &format!("{failure}\n"));
         let ended = run_managed(&azure, &[]);
         assert_eq!(ended.status, Some(1), "{failure}: {}", ended.err);

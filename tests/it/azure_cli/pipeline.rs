@@ -13,7 +13,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
 
 fn azure() -> Azure {
     let azure = Azure::new();
-    azure.write("say/vm-show", &format!("{VM}\n"));
+    azure.write("replies/vm-show", &format!("{VM}\n"));
     azure
 }
 

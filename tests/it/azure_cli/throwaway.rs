@@ -196,7 +196,7 @@ fn vm_application_needs_no_storage_account() {
 fn group_that_was_never_created_is_not_reported_as_left() {
     let azure = Azure::new();
     azure.write("fail/group-create", "ERROR: AuthorizationFailed\n");
-    azure.write("say/group-exists", "false\n");
+    azure.write("replies/group-exists", "false\n");
     let ended = run_throwaway(&azure, &["--yes"]);
     assert_eq!(ended.status, Some(4), "{}", ended.err);
     assert!(ended.err.contains("was never created"), "{}", ended.err);
@@ -255,7 +255,7 @@ fn subnet_egress_path_is_described() {
     for (table, nat, default_outbound, route, way) in cases {
         let azure = Azure::new();
         azure.subnet("-", table, nat, default_outbound);
-        azure.write("say/network-route-table-show", route);
+        azure.write("replies/network-route-table-show", route);
         let ended = run_throwaway(&azure, &["--dry-run"]);
         assert_eq!(ended.status, Some(0), "{way}: {}", ended.err);
         assert!(ended.out.contains(way), "{way}: {}", ended.out);
@@ -266,7 +266,7 @@ fn subnet_egress_path_is_described() {
 fn unsuitable_subnet_is_refused_before_anything_is_created() {
     let dropped = Azure::new();
     dropped.subnet("-", "/x/rt-hub", "-", "true");
-    dropped.write("say/network-route-table-show", "None\n-\n");
+    dropped.write("replies/network-route-table-show", "None\n-\n");
     let delegated = Azure::new();
     delegated.subnet("Microsoft.Web/hostingEnvironments", "-", "-", "true");
     let hidden = Azure::new();

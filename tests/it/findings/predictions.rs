@@ -16,7 +16,7 @@ const NSG_FORCED: &[u8] = include_bytes!("../../data/network/nsg-forced.json");
 const NSG_NIC_ONLY: &[u8] = include_bytes!("../../data/network/nsg-nic-only.powershell.json");
 const ROUTES_PLAIN: &[u8] = include_bytes!("../../data/network/routes-plain.json");
 const ROUTES_FORCED: &[u8] = include_bytes!("../../data/network/routes-forced.json");
-const ROUTES_CONTEST: &[u8] = include_bytes!("../../data/network/routes-contest.json");
+const ROUTES_PRECEDENCE: &[u8] = include_bytes!("../../data/network/routes-precedence.json");
 const SERVICE_TAGS: &[u8] = include_bytes!("../../data/network/service-tags.json");
 
 /// A healthy network with these rules, in which SQL and Key Vault have addresses in their tags; only these dependencies
@@ -158,8 +158,8 @@ fn deny_on_the_vm_nic_suspects_only_the_nic_nsg() {
 
 #[test]
 fn route_with_next_hop_none_suspects_the_udr() {
-    let network =
-        network_with_rules(NSG_NIC_ONLY, ROUTES_CONTEST, &["key-vault"]).fault(dependency("key-vault"), &Fault::Silent);
+    let network = network_with_rules(NSG_NIC_ONLY, ROUTES_PRECEDENCE, &["key-vault"])
+        .fault(dependency("key-vault"), &Fault::Silent);
     let diagnosis = network.diagnosis();
     let found = finding(&diagnosis, "silence/tag-azure-key-vault").unwrap();
     assert_eq!(
@@ -208,7 +208,7 @@ fn fix_changes_only_the_component_at_fault() {
     assert_eq!(own.change, Vec::<String>::new());
 
     let nowhere = fix(
-        network_with_rules(NSG_NIC_ONLY, ROUTES_CONTEST, &["key-vault"]).fault(vault(), &Fault::Silent),
+        network_with_rules(NSG_NIC_ONLY, ROUTES_PRECEDENCE, &["key-vault"]).fault(vault(), &Fault::Silent),
         "silence/tag-azure-key-vault",
     );
     assert!(
@@ -232,7 +232,7 @@ fn fix_rules_match_the_rules_command() {
         (NSG_LOCKED_DOWN, ROUTES_PLAIN),
         (NSG_LOCKED_DOWN, ROUTES_FORCED),
         (NSG_NIC_ONLY, ROUTES_FORCED),
-        (NSG_NIC_ONLY, ROUTES_CONTEST),
+        (NSG_NIC_ONLY, ROUTES_PRECEDENCE),
     ] {
         for fault in [Fault::Silent, Fault::CutReset] {
             let network = Network::healthy()

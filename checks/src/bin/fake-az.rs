@@ -1,4 +1,4 @@
-//! A stand-in for the Azure CLI, as far as `scripts/collect.sh` uses it: `az rest` returns the content of a file for
+//! A fake Azure CLI, as far as `scripts/collect.sh` uses it: `az rest` returns the content of a file for
 //! each URL, reduced by the query like `az` does. `AZ_ANSWERS` is that file, and each requested URL is written to the
 //! file `AZ_CALLS`.
 
