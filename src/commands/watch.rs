@@ -145,7 +145,7 @@ impl Watcher<'_> {
             if let Some(ending) = self.round(depth)? {
                 return Ok(ending);
             }
-            if let Some(until) = self.came() {
+            if let Some(until) = self.condition_met() {
                 // A full round decides whether a watch ends: it must confirm what a light one saw.
                 if depth == ProbeDepth::Full {
                     return Ok(WatchEnd::Came(until));
@@ -153,7 +153,7 @@ impl Watcher<'_> {
                 if let Some(ending) = self.round(ProbeDepth::Full)? {
                     return Ok(ending);
                 }
-                if let Some(until) = self.came() {
+                if let Some(until) = self.condition_met() {
                     return Ok(WatchEnd::Came(until));
                 }
             }
@@ -177,11 +177,11 @@ impl Watcher<'_> {
             self.last.get_or_insert(round.report);
             return Ok(Some(WatchEnd::Interrupted));
         }
-        let news = self.news(&round);
+        let output = self.output_of(&round);
         self.last = Some(round.report);
         let reported = self
             .line
-            .suspended(|| self.stop.run_detached(None, move || print_within(&news, None)));
+            .suspended(|| self.stop.run_detached(None, move || print_within(&output, None)));
         let Ok(is_read) = reported else {
             return Ok(Some(WatchEnd::Interrupted));
         };
@@ -197,7 +197,7 @@ impl Watcher<'_> {
     }
 
     /// What a round prints on stdout.
-    fn news(&self, round: &Round) -> String {
+    fn output_of(&self, round: &Round) -> String {
         let (format, look) = (self.arguments.format, self.look);
         let Some(watch) = self.rounds.watch() else {
             return String::new();
@@ -213,7 +213,7 @@ impl Watcher<'_> {
     }
 
     /// The `--until` condition, if the last round met it.
-    fn came(&self) -> Option<Until> {
+    fn condition_met(&self) -> Option<Until> {
         self.arguments.schedule.until.filter(|until| match until {
             Until::Green => self.verdict().is_some_and(|exit| exit.code == ExitStatus::REACHABLE),
             Until::Change => self.rounds.watch().is_some_and(|watch| watch.changes() > 0),
@@ -326,7 +326,7 @@ fn status(ending: WatchEnd, arguments: &WatchArgs, last: Option<&Report>, verdic
     let after = arguments
         .schedule
         .at_most
-        .map_or_else(String::new, |time| format!(" after {}", whole(time)));
+        .map_or_else(String::new, |time| format!(" after {}", as_typed(time)));
     let last = || match last.map(|report| still_blocked(report, arguments)) {
         Some(blocked) if !blocked.is_empty() => format!("still blocked: {blocked}"),
         _ => verdict.map(|verdict| verdict.reason).unwrap_or_default(),
@@ -343,7 +343,7 @@ fn status(ending: WatchEnd, arguments: &WatchArgs, last: Option<&Report>, verdic
 }
 
 /// A time as it would be typed: `6 s`.
-fn whole(time: Duration) -> String {
+fn as_typed(time: Duration) -> String {
     match (time.as_secs(), time.subsec_nanos()) {
         (seconds @ 1..60, 0) => format!("{seconds} s"),
         _ => words::duration(time),

@@ -152,7 +152,7 @@ struct RowView<'a> {
     tone: &'static str,
     status: &'static str,
     title: EscapedText<'a>,
-    well: usize,
+    working: usize,
     all: usize,
 }
 
@@ -362,7 +362,7 @@ fn tables(report: &Report) -> Vec<TableView<'_>> {
                 tone: tone(group.status()),
                 status: group.status().as_str(),
                 title: EscapedText(group.title),
-                well: group.well(),
+                working: group.working(),
                 all: group.endpoints.len(),
             })
             .collect(),

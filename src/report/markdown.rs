@@ -174,7 +174,7 @@ fn table(heading: &str, groups: &[DependencyGroup]) -> String {
             out,
             "| {status} | {} | {}/{} |",
             text(group.title),
-            group.well(),
+            group.working(),
             group.endpoints.len()
         );
     }

@@ -184,13 +184,13 @@ impl<'a> DependencyGroup<'a> {
                     GroupStatus::Ok
                 }
             }
-            None if self.well() > 0 => GroupStatus::Incomplete,
+            None if self.working() > 0 => GroupStatus::Incomplete,
             None => GroupStatus::NotTested,
         }
     }
 
     /// How many endpoints are as expected.
-    pub fn well(&self) -> usize {
+    pub fn working(&self) -> usize {
         self.endpoints.iter().filter(|e| e.as_expected == Some(true)).count()
     }
 
@@ -239,7 +239,7 @@ pub fn finding_numbers<'a>(findings: &[&'a Finding]) -> HashMap<&'a str, usize> 
 }
 
 /// Endpoints by a key, in the order in which keys first appear.
-pub fn by<'a, K: PartialEq>(
+pub fn group_by<'a, K: PartialEq>(
     endpoints: impl IntoIterator<Item = &'a EndpointReport>,
     key: impl Fn(&EndpointReport) -> K,
 ) -> Vec<(K, Vec<&'a EndpointReport>)> {
@@ -274,7 +274,7 @@ pub fn untested(report: &Report) -> Vec<(Option<Cause>, Vec<&EndpointReport>)> {
         .endpoints
         .iter()
         .filter(|e| e.need != Need::Documented && e.verdict == Verdict::NotTested);
-    by(untested, |e| e.cause)
+    group_by(untested, |e| e.cause)
 }
 
 /// What to pass so that endpoints whose host contains `{names}` can be tested.

@@ -155,7 +155,7 @@ fn of_spec(dependency: &Dependency, spec: &EndpointSpec, inbound: bool) -> RuleD
     if spec.target == Target::NameServer {
         return RuleDestination::NameServers;
     }
-    far(
+    destination(
         Some(dependency),
         &dependency.id,
         dependency.service_tag.as_deref(),
@@ -197,7 +197,7 @@ fn of_requirement(
     if dependency.is_some_and(|known| known.name_servers_over.contains(&requirement.transport)) {
         return RuleDestination::NameServers;
     }
-    far(
+    destination(
         dependency.map(|known| known.dependency),
         &requirement.dependency,
         requirement.service_tag.as_deref(),
@@ -207,7 +207,7 @@ fn of_requirement(
     )
 }
 
-fn far(
+fn destination(
     dependency: Option<&Dependency>,
     id: &str,
     tag: Option<&str>,

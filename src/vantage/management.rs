@@ -136,12 +136,12 @@ async fn gather(
     let documents = documents::gather(&session, request.service, gathered);
     match &vantage.identity {
         Some(machine) => {
-            tokio::join!(documents, network::here(&session, machine, region, found));
+            tokio::join!(documents, network::of_this_vm(&session, machine, region, found));
         }
         None => documents.await,
     }
     let locations = locations(&gathered.borrow());
-    network::there(&session, &locations, region, found).await;
+    network::of_the_instance(&session, &locations, region, found).await;
 }
 
 /// Reads a reply of the management endpoint, as an error and as a page of a list: returns the error's text, and the

@@ -103,13 +103,13 @@ impl TracerouteReading<'_> {
         let flows = self.says_of_flows();
         let where_it_stops = if self.is_proxied() {
             Some((
-                self.weight_of_so_near(),
-                self.says_of_so_near("accepts", "a proxy", "answers"),
+                self.weight_of_nearby_answer(),
+                self.nearby_answer("accepts", "a proxy", "answers"),
             ))
         } else if self.is_refused_nearby() {
             Some((
-                self.weight_of_so_near(),
-                self.says_of_so_near("resets", "a device", "refuses"),
+                self.weight_of_nearby_answer(),
+                self.nearby_answer("resets", "a device", "refuses"),
             ))
         } else if let Some((cut, cause)) = self.cut_on_the_way() {
             Some(self.says_of_a_cut(cut, cause))
@@ -152,14 +152,14 @@ impl TracerouteReading<'_> {
     }
 
     /// Without routes nothing excludes a service endpoint, and then the service itself would be this near.
-    fn weight_of_so_near(&self) -> EvidenceWeight {
+    fn weight_of_nearby_answer(&self) -> EvidenceWeight {
         match self.lead {
             AzureRoute::Unidentified => EvidenceWeight::Supports(Basis::Ambiguous),
             AzureRoute::Hops | AzureRoute::PastEveryHop => PATTERN,
         }
     }
 
-    fn says_of_so_near(&self, does: &str, who: &str, instead: &str) -> String {
+    fn nearby_answer(&self, does: &str, who: &str, instead: &str) -> String {
         let unless = match self.lead {
             AzureRoute::Unidentified => " (or the address is behind a service endpoint: no routes were given)",
             AzureRoute::Hops | AzureRoute::PastEveryHop => {

@@ -71,7 +71,7 @@ impl DependencyTable<'_> {
     fn row(&self, page: &mut TextPage, group: &DependencyGroup) {
         let status = group.status();
         let style = style(status);
-        let count = format!("{}/{}", group.well(), group.endpoints.len());
+        let count = format!("{}/{}", group.working(), group.endpoints.len());
         let count_end = TITLE + self.title_width + COUNT;
         let mut line = StyledLine::at(2).styled(style, status.as_str()).to(TITLE);
         for (at, title) in wrap(group.title, self.title_width).iter().enumerate() {
@@ -126,7 +126,7 @@ impl DependencyTable<'_> {
             view::status(e) == GroupStatus::NotTested || (explained && view::status(e) == GroupStatus::Blocked)
         };
         let listed: Vec<&EndpointReport> = group.failing().filter(|e| !silent(e)).collect();
-        for (detail, endpoints) in view::by(listed, |e| e.detail.clone()) {
+        for (detail, endpoints) in view::group_by(listed, |e| e.detail.clone()) {
             for endpoint in endpoints.iter().take(MAX_ROWS) {
                 let target = shorten(endpoint.target(), page.measure() - TITLE, page.ellipsis());
                 page.line(StyledLine::at(TITLE).text(&target));

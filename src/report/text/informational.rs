@@ -115,7 +115,7 @@ fn which(cause: Option<Cause>, endpoints: &[&EndpointReport]) -> Vec<String> {
         let targets = words::distinct(endpoints.iter().map(|e| e.target()));
         return targets.into_iter().map(str::to_owned).collect();
     }
-    let titles = view::by(endpoints.iter().copied(), |e| (e.title.clone(), e.need));
+    let titles = view::group_by(endpoints.iter().copied(), |e| (e.title.clone(), e.need));
     let named = titles.iter().map(|((title, need), members)| {
         let optional = if *need == Need::Feature { ", optional" } else { "" };
         match (members.len(), optional) {
@@ -142,12 +142,13 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
     };
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
     let verb = if noted_count == 1 { "is" } else { "are" };
-    let text = format!("{counted} documented, but not known to be used, {verb} not reachable (informational)");
+    let text =
+        format!("{counted} documented, but not known to be used, {verb} not reachable or not tested (informational)");
     page.paragraph(StyledLine::at(2), style::NORMAL, &text);
     if detail == Detail::Brief {
         return;
     }
-    for ((verdict, cause), endpoints) in view::by(noted, |e| (e.verdict, e.cause)) {
+    for ((verdict, cause), endpoints) in view::group_by(noted, |e| (e.verdict, e.cause)) {
         let word = cause.map_or(verdict.as_str(), Cause::as_str);
         let targets: Vec<&str> = endpoints.iter().map(|e| e.target()).collect();
         let label = StyledLine::at(2).text(word).to(TEXT + 13);

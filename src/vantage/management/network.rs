@@ -65,7 +65,7 @@ pub(super) struct CollectedNetwork {
 }
 
 /// Requests the network interface of this VM, its NSGs and routes, and the service tags.
-pub(super) async fn here(
+pub(super) async fn of_this_vm(
     session: &ManagementSession,
     machine: &Identity,
     region: Option<&str>,
@@ -210,7 +210,7 @@ async fn rules(session: &ManagementSession, nic: NetworkInterface, found: &RefCe
 }
 
 /// Requests the instance's own subnet, if it is not this VM's, and the service endpoint policies of both.
-pub(super) async fn there(
+pub(super) async fn of_the_instance(
     session: &ManagementSession,
     locations: &[Location],
     region: Option<&str>,
