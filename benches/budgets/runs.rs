@@ -63,7 +63,7 @@ pub(crate) fn run(name: &str, agent: &Path) -> Result<bool> {
     }
 }
 
-/// The agent on the lab's VM, with a plan and the world made for it.
+/// The agent on the lab's VM, with a plan and the network made for it.
 struct Bench {
     lab: Lab,
     agent: PathBuf,
@@ -189,7 +189,7 @@ fn endpoints(agent: &Path) -> Result<bool> {
         .arg(bench.lab.ca_file()?)
         .arg(format!("{PLATFORM_DNS}:53"))
         .arg(ENDPOINTS.to_string());
-    // The world makes its certificates on the first visit.
+    // The lab makes its certificates on the first connection.
     bench.cost(&bare, 0)?;
     let mut agent = on_one_core(&bench.agent);
     agent.args(["run", "--quiet", "--format", "json"]).args(&bench.plan);

@@ -117,7 +117,7 @@ async fn wait_for(conduct: DnsBehaviour) {
 async fn answer_datagrams(socket: Arc<UdpSocket>, zones: Arc<Zones>, conduct: DnsBehaviour) {
     let mut datagram = [0; 4096];
     loop {
-        // An ICMP error about an earlier answer is no reason to stop.
+        // An ICMP error about an earlier answer.
         let Ok((length, from)) = socket.recv_from(&mut datagram).await else {
             continue;
         };
@@ -166,7 +166,7 @@ async fn accept(listener: TcpListener, zones: Arc<Zones>, conduct: DnsBehaviour)
     }
 }
 
-/// Queries and answers with their length before them (RFC 1035 §4.2.2).
+/// Queries and answers over TCP, each with a length prefix (RFC 1035 §4.2.2).
 async fn answer_stream(mut stream: TcpStream, zones: &Zones, conduct: DnsBehaviour) -> std::io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];

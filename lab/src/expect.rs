@@ -1,4 +1,4 @@
-//! What an agent must report, and the differences from what it did report.
+//! What the agent must report, and how its report differs.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -27,7 +27,7 @@ pub struct ExpectedOutcome {
     #[serde(default)]
     pub endpoints: Vec<ExpectedEndpoint>,
     /// The verdicts allowed for endpoints that are not listed above.
-    #[serde(default = "quiet")]
+    #[serde(default = "reachable_or_not_tested")]
     pub other_endpoints: Vec<String>,
     /// The first findings, in order. An empty list: there must be none.
     pub findings: Option<Vec<ExpectedFinding>>,
@@ -39,13 +39,14 @@ pub struct ExpectedOutcome {
     /// Phrases on stderr.
     #[serde(default)]
     pub stderr: Phrases,
-    /// How many flows there were to each of these places: TCP connections, or pairs of UDP ports; excluding those that
-    /// were only meant for the first hops.
+    /// The number of flows to each of these destinations: TCP connections, or pairs of UDP ports; excluding those with
+    /// a low TTL.
     #[serde(default)]
     pub flows: BTreeMap<ServiceAddress, usize>,
-    /// Whether anything was sent that was only meant for the first hops; requires a `link` with `count_flows`.
+    /// Whether packets with a low TTL, which reach the first hops only, are sent; requires a `link` with `count_flows`.
     pub low_ttl_packets: Option<bool>,
-    /// How many requests to the platform must contain each of these texts: `GET /path?query`, or a POST with its body.
+    /// The number of requests to the management endpoint or the metadata service that contain each of these texts. A
+    /// request is `GET /path?query`, or a POST with its body.
     #[serde(default)]
     pub requests: BTreeMap<String, usize>,
     /// Texts that stdout must contain, in any format.
@@ -108,8 +109,8 @@ pub struct ExpectedFinding {
     pub suspects: Vec<String>,
     /// Suspects that it must not list.
     pub not_suspects: Vec<String>,
-    /// The hops on the path to where it stops, one address each; `?` for one without an answer. An empty list: no path
-    /// is known.
+    /// The hops up to where the packets stop, one address each; `?` for a hop that does not answer. An empty list: no
+    /// path.
     pub path: Option<Vec<String>>,
     /// Phrases that neither its title nor its evidence may have.
     pub excludes: Phrases,
@@ -124,12 +125,12 @@ pub struct ExpectedFinding {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Phrases(pub Vec<String>);
 
-fn quiet() -> Vec<String> {
+fn reachable_or_not_tested() -> Vec<String> {
     vec!["reachable".into(), "not-tested".into()]
 }
 
 impl ExpectedOutcome {
-    /// Every place with a wrong number of flows, one line each.
+    /// Every destination with a wrong number of flows, one line each.
     pub fn compare_flows(&self, network: &LabNetwork, flows: &[RelayedFlow]) -> Vec<String> {
         let to = |at: &ServiceAddress| {
             let addresses = network.addresses(&at.host);
@@ -147,16 +148,16 @@ impl ExpectedOutcome {
         let other = self.low_ttl_packets.filter(|wanted| *wanted != (low_ttl > 0));
         wrong
             .map(|(at, wanted)| format!("{} flows to {at}, expected {wanted}", to(at)))
-            .chain(other.map(|_| format!("{low_ttl} flows were only meant for the first hops")))
+            .chain(other.map(|_| format!("{low_ttl} flows had a low TTL")))
             .collect()
     }
 
-    /// Every request that the platform received more or less often than expected, one line each.
+    /// Every request that was received more or less often than expected, one line each.
     pub fn compare_requests(&self, requests: &[String]) -> Vec<String> {
         let times = |words: &String| requests.iter().filter(|line| line.contains(words.as_str())).count();
         let wrong = self.requests.iter().filter(|(words, wanted)| times(words) != **wanted);
         wrong
-            .map(|(words, wanted)| format!("{words} was asked {} times, expected {wanted}", times(words)))
+            .map(|(words, wanted)| format!("{words} was requested {} times, expected {wanted}", times(words)))
             .collect()
     }
 
@@ -181,7 +182,7 @@ impl ExpectedOutcome {
         }
         match serde_json::from_str(stdout) {
             Ok(report) => self.compare_report(&report, &mut wrong),
-            Err(error) => wrong.push(format!("stdout is no report: {error}")),
+            Err(error) => wrong.push(format!("stdout is not a report: {error}")),
         }
         wrong
     }
@@ -327,7 +328,7 @@ impl ExpectedFinding {
         let hops = list(&got["path"]["hops"]).iter();
         let hops: Vec<&str> = hops.map(|hop| hop["address"].as_str().unwrap_or("?")).collect();
         if let Some(expected) = self.path.as_ref().filter(|expected| **expected != hops) {
-            wrong.push(format!("finding {at} has the way {hops:?}, expected {expected:?}"));
+            wrong.push(format!("finding {at} has the path {hops:?}, expected {expected:?}"));
         }
         let seen = format!("{}\n{}", text(&got["title"]), texts(&got["evidence"]));
         for phrase in self.excludes.0.iter().filter(|phrase| seen.contains(phrase.as_str())) {
@@ -541,7 +542,7 @@ max_duration_ms: 1500";
     #[test]
     fn stdout_without_a_report_is_a_difference() {
         let expect: ExpectedOutcome = serde_yaml::from_str("exit: 0").unwrap();
-        assert!(expect.compare(Some(0), "hello", "")[0].starts_with("stdout is no report"));
+        assert!(expect.compare(Some(0), "hello", "")[0].starts_with("stdout is not a report"));
         assert_eq!(expect.compare(None, REPORT, "")[0], "exit status none, expected 0");
     }
 }

@@ -1,4 +1,4 @@
-//! What the network, and the VM itself, do to packets: lists of commands, made from data.
+//! What the network and the VM do to packets: the commands that implement the described faults.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use crate::{
     vm_link::{DEAD_HOP, DOCUMENTATION, FORWARD},
 };
 
-/// Rules for packets on the path come before those that deliver them.
+/// Routing rules for faults come before those that deliver packets.
 const FAULTS_PREF: u8 = 5;
 const FIREWALLS_PREF: u8 = 6;
 const DOCUMENTATION_PREF: u8 = 7;
@@ -23,8 +23,8 @@ pub fn has_nft() -> bool {
     tool("nft").is_some()
 }
 
-/// Applies the network's faults. In the world's namespace.
-pub(crate) fn in_world(network: &LabNetwork) -> Result<()> {
+/// Applies the faults on the path, in the simulated network's namespace.
+pub(crate) fn on_path(network: &LabNetwork) -> Result<()> {
     let (mut rules, mut chains) = (Vec::new(), NftChains::default());
     for fault in network.faults.iter().filter(|fault| !fault.is_relayed()) {
         for place in places(network, &fault.to)? {
@@ -68,9 +68,9 @@ pub(crate) fn in_world(network: &LabNetwork) -> Result<()> {
     chains.load()
 }
 
-/// Delivers every packet to a firewall's port to the world itself, including documentation addresses; without a
-/// firewall nothing answers for those.
-pub(crate) fn firewalls_in_world(network: &LabNetwork) -> Result<()> {
+/// Delivers every packet to a firewall's port locally, whatever its address: also documentation addresses, which do not
+/// reply without a firewall.
+pub(crate) fn redirect_to_firewalls(network: &LabNetwork) -> Result<()> {
     let mut lines = Vec::new();
     for port in network.firewalls.iter().flat_map(|firewall| &firewall.ports) {
         lines.push(format!(
@@ -86,13 +86,13 @@ pub(crate) fn firewalls_in_world(network: &LabNetwork) -> Result<()> {
     ip(&lines)
 }
 
-/// Removes the world's faults; firewalls and services stay.
-pub(crate) fn lift_in_world() -> Result<()> {
+/// Removes the faults on the path; firewalls and services stay.
+pub(crate) fn lift_on_path() -> Result<()> {
     while ip(&[format!("rule del pref {FAULTS_PREF}")]).is_ok() {}
     if has_nft() { nft("flush ruleset") } else { Ok(()) }
 }
 
-/// Applies the VM's own faults. In the VM's namespace.
+/// Applies the VM's own faults, in the VM's namespace.
 pub(crate) fn in_vm(network: &LabNetwork) -> Result<()> {
     let (mut routes, mut chains) = (Vec::new(), NftChains::default());
     for fault in &network.faults {
@@ -126,7 +126,7 @@ pub(crate) fn in_vm(network: &LabNetwork) -> Result<()> {
     chains.load()
 }
 
-/// The rules of each hook of nftables.
+/// The rules for each nftables hook.
 #[derive(Default)]
 struct NftChains {
     arriving: Vec<String>,
@@ -155,7 +155,7 @@ impl NftChains {
     }
 }
 
-/// One destination: a network or any address, and a port or all of them.
+/// One destination: a prefix or any address, and one port or all.
 #[derive(Debug)]
 pub(crate) struct FaultTarget {
     net: Option<String>,
@@ -163,7 +163,7 @@ pub(crate) struct FaultTarget {
 }
 
 impl FaultTarget {
-    /// Whether a packet between the VM and this address matches the place; `port` is the one at the far end.
+    /// Whether a packet between the VM and this address matches; `port` is the remote one.
     pub(crate) fn covers(&self, address: Ipv4Addr, port: Option<(IpProtocol, u16)>) -> bool {
         let net = self.net.as_deref().is_none_or(|net| contains(net, address));
         net && self.port.is_none_or(|own| Some(own) == port)

@@ -1,4 +1,4 @@
-//! A TCP connection that may be cut, slowed down, or begin with bytes that were already read.
+//! A TCP connection that can be aborted or slowed down, or that begins with bytes that were already read.
 
 use std::{
     fmt, io,
@@ -22,7 +22,7 @@ pub(crate) struct FaultyStream {
     replay: Vec<u8>,
     after: Option<AbortMoment>,
     received: usize,
-    /// How often the client sent data again after we had.
+    /// How many times the client has sent data after a reply.
     replies: usize,
     spoke_last: bool,
     pace: Option<Pacing>,
@@ -31,7 +31,7 @@ pub(crate) struct FaultyStream {
 
 impl FaultyStream {
     pub(crate) fn new(stream: TcpStream, replay: Vec<u8>, cut: Option<&Abort>, pace: Option<Pacing>) -> Self {
-        // One byte per segment only works without Nagle; other connections lose nothing.
+        // One byte per segment needs TCP_NODELAY; it does no harm to other connections.
         let _ = stream.set_nodelay(true);
         let pause = pace
             .filter(|pace| pace.initial_delay_ms > 0)
@@ -67,7 +67,7 @@ impl FaultyStream {
         drain(&mut self.stream, Duration::from_secs(10)).await;
     }
 
-    /// Whether the line must be cut at the bytes that just arrived.
+    /// Whether the connection must be aborted at the bytes that just arrived.
     fn is_due(&self) -> bool {
         match self.after {
             Some(AbortMoment::FirstBytes) => true,
@@ -86,7 +86,7 @@ impl FaultyStream {
     }
 }
 
-/// The error that ends a conversation because the line must be cut here.
+/// The error that ends an exchange because the connection must be aborted here.
 #[derive(Debug)]
 struct AbortedHere;
 
@@ -98,12 +98,12 @@ impl fmt::Display for AbortedHere {
 
 impl std::error::Error for AbortedHere {}
 
-/// Reports that the line must be cut here, through all layers in between.
+/// The error that carries this through all layers.
 pub(crate) fn aborted_here() -> io::Error {
     io::Error::other(AbortedHere)
 }
 
-/// Whether a conversation ended because the line was to be cut.
+/// Whether an exchange ended because the connection had to be aborted.
 pub(crate) fn is_aborted(error: &io::Error) -> bool {
     error
         .get_ref()

@@ -16,7 +16,7 @@ use crate::{
     tls::record::{FirstWords, first_words},
 };
 
-/// How long a client may take for its first bytes before the firewall stops waiting.
+/// How long the firewall waits for a client's first bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_FIRST_WORDS: usize = 16 * 1024;
 
@@ -46,7 +46,7 @@ impl FirewallProxy {
             }
             FirewallAction::Forward => match self.behind.get(&to) {
                 Some(port) => port.attend(stream, bytes).await,
-                // Behind it, nothing answers for an unused address either.
+                // No service has this address.
                 None if matches!(to.ip(), IpAddr::V4(ip) if ip.is_documentation()) => {
                     FaultyStream::new(stream, bytes, None, None)
                         .end(&ConnectionEnd::Silence)
@@ -85,7 +85,7 @@ impl FirewallProxy {
     }
 }
 
-/// Reads until it is clear which host the client wants, or that the data contains none.
+/// Reads until the data shows which host the client requests, or that it contains no host.
 async fn listen(stream: &mut TcpStream) -> (Vec<u8>, Option<String>) {
     let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
     loop {

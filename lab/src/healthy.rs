@@ -1,4 +1,4 @@
-//! The world without any fault, made from a plan, and a scenario's deviations from it.
+//! The healthy network for a plan, and a scenario's deviations from it.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ const LOGIN_HOSTS: [&str; 3] = [
     "login.partner.microsoftonline.cn",
 ];
 
-/// The document of `apim-probe list --format json`, as far as it is needed to make a world.
+/// The fields of `apim-probe list --format json` that are needed here.
 #[derive(Deserialize)]
 struct ListedPlan {
     endpoints: Vec<ListedEndpoint>,
@@ -32,7 +32,7 @@ struct ListedEndpoint {
     testable: bool,
 }
 
-/// The network in which every endpoint of the plan is as it should be, except for `deviations`.
+/// The network in which every endpoint of the plan works, except for `deviations`.
 ///
 /// Each host has a separate address, counted up from 20.0.0.1, and the right service on each of its planned ports. A
 /// deviating name replaces the host's answer. A deviating service replaces the planned one, and uses its protocol

@@ -1,19 +1,19 @@
-//! A simulated Azure in network namespaces: real addresses, real ports, real DNS, real silence, without root and without
-//! the internet.
+//! A simulated Azure in network namespaces: real addresses, real ports, real DNS and real timeouts, without root and
+//! without the internet.
 //!
-//! A process that wants a lab starts itself again ([`rerun()`]), because a namespace of one's own can only be entered
-//! while the process has one thread. The new process is the VM; a second thread with a network namespace of its own is
-//! the router and the whole world behind it ([`LabNetwork`] says what that is like):
+//! A process that needs a lab starts itself again ([`rerun()`]), because only a process with a single thread can enter
+//! a user namespace. The new process is the VM; a second thread, with its own network namespace, is the router and the
+//! network behind it, as [`LabNetwork`] describes it:
 //!
 //! ```text
-//!        main thread, and every child                          world thread
+//!        main thread, and every child                         network thread
 //!   ┌───────────────────────────────┐   eth0        wire   ┌──────────────────────────────────────┐
 //!   │ VM 10.1.0.4                   ├──────────────────────┤ router 10.1.0.1   faults   firewalls │
 //!   │ own resolv.conf, hosts, store │                      │ name servers   services   (any address)│
 //!   └───────────────────────────────┘                      └──────────────────────────────────────┘
 //! ```
 //!
-//! Where some packets fare otherwise than others, a third thread relays every frame between `eth0` and `wire`.
+//! If a fault applies to some packets only, a third thread relays every frame between `eth0` and `wire`.
 //!
 //! ```no_run
 //! fn main() -> anyhow::Result<()> {
@@ -31,8 +31,8 @@
 //! # use apim_probe_lab as lab;
 //! ```
 //!
-//! Where namespaces are forbidden, [`probe`] says so in one sentence, and nothing may run: outside the lab a probe would
-//! reach for real hosts.
+//! Where namespaces are not allowed, [`probe`] returns the reason, and nothing may run: outside the lab the agent would
+//! contact real hosts.
 
 mod dns;
 pub mod expect;
@@ -89,9 +89,9 @@ use self::{
     vm_link::Peer,
 };
 
-/// The VM, connected to a world. It belongs to the thread that entered it: only there is the network the VM's.
+/// The VM, connected to a simulated network. Only the thread that entered it has the VM's network namespace.
 pub struct Lab {
-    world: SimulatedNetwork,
+    simulated: SimulatedNetwork,
     relay: Option<Relay>,
     files: Files,
     vm: Vm,
@@ -100,7 +100,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Turns this process into the VM of this network, and connects it to a world that has no services yet.
+    /// Turns this process into the VM of this network, and connects it to a simulated network without services.
     ///
     /// The process must have one thread only. This cannot be undone.
     pub fn enter(network: &LabNetwork) -> Result<Self> {
@@ -110,7 +110,7 @@ impl Lab {
         let peer = relay
             .as_ref()
             .map_or_else(|| Peer::Vm(std::process::id()), |relay| Peer::Relay(relay.thread));
-        let world = SimulatedNetwork::start(peer, network.icmp_rate_limit)?;
+        let simulated = SimulatedNetwork::start(peer, network.icmp_rate_limit)?;
         if let Some(relay) = &relay {
             relay.connect()?;
         }
@@ -120,7 +120,7 @@ impl Lab {
         }
         tools::tool("setpriv").context("setpriv (util-linux) is not installed")?;
         let lab = Self {
-            world,
+            simulated,
             relay,
             files,
             vm: network.vm.clone(),
@@ -131,15 +131,15 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Starts everything in the network: name servers, services, firewalls, faults. Once it returns, all of it listens.
+    /// Starts name servers, services, firewalls and faults. When it returns, everything listens.
     pub fn serve(&self, network: &LabNetwork) -> Result<()> {
-        self.world.serve(network)?;
+        self.simulated.serve(network)?;
         self.relay(network)?;
         faults::in_vm(network)?;
         self.schedule(&network.vm)
     }
 
-    /// Sees to it that what happens to the VM later does, once the agent has sent its first packet.
+    /// Schedules the VM's events, which start with the agent's first packet.
     fn schedule(&self, vm: &Vm) -> Result<()> {
         let Some(relay) = self.relay.clone().filter(|_| !vm.events.is_empty()) else {
             return Ok(());
@@ -157,11 +157,11 @@ impl Lab {
                 let due = first + Duration::from_millis(event.after_ms);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
                 if let Err(error) = tools::ip(&event.ip_commands) {
-                    eprintln!("what should happen to the VM did not: {error:#}");
+                    eprintln!("an event of the VM failed: {error:#}");
                 }
             }
         };
-        // A thread of this one's has its network, the VM's.
+        // The thread inherits the VM's network namespace.
         thread::Builder::new().name("events".into()).spawn(happen)?;
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Lab {
             ..network.clone()
         };
         self.relay(&network)?;
-        self.world.fault(&network)
+        self.simulated.fault(&network)
     }
 
     /// Removes every fault on the path (those of the VM itself stay).
@@ -203,7 +203,7 @@ impl Lab {
         if let Some(relay) = &self.relay {
             relay.lift();
         }
-        self.world.lift()
+        self.simulated.lift()
     }
 
     /// Every TCP connection and every pair of UDP ports so far, in the order of their first packets; empty if no frames
@@ -214,7 +214,7 @@ impl Lab {
 
     /// The requests to the platform so far, one per line: `GET /path?query`, and a POST followed by its body.
     pub fn requests(&self) -> Vec<String> {
-        let requests = self.world.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = self.simulated.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.clone()
     }
 
@@ -241,14 +241,14 @@ impl Lab {
     /// also contains the cross-signed certificate that an instance fetches if a server omits it.
     pub fn ca_file(&self) -> Result<PathBuf> {
         let roots = [Authority::Public, Authority::Microsoft, Authority::Digicert];
-        let cross = self.world.pki.cross_pem(Authority::CrossSigned);
+        let cross = self.simulated.pki.cross_pem(Authority::CrossSigned);
         self.files
             .write("roots.pem", &(self.roots(&roots) + &cross.unwrap_or_default()))
     }
 
     /// The SHA-1 thumbprint of the untrusted root, by which Azure names certificates, in hexadecimal.
     pub fn private_thumbprint(&self) -> String {
-        let root = self.world.pki.root_der(Authority::Private);
+        let root = self.simulated.pki.root_der(Authority::Private);
         let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &root);
         digest
             .as_ref()
@@ -262,7 +262,7 @@ impl Lab {
     /// of descriptors, and with the VM's own certificate store.
     pub fn agent(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let mut command = Command::new(tools::tool("setpriv").context("setpriv (util-linux) is not installed")?);
-        // Without its world the agent has nothing to do: it ends when this process does.
+        // The agent is of no use without this process, so it is killed with it.
         command.args([
             "--bounding-set=-all",
             "--inh-caps=-all",
@@ -303,6 +303,6 @@ impl Lab {
     }
 
     fn roots(&self, roles: &[Authority]) -> String {
-        roles.iter().map(|role| self.world.pki.root_pem(*role)).collect()
+        roles.iter().map(|role| self.simulated.pki.root_pem(*role)).collect()
     }
 }

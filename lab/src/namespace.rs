@@ -1,4 +1,4 @@
-//! Enters new namespaces: a user namespace for the privileges, a network and a mount namespace to be the VM.
+//! Enters new namespaces: a user namespace for the privileges, and network and mount namespaces for the VM.
 //!
 //! Everything here must happen before the process has a second thread (`unshare(CLONE_NEWUSER)` requires this), which
 //! is why a test binary starts itself again for every scenario.
@@ -41,7 +41,7 @@ impl Files {
     }
 }
 
-/// Leaves the host's users, network and mounts, and covers the files that configure a resolver.
+/// Enters new user, network and mount namespaces, and covers the files that configure a resolver.
 pub(crate) fn enter(vm: &Vm, resolv_conf: &str) -> Result<Files> {
     let resolv_conf_path = resolv_conf_path()?;
     own_users()?;
@@ -70,7 +70,7 @@ pub(crate) fn raise_descriptor_limit() -> Result<u64> {
     Ok(soft)
 }
 
-/// Root inside, the same user outside. Real root does not need this if user namespaces are disabled.
+/// Maps this user to root inside the namespace. Real root does not need this if user namespaces are disabled.
 fn own_users() -> Result<()> {
     let (user, group) = (geteuid(), getegid());
     match unshare(CloneFlags::CLONE_NEWUSER) {
@@ -125,7 +125,7 @@ fn cover_resolved(upstream: Option<&str>, resolv_conf: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Hides the hardware that this machine really is, and shows what the VM's firmware says.
+/// Replaces this machine's DMI data with the VM's.
 fn cover_firmware(firmware: &BTreeMap<String, String>) -> Result<()> {
     let classes = Path::new("/sys/class");
     if !classes.exists() {

@@ -1,4 +1,4 @@
-//! The description of the world: plain data, written in YAML or made by code. Everything that is not mentioned is
+//! The description of a simulated network: plain data, from YAML or from code. Everything that is not mentioned is
 //! healthy.
 
 mod link;
@@ -22,7 +22,7 @@ pub use self::{
     tls::{Authority, Chain, NoClientCertificate, ServerCertificate, TlsSettings, TlsVersion, Validity},
 };
 
-/// Azure's platform name server, which is also the default one here.
+/// Azure's platform name server, also the default here.
 pub const PLATFORM_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
 
 /// A network and everything in it.
@@ -37,7 +37,7 @@ pub struct LabNetwork {
     pub services: BTreeMap<ServiceAddress, SimulatedService>,
     /// Azure's management endpoint and the VM's metadata service, if there are any.
     pub management: Option<Management>,
-    /// What the network does to packets on their way.
+    /// What happens to packets on the path.
     pub faults: Vec<InjectedFault>,
     /// How packets travel between the VM and its router.
     pub link: SimulatedLink,
@@ -59,7 +59,7 @@ impl LabNetwork {
         }
     }
 
-    /// The addresses of a host: itself if it is one, else what its name resolves to at most servers.
+    /// The addresses of a host: the host itself if it is an address, otherwise those in [`LabNetwork::names`].
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
         match host.parse() {
             Ok(address) => vec![address],
@@ -73,7 +73,7 @@ impl LabNetwork {
 
     /// Whether frames must pass through a relay.
     pub fn is_relayed(&self) -> bool {
-        // The kernel resets packets to a closed port, however near they come from.
+        // For a closed port the kernel itself sends the reset, whatever the packet's TTL: only the relay can check it.
         let resets_from_afar = self.services.values().any(|service| service.closed);
         let is_timed = !self.vm.events.is_empty();
         self.link != SimulatedLink::default()
@@ -127,7 +127,7 @@ impl Default for NameServer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsBehaviour {
-    /// According to RFC 1035.
+    /// A correct answer (RFC 1035).
     Good,
     /// No listener: a reset, or an ICMP port unreachable.
     Closed,
@@ -135,15 +135,15 @@ pub enum DnsBehaviour {
     Silent,
     /// Answers with another query's id.
     WrongId,
-    /// Answers another question.
+    /// Answers with another question in the question section.
     WrongQuestion,
     /// Sends bytes that are not a DNS message.
     Garbage,
-    /// Sends a name that points to itself.
+    /// Sends a record whose name is a compression pointer to itself.
     CompressionLoop,
     /// Sets the TC bit and omits the answer.
     Truncated,
-    /// Sends half of its message. Over TCP it announces all of it, then closes.
+    /// Sends half of its message. Over TCP the length field is that of the whole message, and the connection is closed.
     Short,
     /// Closes the connection after the query; over UDP the same as silent.
     Close,
@@ -159,10 +159,10 @@ pub enum DnsBehaviour {
     UpperCase,
     /// Answers with 64 KB of TXT records that were not requested.
     Oversized,
-    /// Over TCP it announces the largest message and sends a byte every tenth of a second, without an end; over UDP the
+    /// Over TCP it announces the largest message and sends one byte every tenth of a second, endlessly; over UDP the
     /// same as silent.
     Trickle,
-    /// Over TCP it answers with another query's id, again and again without an end; over UDP two hundred times.
+    /// Over TCP it sends replies with another query's id endlessly; over UDP two hundred of them.
     Endless,
 }
 
@@ -172,15 +172,15 @@ pub enum DnsBehaviour {
 pub struct NameResolution {
     /// The addresses, in the order of the answer. None, with no other field set, is "no data".
     pub addresses: Vec<IpAddr>,
-    /// The aliases between the name and its addresses.
+    /// The CNAME records between the name and its addresses, in order.
     pub cnames: Vec<String>,
-    /// A response code other than NOERROR; 3 is NXDOMAIN. Aliases are sent with it.
+    /// A response code other than NOERROR; 3 is NXDOMAIN. CNAME records are sent with it.
     pub rcode: u8,
     /// The zone of the SOA record in the authority section of an answer without addresses.
     pub soa_zone: Option<String>,
     /// The primary server in that record; none means a server in the zone itself.
     pub soa_primary: Option<String>,
-    /// Another response code for queries for IPv4 addresses.
+    /// Another response code for A queries.
     pub rcode_for_a: Option<u8>,
     /// No answer at all for this name.
     pub silent: bool,
@@ -192,22 +192,21 @@ pub struct NameResolution {
     pub extra_addresses: u16,
 }
 
-/// What the network does to packets to some place.
+/// What happens to packets to some destination.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InjectedFault {
-    /// The packets that match. A name stands for all its addresses, `*` for every address, a place without a port for
-    /// all of them.
+    /// The destination. A name stands for all its addresses, `*` for every address; without a port, all ports match.
     pub to: ServiceAddress,
     /// What happens to them.
     pub action: FaultAction,
-    /// Which of them; all if not given.
+    /// Which of the packets; by default all of them.
     #[serde(default)]
     pub when: FaultCondition,
 }
 
 impl InjectedFault {
-    /// A fault for every packet to a place.
+    /// A fault for every packet to a destination.
     pub fn always(to: ServiceAddress, action: FaultAction) -> Self {
         Self {
             to,
@@ -275,12 +274,12 @@ impl FaultAction {
 pub struct Firewall {
     /// The ports that it intercepts (TCP).
     pub ports: Vec<u16>,
-    /// Behind this many of [`SimulatedLink::hops`]; none means behind all of them.
+    /// Its position: after this many of [`SimulatedLink::hops`]; none means after all of them.
     pub after_hops: Option<usize>,
-    /// The first rule with a matching name decides.
+    /// The first rule with a matching name applies.
     #[serde(default)]
     pub rules: Vec<ProxyRule>,
-    /// What happens to all others.
+    /// What happens to connections that no rule matches.
     pub default_action: FirewallAction,
 }
 
@@ -288,7 +287,8 @@ pub struct Firewall {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyRule {
-    /// Names, `*` matching any characters: SNI, the `Host` header, or else the name of the destination address.
+    /// Host names, `*` matching any characters, compared with the SNI, the `Host` header, or else the name of the
+    /// destination address.
     pub fqdns: Vec<String>,
     /// What happens to them.
     pub action: FirewallAction,
@@ -302,7 +302,7 @@ pub enum FirewallAction {
     Forward,
     /// Terminates TLS with its own certificate for the requested name, and passes on the content.
     Inspect,
-    /// Ends it.
+    /// Ends the connection.
     End(ConnectionEnd),
     /// Serves a block page in plain HTTP.
     Deny(BlockPage),
@@ -316,7 +316,8 @@ pub struct Vm {
     pub resolv_conf: Option<String>,
     /// `/run/systemd/resolve/resolv.conf`, on a VM whose `resolv.conf` names systemd-resolved's stub.
     pub systemd_resolv_conf: Option<String>,
-    /// The firmware's description of the VM, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id` shows.
+    /// The firmware's description of the VM, `sys_vendor`, `chassis_asset_tag` and the like: what `/sys/class/dmi/id`
+    /// shows.
     pub firmware: BTreeMap<String, String>,
     /// Further lines of `/etc/hosts`.
     pub hosts_file: String,
@@ -358,8 +359,8 @@ impl Default for Vm {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VmEvent {
-    /// So many milliseconds after the first packet that the agent sent.
+    /// Milliseconds after the first packet that the agent sends.
     pub after_ms: u64,
-    /// Commands of `ip`.
+    /// `ip` commands, without the word `ip`.
     pub ip_commands: Vec<String>,
 }

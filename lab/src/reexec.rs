@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Lab, LabNetwork, has_nft, tools};
 
-/// What the process was started for.
+/// The environment variable with the job of the process.
 const JOB: &str = "APIM_PROBE_LAB_JOB";
 /// The job that checks whether a lab can be created.
 const PROBE: &str = "try the whole set-up once";
@@ -23,12 +23,12 @@ pub struct Forbidden {
 }
 
 impl Forbidden {
-    /// A part cannot be created for its own reason.
+    /// A part that cannot be created, with the reason.
     pub fn because(step: &str) -> Self {
         Self { step: step.to_owned() }
     }
 
-    /// Whether what needs the lab may be skipped, or must fail: CI sets `LAB_REQUIRED=1`.
+    /// Whether tests that need the lab must fail instead of being skipped: CI sets `LAB_REQUIRED=1`.
     pub fn may_be_left_out(&self) -> bool {
         env::var_os(REQUIRED).is_none_or(|value| value != "1")
     }
@@ -72,14 +72,14 @@ pub fn probe() -> Result<(), Forbidden> {
     }
 }
 
-/// Why faults that need nftables are not possible.
+/// Why faults that need nftables cannot be created; `None` if they can.
 pub fn lacks_nft() -> Option<Forbidden> {
     (!has_nft()).then(|| Forbidden {
         step: "nftables is not installed".into(),
     })
 }
 
-/// Why a test that needs a program that is not installed everywhere is not possible.
+/// Why a test that needs this program cannot run; `None` if it can.
 pub fn lacks(program: &str) -> Option<Forbidden> {
     tools::tool(program).is_none().then(|| Forbidden {
         step: format!("{program} is not installed"),
@@ -99,7 +99,7 @@ pub fn do_job(job: &str) -> Result<()> {
     Ok(())
 }
 
-/// The end of `main`: an error is written to stderr, with its causes.
+/// The exit code of `main`; an error is written to stderr, with its causes.
 pub fn exit_code(outcome: Result<impl Termination>) -> ExitCode {
     outcome.map_or_else(
         |error| {

@@ -1,9 +1,8 @@
-//! The wire between the VM and its router as a relay of frames, in a network namespace of its own: whatever passes may
-//! be lost, late, cut short, answered in another host's name, or just counted. It takes no module of the kernel and no
-//! nftables.
+//! A relay of frames between the VM and its router, in a separate network namespace: frames can be dropped, delayed,
+//! answered with another host's address, or just counted. It needs no kernel module and no nftables.
 //!
 //! ```text
-//!   VM ── eth0 ─── near ── relay ── far ─── wire ── router and world
+//!   VM ── eth0 ─── near ── relay ── far ─── wire ── router and services
 //! ```
 
 mod forwarding;
@@ -42,13 +41,14 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Relay {
     forwarder: Arc<Mutex<Forwarder>>,
-    /// The relay's thread, through which others find its network namespace.
+    /// The id of the relay's thread, which identifies its network namespace.
     pub(crate) thread: i32,
     connected: mpsc::Sender<()>,
 }
 
 impl Relay {
-    /// Starts a relay with one end in the calling process's network namespace; the world creates the other end.
+    /// Starts a relay with one end in the calling process's network namespace; the simulated network creates the other
+    /// end.
     pub(crate) fn start(network: &LabNetwork) -> Result<Self> {
         let forwarder = Arc::new(Mutex::new(Forwarder::new(network)));
         let (ready, started) = mpsc::channel();
@@ -58,7 +58,7 @@ impl Relay {
             let began = begin();
             let went_well = began.is_ok();
             let _ = ready.send(began);
-            // If no client connects any more, the process is ending.
+            // If the receiver is gone, the process is ending.
             if went_well
                 && wait.recv().is_ok()
                 && let Err(error) = carry(&carried)
@@ -79,17 +79,17 @@ impl Relay {
         self.connected.send(()).context("the relay has ended")
     }
 
-    /// Applies those of a network's faults that match some packets only.
+    /// Applies the network's faults that match only some packets.
     pub(crate) fn fault(&self, network: &LabNetwork) -> Result<()> {
         lock(&self.forwarder).add(network)
     }
 
-    /// Removes them.
+    /// Removes these faults.
     pub(crate) fn lift(&self) {
         lock(&self.forwarder).lift();
     }
 
-    /// When the first packet of all came; `None` until then.
+    /// When the first packet arrived; `None` before that.
     pub(crate) fn first_packet(&self) -> Option<Instant> {
         lock(&self.forwarder).began()
     }
@@ -109,7 +109,7 @@ fn lock(forwarder: &Mutex<Forwarder>) -> MutexGuard<'_, Forwarder> {
     forwarder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Creates the VM's end; returns the thread through which the world finds this namespace.
+/// Creates the VM's end; returns the id of the thread that identifies this namespace.
 fn begin() -> Result<i32> {
     unshare(CloneFlags::CLONE_NEWNET).context("unshare of the relay's network")?;
     let vm = std::process::id();
@@ -160,7 +160,7 @@ fn carry(forwarder: &Mutex<Forwarder>) -> Result<()> {
     }
 }
 
-/// A frame in transit; of those that arrive together, the first that was sent comes first.
+/// A frame in transit; frames with the same arrival time keep the order in which they were sent.
 struct Waiting {
     arrived: u64,
     parcel: DelayedFrame,

@@ -13,7 +13,7 @@ use crate::Lab;
 
 const FILE: &str = "/etc/nsswitch.conf";
 
-/// Sees every opening of the file on the lab's VM, and on no other machine.
+/// Detects every opening of the file on the lab's VM only.
 pub struct ResolverWatch(Inotify);
 
 impl ResolverWatch {
@@ -33,7 +33,7 @@ impl ResolverWatch {
         let watch = Inotify::init(InitFlags::IN_NONBLOCK)?;
         watch.add_watch(FILE, AddWatchFlags::IN_OPEN)?;
         let watch = Self(watch);
-        // A program that does use it, so that seeing nothing means something.
+        // Checks that the watch detects a program that does use it.
         Command::new("getent")
             .args(["hosts", "login.microsoftonline.com"])
             .output()

@@ -1,7 +1,7 @@
 //! The cost of a program: wall clock, processor time, memory.
 //!
-//! A child's peak memory starts with what its parent had when it forked, and the lab has a lot. So a small process runs
-//! in between: this program, started again only to start the other one and read the kernel's figures about it.
+//! A child's peak memory starts at its parent's size when it forked, and the lab is large. So a small process runs in
+//! between: this program is started again only to start the measured one and read the kernel's figures about it.
 
 use std::{
     env,

@@ -19,7 +19,7 @@ use crate::{
     network::{InjectedFault, ServiceAddress},
 };
 
-/// A catalog that is only a list of dependencies is completed with this …
+/// What completes a catalog that is only a list of dependencies …
 const CATALOG_HEAD: &str = "schema: 1
 source: { title: Scenario, url: 'https://example.com/scenario', documented: 2026-01-01 }
 clouds:
@@ -28,7 +28,7 @@ clouds:
   china: { login: login.partner.microsoftonline.cn }
 ";
 
-/// … and one that is only a list of endpoints with this as well.
+/// … and, in addition, one that is only a list of endpoints.
 const DEPENDENCY_HEAD: &str = "dependencies:
   - id: service
     title: A service
@@ -37,12 +37,12 @@ const DEPENDENCY_HEAD: &str = "dependencies:
     endpoints:
 ";
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
 /// Time limit for everything that the agent does in a scenario.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// One scenario.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,15 +55,18 @@ pub struct Scenario {
     /// The agent's flags. `{files}` stands for the folder of `files`.
     #[serde(default)]
     pub args: Vec<String>,
-    /// The flags for `list` instead of `args`: if the agent finds out by itself what must be known to create the world.
+    /// The flags for `list`, if they differ from `args`: the network is created from `list`'s plan, before there is a
+    /// metadata service or instance to query.
     pub list_args: Option<Vec<String>>,
     /// A catalog instead of the built-in one: all of it, or from `dependencies:` on, or only the endpoints of one
     /// required dependency called `service`.
     pub catalog: Option<String>,
-    /// The agent trusts the lab's CAs with its token, as it would real ones. Otherwise, only `--ca-file` lists them.
-    #[serde(default = "yes")]
+    /// Whether the lab's CAs are passed with `--management-ca-file`, so that the agent sends its token to the
+    /// management endpoint. If false, they are passed with `--ca-file` only.
+    #[serde(default = "default_true")]
     pub management_ca_file: bool,
-    /// Further files on the VM. In them `{thumbprint of private}` stands for that of the untrusted root.
+    /// Further files on the VM. In them, `{thumbprint of private}` is replaced with the thumbprint of the untrusted
+    /// root.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// How the network differs from a healthy one.
@@ -132,7 +135,7 @@ impl Scenario {
         let mut list = lab.agent(agent)?;
         list.args(["list", "--format", "json"]).args(common);
         if self.asks_metadata() {
-            // Before the world exists, nothing would answer.
+            // The metadata service does not exist yet.
             list.arg("--no-metadata");
         }
         match &self.list_args {
@@ -148,7 +151,7 @@ impl Scenario {
         }
     }
 
-    /// Flags for both `list` and `run`.
+    /// The flags for both `list` and `run`.
     fn common_args(&self, lab: &Lab) -> Result<Vec<String>> {
         for (name, text) in &self.files {
             let text = text.replace("{thumbprint of private}", &lab.private_thumbprint());
@@ -253,10 +256,10 @@ fn output(mut command: Command) -> Result<AgentOutput> {
     let child = child.with_context(|| format!("starting {command:?}"))?;
     let (ended, end) = mpsc::channel();
     thread::spawn(move || ended.send(child.wait_with_output()));
-    // On timeout the child ends with this process, whose world is gone.
+    // After a timeout this process ends, and the child is killed with it.
     let output = end
-        .recv_timeout(PATIENCE)
-        .with_context(|| format!("no end after {PATIENCE:?}: {command:?}"))??;
+        .recv_timeout(TIME_LIMIT)
+        .with_context(|| format!("no end after {TIME_LIMIT:?}: {command:?}"))??;
     Ok(AgentOutput {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

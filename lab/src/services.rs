@@ -51,7 +51,7 @@ impl ServiceListener {
         }
     }
 
-    /// The same service behind another certificate, as presented by a firewall that inspects TLS.
+    /// The same service with another certificate, as a firewall that inspects TLS presents it.
     pub(crate) fn disguised(&self, certificate: crate::network::ServerCertificate, host: String) -> Self {
         let mut service = self.service.clone();
         service.tls.certificate = certificate;
@@ -123,7 +123,7 @@ impl ServiceListener {
         }
     }
 
-    /// The handshake, and the cuts right after it.
+    /// The handshake, and aborts right after it.
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(&self, io: S) -> io::Result<TlsStream<S>> {
         let tls = &self.service.tls;
         let acceptor = self.acceptor.get_or_init(|| self.pki.server(tls, &self.hosts));
@@ -160,7 +160,7 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, script: &[ScriptSte
     idle(io).await
 }
 
-/// A server that resets a client without a certificate cuts the line at the flight that should contain one.
+/// A server that resets a client without a certificate does so at the flight that should contain the certificate.
 fn with_demand(mut service: SimulatedService) -> SimulatedService {
     let end = match service.tls.without_client_certificate {
         None | Some(NoClientCertificate::Alert) => return service,

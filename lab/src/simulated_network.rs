@@ -1,4 +1,4 @@
-//! The world: a thread with a separate network namespace, in which everything listens.
+//! The simulated network: a thread with a separate network namespace, in which all services listen.
 
 use std::{
     collections::HashMap,
@@ -43,39 +43,39 @@ sockopt_impl!(
     libc::c_int
 );
 
-/// A task for the world's thread, and a channel for its result.
-struct WorldRequest {
-    what: WorldChange,
+/// A request to the network's thread, and a channel for the result.
+struct NetworkRequest {
+    what: NetworkChange,
     done: mpsc::Sender<Result<()>>,
 }
 
-enum WorldChange {
+enum NetworkChange {
     Serve(Box<LabNetwork>),
     Fault(Box<LabNetwork>),
     Lift,
 }
 
-/// The VM's handle to the world's thread. The world ends with it, or with the process.
+/// The VM's handle to the network's thread, which ends with it, or with the process.
 pub(crate) struct SimulatedNetwork {
-    orders: UnboundedSender<WorldRequest>,
+    orders: UnboundedSender<NetworkRequest>,
     pub(crate) pki: Arc<Pki>,
-    /// The requests to the platform.
+    /// The requests that the simulated platform has received.
     pub(crate) requests: Asked,
 }
 
 impl SimulatedNetwork {
-    /// Starts the world and connects it to the calling thread's network namespace.
+    /// Starts the network and connects it to the calling thread's network namespace.
     pub(crate) fn start(peer: Peer, icmp_rate_limit: bool) -> Result<Self> {
         let (orders, inbox) = unbounded_channel();
         let (ready, started) = mpsc::channel();
         let pki = Arc::new(Pki::default());
         let requests = Asked::default();
-        let world = Self {
+        let network = Self {
             orders,
             pki: Arc::clone(&pki),
             requests: Arc::clone(&requests),
         };
-        thread::Builder::new().name("world".into()).spawn(move || {
+        thread::Builder::new().name("network".into()).spawn(move || {
             let begun = begin(peer, icmp_rate_limit);
             match begun {
                 Ok(runtime) => {
@@ -94,55 +94,55 @@ impl SimulatedNetwork {
                 }
             }
         })?;
-        started.recv().context("the world's thread is gone")??;
-        Ok(world)
+        started.recv().context("the network's thread has ended")??;
+        Ok(network)
     }
 
     /// Binds every listener of the network, and applies its firewalls and faults.
     pub(crate) fn serve(&self, network: &LabNetwork) -> Result<()> {
-        self.order(WorldChange::Serve(Box::new(network.clone())))
+        self.order(NetworkChange::Serve(Box::new(network.clone())))
     }
 
     /// Adds faults.
     pub(crate) fn fault(&self, network: &LabNetwork) -> Result<()> {
-        self.order(WorldChange::Fault(Box::new(network.clone())))
+        self.order(NetworkChange::Fault(Box::new(network.clone())))
     }
 
     /// Removes all faults.
     pub(crate) fn lift(&self) -> Result<()> {
-        self.order(WorldChange::Lift)
+        self.order(NetworkChange::Lift)
     }
 
-    fn order(&self, what: WorldChange) -> Result<()> {
+    fn order(&self, what: NetworkChange) -> Result<()> {
         let (done, answer) = mpsc::channel();
         self.orders
-            .send(WorldRequest { what, done })
-            .map_err(|_| anyhow!("the world has ended"))?;
-        answer.recv().context("the world has ended")?
+            .send(NetworkRequest { what, done })
+            .map_err(|_| anyhow!("the simulated network has ended"))?;
+        answer.recv().context("the simulated network has ended")?
     }
 }
 
 fn begin(peer: Peer, icmp_rate_limit: bool) -> Result<tokio::runtime::Runtime> {
-    unshare(CloneFlags::CLONE_NEWNET).context("unshare of the world's network")?;
-    vm_link::world(peer, icmp_rate_limit)?;
+    unshare(CloneFlags::CLONE_NEWNET).context("unshare of the network namespace")?;
+    vm_link::router(peer, icmp_rate_limit)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("starting the world's runtime")
+        .context("starting the network's runtime")
 }
 
-async fn follow(mut inbox: UnboundedReceiver<WorldRequest>, pki: &Arc<Pki>, requests: &Asked) {
+async fn follow(mut inbox: UnboundedReceiver<NetworkRequest>, pki: &Arc<Pki>, requests: &Asked) {
     while let Some(order) = inbox.recv().await {
         let done = match order.what {
-            WorldChange::Serve(network) => serve(&management::completed(&network, requests), pki),
-            WorldChange::Fault(network) => faults::in_world(&network),
-            WorldChange::Lift => faults::lift_in_world(),
+            NetworkChange::Serve(network) => serve(&management::completed(&network, requests), pki),
+            NetworkChange::Fault(network) => faults::on_path(&network),
+            NetworkChange::Lift => faults::lift_on_path(),
         };
         let _ = order.done.send(done);
     }
 }
 
-/// Echoes datagrams, so that the VM can see that the wire works.
+/// Echoes datagrams, so that the VM can check that the link works.
 fn spawn_echo() -> Result<()> {
     let socket = udp(ECHO)?;
     tokio::spawn(async move {
@@ -201,11 +201,11 @@ fn serve(network: &LabNetwork, pki: &Arc<Pki>) -> Result<()> {
             async move { port.attend(stream, Vec::new()).await }
         })?;
     }
-    faults::firewalls_in_world(network)?;
-    faults::in_world(network)
+    faults::redirect_to_firewalls(network)?;
+    faults::on_path(network)
 }
 
-/// Adds every address of a service to the world.
+/// Adds every address of a service to the network namespace.
 fn local_routes(network: &LabNetwork) -> Vec<String> {
     let servers = network.servers();
     let answers = network
@@ -244,12 +244,12 @@ fn names_by_address(network: &LabNetwork) -> HashMap<IpAddr, Vec<String>> {
     names
 }
 
-/// The names of a certificate at this address: all that resolve to it, or else the one of the service.
+/// The names in a certificate at this address: all names that resolve to it, or else the service's own.
 fn hosts_at(names: &HashMap<IpAddr, Vec<String>>, at: &ServiceAddress, address: IpAddr) -> Vec<String> {
     names.get(&address).cloned().unwrap_or_else(|| vec![at.host.clone()])
 }
 
-/// Where a service listens: on every address that its host resolves to, at any server.
+/// The sockets of a service: one on every address that its host resolves to, at any name server.
 fn sockets(network: &LabNetwork, at: &ServiceAddress) -> Result<Vec<SocketAddr>> {
     let port = at.port.with_context(|| format!("{at}: a service needs a port"))?;
     let mut addresses = network.addresses(&at.host);
@@ -285,7 +285,7 @@ where
     let listener = TcpListener::from_std(listener)?;
     tokio::spawn(async move {
         loop {
-            // A client that disconnects before it is accepted is no reason to stop.
+            // The client disconnected before it was accepted.
             if let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(attend(stream));
             }

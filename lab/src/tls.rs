@@ -30,7 +30,7 @@ use crate::{
 /// A leaf and the certificates sent with it.
 type Chained = Arc<Vec<CertificateDer<'static>>>;
 
-/// Every CA in the world and every certificate issued so far; created on first use.
+/// Every CA of the lab and every certificate issued so far; created on first use.
 #[derive(Default)]
 pub(crate) struct Pki {
     authorities: [OnceLock<Issuing>; 6],
@@ -59,7 +59,7 @@ impl Pki {
         self.authority(role).revocation_list()
     }
 
-    /// What a server with these settings presents and accepts; `names` are its host's.
+    /// The configuration of a server with these settings; `names` are those of its host.
     pub(crate) fn server(&self, tls: &TlsSettings, names: &[String]) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions: &[_] = match tls.version {
@@ -101,7 +101,7 @@ impl Pki {
         })
     }
 
-    /// One key for all servers: the content of a certificate does not depend on it.
+    /// One key for all servers, which saves time.
     fn key(&self) -> &KeyPair {
         self.key
             .get_or_init(|| KeyPair::generate().expect("P-256 keys can be made"))
@@ -176,7 +176,7 @@ impl ResolvesServerCert for MismatchedKey {
     }
 }
 
-/// Makes the handshake on `io`. A server of TLS 1.0 answers in its own way and then cuts the line.
+/// Makes the handshake on `io`. A TLS 1.0 server sends its ServerHello and ends the connection.
 pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &TlsSettings, mut io: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -185,7 +185,7 @@ where
         let _ = io.read(&mut [0; 1024]).await?;
         io.write_all(&record::tls10_server_hello()).await?;
         io.flush().await?;
-        // The client's reaction comes before the end.
+        // Waits for the client's reaction before the connection ends.
         let _ = io.read(&mut [0; 1024]).await?;
         return Err(aborted_here());
     }

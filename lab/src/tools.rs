@@ -44,7 +44,7 @@ fn feed(command: &mut Command, input: &str) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("starting {name}"))?;
-    // A tool that fails early closes its end; its message on stderr is more useful.
+    // A tool that fails early closes its stdin; its message on stderr is more useful than this error.
     let _ = child
         .stdin
         .take()

@@ -13,7 +13,7 @@ pub fn forbidden() -> Option<Forbidden> {
     forbidden
 }
 
-/// A test that runs a job. If something prevents a lab, it refuses even if it is selected: outside the lab the agent
+/// A test that runs a job. If no lab can be created, it does not run even if it is selected: outside the lab the agent
 /// would contact real hosts.
 pub fn trial(name: impl Into<String>, job: impl Into<String>, obstacle: Option<Forbidden>) -> Trial {
     let job = job.into();

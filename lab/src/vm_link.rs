@@ -1,4 +1,4 @@
-//! The two ends of the wire: the VM's interface, and the router, which is also the whole world.
+//! The two ends of the link: the VM's interface, and the router, in whose namespace all services listen.
 
 use std::{
     fmt, fs,
@@ -14,11 +14,11 @@ use crate::tools::ip;
 pub const VM: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 4);
 /// The VM's default gateway, the sender of every ICMP error in the network.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
-/// The sender of ICMP errors to the world, which would ignore its own address.
+/// The sender of ICMP errors to services, which would ignore their own address.
 pub(crate) const OTHER_ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
-/// A neighbour that does not exist: a next hop that does not answer.
+/// A neighbour that does not exist: a dead next hop.
 pub const DEAD_HOP: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
-/// The address at which the world echoes datagrams, to show that the wire works.
+/// The address that echoes datagrams, to show that the link works.
 pub(crate) const ECHO: SocketAddr = SocketAddr::new(IpAddr::V4(ROUTER), 7);
 /// The networks of RFC 5737, which are reserved: no reply, unless a firewall answers for every address.
 pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
@@ -26,7 +26,7 @@ pub const DOCUMENTATION: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.
 /// The largest TTL that still expires before a service without described hops.
 pub(crate) const NEAR: u8 = 16;
 
-/// Whether internet hops can be before an address, as before public ones.
+/// Whether there can be internet hops before an address, as before public ones.
 pub(crate) fn is_far(address: Ipv4Addr) -> bool {
     // 168.63.129.16 is the host that the VM runs on.
     !address.is_private() && !address.is_link_local() && !address.is_loopback() && address != PLATFORM
@@ -37,7 +37,7 @@ const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// The routing table for packets that must be forwarded, so that the forward chain can refuse them.
 pub(crate) const FORWARD: u8 = 100;
 
-/// What the world's end of the wire is connected to.
+/// What the router's end of the link is connected to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Peer {
     /// The VM's interface, in the network namespace of this process.
@@ -55,11 +55,11 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Turns the calling thread's network namespace into the router and the world, with a wire to the VM's.
+/// Turns the calling thread's network namespace into the router and the network behind it, linked to the VM's.
 ///
-/// Addresses in 20.0.0.0/8 are the world's own without being added one by one. Packets that no service answers are
+/// Addresses in 20.0.0.0/8 are local without being added one by one. Packets that no service answers are
 /// silently dropped: "no route" errors would reveal more than Azure does.
-pub(crate) fn world(peer: Peer, icmp_rate_limit: bool) -> Result<()> {
+pub(crate) fn router(peer: Peer, icmp_rate_limit: bool) -> Result<()> {
     let lines = format!(
         "link set lo up
 link add wire type veth peer name {peer}
@@ -85,7 +85,7 @@ rule del pref 0"
     Ok(())
 }
 
-/// A frame is a segment: the kernel leaves no large ones for the network card to split.
+/// Limits frames to one segment: otherwise the kernel leaves large ones for the network card to split.
 const ONE_SEGMENT: &str = "link set DEV gso_max_segs 1";
 
 /// Gives the VM (the main thread's namespace) its address and its default route.
@@ -104,20 +104,20 @@ pub(crate) fn vm(default_route: bool, is_relayed: bool) -> Result<()> {
     ip(&lines)
 }
 
-/// Waits until the wire works: a new veth drops frames for up to 12 ms, and a lost SYN costs a second.
+/// Waits until the link works: a new veth drops frames for up to 12 ms, and a lost SYN delays a test by a second.
 pub(crate) fn wait() -> Result<()> {
     let socket = UdpSocket::bind((VM, 0)).context("binding the VM's address")?;
     socket.set_read_timeout(Some(Duration::from_millis(2)))?;
     socket.connect(ECHO)?;
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) {
-        // Errors also only mean "not yet".
+        // An error also means "not yet".
         let _ = socket.send(b"?");
         if socket.recv(&mut [0; 1]).is_ok() {
             return Ok(());
         }
     }
-    bail!("the wire between VM and world carried nothing for 5 s")
+    bail!("the link between VM and router carried nothing for 5 s")
 }
 
 fn set(name: &str, value: &str) -> Result<()> {

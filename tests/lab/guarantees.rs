@@ -1,5 +1,5 @@
-//! What the agent guarantees in any network: its documents, its exit statuses, its deadline, a report after Ctrl-C, with
-//! few descriptors, or without a reader, and no unnecessary packet if nothing is wrong.
+//! What the agent guarantees in any network: its documents, its exit statuses, its deadline, a report after Ctrl-C,
+//! with few descriptors, or without a reader, and no unnecessary packet if nothing is wrong.
 
 mod budgets;
 mod compare;

@@ -1,4 +1,4 @@
-//! DNS messages by hand (RFC 1035 §4): an answer must be able to be wrong in ways that no library allows.
+//! DNS messages as bytes (RFC 1035 §4), because answers can be wrong in ways that no library allows.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ const TTL: u32 = 60;
 /// The position of the name in the question: right after the header.
 const QUESTION: u16 = 0xc00c;
 
-/// One query, as far as an answer needs it.
+/// The parts of a query that an answer needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReceivedQuery {
     pub(super) id: u16,
@@ -75,11 +75,11 @@ impl ReceivedQuery {
         }
     }
 
-    /// The same query, its name written in capitals.
+    /// The same query with its name in upper case.
     pub(super) fn in_upper_case(&self) -> Self {
         Self {
             name: self.name.to_ascii_uppercase(),
-            // Lengths are below the letters.
+            // Length bytes are smaller than letters, so they do not change.
             question: self.question.to_ascii_uppercase(),
             ..self.clone()
         }
@@ -129,7 +129,7 @@ impl ReceivedQuery {
         message
     }
 
-    /// An answer without space for anything: the TC bit.
+    /// A truncated answer: no records, and the TC bit.
     pub(super) fn truncated(&self) -> Vec<u8> {
         self.head(0, true, 0, 0)
     }

@@ -1,10 +1,10 @@
-//! The line between the VM and its router, and which packets a fault matches.
+//! The link between the VM and its router, and which packets a fault matches.
 
 use std::{net::Ipv4Addr, str::FromStr};
 
 use serde::Deserialize;
 
-/// The line to the router: its speed, and the devices on the path.
+/// The link to the router: its speed, and the devices on the path.
 ///
 /// If anything here is set, or a fault matches some packets only, every frame passes through the lab's own relay, which
 /// needs no kernel module.
@@ -17,16 +17,16 @@ pub struct SimulatedLink {
     pub rate_kbit: Option<u64>,
     /// Size of the queue in bytes if the rate is limited; frames beyond that are lost. None means 64 KiB.
     pub queue_bytes: Option<u64>,
-    /// Routers in a row before the VM's world. The first one answers instead of the gateway. Without any, services at
-    /// public addresses are farther away than a low TTL reaches, and nothing answers for one that expired.
+    /// The routers on the path, nearest first. The first one answers instead of the gateway. Without any, services at
+    /// public addresses are farther away than a low TTL reaches, and no router answers when the TTL expires.
     pub hops: Vec<PathRouter>,
     /// A NAT on the path.
     pub nat: Option<Nat>,
     /// The seed of every random or hashed decision: the same seed gives the same decisions.
     pub seed: u64,
-    /// Whether frames are relayed although nothing happens to them, so that they can be counted.
+    /// Relays and counts frames even if nothing happens to them.
     pub count_flows: bool,
-    /// Whether every frame that leaves the VM is kept.
+    /// Keeps every frame that leaves the VM.
     pub record_frames: bool,
 }
 
@@ -38,17 +38,18 @@ pub enum PathRouter {
     Address(Ipv4Addr),
     /// The same, at most once per second in total.
     OncePerSecond(Ipv4Addr),
-    /// One of two that share the flows: the second gets those from even ports on the VM ([`FaultCondition::even_source_ports`]).
+    /// One of two that share the flows: the second gets those from even ports on the VM
+    /// ([`FaultCondition::even_source_ports`]).
     Either([Ipv4Addr; 2]),
     /// It never answers.
     Silent,
 }
 
-/// A NAT on the path, as far as ICMP errors show it.
+/// A NAT on the path: only its effect on ICMP errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nat {
-    /// The hop that translates, counted from 1.
+    /// The number of the hop that translates, from 1.
     pub hop: usize,
     /// What happens to errors from farther hops.
     pub icmp_errors: NatErrors,
@@ -58,9 +59,9 @@ pub struct Nat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NatErrors {
-    /// None comes back.
+    /// They are dropped.
     Dropped,
-    /// The quoted packet keeps the translated source, so that the VM finds no socket for it.
+    /// The quoted packet keeps its translated source address, so no socket on the VM matches it.
     Untranslated,
     /// They come from the NAT's own address.
     FromNat,
@@ -97,24 +98,24 @@ impl TryFrom<String> for PathRouter {
     }
 }
 
-/// Which of the packets to its place a fault matches; every condition must be true. Without any, every packet, and the
-/// kernel implements the fault.
+/// Which of the packets to its destination a fault matches; all conditions must be true. Without any condition it
+/// matches every packet, and the kernel implements it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultCondition {
-    /// This share of the flows, by a hash of both addresses and ports: one appliance of a pair.
+    /// This share of the flows, chosen by a hash of both addresses and ports, as by a load balancer.
     pub flow_share: Option<f64>,
-    /// Only flows from even ports on the VM: one appliance of a pair.
+    /// Only flows from even source ports: those of one of two appliances.
     pub even_source_ports: bool,
-    /// Only these flows to each address and port, counted from 1 in the order of their first packets.
+    /// Only flows with these numbers, from 1 per destination address and port, in the order of their first packets.
     pub nth_flow: Vec<u32>,
-    /// Only flows after this many, over all places of the fault: a NAT that has run out of ports.
+    /// Only flows after this many, over all destinations of the fault: a NAT that has run out of ports.
     pub after_flows: Option<u32>,
-    /// Only packets of more bytes than this, IP header included.
+    /// Only packets larger than this many bytes, including the IP header.
     pub larger_than_bytes: Option<u16>,
-    /// This share of the packets.
+    /// This share of the packets, at random.
     pub packet_share: Option<f64>,
-    /// Only from this many milliseconds after the very first packet …
+    /// Only from this many milliseconds after the agent's first packet …
     pub from_ms: Option<u64>,
     /// … until this many milliseconds after it.
     pub until_ms: Option<u64>,
@@ -124,7 +125,7 @@ pub struct FaultCondition {
     pub direction: Option<PacketDirection>,
     /// Only packets of this kind.
     pub packets: Option<PacketKind>,
-    /// Behind this many of the hops, whose routers have checked the TTL; 0 is the VM's own end.
+    /// The position of the fault: after this many hops, whose routers have checked the TTL; 0 is before the first one.
     pub after_hops: Option<usize>,
 }
 
@@ -153,8 +154,8 @@ impl PacketDirection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PacketKind {
-    /// It opens one: SYN, or the SYN-ACK in reply.
+    /// SYN or SYN-ACK.
     Syn,
-    /// It carries data.
+    /// A packet with data.
     Data,
 }

@@ -26,9 +26,9 @@ pub struct Management {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum DocumentSource {
-    /// A list of this many similar entries; `{n}` in an entry becomes its number.
+    /// A list of this many similar entries; `{n}` in an entry is replaced with its number.
     Repeated {
-        /// How many.
+        /// The number of entries.
         repeat: usize,
         /// The entry.
         entry: Value,
@@ -41,21 +41,21 @@ pub enum DocumentSource {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Operation {
-    /// How often a request for the result is delayed; 0 returns it at once.
+    /// How many polls are answered with "pending" before the result; 0 returns it at once.
     pub pending_polls: u32,
-    /// The result; `{address}` in it becomes the destination in the request, if there is one.
+    /// The result; `{address}` in it is replaced with the destination of the request, if there is one.
     pub result: Value,
 }
 
-/// What may go wrong with a path.
+/// A fault of the reply for a path.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ManagementFault {
     /// The request is read, and there is no reply.
     Silent,
-    /// This status.
+    /// This HTTP status.
     Status(ErrorStatus),
-    /// Each page links to one more.
+    /// Every page links to another one, endlessly.
     EndlessPages,
     /// The next page is at another host.
     NextPageAtOtherHost,

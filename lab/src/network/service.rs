@@ -1,4 +1,4 @@
-//! A listening service: a protocol, and the ways in which it may be implemented wrongly.
+//! A listening service: its protocol, and the ways in which it can misbehave.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -35,8 +35,8 @@ pub struct SimulatedService {
     pub redis: Option<String>,
     /// What it sends before any request.
     pub banner: Option<String>,
-    /// A script instead of its protocol, step by step; inside TLS if its protocol begins with TLS. Without a last `end`
-    /// it then sends nothing more.
+    /// A script that replaces the protocol; inside TLS if the protocol uses TLS from the start. Without a final `end`
+    /// the connection stays open and nothing more is sent.
     pub script: Option<Vec<ScriptStep>>,
     /// Its answer to an NTP packet.
     pub ntp: Ntp,
@@ -54,7 +54,7 @@ impl SimulatedService {
         }
     }
 
-    /// How its script ends, if it says so.
+    /// How its script ends, if it has a final `end`.
     pub(crate) fn script_end(&self) -> Option<&ConnectionEnd> {
         match self.script.as_ref()?.last()? {
             ScriptStep::End(end) => Some(end),
@@ -95,13 +95,13 @@ pub enum ServiceProtocol {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
-    /// When.
+    /// When the connection ends.
     pub after: AbortMoment,
-    /// How.
+    /// How it ends.
     pub with: ConnectionEnd,
 }
 
-/// The moment of a [`Abort`].
+/// The moment of an [`Abort`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AbortMoment {
@@ -111,7 +111,8 @@ pub enum AbortMoment {
     FirstBytes,
     /// Once this many bytes have arrived.
     Bytes(usize),
-    /// At the client's next bytes after this many replies: after 1 reply of a TLS server the client has seen its chain.
+    /// At the client's next bytes after this many replies: after the first reply of a TLS 1.2 server, the client has
+    /// its chain.
     Replies(usize),
     /// Once TLS is established, before the first reply inside it.
     TlsHandshake,
@@ -127,7 +128,7 @@ pub enum ConnectionEnd {
     Reset,
     /// FIN.
     Close,
-    /// It does not end: nothing more is sent.
+    /// The connection stays open, and nothing more is sent.
     Silence,
     /// A fatal TLS alert with this description (RFC 8446 §6), in plain text, then FIN.
     Alert(u8),
@@ -189,7 +190,7 @@ pub struct Http {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Option<String>,
-    /// A typed body.
+    /// A body of this kind.
     pub body_kind: Option<BodyKind>,
     /// A body of this many bytes.
     pub body_bytes: Option<u64>,
@@ -203,7 +204,7 @@ pub struct Http {
     pub paths: BTreeMap<String, Http>,
 }
 
-/// The answers of well-known middleboxes.
+/// Block pages and other answers of well-known middleboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockPage {
@@ -267,7 +268,7 @@ pub enum Smb {
     /// An SMB2 NEGOTIATE response (MS-SMB2 2.2.4).
     #[default]
     Smb2,
-    /// An answer in the protocol of 1990.
+    /// An answer in SMB 1.
     Smb1,
 }
 

@@ -1,4 +1,4 @@
-//! A place in the network, in its usual notation.
+//! A host and port as they are usually written.
 
 use std::{fmt, str::FromStr};
 
@@ -26,7 +26,7 @@ pub enum IpProtocol {
 }
 
 impl IpProtocol {
-    /// The word in rules and reports.
+    /// The word in nftables rules and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -36,7 +36,7 @@ impl IpProtocol {
 }
 
 impl ServiceAddress {
-    /// A place in TCP.
+    /// A TCP port of a host.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
@@ -45,7 +45,7 @@ impl ServiceAddress {
         }
     }
 
-    /// A place in UDP.
+    /// A UDP port of a host.
     pub fn udp(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
@@ -54,7 +54,7 @@ impl ServiceAddress {
         }
     }
 
-    /// Whether `other` is one of the places; `*` means every host.
+    /// Whether `other` is included; `*` means every host.
     pub fn covers(&self, other: &Self) -> bool {
         (self.host == "*" || self.host == other.host)
             && (self.port.is_none() || self.port == other.port)
@@ -81,7 +81,7 @@ impl FromStr for ServiceAddress {
             return Err(format!("{text}: no host"));
         }
         if port.is_none() && transport == IpProtocol::Udp {
-            return Err(format!("{text}: without a port it is about TCP and UDP alike"));
+            return Err(format!("{text}: without a port it means both TCP and UDP"));
         }
         Ok(Self {
             host: host.to_ascii_lowercase(),

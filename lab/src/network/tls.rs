@@ -6,13 +6,13 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSettings {
-    /// What it presents.
+    /// The certificate that it presents.
     pub certificate: ServerCertificate,
     /// The only version it supports; none means 1.2 and 1.3.
     pub version: Option<TlsVersion>,
-    /// It requires a client certificate, and does this if there is none.
+    /// It requires a client certificate, and this happens to a client without one.
     pub without_client_certificate: Option<NoClientCertificate>,
-    /// It presents a certificate whose key it does not have.
+    /// It presents a certificate without having its private key.
     pub wrong_key: bool,
 }
 
@@ -20,7 +20,7 @@ pub struct TlsSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsVersion {
-    /// 1.0: an answer that no current client accepts.
+    /// 1.0, which no current client accepts.
     Tls10,
     /// 1.2.
     Tls12,
@@ -52,7 +52,7 @@ pub struct ServerCertificate {
     pub names: Option<Vec<String>>,
     /// When it is valid.
     pub validity: Validity,
-    /// What comes with it.
+    /// The certificates that are sent with it.
     pub chain: Chain,
     /// The issuing CA's common name, if it is not the usual one.
     pub issuer_common_name: Option<String>,
@@ -108,7 +108,7 @@ pub enum Chain {
     /// The issuing CA, whose own issuer is the root, and the root's cross-signed certificate if there is one.
     #[default]
     Full,
-    /// The issuing CA, and nothing that would link it to a root.
+    /// The issuing CA, without the cross-signed certificate that would link it to a trusted root.
     WithoutCross,
     /// The issuing CA and the root.
     WithRoot,

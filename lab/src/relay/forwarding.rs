@@ -1,4 +1,4 @@
-//! What happens to each frame on the line: pure decisions, from data, a seed and the frames so far.
+//! What happens to each frame on the link: decisions without I/O, from the description, a seed and the previous frames.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
 /// Size of the queue if the rate is limited and nothing else is given.
 const QUEUE: u64 = 64 * 1024;
 
-/// A frame that was let through, or that answers one.
+/// A frame that is forwarded, or sent in reply to one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DelayedFrame {
     /// When it arrives.
@@ -32,18 +32,18 @@ pub(super) struct DelayedFrame {
     pub(super) frame: Vec<u8>,
 }
 
-/// One TCP connection, or all datagrams between two ports: what the relay has seen of it.
+/// One TCP connection, or all datagrams between two ports, as the relay has seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayedFlow {
     /// TCP or UDP.
     pub transport: IpProtocol,
     /// The port on the VM.
     pub source: u16,
-    /// The far end.
+    /// The remote address and port.
     pub destination: (Ipv4Addr, u16),
-    /// Its number among all flows to the same place, from 1.
+    /// Its number among all flows to the same destination, from 1.
     pub nth: u32,
-    /// Whether any of its packets had so low a TTL that only the first hops were meant.
+    /// Whether any of its packets had a TTL that reaches the first hops only.
     pub low_ttl: bool,
     /// Packets from the VM, including lost ones.
     pub out: u32,
@@ -51,7 +51,7 @@ pub struct RelayedFlow {
     pub back: u32,
 }
 
-/// A connection from the VM's side.
+/// The ports and addresses of a flow, as the VM sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct FlowTuple {
     transport: IpProtocol,
@@ -59,36 +59,36 @@ struct FlowTuple {
     destination: (Ipv4Addr, u16),
 }
 
-/// The input for decisions about a flow.
+/// What decisions about a flow are based on.
 #[derive(Debug)]
 struct FlowState {
     flow: RelayedFlow,
     began: Instant,
-    /// It was ended from one end's address, and nothing more gets through.
+    /// A fault has ended it, and none of its packets pass any more.
     ended: bool,
 }
 
-/// A fault that matches some packets only.
+/// A fault that matches only some packets.
 #[derive(Debug)]
 struct FaultRule {
     places: Vec<FaultTarget>,
     action: FaultAction,
     when: FaultCondition,
-    /// The flows that match apart from its other conditions, in order.
+    /// The flows that match its other conditions, in the order of their first packets.
     flows: Vec<FlowTuple>,
 }
 
-/// One direction of a line with a limited rate.
+/// One direction of a link with a limited rate.
 #[derive(Debug, Default)]
 struct LinkQueue {
     free: Option<Instant>,
 }
 
-/// The line between the VM and the world.
+/// The link between the VM and the simulated network.
 #[derive(Debug)]
 pub(super) struct Forwarder {
     link: SimulatedLink,
-    /// The ports that a firewall intercepts, and behind which of the hops; behind all of them if there are fewer.
+    /// The ports that a firewall intercepts, and after how many hops; after all of them if there are fewer.
     gates: Vec<(u16, usize)>,
     /// When each rate-limited hop last answered.
     answered: HashMap<usize, Instant>,
@@ -99,17 +99,17 @@ pub(super) struct Forwarder {
     numbers: HashMap<(IpProtocol, Ipv4Addr, u16), u32>,
     began: Option<Instant>,
     queues: HashMap<PacketDirection, LinkQueue>,
-    /// Packets without a flow, for the random decision about each.
+    /// The number of packets without a flow, which the random decision about each depends on.
     strays: u64,
-    /// The frames that left the VM, if the line is recorded.
+    /// The frames that left the VM, if they are recorded.
     sent: Vec<Vec<u8>>,
 }
 
-/// What happens to a frame at one place.
+/// What happens to a frame at one hop.
 enum FrameOutcome {
     Passes,
     Lost,
-    /// It is lost, and these are sent instead.
+    /// It is dropped, and these are sent instead.
     Answered(Vec<(PacketDirection, Vec<u8>)>),
 }
 
@@ -134,7 +134,7 @@ impl Forwarder {
         }
     }
 
-    /// Applies those of a network's faults that the relay implements.
+    /// Applies the network's faults that the relay implements.
     pub(super) fn add(&mut self, network: &LabNetwork) -> anyhow::Result<()> {
         for fault in network.faults.iter().filter(|fault| fault.is_relayed()) {
             let InjectedFault { to, action, when } = fault;
@@ -153,7 +153,7 @@ impl Forwarder {
         self.rules.clear();
     }
 
-    /// When the first packet came, the lab's own echoes aside.
+    /// When the first packet arrived, other than the lab's own echo requests.
     pub(super) fn began(&self) -> Option<Instant> {
         self.began
     }
@@ -164,13 +164,13 @@ impl Forwarder {
         known.map(|known| known.flow.clone()).collect()
     }
 
-    /// Every frame that has left the VM so far, including lost ones, except for the lab's own echoes; none unless the
-    /// line is recorded.
+    /// Every frame that has left the VM so far, including dropped ones, except for the lab's own echo requests; none
+    /// unless frames are recorded.
     pub(super) fn sent(&self) -> Vec<Vec<u8>> {
         self.sent.clone()
     }
 
-    /// What happens to a frame that enters the line in this direction.
+    /// What happens to a frame that enters the link in this direction.
     pub(super) fn treat(&mut self, direction: PacketDirection, mut frame: Vec<u8>, now: Instant) -> Vec<DelayedFrame> {
         let view = frame::view(&frame);
         let key = view.as_ref().and_then(|view| key(direction, view));
@@ -193,7 +193,7 @@ impl Forwarder {
                 frame,
             }];
         }
-        // ICMP errors about the lab's own echoes may come before the agent is there.
+        // ICMP errors about the lab's own echo requests may arrive before the agent starts.
         if let Some(key) = key {
             self.began.get_or_insert(now);
             self.count(key, direction, view.ttl <= vm_link::NEAR, now);
@@ -236,7 +236,7 @@ impl Forwarder {
         }
     }
 
-    /// Past the faults and the routers on the path, in order.
+    /// Passes a frame through the faults and routers on the path, in order.
     fn travel(
         &mut self,
         direction: PacketDirection,
@@ -253,8 +253,7 @@ impl Forwarder {
             PacketDirection::ToVm => (0..=distance).rev().collect(),
         };
         for place in places {
-            // The router at a place checks the TTL before anything there happens to the packet; on the return path it
-            // does so afterwards.
+            // A router checks the TTL before the faults at its hop apply to the packet; on the return path afterwards.
             if direction == PacketDirection::FromVm
                 && place > 0
                 && let outcome @ (FrameOutcome::Lost | FrameOutcome::Answered(_)) =
@@ -278,7 +277,7 @@ impl Forwarder {
         FrameOutcome::Passes
     }
 
-    /// Whether a packet's TTL expires on a path without described hops.
+    /// Whether a packet's TTL expires on a path whose hops are not described.
     fn is_too_far(&self, frame: &[u8], key: Option<FlowTuple>) -> bool {
         let Some(view) = frame::view(frame) else { return false };
         self.link.hops.is_empty()
@@ -287,14 +286,13 @@ impl Forwarder {
             && key.is_none_or(|key| self.gate(key).is_none())
     }
 
-    /// The firewall that intercepts a flow: behind which hop.
+    /// After how many hops a firewall intercepts a flow, if one does.
     fn gate(&self, key: FlowTuple) -> Option<usize> {
         let takes = |(port, _): &&(u16, _)| key.transport == IpProtocol::Tcp && *port == key.destination.1;
         self.gates.iter().find(takes).map(|(_, hop)| *hop)
     }
 
-    /// How many routers are before the device that answers: a firewall that intercepts the port may be nearer than the
-    /// service.
+    /// How many routers there are before the device that answers, which can be a firewall in front of the service.
     fn distance(&self, key: FlowTuple) -> usize {
         let all = self.link.hops.len();
         self.gate(key).map_or(all, |hop| hop.min(all))
@@ -349,7 +347,7 @@ impl Forwarder {
         )])
     }
 
-    /// Which hop answers for a TTL that expired.
+    /// The address from which the router at a hop answers, if it answers now.
     fn sender(&mut self, key: Option<FlowTuple>, place: usize, now: Instant) -> Option<Ipv4Addr> {
         match *self.link.hops.get(place.checked_sub(1)?)? {
             PathRouter::Silent => None,
@@ -463,8 +461,8 @@ impl Forwarder {
                 .is_none_or(|limit| age > Duration::from_millis(limit))
     }
 
-    /// The random decision. A packet's number depends on what it is, not on when it came: the n-th packet of the n-th
-    /// flow to a place.
+    /// The random decision. It depends on the packet's place in its flow, not on time: the n-th packet of the n-th flow
+    /// to a destination always gets the same one.
     fn draws(&self, index: usize, direction: PacketDirection, key: Option<FlowTuple>) -> bool {
         let Some(share) = self.rules[index].when.packet_share else {
             return true;
@@ -515,18 +513,18 @@ impl Forwarder {
         match rule.action {
             FaultAction::Prohibited => icmp(3, 13, 0),
             FaultAction::Unreachable => icmp(3, 0, 0),
-            // RFC 1191 §4: the largest packet that would have passed.
+            // The MTU of the next hop (RFC 1191 §4): the largest packet that would have passed.
             FaultAction::Icmp(4) => icmp(3, 4, rule.when.larger_than_bytes.unwrap_or(view.length)),
             FaultAction::Icmp(code) => icmp(3, code, 0),
             FaultAction::TtlExceeded => icmp(11, 0, 0),
             FaultAction::Reset => end(frame::reset(frame)),
             FaultAction::Close => end(frame::fin(frame)),
-            // Those of the VM itself are never here.
+            // Faults of the VM itself never reach the relay.
             _ => FrameOutcome::Lost,
         }
     }
 
-    /// Onto the line, where a limited rate and the delay decide when it arrives, and a full queue whether it does.
+    /// Sends a frame over the link: rate and delay determine when it arrives; if the queue is full, it is dropped.
     fn send(&mut self, direction: PacketDirection, frame: Vec<u8>, now: Instant) -> Option<DelayedFrame> {
         let mut due = now;
         if let Some(kbit) = self.link.rate_kbit.filter(|kbit| *kbit > 0) {
@@ -548,7 +546,7 @@ impl Forwarder {
     }
 }
 
-/// The flow of a packet, from the VM's side.
+/// The flow of a packet, as the VM sees it.
 fn key(direction: PacketDirection, view: &View) -> Option<FlowTuple> {
     let (transport, from, to) = view.ports?;
     Some(match direction {

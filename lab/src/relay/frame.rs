@@ -1,5 +1,5 @@
-//! Ethernet frames with IPv4 in them (RFC 791, RFC 792, RFC 9293): reading, fixing checksums, and answering for other
-//! hosts.
+//! Ethernet frames with IPv4 packets (RFC 791, RFC 792, RFC 9293): parsing, checksums, and replies with other hosts'
+//! addresses.
 
 use std::{net::Ipv4Addr, ops::Range};
 
@@ -22,7 +22,7 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-/// The content of a frame, as far as a router or a firewall reads it.
+/// The fields of a frame that a router or a firewall reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) source: Ipv4Addr,
@@ -84,7 +84,7 @@ pub(super) fn step(frame: &mut [u8], view: &View) {
     write_checksum(frame, header.clone(), header.start + 10, 0);
 }
 
-/// Gives a packet the source that a NAT would give it, which is unknown on this side: another address and port.
+/// Replaces a packet's source address and port, as a NAT does.
 pub(super) fn translate(frame: &mut [u8], view: &View) {
     frame[ETHERNET + 12..ETHERNET + 16].copy_from_slice(&TRANSLATED);
     if view.ports.is_some() {
@@ -92,7 +92,7 @@ pub(super) fn translate(frame: &mut [u8], view: &View) {
     }
 }
 
-/// Computes the transport's checksum, which the sender's kernel leaves to a network card that does not exist here.
+/// Computes the TCP or UDP checksum, which the sender's kernel leaves to the network card (checksum offload).
 pub(super) fn mend(frame: &mut [u8], view: &View) {
     let body = ETHERNET + view.header..ETHERNET + usize::from(view.length);
     match view.ports {
@@ -120,7 +120,7 @@ pub(super) fn fin(frame: &[u8]) -> Option<Vec<u8>> {
     Some(segment.answer(FIN | ACK))
 }
 
-/// A reset from the sender's address, for the receiver of this segment; a SYN has not opened anything yet.
+/// A reset from the sender's address, for the receiver of this segment; `None` for a SYN, which has no connection yet.
 pub(super) fn abandon(frame: &[u8]) -> Option<Vec<u8>> {
     let segment = Segment::of(frame)?;
     if segment.view.is_syn {
@@ -151,7 +151,7 @@ pub(super) fn icmp_error(frame: &[u8], view: &View, from: Ipv4Addr, kind: u8, co
     packet(ethernet(frame, true), (from, view.source), ICMP, message)
 }
 
-/// A TCP segment, with what is needed to answer it.
+/// The fields of a TCP segment that a reply needs.
 struct Segment<'a> {
     frame: &'a [u8],
     view: View,
@@ -191,13 +191,13 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// The Ethernet header of a frame, or of one in return.
+/// The Ethernet header of a frame, or of a reply to it.
 fn ethernet(frame: &[u8], reversed: bool) -> Vec<u8> {
     let (first, second) = if reversed { (6..12, 0..6) } else { (0..6, 6..12) };
     [&frame[first], &frame[second], &IPV4].concat()
 }
 
-/// A header without options; the checksum is written once the packet is known.
+/// An IP header without options; its checksum is written later.
 fn tcp_header((from, to): (u16, u16), (sequence, acknowledged): (u32, u32), flags: u8) -> Vec<u8> {
     let mut header = Vec::with_capacity(SHORTEST_HEADER);
     header.extend(from.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Repeatable randomness: numbers drawn from a seed and from what they are for.
+//! Reproducible randomness: a number is derived from a seed and from what it is used for.
 
 /// A number from 0 to 1, the same for the same seed and parts.
 pub(super) fn draw(seed: u64, parts: &[u64]) -> f64 {

@@ -12,7 +12,7 @@ use nix::{
     },
 };
 
-/// Longer than any frame.
+/// Size of the receive buffer: larger than any frame.
 const MAX_FRAME: usize = 65_536;
 /// `sll_pkttype` of a frame that we sent ourselves (`linux/if_packet.h`).
 const OUTGOING: u8 = 4;
@@ -62,7 +62,7 @@ impl Socket {
         }
     }
 
-    /// Sends a frame; a frame for which the kernel has no space is lost, as on any line.
+    /// Sends a frame; if the kernel has no buffer space, the frame is lost, as on any link.
     pub(super) fn give(&self, frame: &[u8]) {
         let _ = send(self.descriptor.as_raw_fd(), frame, MsgFlags::empty());
     }

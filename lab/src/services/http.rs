@@ -1,4 +1,4 @@
-//! HTTP/1.1, one request per connection, with the answers that a scenario wants.
+//! HTTP/1.1, one request per connection, with the configured answers.
 
 use std::{fmt::Write, io};
 

@@ -10,7 +10,7 @@ const ERA: u64 = 2_208_988_800;
 const MODE_CLIENT: u8 = 3;
 const MODE_SERVER: u8 = 4;
 
-/// The answer to a datagram, or `None` for no reply; `count` is how many came before it.
+/// The answer to a datagram, or `None` for no reply; `count` is the number of earlier datagrams.
 pub(crate) fn answer(ntp: &Ntp, datagram: &[u8], count: u32) -> Option<Vec<u8>> {
     let origin = datagram.get(40..PACKET)?;
     let time = timestamp(ntp.clock_ahead_s);
@@ -44,11 +44,11 @@ fn packet(mode: u8, stratum: u8, reference_id: [u8; 4], origin: &[u8], time: [u8
     packet
 }
 
-/// Now, give or take, in seconds since 1900 and parts of 2³².
+/// The current time plus an offset, as seconds since 1900 and a 32-bit fraction.
 fn timestamp(ahead: i64) -> [u8; 8] {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = (now.as_secs() + ERA).saturating_add_signed(ahead);
     let fraction = (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
-    // The era's 32 bits are all that a packet has room for.
+    // A packet contains only the lower 32 bits of the seconds.
     ((seconds << 32) | fraction).to_be_bytes()
 }

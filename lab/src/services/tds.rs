@@ -15,7 +15,7 @@ const PRELOGIN: u8 = 0x12;
 const REPLY: u8 = 0x04;
 const END_OF_MESSAGE: u8 = 0x01;
 const HEADER: usize = 8;
-/// ENCRYPTION: on and required are what leads to TLS for the whole connection.
+/// The values of ENCRYPTION (on, required) with which the whole connection uses TLS.
 const ENCRYPTED: [u8; 2] = [1, 3];
 
 pub(super) async fn serve(line: &mut FaultyStream, port: &ServiceListener) -> io::Result<()> {
@@ -23,7 +23,7 @@ pub(super) async fn serve(line: &mut FaultyStream, port: &ServiceListener) -> io
     line.read_exact(&mut header).await?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if header[0] != PRELOGIN || length < HEADER {
-        // A server closes on anything else, a bare ClientHello included.
+        // A server closes the connection for anything else, including a bare ClientHello.
         return Ok(());
     }
     line.read_exact(&mut vec![0; length - HEADER]).await?;

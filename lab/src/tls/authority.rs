@@ -35,7 +35,7 @@ impl Issuing {
         }
     }
 
-    /// A CA that is only known through another one, which cross-signs its root.
+    /// A CA that is trusted only through another one, which cross-signs its root.
     pub(super) fn cross_signed(role: Authority, other: &Self) -> Self {
         let alone = Self::new(role);
         let params = ca(&format!("{} Root CA", name(role)), organization(role));
@@ -83,7 +83,7 @@ impl Issuing {
     }
 }
 
-/// Where Azure's CAs publish the certificates above them.
+/// Where Azure's CAs publish their issuers' certificates.
 const CROSS_CERTIFICATES: &str = "http://caissuers.microsoft.com/pkiops/certs/root.crt";
 
 /// Authority information access with one `caIssuers` URL (RFC 5280 §4.2.2.1).

@@ -1,4 +1,4 @@
-//! TLS records as bytes, where a library would not allow errors, and a parser for `ClientHello`.
+//! TLS records as bytes, because no library can produce these errors, and a parser for `ClientHello`.
 
 /// A fatal alert in plain text (RFC 8446 §6).
 pub(crate) fn alert(description: u8) -> Vec<u8> {
@@ -14,7 +14,7 @@ pub(crate) fn tls10_server_hello() -> Vec<u8> {
     [vec![22, 3, 1, 0, length + 4, 2, 0, 0, length], body].concat()
 }
 
-/// The meaning of a client's first bytes.
+/// What a client's first bytes are.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FirstWords {
     /// Incomplete.

@@ -36,7 +36,7 @@ const TESTED: &str = "login.microsoftonline.com:443";
 /// A private address without a host.
 const PRIVATE: &str = "10.9.9.9";
 
-/// The endpoints of a fault.
+/// Which endpoints a fault affects.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
     Host,
@@ -81,8 +81,8 @@ impl RandomNetwork {
         drawn
     }
 
-    /// Up to three routers in a row, which answer or do not, with a NAT among them in every third network; half of the
-    /// drops on the path happen at one of them.
+    /// Adds up to three routers, some of which do not answer, with a NAT among them in every third network; half of the
+    /// drops on the path are at one of them.
     fn lay(&mut self, chances: &mut Random) {
         let line = &mut self.network.link;
         line.record_frames = true;
@@ -127,7 +127,7 @@ impl RandomNetwork {
                 Some(PathRouter::Address(router) | PathRouter::OncePerSecond(router)) => *router == address,
                 Some(PathRouter::Either(both)) => both.contains(&address),
                 Some(PathRouter::Silent) => false,
-                // What the world itself does to a packet happens behind the routers in a row.
+                // Faults without a hop happen after all routers on the path.
                 None => address == ROUTER && number == line.hops.len() + 1,
             };
             if address == ROUTER {
@@ -246,7 +246,7 @@ impl RandomNetwork {
     }
 
     fn at_the_service(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        // Services of many owners do not all fail at once.
+        // Faults of services affect one host or dependency, as in practice.
         let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
         let covered = reached(endpoints, chosen, reach);
         let tls: Vec<&PlannedEndpoint> = covered

@@ -1,4 +1,5 @@
-//! An instance of which the management endpoint tells everything, in resources with names that are hard to tell from text.
+//! An instance of which the management endpoint tells everything, in resources with names that are hard to tell from
+//! text.
 
 use std::{collections::BTreeSet, fs};
 
@@ -178,8 +179,8 @@ fn holds(text: &str, word: &str) -> bool {
     })
 }
 
-/// Everything that runs with some flags write, each with what it is, in lower case; of two reports also what `compare` and
-/// `diff` make.
+/// Everything that runs with some flags write, each with what it is, in lower case; of two reports also what `compare`
+/// and `diff` make.
 fn said(vm: &TestVm, more: &[&str]) -> Result<Vec<(String, String)>> {
     let roots = vm.lab.ca_file()?.display().to_string();
     let path = |format: &str| vm.lab.folder().join(format!("{format}.out"));
