@@ -1,7 +1,7 @@
-//! The agent behind a broken firewall, without Azure: `cargo run -p apim-probe-demo`.
+//! The agent in a simulated network with faults, without Azure: `cargo run -p apim-probe-demo`.
 //!
-//! Everything happens in a simulated Azure in network namespaces of this machine; nothing leaves it. What is broken is
-//! written in `demo.yaml`. Further arguments go to the agent: `cargo run -p apim-probe-demo -- --verbose`.
+//! Everything happens in a simulated Azure in network namespaces of this machine; no packet leaves it. `demo.yaml` lists what
+//! is broken. Further arguments are passed to the agent: `cargo run -p apim-probe-demo -- --verbose`.
 
 use std::{
     env,
@@ -54,7 +54,7 @@ fn inside() -> Result<ExitCode> {
     let network = lab::healthy(&plan(&lab)?, &broken)?;
     lab.serve(&network)?;
 
-    // With arguments of the user's, the agent's output is what counts, and stdout contains only its report.
+    // If the user passes arguments, stdout contains the agent's report only.
     let whole = extra.is_empty();
     if whole {
         say(&before())?;
@@ -75,7 +75,7 @@ fn inside() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the agent would probe, which the simulated Azure must offer.
+/// The agent's plan, for which the simulated Azure needs services.
 fn plan(lab: &Lab) -> Result<String> {
     let list = agent(lab)?
         .args(["list", "--format", "json"])
@@ -94,7 +94,7 @@ fn agent(lab: &Lab) -> Result<Command> {
     Ok(agent)
 }
 
-/// One paragraph. It is not a failure if the reader has gone (`| head`).
+/// Prints a paragraph. A reader that has closed the pipe (`| head`) is not an error.
 fn say(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{text}\n") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

@@ -176,7 +176,7 @@ impl ResolvesServerCert for MismatchedKey {
     }
 }
 
-/// Makes the handshake on `io`. A TLS 1.0 server sends its ServerHello and ends the connection.
+/// Makes the handshake on `io`. A TLS 1.0 server sends its `ServerHello` and ends the connection.
 pub(crate) async fn accept<S>(acceptor: &TlsAcceptor, tls: &TlsSettings, mut io: S) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -1,5 +1,5 @@
-//! Generated networks: one to three faults at once, drawn over the whole catalog, and a judge that compares everything
-//! the agent is sure of with what was really broken.
+//! Generated networks: one to three faults at once, anywhere in the catalog. Every finding of high confidence is
+//! compared with what is really broken.
 //!
 //! Ten of them are run; `LAB_NETWORKS=100 cargo test --test lab generated/` runs more, `LAB_NETWORKS=100..200` those
 //! after them. The name of a test is its seed, and the same seed makes the same network.

@@ -1,4 +1,4 @@
-//! The real agent in the lab: the fault matrix, and what it guarantees in every network.
+//! The real agent in the lab: the fault matrix, what it guarantees in every network, and `watch`, `serve` and `path`.
 //!
 //! `cargo test --test lab scenarios/tls/` runs the scenarios of one folder.
 
@@ -19,7 +19,7 @@ use libtest_mimic::{Arguments, Trial};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_apim-probe");
 
-/// Tests of one kind. Each is named `group/test`, which is also the job that runs it in a separate lab.
+/// A group of tests. Each is named `group/test`, which is also the name of the job that runs it in a separate lab.
 struct TestGroup {
     name: &'static str,
     /// How many of them run at once unless the command line sets it.
@@ -33,7 +33,7 @@ struct TestGroup {
 const GROUPS: [TestGroup; 7] = [
     TestGroup {
         name: "scenarios",
-        // They mostly wait.
+        // They mostly wait for timeouts.
         threads: 16,
         trials: scenarios::trials,
         run: scenarios::run,
@@ -107,7 +107,7 @@ fn run(job: &str) -> Result<()> {
     bail!("no test is called {job}")
 }
 
-/// A test that is its own job.
+/// A test that runs the job of the same name.
 fn trial(name: String, obstacle: Option<&Forbidden>) -> Trial {
     lab::trial(name.clone(), name, obstacle.cloned())
 }

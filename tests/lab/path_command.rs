@@ -1,4 +1,4 @@
-//! `path`: the path to one address, as a reader sees it.
+//! `path`: the output for one target.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use super::{AGENT, trial};
 
-/// One network, the command, and the expected output.
+/// A network, the target, and the expected output.
 struct PathCase {
     name: &'static str,
     network: &'static str,
@@ -330,7 +330,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         ensure!(line.chars().count() <= 80, "too long: {line}");
     }
-    // Sentences are wrapped.
+    // Sentences are wrapped over several lines.
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let has = |phrase: &str| words.contains(phrase.trim());
     for phrase in case.expected {

@@ -1,5 +1,5 @@
-//! The cost of a machine without Azure around it, and what must never be shown: the agent with a metadata service and a
-//! management endpoint that misbehave.
+//! The agent with a metadata service and a management endpoint that are slow or misbehave: what they may cost, and what
+//! must never be printed.
 
 use std::{
     fs,
@@ -81,7 +81,7 @@ fn described(services: &[(&str, &'static str)], wanted: &str) -> Result<&'static
     found.map(|(_, service)| *service).context("no such service")
 }
 
-/// Metadata services that take their time.
+/// Slow metadata services.
 const SLOW: [(&str, &str); 4] = [
     ("silent", "{ protocol: tcp }"),
     (
@@ -211,7 +211,7 @@ fn prints_none_of(network: &LabNetwork, forbidden: &[&str]) -> Result<String> {
     Ok(everything.swap_remove(1).1)
 }
 
-/// A management endpoint that never finishes uses its share of the time, and the run continues without it.
+/// A management endpoint that never finishes uses only its share of the deadline, and the run continues without it.
 fn ends_by_its_deadline() -> Result<()> {
     let network = network(
         "names: { management.azure.com: { addresses: [20.0.0.9] } }
@@ -299,7 +299,7 @@ services:
     Ok(())
 }
 
-/// The first lines of a report: the place, and the documents used.
+/// The first lines of a report: the VM, and the documents used.
 fn names_vm_and_documents() -> Result<()> {
     let compute = r#"{"azEnvironment":"AzurePublicCloud","location":"westeurope"}"#;
     let interface =

@@ -1,4 +1,4 @@
-//! `serve` in the lab: what it shows while the network changes, and whatever its clients do.
+//! `serve` in the lab: what it shows while the network changes, whatever its clients do.
 
 use std::{
     io::{Read, Write},
@@ -23,7 +23,7 @@ use super::{
     watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
-/// One test, and the program that it needs, if that may not be installed.
+/// A test's name, the program that it needs if it is not installed everywhere, and the test.
 struct ServeTest(&'static str, Option<&'static str>, fn() -> Result<()>);
 
 const TESTS: &[ServeTest] = &[
@@ -162,7 +162,7 @@ fn redacted() -> Result<()> {
     ensure!(before.len() == 2, "{before:?}");
     stage.repair()?;
     served.expect(&["blocked tcp-timeout -> reachable"])?;
-    // A name in a catalog is mistyped.
+    // An error in the catalog that quotes a host name.
     let catalog = stage.path("probes.yaml");
     let whole = std::fs::read_to_string(&catalog)?;
     std::fs::write(&catalog, whole.replace("port: 1433", "port: web.example"))?;
@@ -171,7 +171,7 @@ fn redacted() -> Result<()> {
     std::fs::write(&catalog, whole)?;
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
-    // Files and users in a web config, for every possible error in them.
+    // Errors in the web config that quote file and user names.
     for broken in [
         "tls_server_config: { cert_file: tls/contoso.pem, key_file: tls/contoso.key }",
         "tls_server_config: { cert_file: contoso-web.yml, key_file: contoso.key }",
@@ -210,7 +210,7 @@ fn redacted() -> Result<()> {
     Ok(())
 }
 
-/// Serves at any free port, with further flags.
+/// Starts `serve` on a free port, with further flags.
 fn serve(stage: &TestNetwork, flags: &[&str]) -> Result<Served> {
     let mut command = stage.command("serve", &["--listen", "127.0.0.1:0"])?;
     command.args(flags);
@@ -263,7 +263,7 @@ fn pages_and_metrics() -> Result<()> {
     served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
     served.until("nothing fails", |it| Ok(it.metric(SQL_FAILS)?.is_none()))?;
     for _ in 0..2 {
-        // After the full round that a change causes.
+        // Waits for the full round that a change causes.
         served.rounds(3.0)?;
         stage.fault(SQL_SILENT)?;
         let took = served.until_metric(SQL_FAILS, 1.0)?;
@@ -276,7 +276,7 @@ fn pages_and_metrics() -> Result<()> {
     }
     let changes = served.metric("apim_probe_changes_total")?;
     ensure!(changes == Some(5.0), "{changes:?} changes");
-    // In the middle of a round that waits for an answer.
+    // Ends it in the middle of a round that waits for a reply.
     stage.fault(SQL_SILENT)?;
     std::thread::sleep(interval * 2);
     let (status, took) = served.terminate()?;
@@ -344,7 +344,7 @@ fn hostile_clients() -> Result<()> {
     let refused = served.say(long.as_bytes())?;
     ensure!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
     served.expect(&["bad request from"])?;
-    // A client asks for a page and never reads it.
+    // A client requests a page and never reads it.
     let mut not_reading = served.connect()?;
     not_reading.write_all(b"GET /report.json HTTP/1.1\r\nHost: agent\r\n\r\n")?;
 
@@ -410,7 +410,7 @@ fn reload() -> Result<()> {
 }
 
 fn series_stay_stable() -> Result<()> {
-    // A full round identifies the firewall with its controls; light ones use none.
+    // Full rounds identify the firewall by control connections; light rounds make none.
     let stage = TestNetwork::set(
         "{ host: web.example, port: 443, protocol: https }
 { host: other.example, port: 443, protocol: https }",
@@ -434,7 +434,7 @@ fn series_stay_stable() -> Result<()> {
         served.metric("apim_probe_changes_total")? == Some(0.0),
         "something changed"
     );
-    // Something else changes. Until the resulting full round has finished, the previous findings stay.
+    // Another endpoint changes. The previous findings stay until the full round that this causes has finished.
     stage.fault("{ to: 'other.example:443', action: drop }")?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/other.example:443\",cause=\"tcp-timeout\"}",

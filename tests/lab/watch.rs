@@ -1,4 +1,4 @@
-//! `watch` in the lab, while the network changes under it.
+//! `watch` in the lab, while the network changes.
 
 use std::{fs, thread, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
     watching_agent::{SLACK, SQL_SILENT, TestNetwork, WEB_AND_SQL},
 };
 
-/// One test, and whether it needs nftables.
+/// A test's name, whether it needs nftables, and the test.
 struct WatchTest(&'static str, bool, fn() -> Result<()>);
 
 const TESTS: [WatchTest; 11] = [
@@ -76,7 +76,7 @@ fn changes_in_time() -> Result<()> {
         ensure!(took <= interval + timeout + SLACK, "reachable after {took:?}");
     }
     stage.fault(SQL_SILENT)?;
-    // In the middle of a round that waits for an answer.
+    // Interrupts it in the middle of a round that waits for a reply.
     thread::sleep(interval * 2);
     let requests = std::time::Instant::now();
     let ended = agent.interrupt()?;
@@ -100,7 +100,7 @@ fn changes_in_time() -> Result<()> {
 }
 
 fn lost_packet() -> Result<()> {
-    // With a second of time the kernel sends one SYN; the round after the fault loses it.
+    // With a timeout of 1 s the kernel sends a single SYN, and the fault drops that of one round.
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "200ms", "--timeout", "1s"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
@@ -125,8 +125,8 @@ fn one_connection() -> Result<()> {
         thread::sleep(Duration::from_millis(100));
     }
     let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
-    // Two in the first round, and with so short a timeout two more; one in each of the others, of which one may have
-    // just begun.
+    // Two in the first round, and two more because the timeout is so short; one in each other round, of which one may
+    // have just started.
     ensure!(
         (web + 2..=web + 4).contains(&sql),
         "{sql} connections to SQL in {web} rounds"
@@ -146,7 +146,7 @@ fn differing_connections() -> Result<()> {
     let line = agent.line_within(Duration::from_secs(3));
     ensure!(line.is_none(), "it reported {line:?}");
     let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
-    // Eight in the first round, and with so short a timeout eight more.
+    // Eight in the first round, and eight more because the timeout is so short.
     ensure!(web > 3 && sql <= web + 16, "{sql} connections to SQL in {web} rounds");
     let ended = agent.interrupt()?;
     ensure!(ended.rest.contains(": 0 changes"), "{}", ended.rest);
@@ -157,7 +157,7 @@ fn passing_reset() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
-    // As many resets as one probe gets.
+    // Resets one connection, and no more.
     nft("add table ip once
 add chain ip once out { type filter hook output priority 0; }
 add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 packets counter reject with tcp reset")?;
@@ -296,7 +296,8 @@ fn baseline() -> Result<()> {
 }
 
 fn full_rounds_only() -> Result<()> {
-    // The second name server differs, which only a full round sees, and which must not be a change in the others.
+    // The second name server gives another answer, which only full rounds detect, and which is no change in light
+    // rounds.
     let network =
         "{ name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
   services: { 'cut.example:443': { abort: { after: first-bytes, with: reset } } } }";
@@ -360,7 +361,7 @@ fn leaks_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Runs nftables in the VM.
+/// Adds nftables rules in the VM.
 fn nft(rules: &str) -> Result<()> {
     for rule in rules.lines() {
         let done = std::process::Command::new("nft").arg(rule).output()?;

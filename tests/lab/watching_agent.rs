@@ -1,4 +1,4 @@
-//! An agent that watches in a lab, and its output line by line.
+//! A running `watch` in a lab, and its output line by line.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -16,12 +16,12 @@ use crate::AGENT;
 /// Time limit for everything here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Two endpoints of a catalog.
+/// A catalog's two endpoints.
 pub(crate) const WEB_AND_SQL: &str = "{ host: web.example, port: 443, protocol: https }
 { host: sql.example, port: 1433, protocol: tds }";
-/// A fault at one of them.
+/// A fault that drops SQL.
 pub(crate) const SQL_SILENT: &str = "{ to: 'sql.example:1433', action: drop }";
-/// How much longer a busy machine may take.
+/// The additional time that a busy machine may take.
 pub(crate) const SLACK: Duration = Duration::from_millis(700);
 
 /// A network with an agent in it.
@@ -61,13 +61,13 @@ impl TestNetwork {
         WatchingAgent::start(self.command("watch", flags)?)
     }
 
-    /// Breaks something, as `{ to: "sql.example:1433", action: drop }` says.
+    /// Adds a fault, such as `{ to: "sql.example:1433", action: drop }`.
     pub(crate) fn fault(&self, fault: &str) -> Result<()> {
         let fault: InjectedFault = serde_yaml::from_str(fault).context("the fault")?;
         self.lab.fault(&self.network, vec![fault])
     }
 
-    /// How many flows went to a place so far.
+    /// How many flows there were to a host and port so far.
     pub(crate) fn flows_to(&self, host: &str, port: u16) -> usize {
         let addresses = self.network.addresses(host);
         let is_there =
@@ -85,7 +85,7 @@ impl TestNetwork {
         addresses.into_iter().map(|address| address.to_string()).collect()
     }
 
-    /// Repairs everything.
+    /// Removes all faults.
     pub(crate) fn repair(&self) -> Result<()> {
         self.lab.lift_faults()
     }
@@ -101,14 +101,14 @@ impl TestNetwork {
     }
 }
 
-/// A running watch.
+/// A running `watch`.
 pub(crate) struct WatchingAgent {
     child: Child,
     lines: Receiver<String>,
     stderr: thread::JoinHandle<String>,
 }
 
-/// How a watch ended.
+/// How a `watch` ended.
 pub(crate) struct WatchResult {
     /// The exit status.
     pub status: Option<i32>,
@@ -143,12 +143,12 @@ impl WatchingAgent {
         Ok(Self { child, lines, stderr })
     }
 
-    /// The process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line that contains all of these words, and how long it took to appear. Lines before it are skipped.
+    /// Reads up to the next line that contains all of these words; returns it, and how long it took to appear.
     pub(crate) fn expect(&self, words: &[&str]) -> Result<(String, Duration)> {
         let asked = Instant::now();
         let mut passed = Vec::new();
@@ -166,7 +166,7 @@ impl WatchingAgent {
         self.lines.recv_timeout(time).ok()
     }
 
-    /// Ends it like Ctrl-C.
+    /// Ends it with SIGINT, like Ctrl-C.
     pub(crate) fn interrupt(self) -> Result<WatchResult> {
         let done = Command::new("kill").args(["-INT", &self.id().to_string()]).status()?;
         ensure!(done.success(), "kill -INT");

@@ -1,4 +1,4 @@
-//! The simplest clients: one socket, one exchange, and what the kernel reports about it.
+//! Simple clients: one socket, one exchange, and what the kernel reports about it.
 
 use std::{
     io::{self, IoSliceMut, Read, Write},
@@ -69,14 +69,14 @@ pub(crate) fn icmp_error(socket: i32) -> Option<(u8, u8, Ipv4Addr)> {
     })
 }
 
-/// An open connection that waits three seconds for everything.
+/// An open connection with timeouts of three seconds.
 pub(crate) fn open(to: &str) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&to.parse()?, Duration::from_secs(3)).with_context(|| to.to_owned())?;
     stream.set_read_timeout(Some(Duration::from_secs(3)))?;
     Ok(stream)
 }
 
-/// The data of a stream until it ends, pauses for long or fails.
+/// Reads a stream until it ends, fails, or times out.
 pub(crate) fn hear(stream: &mut impl Read) -> (Vec<u8>, io::Result<()>) {
     let (mut heard, mut part) = (Vec::new(), [0; 4096]);
     loop {

@@ -51,7 +51,7 @@ pub(crate) const TESTS: &[LabTest] = &[
         ensure!(issuer_is_unknown(&inspected), "{inspected}");
         let reset = shake_hands(lab, "20.0.0.3:443", "c.example")?.err().context("cut")?;
         ensure!(reset.kind() == ErrorKind::ConnectionReset, "{reset}");
-        // The name decides, not the address: a.example is let through at any address.
+        // The SNI decides, not the address: a.example is forwarded at any address.
         let elsewhere = shake_hands(lab, "20.0.0.3:443", "a.example")?
             .err()
             .context("another certificate")?;

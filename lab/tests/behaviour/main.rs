@@ -1,5 +1,4 @@
-//! The lab behaves as described: every service and every fault, tested on the wire from the VM, with the simplest
-//! clients.
+//! The lab behaves as described: every service and every fault, tested from the VM with simple clients.
 
 mod clients;
 mod dns;
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
         return lab::exit_code(keep(&job));
     }
     let mut arguments = Arguments::from_args();
-    // The tests mostly wait.
+    // The tests mostly wait for timeouts.
     arguments.test_threads.get_or_insert(16);
     let forbidden = lab::forbidden();
     let trials = tests().map(|test| {

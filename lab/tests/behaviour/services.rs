@@ -1,4 +1,4 @@
-//! Every protocol, implemented correctly and wrongly.
+//! Every protocol, healthy and misbehaving.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -20,7 +20,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 const PRELOGIN: &[u8] = &[
     0x12, 1, 0, 26, 0, 0, 0, 0, 0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 9, 0, 0, 0, 0, 0, 1,
 ];
-/// A bind without any context: enough for a server that does not check.
+/// A bind without any context, which the simulated server accepts.
 const BIND: &[u8] = &[5, 0, 11, 3, 0x10, 0, 0, 0, 20, 0, 0, 0, 7, 0, 0, 0, 1, 2, 3, 4];
 
 fn get(to: &str, path: &str) -> Result<Vec<u8>> {

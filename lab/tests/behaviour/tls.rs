@@ -1,4 +1,4 @@
-//! What servers present and do in TLS, as a rustls client sees it.
+//! The servers' TLS, as a rustls client sees it.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -18,7 +18,7 @@ use super::{LabTest, clients::open, test};
 
 pub(crate) type TlsClient<S> = StreamOwned<ClientConnection, S>;
 
-/// Makes a handshake with the trust of an instance.
+/// Makes a handshake, trusting the roots that an instance trusts.
 pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<TlsClient<TcpStream>>> {
     let stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
@@ -28,7 +28,7 @@ pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<
 /// Makes a handshake over any stream.
 pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<TlsClient<S>>> {
     let mut roots = RootCertStore::empty();
-    // The three roots are followed by a certificate that only links another one to them.
+    // The three roots are followed by a cross-signed certificate, which is not a root.
     for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {
         roots.add(certificate?)?;
     }
@@ -160,7 +160,7 @@ services: { 'a.example:443': { protocol: https } }",
   '20.0.0.2:443': { protocol: tls, tls: { certificate: { names: [a.example] }, version: tls13 }, abort: { after: tls-handshake, with: reset } }
   '20.0.0.3:443': { protocol: tls, tls: { certificate: { names: [a.example] } }, abort: { after: request, with: silence } }",
         |lab| {
-            // The name is another one: a client that has verified the chain is past the cut.
+            // The certificate has another name: an error about it shows that the client got the chain before the reset.
             ensure!(matches!(verdict(lab, "20.0.0.1:443")?, CertificateError::NotValidForNameContext { .. }));
             let mut client = shake_hands(lab, "20.0.0.2:443", "a.example")??;
             let error = client.read(&mut [0]).err().context("a cut")?;
@@ -191,7 +191,7 @@ services: { 'a.example:443': { protocol: https } }",
                 ("20.0.0.5:443", false, ErrorKind::ConnectionReset),
                 ("20.0.0.6:443", false, ErrorKind::WouldBlock),
             ] {
-                // Usually at the first read; a reset can overtake the last of the client's own writes.
+                // Usually the first read fails; a reset can arrive before the client's last write.
                 let shaken = shake_hands(lab, to, "a.example")?;
                 let error = shaken.and_then(|mut client| client.read(&mut [0])).err().context("an end")?;
                 ensure!(error.kind() == kind && tls_error(&error).is_ok() == alert, "{to}: {error}");

@@ -4,7 +4,7 @@ use apim_probe::model::{Confidence, Finding, FindingKind, Report, Suspect, Verdi
 
 use super::{faults::Broken, random_network::RandomNetwork};
 
-/// Every confident sentence of a report that is not true of the network, and every endpoint that is called blocked
+/// Every finding of high confidence that is not true of the network, and every endpoint that is reported blocked
 /// although nothing is broken there.
 pub(super) fn false_findings(drawn: &RandomNetwork, report: &Report) -> Vec<String> {
     let sure = report
@@ -33,7 +33,7 @@ pub(super) fn false_findings(drawn: &RandomNetwork, report: &Report) -> Vec<Stri
     false_ones.chain(alarms).chain(ways).collect()
 }
 
-/// Why a finding is false; `None` where it is true.
+/// Why a finding is false; `None` if it is true.
 fn false_finding(drawn: &RandomNetwork, finding: &Finding) -> Option<String> {
     let kind = finding.kind?;
     for id in &finding.endpoints {

@@ -25,9 +25,9 @@ pub(super) enum Broken {
     DeadNextHop,
     /// The service does not listen.
     Closed,
-    /// The service accepts, and then cuts or hangs after any request.
+    /// The service accepts, and then ends the connection or hangs at the first data.
     ServiceCuts,
-    /// The service cuts after its handshake.
+    /// The service ends the connection after the TLS handshake.
     CutInside,
     /// The service's certificate has expired.
     Expired,
@@ -35,13 +35,13 @@ pub(super) enum Broken {
     WrongName,
     /// One of its two addresses is dead.
     OneAddressDead,
-    /// A firewall on the path cuts its name.
+    /// A firewall on the path blocks its host name.
     FilteredByName,
-    /// A firewall on the path cuts everything on the port.
+    /// A firewall on the path blocks everything on the port.
     Walled,
     /// A firewall on the path inspects TLS.
     Inspected,
-    /// A firewall on the path answers with its own page.
+    /// A firewall on the path answers with a block page.
     DeniedByPage,
     /// The name does not exist.
     NameDenied,

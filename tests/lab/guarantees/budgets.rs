@@ -1,7 +1,7 @@
-//! The agent's cost and results with hostile name servers and peers, and with endless files of the system: limited
-//! memory, its deadline, no false pass.
+//! The agent with hostile name servers and services, and with huge system files: memory is limited, the deadline is
+//! kept, and nothing passes falsely.
 //!
-//! To test another kind of hostility, add a network and what must be true.
+//! To test another attack, add a network and what must be true.
 
 use std::{
     collections::HashSet,
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::{AgentTest, TestVm, catalog_of, list, text};
 
-/// What a run may use in addition to what listing its plan uses, in megabytes: in this build, which is not optimised,
-/// the program alone uses half as much.
+/// How much more memory than `list` a run may use, in megabytes. The test build is not optimised: the program alone
+/// uses half of that.
 const MAX_MEMORY: f64 = 40.0;
-/// What an endpoint may use in addition, in megabytes: sixteen addresses with their results. Memory grows with the
+/// How much more it may use per endpoint, in megabytes: sixteen addresses with their results. Memory grows with the
 /// plan, never with the answers.
 const MAX_MEMORY_OF_AN_ENDPOINT: f64 = 0.016;
 /// How far a run may exceed its deadline, in milliseconds: a quarter of a second is promised, which the benchmark
@@ -88,7 +88,7 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
   '*:5672': { pacing: { segment_bytes: 1, interval_ms: 200 } }"
                 .to_owned()
         },
-        // A certificate that arrives in time, byte by byte, is as good as any.
+        // A certificate that arrives byte by byte, but in time, is valid.
         check: |vm| hostile_run(vm, 5_000, |row| row["stages"]["tls"].is_null() && row["port"] == 1433).map(drop),
     },
     AgentTest {
@@ -148,8 +148,8 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
                 .to_owned()
         },
         check: |vm| {
-            // Endpoints that present a verified certificate are genuine, and plain HTTP is verified by its head; UDP
-            // services and the name server are as they should be.
+            // Excluded: endpoints with a verified certificate, plain HTTP, which is verified by the response header,
+            // UDP services and the name server, which are healthy.
             let hostile = |row: &Value| {
                 row["stages"]["tls"].is_null() && row["transport"] == "tcp" && row["port"] != 53 && row["port"] != 80
             };
@@ -177,7 +177,7 @@ faults: [ { to: '20.200.0.0/16', action: drop } ]"
     },
 ];
 
-/// A run with name servers whose answers are all false.
+/// A run with name servers that give false answers only.
 fn false_dns_answers(vm: &TestVm, deadline_ms: u32) -> Result<()> {
     let report = hostile_run(vm, deadline_ms, |row| !row["stages"]["dns"].is_null())?;
     let requests = list(&report, "endpoints")
@@ -187,7 +187,7 @@ fn false_dns_answers(vm: &TestVm, deadline_ms: u32) -> Result<()> {
     Ok(())
 }
 
-/// A run with checks of its deadline, memory and passes: none of those that `may_not_pass` lists.
+/// Runs the agent, and checks its deadline and memory, and that no endpoint passes for which `may_not_pass` is true.
 fn hostile_run(vm: &TestVm, deadline_ms: u32, may_not_pass: fn(&Value) -> bool) -> Result<Value> {
     let file = vm.lab.folder().join("report.json");
     let (shown, deadline) = (file.display().to_string(), format!("{deadline_ms}ms"));
@@ -213,7 +213,7 @@ fn within_memory(vm: &TestVm, command: &str, flags: &[&str]) -> Result<super::Re
     let endpoints = u32::try_from(vm.planned()?.len())?;
     let allowed = listed.peak_mb + MAX_MEMORY + f64::from(endpoints) * MAX_MEMORY_OF_AN_ENDPOINT;
     let cost = vm.cost(command, flags)?;
-    // Shown if the test fails, or if it is run by hand.
+    // Printed if the test fails.
     println!("{command}: {:.1} MB, {:.0} ms", cost.peak_mb, cost.wall_ms);
     ensure!(
         cost.peak_mb <= allowed,

@@ -1,4 +1,4 @@
-//! What reports from several places show together.
+//! What reports from several places show in combination.
 
 use std::process::Command;
 
@@ -183,7 +183,7 @@ fn elsewhere(vm: &TestVm) -> Result<()> {
         list(&report, "endpoints").iter().all(|row| row["elsewhere"].is_null()),
         "{report:#}"
     );
-    // A report from this machine is not another place.
+    // A report from the same machine is not from another place.
     let report = beside(&spoke)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("it is not another place"), "{notices}");

@@ -1,5 +1,5 @@
-//! Every file option of every command gives a sentence and status 2 for any unusable file: the options are taken from
-//! the program's own list, so a new one is tested automatically.
+//! Every file option of every command reports an unusable file in a sentence and exits with 2. The options are taken
+//! from the program's own list, so a new one is tested automatically.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +23,7 @@ const MAX_MEMORY: f64 = 75.0;
 /// Maximum length of a sentence, in bytes; a catalog's errors are a page.
 const MAX_SENTENCE: usize = 700;
 
-/// Files that are written. They are tested in `outputs`, and in `serve`.
+/// Options for files that are written, which are tested in `outputs` and `serve`.
 const WRITTEN: [&str; 2] = ["output", "log"];
 
 pub(super) const TESTS: &[AgentTest] = &[
@@ -62,7 +62,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         network: || "{}".to_owned(),
         check: |vm| {
             let files = nonsense(&vm.lab.folder())?;
-            // Reading a file works in the same way in every command.
+            // All commands read a file in the same way, so each option is tested once.
             let mut seen = BTreeSet::new();
             let is_new = |option: &FileOption| seen.insert(option.id.clone());
             let options: Vec<FileOption> = options().into_iter().filter(is_new).collect();
@@ -82,9 +82,9 @@ fn a_catalog() -> String {
 struct FileOption {
     command: String,
     id: String,
-    /// Before the file: `--instance`, or nothing if it has no flag.
+    /// The flag, such as `--instance`; `None` for a positional argument.
     flag: Option<String>,
-    /// The arguments of the command that have no flag, in order.
+    /// The command's positional arguments, in order.
     positionals: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ fn options() -> Vec<FileOption> {
 }
 
 impl FileOption {
-    /// The command line with the file, and nothing else that could be refused.
+    /// A command line with the file, in which everything else is valid.
     fn command_line(&self, vm: &TestVm, file: &Path) -> Result<Command> {
         let mut agent = Command::new(AGENT);
         agent.arg(&self.command);
@@ -127,7 +127,7 @@ impl FileOption {
             self.command.as_str(),
             "run" | "watch" | "serve" | "path" | "list" | "rules"
         ) {
-            // The token's trust anchors need a resource, which is not queried before they are read.
+            // --management-ca-file needs --service, which is not queried before the file is read.
             if self.id == "management_ca_file" {
                 let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ApiManagement/service/a";
                 agent.args(["--service", id]);
@@ -147,14 +147,14 @@ impl FileOption {
                 id if id == self.id => drop(agent.arg(file)),
                 "target" => drop(agent.arg("a.example")),
                 "word" => drop(agent.arg("sql")),
-                // The other report of two: the first is read first.
+                // The second report; the first one is read first.
                 _ => drop(agent.arg(file)),
             }
         }
         Ok(agent)
     }
 
-    /// The command refuses a file in a sentence with its name, escaped and at little cost.
+    /// Checks that the command refuses a file in a sentence with its escaped name, and with little memory.
     fn is_refused(&self, vm: &TestVm, file: &Path, words: Option<&str>) -> Result<()> {
         let agent = self.command_line(vm, file)?;
         let cost = ResourceUsage::of(vm.lab.agent(std::env::current_exe()?)?, &agent)?;
@@ -198,12 +198,12 @@ fn for_each(options: &[FileOption], check: impl Fn(&FileOption) -> Result<()>) -
     Ok(())
 }
 
-/// A path with a name that could act on a terminal.
+/// A path with terminal control characters in its name.
 fn hostile(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}\u{1b}[31m\n"))
 }
 
-/// A pipe, and a writer that never stops.
+/// A pipe with a writer that never stops.
 fn endless(folder: &Path) -> Result<PathBuf> {
     let pipe = folder.join("endless");
     let _ = fs::remove_file(&pipe);

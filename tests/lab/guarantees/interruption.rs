@@ -1,5 +1,5 @@
-//! What stops a run in any phase: a signal or the deadline while a file is read, while the report is not read, or
-//! without another thread.
+//! Signals and deadlines in every phase of a run: while a file is read, while the report is written and not read, and
+//! if no thread can be started.
 
 use std::{
     fs::{File, OpenOptions},
@@ -85,7 +85,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         network: || "{}".to_owned(),
         check: |vm| {
             for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                // Files come before stdout, which gets more than a pipe holds.
+                // Files are written before stdout, which gets more than a pipe can hold.
                 let file = vm.lab.folder().join(format!("{signal}.json"));
                 let flags = ["--format", "json", "--timeout", "2s", "-o", &file.display().to_string()];
                 let child = start(vm, "run", &flags)?;
@@ -107,7 +107,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         check: |vm| {
             for (command, flags) in [("run", &[][..]), ("watch", &[]), ("path", &["a.example"])] {
                 for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                    // There is no reader, and no space for another byte.
+                    // The pipe is full and is not read.
                     let (_reader, full) = full_pipe()?;
                     let mut agent = vm.agent(command, &[flags, &["--timeout", "2s", "--quiet"]].concat())?;
                     let child = agent.stdout(full).stderr(Stdio::null()).spawn()?;
@@ -148,7 +148,7 @@ pub(super) const TESTS: &[AgentTest] = &[
             for command in ["run", "watch"] {
                 let pipe = vm.lab.folder().join(format!("{command}.json"));
                 ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
-                // It is read later.
+                // It is not read until later.
                 let mut reader = OpenOptions::new()
                     .read(true)
                     .custom_flags(libc::O_NONBLOCK)
@@ -192,7 +192,7 @@ pub(super) const TESTS: &[AgentTest] = &[
                 report["complete"] == false && !list(&report, "endpoints").is_empty(),
                 "{report}"
             );
-            // Started with nohup it goes on.
+            // With SIGHUP ignored, as by nohup, it continues.
             let script = "trap '' HUP; { sleep 1; kill -HUP $$; } & exec \"$@\"";
             let output = vm.shell(script, &["--format", "json", "--timeout", "2s"])?;
             ensure!(json(&output)?["complete"] == true, "{}", text(&output.stderr));
@@ -204,7 +204,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {
-            // It signals its child, and then its child's process group.
+            // timeout(1) signals its child, and then its child's process group.
             for signal in ["INT", "TERM"] {
                 let output = vm.shell(&format!("timeout -s {signal} 1 \"$@\""), &["--format", "json"])?;
                 let report = json(&output).context(signal)?;
@@ -240,7 +240,7 @@ pub(super) const TESTS: &[AgentTest] = &[
         catalog: None,
         network: || SILENT.to_owned(),
         check: |vm| {
-            // No system has space for such a stack, so none of our threads can start.
+            // No system can allocate such a stack, so no further thread can start.
             let script = "RUST_MIN_STACK=100000000000000 exec \"$@\"";
             let output = vm.shell(script, &["--format", "json", "--timeout", "1s"])?;
             ensure_status(&output, 1)?;
@@ -264,7 +264,7 @@ const FILES: [&str; 7] = [
     "--ca-file",
 ];
 
-/// A run takes its whole timeout.
+/// A network in which a run lasts for its whole timeout.
 const SILENT: &str = "faults: [ { to: '*:443', action: drop }, { to: '*:1433', action: drop } ]";
 
 /// A named pipe in the lab.
@@ -325,12 +325,12 @@ fn exit(mut child: Child) -> Result<Option<i32>> {
 /// Both ends of a full pipe.
 fn full_pipe() -> Result<(std::io::PipeReader, std::io::PipeWriter)> {
     let (reader, mut writer) = std::io::pipe()?;
-    // Its capacity, that of any Linux pipe (pipe(7)).
+    // The capacity of a pipe on Linux (pipe(7)).
     writer.write_all(&b" ".repeat(64 << 10))?;
     Ok((reader, writer))
 }
 
-/// Whether something has been written into a pipe.
+/// Whether the pipe contains data.
 fn is_begun(pipe: &File) -> Result<bool> {
     let mut waiting = [nix::poll::PollFd::new(pipe.as_fd(), nix::poll::PollFlags::POLLIN)];
     Ok(nix::poll::poll(&mut waiting, nix::poll::PollTimeout::ZERO)? > 0)

@@ -1,10 +1,10 @@
-//! Where reports go, and the exit status of each case.
+//! Where reports are written, and the exit status of each case.
 
 use anyhow::{Result, ensure};
 
 use super::{AgentTest, TestVm, catalog_of, ensure_status, json, text};
 
-/// A required endpoint that is refused, a feature that works, and one whose name is missing.
+/// A required endpoint that is refused, a feature that works, and one that needs a value.
 fn mixed() -> String {
     let mut catalog = catalog_of(["host: shut.example, port: 443, protocol: https".to_owned()]);
     catalog.push_str(
@@ -111,7 +111,7 @@ pub(super) const TESTS: &[AgentTest] = &[
             let flags = ["--format", "brief", "--timeout", "2s", "--allow-untested"];
             for (script, wanted) in [
                 ("\"$@\" -o PIPE", 4),
-                // The shell has it open as well until the agent does, so it does not matter who is first.
+                // The shell keeps the pipe open until the agent has opened it, so the order does not matter.
                 (
                     "exec 3<> PIPE; cat PIPE 3>&- > WHOLE & \"$@\" -o PIPE 3>&- && exec 3>&- && wait && tail -n 1 WHOLE | grep -qx '}'",
                     0,

@@ -1,7 +1,7 @@
-//! Signals at random moments: in every phase of a run or a watch, a valid report follows, which says what it lacks; a
-//! service ends, with a complete log.
+//! Signals at random moments: in every phase, `run` and `watch` end with a valid report that says whether it is
+//! complete, and `serve` ends with a complete log.
 //!
-//! `LAB_SIGNALS=1000` tries as many; run by hand, each prints how long the ends took.
+//! `LAB_SIGNALS=1000` tries that many; each test prints how long it took to end.
 
 use std::{
     env,
@@ -45,8 +45,8 @@ pub(super) const TESTS: &[AgentTest] = &[
         catalog: None,
         network: || WAITING.to_owned(),
         check: |vm| {
-            // stdout is not read, and gets more than a pipe holds: after one signal the agent waits for it for a
-            // second.
+            // stdout is not read, and gets more than a pipe can hold: after one signal the agent waits up to a second
+            // for a reader.
             let mut agent = vm.agent("run", &["--format", "json", "--timeout", "1s"])?;
             let mut child = agent.stderr(Stdio::null()).spawn()?;
             wait_until_it_listens(&child)?;
@@ -63,7 +63,7 @@ pub(super) const TESTS: &[AgentTest] = &[
     },
 ];
 
-/// Some answer and some do not, so that every run takes its timeout, and a name server is slow.
+/// Some services reply and some do not, so that every run lasts for its timeout, and a name server is slow.
 const WAITING: &str = "
 name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, udp: { delayed: 300 } } ]
 faults: [ { to: '*:1433', action: drop }, { to: '*:1886', action: drop } ]
@@ -100,7 +100,7 @@ fn at_any_moment(vm: &TestVm, command: &str, span: Duration) -> Result<()> {
     Ok(())
 }
 
-/// One run and its signal; how long it took to end, or nothing if it had already ended.
+/// Sends a signal to a run; returns how long it took to end, or `None` if it had already ended.
 fn one(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
     let file = vm.lab.folder().join("report.json");
     let said = vm.lab.folder().join("said");
@@ -122,8 +122,8 @@ fn one(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> Result<O
     Ok(Some(took))
 }
 
-/// A service and its signal; how long it took to end. SIGHUP makes it reload, and the signal that ends it comes a
-/// moment later.
+/// Sends a signal to `serve`; returns how long it took to end. SIGHUP makes it reload, and the signal that ends it
+/// follows shortly afterwards.
 fn one_service(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> Result<Option<Duration>> {
     let log = vm.lab.folder().join("log");
     let _ = fs::remove_file(&log);
@@ -156,7 +156,7 @@ fn one_service(vm: &TestVm, command: &str, moment: Duration, signal: Signal) -> 
     let sent = Instant::now();
     let status = child.wait()?;
     ensure!(status.code() == Some(0), "{status}\n{}", words());
-    // Every line in the log is complete; before it was opened there is none.
+    // Every line in the log is complete; the file does not exist if it was not opened yet.
     for line in fs::read_to_string(&log).unwrap_or_default().split_inclusive('\n') {
         let line: serde_json::Value = serde_json::from_str(line).with_context(|| format!("{line:?}"))?;
         ensure!(line["Event"].is_string(), "{line}");
@@ -174,7 +174,7 @@ fn is_partial(file: &Path, status: ExitStatus) -> Result<()> {
     }
 }
 
-/// Waits until the agent itself runs and holds signals, which is the first thing that it does.
+/// Waits until the agent has installed its signal handlers, which is the first thing that it does.
 fn wait_until_it_listens(child: &Child) -> Result<()> {
     let process = format!("/proc/{}", child.id());
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! `--redact`: nothing of the user's in any output.
+//! `--redact`: no host, address or id of the user's in any output.
 
 mod names;
 mod service;
@@ -75,7 +75,7 @@ pub(super) const TESTS: &[AgentTest] = &[
             let plain = json(&vm.output("run", &flags(&rules, &["--format", "json"]))?)?;
             let own = own(&plain);
             ensure!(own.len() > OWN.len() + 8, "too few words to look for: {own:?}");
-            // Each searched word is there without the flag, and so is each kind of finding that contains it.
+            // Every word that is searched for appears in the output without --redact.
             for word in &own {
                 ensure!(plain.to_string().to_lowercase().contains(word), "{word} is nowhere");
             }
@@ -188,12 +188,12 @@ fn clean(what: &str, text: &str, own: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// One stand-in for one host, everywhere; public names stay.
+/// Every host has the same replacement everywhere; public names stay.
 fn still_reads(redacted: &Value) -> Result<()> {
     let known = ids(redacted);
     ensure!(
         known.iter().collect::<BTreeSet<_>>().len() == known.len(),
-        "two hosts have one stand-in: {known:?}"
+        "two hosts have the same replacement: {known:?}"
     );
     for finding in list(redacted, "findings") {
         for id in list(finding, "endpoints") {

@@ -36,7 +36,8 @@ pub(super) const TESTS: &[AgentTest] = &[
                 let elapsed = started.elapsed();
                 let report = json(&output)?;
                 ensure!(ids(&report) == planned, "endpoints are lost or out of order");
-                // The time before and after depends on the build and the machine; a hang does not.
+                // The time before and after the run depends on the build and the machine, so the limit only detects a
+                // hang.
                 let duration = report["duration_ms"].as_f64().unwrap_or(f64::MAX);
                 ensure!(
                     duration < 2_250.0 && elapsed < Duration::from_secs(10),
@@ -137,7 +138,7 @@ services: { '*:443': { pacing: { segment_bytes: 400, interval_ms: 150 } } }"
     },
 ];
 
-/// 500 names with eight addresses each, without any answer.
+/// 500 names with eight addresses each, none of which replies.
 fn names_without_reply() -> String {
     let mut network = "faults: [ { to: '*:443', action: drop } ]\nnames:\n".to_owned();
     for n in 0..500 {
@@ -160,7 +161,7 @@ fn many() -> String {
     }))
 }
 
-/// Presses Ctrl-C this many milliseconds after the first notice.
+/// Sends SIGINT this many milliseconds after the first output.
 fn interrupted(vm: &TestVm, milliseconds: u64) -> Result<std::process::Output> {
     let mut child = vm.agent("run", &["--format", "json"])?.spawn()?;
     let id = child.id().to_string();

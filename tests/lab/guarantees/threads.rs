@@ -1,4 +1,4 @@
-//! A user with a limit on threads (`ulimit -u`, systemd's `TasksMax`): the report, or one sentence.
+//! A user with a limit on threads (`ulimit -u`, systemd's `TasksMax`) gets the report, or one error message.
 
 use std::{
     env,
@@ -39,12 +39,12 @@ pub(super) const TESTS: &[AgentTest] = &[AgentTest {
     },
 }];
 
-/// The user `nobody` of every Linux.
+/// The id of the user `nobody`.
 const NOBODY: &str = "65534";
 /// Passes the path of the agent's copy to the process of the user `nobody`.
 const COPY: &str = "APIM_PROBE_LAB_AGENT";
 
-/// The agent; in the process of the user `nobody` the copy that may be started there.
+/// The path of the agent; in the process of the user `nobody`, that of a copy that this user may execute.
 pub(super) fn agent() -> PathBuf {
     env::var_os(COPY).map_or_else(|| AGENT.into(), PathBuf::from)
 }

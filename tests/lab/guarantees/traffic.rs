@@ -1,4 +1,4 @@
-//! What is sent if nothing is wrong.
+//! What is sent in a healthy network.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

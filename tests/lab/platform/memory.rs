@@ -1,5 +1,5 @@
-//! Which programs can read the memory of an agent that holds a token: those of the same user before and after, and only
-//! root meanwhile.
+//! Which programs can read the agent's memory: those of the same user before and after it holds a token, and only root
+//! while it does.
 
 use std::{
     process::{Child, Stdio},

@@ -9,7 +9,7 @@ const README: &str = include_str!("../../../README.md");
 const DEMO: &str = include_str!("../../../demo/src/demo.yaml");
 const FLAGS: &str = include_str!("../../../demo/src/flags.txt");
 
-/// Every part of README's block, between lines that stand for what is left out, is in the demo's report.
+/// Every part of README's block, between the lines that mark omissions, is in the demo's report.
 pub(super) fn shows_what_the_demo_prints() -> Result<()> {
     let broken: LabNetwork = serde_yaml::from_str(DEMO).context("demo.yaml")?;
     let lab = Lab::enter(&broken)?;

@@ -74,7 +74,7 @@ fn management() -> Result<Value> {
     }))
 }
 
-/// Plans, rules, and all messages about files that are truncated, doubled, or something else.
+/// Plans, rules, and all errors about files that are truncated, duplicated, or of another kind.
 fn from_files(show: &Show<'_>, bundle: &Path) -> Result<()> {
     for flags in [
         &["list"][..],

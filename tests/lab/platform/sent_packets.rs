@@ -1,7 +1,7 @@
 //! What leaves the VM in a whole run, packet by packet, compared with what README.md and `list` say in advance.
 //!
-//! Anything else that the agent learns to send needs a point in README's list and a row in [`LISTED`]: without the row
-//! this test fails for the packet, without the point it fails for the row.
+//! Whatever else the agent sends in future needs a point in README's list and a row in [`LISTED`]: without the row this
+//! test fails for the packet, without the point it fails for the row.
 
 mod packet_capture;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::packet_capture::{CapturedTraffic, Conversation, Destination, question, questions, request, server_name};
 use super::{AGENT, INSTANCE, TOKEN, network, token_reply};
 
-/// Everything that the run needs so that each kind of packet is sent.
+/// The flags with which each kind of packet is sent.
 const FLAGS: [&str; 14] = [
     "--region",
     "westeurope",
@@ -64,13 +64,13 @@ enum SentMessage {
     Bytes { to: Destination, bytes: Vec<u8> },
     /// A connection without data, and the MSS of its SYN.
     Connection { to: Destination, segments: u16 },
-    /// A connection with some packets only for the first hops: the lowest TTL.
+    /// A connection with packets that reach the first hops only, and their lowest TTL.
     LowTtl { to: Destination, ttl: u8 },
     /// Any datagram that is not a DNS query.
     Datagram { to: Destination, bytes: Vec<u8> },
 }
 
-/// What may be sent: the words of README's list about it, and how it is recognised.
+/// What may be sent: a phrase of its point in README's list, and how it is recognised.
 struct DocumentedTraffic {
     readme: &'static str,
     is: fn(&SentMessage, &ProbePlan) -> bool,
@@ -267,7 +267,7 @@ fn is_one_place(vm: &RecordedVm) -> Result<()> {
     Ok(())
 }
 
-/// The destinations of packets that are only for the first hops.
+/// The destinations of packets with a low TTL.
 fn low_ttl(said: &[SentMessage]) -> BTreeSet<Destination> {
     let low_ttl = said.iter().filter_map(|one| match one {
         SentMessage::LowTtl { to, .. } => Some(*to),
@@ -276,7 +276,7 @@ fn low_ttl(said: &[SentMessage]) -> BTreeSet<Destination> {
     low_ttl.collect()
 }
 
-/// Everything sent after this many frames, all of which is listed.
+/// Everything sent after this many frames; fails if anything is not listed.
 fn sent_since(vm: &RecordedVm, before: usize) -> Result<Vec<SentMessage>> {
     let seen = CapturedTraffic::read(&vm.lab.sent()[before..], VM);
     ensure!(seen.forged.is_empty(), "packets in another's name: {:?}", seen.forged);

@@ -18,27 +18,27 @@ use super::{
     serving_agent::{Answer, Served},
 };
 
-/// `prometheus` and `secret`, at the lowest cost.
+/// User `prometheus` with the password `secret`.
 const BASIC: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNyZXQ=\r\n";
 const WRONG: &str = "Authorization: Basic cHJvbWV0aGV1czpTZWNyZXQ=\r\n";
 
-/// An authority, for servers and clients.
+/// A CA for servers and clients.
 pub(super) struct TestCa(CertifiedIssuer<'static, KeyPair>);
 
 impl TestCa {
-    /// One with a key of its own.
+    /// A CA with a new key.
     pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
-    /// Its own certificate, in PEM.
+    /// The CA certificate, in PEM.
     pub(super) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A certificate and its key, in PEM.
+    /// Issues a certificate; returns it and its key, in PEM.
     pub(super) fn issue(&self, name: &str) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
         let leaf = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.0)?;
@@ -125,7 +125,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     ensure!(served.get("/metrics").is_err(), "plain HTTP was accepted");
     served.expect(&["bad request from"])?;
 
-    // A new certificate, without a signal.
+    // A new certificate is used without a signal.
     let next = TestCa::new()?;
     let (chain, key) = next.issue("agent.example")?;
     stage.write("agent.key", &key)?;
@@ -138,7 +138,7 @@ basic_auth_users: {{ prometheus: {hash} }}
     })?;
     ensure!(took < std::time::Duration::from_secs(5) + SLACK, "after {took:?}");
 
-    // An invalid file changes no access.
+    // An invalid file changes nothing.
     for (text, words) in [
         ("basic_auth_user: {}\n", "basic_auth_user"),
         ("", "no longer requires TLS"),

@@ -1,4 +1,4 @@
-//! The files of `deploy/`, compared with what an agent really shows.
+//! The files of `deploy/`, compared with the metrics of a real agent.
 
 use std::{
     collections::BTreeSet,
@@ -22,8 +22,7 @@ const SCRAPE: &str = include_str!("../../../deploy/prometheus/scrape.yml");
 const BOARD: &str = include_str!("../../../deploy/grafana/apim-probe.json");
 const DOCS: &str = include_str!("../../../docs/serve.md");
 
-/// A service in a network in which SQL does not reply, after its first round; it keeps a log, so that all families are
-/// there.
+/// `serve` after its first round, in a network in which SQL does not reply. It writes a log, so that all metrics exist.
 fn served() -> Result<(TestNetwork, Served)> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     stage.fault(SQL_SILENT)?;
@@ -33,7 +32,7 @@ fn served() -> Result<(TestNetwork, Served)> {
     Ok((stage, served))
 }
 
-/// The words in a text that look like names of series.
+/// The words in a text that look like metric names.
 fn names(text: &str) -> BTreeSet<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
     text.split(|c| !is_part(c))
@@ -70,7 +69,7 @@ pub(super) fn series() -> Result<()> {
     ] {
         for name in names(text) {
             let is_there = shown.contains(name) || recorded.contains(name);
-            ensure!(is_there, "{what}: {name} is no series of\n{page}");
+            ensure!(is_there, "{what}: {name} is not a metric of\n{page}");
         }
     }
     let documented = names(DOCS);
@@ -109,7 +108,7 @@ pub(super) fn promtool() -> Result<()> {
     Ok(())
 }
 
-/// A program that ends when this value is dropped.
+/// A program that is killed when this value is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -119,7 +118,7 @@ impl Drop for Running {
     }
 }
 
-/// A service as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
+/// `serve` as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
 fn served_over_tls(stage: &TestNetwork) -> Result<Served> {
     let authority = TestCa::new()?;
     let (chain, key) = authority.issue("127.0.0.1")?;

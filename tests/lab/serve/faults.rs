@@ -1,4 +1,4 @@
-//! Faults around a service: nothing is lost, nothing accumulates, and each fault is counted and reported.
+//! Faults around `serve`: nothing is lost, nothing accumulates, and each fault is counted and reported.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{AGENT, SQL_SILENT, TestNetwork, WEB_AND_SQL, serve, serving_agent::Served};
 
-/// A full disk: half-written lines are completed once there is space.
+/// A full disk: incomplete lines are completed once there is space.
 pub(super) fn full_disk() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let disk = stage.path("disk");
@@ -112,7 +112,7 @@ pub(super) fn many_rounds() -> Result<()> {
 pub(super) fn unread_stderr() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let (reader, mut writer) = io::pipe()?;
-    // Its capacity.
+    // Fills the pipe to its capacity.
     writer.write_all(&vec![b'\n'; 1 << 16])?;
     let address = ([127, 0, 0, 1], 9_733).into();
     let start = |stderr| {
@@ -130,7 +130,7 @@ pub(super) fn unread_stderr() -> Result<()> {
         status == Some(0) && took < Duration::from_secs(1),
         "{status:?} after {took:?}"
     );
-    // It is read at the end.
+    // Now it is read.
     let served = start(writer.into())?;
     served.rounds(2.0)?;
     let mut lines = BufReader::new(reader).lines();
@@ -141,7 +141,7 @@ pub(super) fn unread_stderr() -> Result<()> {
     Ok(())
 }
 
-/// A pipe instead of a catalog blocks its reader: rounds continue, threads do not accumulate, and a file is read again.
+/// A catalog that is a pipe blocks its reader: rounds continue, threads do not accumulate, and a later file is read.
 pub(super) fn catalog_pipe() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let catalog = stage.path("probes.yaml");
@@ -154,7 +154,7 @@ pub(super) fn catalog_pipe() -> Result<()> {
         |served: &Served| -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/task", served.id()))?.count()) };
     let before = threads(&served)?;
     let whole = fs::read_to_string(&catalog)?;
-    // A writer has opened it, and sends nothing: without a writer it would be refused after a second.
+    // The pipe has a writer that sends nothing; without a writer it would be refused after a second.
     let replace = || -> Result<fs::File> {
         fs::remove_file(&catalog)?;
         ensure!(
@@ -205,7 +205,7 @@ pub(super) fn systemd_notifications() -> Result<()> {
         .env("WATCHDOG_USEC", "400000")
         .env("JOURNAL_STREAM", "8:1");
     let mut served = Served::start(command)?;
-    // At first there is no reader, and no round waits for one.
+    // Nothing reads the socket at first, and rounds do not wait for it.
     served.rounds(20.0)?;
     let (told, heard) = mpsc::channel();
     thread::spawn(move || {
@@ -254,7 +254,7 @@ pub(super) fn systemd_notifications() -> Result<()> {
 
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 
-/// The instance's own documents, fetched again; the previous ones stay if the platform returns less.
+/// The instance's documents are fetched again; the previous ones stay in use if the platform returns fewer.
 pub(super) fn documents_fetched_again() -> Result<()> {
     let network: LabNetwork = serde_yaml::from_str(
         "link: { count_flows: true }
@@ -299,7 +299,7 @@ services:
     served.signal("HUP")?;
     served.expect(&["reloaded catalog and documents"])?;
     ensure!(requests() > before, "the management endpoint was not queried");
-    // The endpoint is gone.
+    // The management endpoint does not reply.
     let silence = serde_yaml::from_str("{ to: 'management.azure.com:443', action: drop }")?;
     lab.fault(&network, vec![silence])?;
     served.signal("HUP")?;
@@ -317,7 +317,7 @@ services:
     served.rounds(2.0)?;
     ensure!(served.metric(sql)? == Some(1.0), "the previous documents were dropped");
     lab.lift_faults()?;
-    // There is no signal: it is retried.
+    // It is retried without a signal.
     served.expect(&["reloaded catalog and documents"])?;
     served.until_metric(&of("platform"), 1.0)?;
     served.until_metric("apim_probe_config_last_reload_successful", 1.0)?;

@@ -115,7 +115,7 @@ pub(super) fn has_every_event() -> Result<()> {
             kinds.entry(key).or_default().insert(kind);
         }
     }
-    // The table and the data collection rule know each key, and its type.
+    // The table and the data collection rule have each key, with its type.
     for (key, kinds) in kinds.iter().filter(|(key, _)| **key != "TimeGenerated") {
         let has = |kind: &str| BICEP.contains(&format!("{{ name: '{key}', type: '{kind}' }}"));
         let is_known = kinds.iter().all(|kind| match *kind {
@@ -140,7 +140,7 @@ pub(super) fn has_the_last_change() -> Result<()> {
     served.rounds(2.0)?;
     stage.fault(SQL_SILENT)?;
     served.expect(&["reachable -> blocked tcp-timeout"])?;
-    // The full round now waits for an answer.
+    // The full round now waits for a reply.
     let (status, _) = served.terminate()?;
     ensure!(status == Some(0), "{status:?}");
     let lines = lines(Path::new(&log))?;
@@ -156,7 +156,7 @@ pub(super) fn has_the_last_change() -> Result<()> {
     Ok(())
 }
 
-/// Lines that remain at the end, and those for which there was no space, are reported.
+/// Lines that could not be written until the end are reported.
 pub(super) fn reports_lost_lines() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let folder = stage.path("logs");
@@ -173,7 +173,7 @@ pub(super) fn reports_lost_lines() -> Result<()> {
     Ok(())
 }
 
-/// All heartbeats, including the first, contain their place, and the count continues with another plan.
+/// All heartbeats, including the first, name the host and cloud, and the count continues after a reload.
 pub(super) fn continues_heartbeats() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -199,7 +199,7 @@ pub(super) fn continues_heartbeats() -> Result<()> {
     Ok(())
 }
 
-/// A round in which something was not tried reports that, and does not count as success.
+/// A round in which an endpoint was not tested reports that, and does not count as a success.
 pub(super) fn has_untried_endpoints() -> Result<()> {
     let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
     let log = stage.path("agent.jsonl");
@@ -239,7 +239,7 @@ pub(super) fn waits_for_its_folder() -> Result<()> {
     let log = path.display().to_string();
     let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
     served.rounds(2.0)?;
-    // The folder is gone, and something changes meanwhile.
+    // The folder disappears, and an endpoint changes meanwhile.
     fs::rename(&folder, stage.path("elsewhere"))?;
     stage.fault(SQL_SILENT)?;
     served.expect(&["cannot write to", "agent.jsonl"])?;
@@ -278,7 +278,7 @@ pub(super) fn waits_for_its_folder() -> Result<()> {
         "{rounds:?}"
     );
 
-    // Renamed by log rotation, which then sends the signal.
+    // Log rotation renames the file, and then sends the signal.
     fs::rename(&path, path.with_extension("old"))?;
     served.signal("HUP")?;
     served.until("a new file", |_| Ok(path.exists() && !lines(&path)?.is_empty()))?;

@@ -1,4 +1,4 @@
-//! An agent that serves in a lab: its output line by line, and its replies.
+//! A running `serve` in a lab: its output line by line, and its replies.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -14,20 +14,20 @@ use anyhow::{Context, Result, bail, ensure};
 /// Time limit for everything here, however busy the machine is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running service.
+/// A running `serve`.
 pub(super) struct Served {
     child: Child,
     lines: Receiver<String>,
     said: String,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
 }
 
-/// Its reply.
+/// An HTTP reply.
 pub(super) struct Answer {
-    /// The status, 200.
+    /// The status code.
     pub status: u16,
-    /// The lines before the body, in lower case.
+    /// The status line and headers, in lower case.
     pub head: String,
     /// The body.
     pub body: String,
@@ -82,17 +82,17 @@ impl Served {
         Ok(served)
     }
 
-    /// All lines that were skipped or expected so far.
+    /// All lines that were read so far.
     pub(super) fn said(&self) -> String {
         self.said.clone()
     }
 
-    /// The process.
+    /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line that contains all of these words. Lines before it are skipped.
+    /// Reads up to the next line that contains all of these words.
     pub(super) fn expect(&mut self, words: &[&str]) -> Result<String> {
         let requests = Instant::now();
         let mut passed = Vec::new();
@@ -111,12 +111,12 @@ impl Served {
         }
     }
 
-    /// A connection to it without a request.
+    /// Opens a connection without sending a request.
     pub(super) fn connect(&self) -> Result<TcpStream> {
         connect(self.address)
     }
 
-    /// Sends something, and returns the whole reply.
+    /// Sends these bytes, and returns the whole reply.
     pub(super) fn say(&self, bytes: &[u8]) -> Result<String> {
         say(self.address, bytes)
     }
@@ -178,7 +178,7 @@ impl Served {
         Ok(())
     }
 
-    /// Ends it like systemd; returns its status and how long that took.
+    /// Ends it with SIGTERM, like systemd; returns the exit status and how long that took.
     pub(super) fn terminate(mut self) -> Result<(Option<i32>, Duration)> {
         let requests = Instant::now();
         self.signal("TERM")?;
@@ -192,12 +192,12 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends something to a listener there, and returns the whole reply.
+/// Sends these bytes to an address, and returns the whole reply.
 pub(super) fn say(address: SocketAddr, bytes: &[u8]) -> Result<String> {
     let mut stream = connect(address)?;
     stream.write_all(bytes)?;
     let mut back = Vec::new();
-    // A peer that closes after invalid data may reset.
+    // After invalid data the connection may be reset.
     let _ = stream.read_to_end(&mut back);
     Ok(String::from_utf8_lossy(&back).into_owned())
 }

@@ -8,7 +8,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::super::{AgentTest, TestVm, text};
 
-/// Words in names of the user's that appear nowhere else.
+/// Words from the user's names that appear nowhere else.
 const NAMES: [&str; 49] = [
     // Of the catalog.
     "zephyrledger",
@@ -183,7 +183,7 @@ pub(super) const TEST: AgentTest = AgentTest {
     },
 };
 
-/// Names that are in no text, with or without the flag.
+/// How many of the names appear in no output, with or without the flag.
 const ABSENT_FROM_ALL_OUTPUT: usize = 8;
 
 /// One output.
@@ -239,8 +239,7 @@ fn encodings(name: &str) -> Vec<String> {
     all
 }
 
-/// Everything that runs with some flags write: each format, each level of detail, the output on a terminal, and a
-/// watch.
+/// All output with these flags: each format, each level of detail, on a terminal, and of `watch`.
 fn said(vm: &TestVm, common: &[String], more: &[&str]) -> Result<Vec<PrintedOutput>> {
     let common: Vec<&str> = common.iter().map(String::as_str).chain(more.iter().copied()).collect();
     let mut told = Vec::new();
@@ -282,7 +281,7 @@ fn said(vm: &TestVm, common: &[String], more: &[&str]) -> Result<Vec<PrintedOutp
     Ok(told)
 }
 
-/// A service's output and log, including an invalid file at a reload.
+/// The output and log of `serve`, including an invalid file at a reload.
 fn served(vm: &TestVm, common: &[String]) -> Result<Vec<PrintedOutput>> {
     let log = vm.lab.folder().join("murrelet.log");
     let errors = vm.lab.folder().join("errors");

@@ -12,7 +12,7 @@ const GROUP: &str = "/subscriptions/1-2/resourceGroups/RG-Aardvark_(Überhafen).
 const INSTANCE: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.ApiManagement/service/contoso";
 const VM: &str = "/subscriptions/1-2/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-1";
 
-/// Words that stand in names of the user's and nowhere else; each is somewhere in a run without `--redact`.
+/// Words from the user's names that appear nowhere else; each appears in the output of a run without `--redact`.
 const NAMES: [&str; 32] = [
     // Of the network.
     "aardvark",
@@ -235,7 +235,7 @@ fn said(vm: &TestVm, more: &[&str]) -> Result<Vec<(String, String)>> {
     Ok(told)
 }
 
-/// What a command that only reads reports writes.
+/// The output of a command that only reads reports.
 fn read_only(vm: &TestVm, command: &str, arguments: &[&str]) -> Result<String> {
     let output = vm.lab.agent(threads::agent())?.arg(command).args(arguments).output()?;
     ensure!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
