@@ -49,7 +49,7 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   apim-probe list --region westeurope
-  apim-probe list --only sql,key-vault --network-status status.json --format json")]
+  apim-probe list --only sql,key-vault --format json")]
     List(Box<ListArgs>),
     /// Validate a probes.yaml; errors give file, line and column
     #[command(after_help = "\
@@ -68,7 +68,7 @@ Exit status: 0 if there are no regressions, 1 if there are, 2 if the files are n
     #[command(after_help = "\
 Examples:
   apim-probe compare hub.json spoke-a.json spoke-b.json
-  apim-probe compare hub=/tmp/1.json spoke=/tmp/2.json --format html > compare.html
+  apim-probe compare hub=1.json spoke=2.json --format html > compare.html
 
 Exit status: 0 if all reports agree and nothing required is blocked, 1 otherwise, 2 if the files cannot be compared")]
     Compare(CompareArgs),
@@ -83,7 +83,8 @@ Exit status: 0 if there are no differences, 1 if there are (an unreadable line c
     #[command(after_help = "\
 Examples:
   apim-probe rules --kind nsg --region westeurope
-  apim-probe rules --kind nsg --report report.json --missing-only --effective-nsg nsg.json
+  apim-probe rules --kind nsg --report report.json --missing-only
+  apim-probe rules --kind nsg --effective-nsg nsg.json --only sql
   apim-probe rules --kind firewall --as bicep --subnet 10.1.0.0/24
   apim-probe rules --kind nsg --shell powershell")]
     Rules(Box<RulesArgs>),
@@ -302,7 +303,13 @@ pub struct ExplainArgs {
     #[arg(value_name = "WORD", value_parser = suggesting(word, suggest::words), hide_possible_values = true)]
     pub word: Option<String>,
     /// public, usgov or china, or Azure's own names for them
-    #[arg(long, value_name = "CLOUD", default_value = "public")]
+    #[arg(
+        long,
+        value_name = "CLOUD",
+        default_value = "public",
+        value_parser = suggesting(Cloud::from_str, suggest::clouds),
+        hide_possible_values = true
+    )]
     pub cloud: Cloud,
     /// The API Management tier, which selects the catalog
     #[arg(long, value_name = "TIER", default_value = "classic", value_parser = tier())]
@@ -482,13 +489,13 @@ pub struct CompletionsArgs {
 #[command(next_help_heading = "What to probe")]
 pub struct PlanArgs {
     /// public, usgov or china, or Azure's own names for them [default: from the VM's metadata, else public]
-    #[arg(long, value_name = "CLOUD")]
+    #[arg(long, value_name = "CLOUD", value_parser = suggesting(Cloud::from_str, suggest::clouds), hide_possible_values = true)]
     pub cloud: Option<Cloud>,
     /// Region, such as westeurope, for regional host names [default: from the VM's metadata]
     #[arg(long, value_name = "NAME", value_parser = suggesting(region, suggest::regions), hide_possible_values = true)]
     pub region: Option<String>,
     /// external or internal: probe only what that mode needs [default: both]
-    #[arg(long, value_name = "KIND", value_parser = vnet)]
+    #[arg(long, value_name = "KIND", value_parser = suggesting(vnet, suggest::vnets), hide_possible_values = true)]
     pub vnet: Option<Vnet>,
     /// Name of one of the instance's resources, repeatable
     #[arg(

@@ -62,6 +62,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(ExitStatus::USAGE);
         }
     };
+    let is_quiet = |argument: &OsString| matches!(argument.to_str(), Some("-q" | "--quiet"));
+    if !arguments.iter().any(is_quiet) {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for misspelling in environment::misspelled(names, &Cli::command()) {
+            print_line("notice", &misspelling);
+        }
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -71,11 +78,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitStatus::REACHABLE
             };
             print_error(error);
-            if status == ExitStatus::USAGE && !variables.is_empty() {
-                print_line(
-                    "notice",
-                    &format!("flags from the environment: {}", variables.join(", ")),
-                );
+            if status == ExitStatus::USAGE {
+                print_variables(&variables);
             }
             return ExitCode::from(status);
         }
@@ -113,8 +117,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 FailureText::Line(line) => print_line("error", &line),
                 FailureText::Page(page) => drop(writeln!(io::stderr(), "{}", page.trim_end())),
             }
+            if failure.status == ExitStatus::USAGE {
+                print_variables(&variables);
+            }
             ExitCode::from(failure.status)
         }
+    }
+}
+
+/// Says which flags of a command line that was refused came from the environment.
+fn print_variables(variables: &[String]) {
+    if !variables.is_empty() {
+        print_line(
+            "notice",
+            &format!("flags from the environment: {}", variables.join(", ")),
+        );
     }
 }
 

@@ -20,7 +20,7 @@ Every flag can also be set in the environment; the command line takes precedence
 const RUNNING: &str = "\
 Examples:
   apim-probe run                               on a VM in the instance's subnet
-  apim-probe run -v --network-status status.json --dependencies dependencies.json
+  apim-probe run --network-status status.json --dependencies dependencies.json
   apim-probe run --region westeurope --set storage_account=apimstabc
   apim-probe run --only sql,key-vault --timeout 3s
   apim-probe run -q --required-only -o report.json -o junit:tests.xml
@@ -78,7 +78,7 @@ Exit status of watch:
 pub(super) const SERVING: &str = "\
 Examples:
   apim-probe serve --region westeurope
-  apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml --network-status status.json
+  apim-probe serve --listen 0.0.0.0:9733 --web-config web.yml
   apim-probe serve --log '/var/log/apim-probe/{day}.jsonl'
 
 Paths:

@@ -8,9 +8,10 @@ use clap::{
 };
 
 use crate::{
-    azure::region,
+    azure::{Cloud, region},
     catalog::{self, Catalog},
     explain,
+    model::Vnet,
 };
 
 /// A parser for any value, with the words that a shell completes.
@@ -40,6 +41,16 @@ impl<P: TypedValueParser> TypedValueParser for Suggesting<P> {
 /// The regions.
 pub(super) fn regions() -> Vec<String> {
     region::known().iter().map(ToString::to_string).collect()
+}
+
+/// The clouds that the built-in catalog has.
+pub(super) fn clouds() -> Vec<String> {
+    Cloud::ALL.iter().map(ToString::to_string).collect()
+}
+
+/// The ways in which an instance is in a network.
+pub(super) fn vnets() -> Vec<String> {
+    Vnet::ALL.iter().map(|kind| kind.as_str().to_owned()).collect()
 }
 
 /// The ids of dependencies.

@@ -1,8 +1,13 @@
 //! Flags from the environment: `APIM_PROBE_REGION` stands for `--region`, and what is typed wins.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+};
 
 use clap::{Arg, ArgAction, Command};
+
+use crate::text::{escape, nearest};
 
 /// What every variable begins with.
 const PREFIX: &str = "APIM_PROBE_";
@@ -24,7 +29,7 @@ pub(super) fn with_flags(
     let (mut flags, mut used) = (Vec::new(), Vec::new());
     for flag in command.iter().flat_map(|command| command.get_arguments()) {
         let Some(long) = flag.get_long() else { continue };
-        let name = format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"));
+        let name = variable_of(long);
         let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
             continue;
         };
@@ -36,6 +41,31 @@ pub(super) fn with_flags(
     }
     arguments.splice(2.min(arguments.len())..2.min(arguments.len()), flags);
     Ok((arguments, used))
+}
+
+/// A sentence for each variable that looks like a flag's and is none.
+pub(super) fn misspelled(names: impl Iterator<Item = String>, program: &Command) -> Vec<String> {
+    let flags = program
+        .get_subcommands()
+        .flat_map(Command::get_arguments)
+        .filter_map(Arg::get_long);
+    let known: BTreeSet<String> = flags.map(variable_of).collect();
+    let known: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
+    let unknown = names.filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !known.contains(&rest)));
+    unknown
+        .filter_map(|name| {
+            let meant = nearest(name.strip_prefix(PREFIX)?, &known)?;
+            Some(format!(
+                "the environment variable {} is ignored: did you mean {PREFIX}{meant}?",
+                escape(&name)
+            ))
+        })
+        .collect()
+}
+
+/// The variable of a flag.
+fn variable_of(long: &str) -> String {
+    format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
 }
 
 /// Whether an argument is this flag.
@@ -91,6 +121,21 @@ mod tests {
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
         Ok(words.join(" "))
+    }
+
+    #[test]
+    fn misspelled_variable_is_named_with_the_flag_it_resembles() {
+        let said = |name: &str| misspelled([name.to_owned()].into_iter(), &Cli::command()).join("");
+        assert!(said("APIM_PROBE_REGIN").contains("did you mean APIM_PROBE_REGION?"));
+        assert!(said("APIM_PROBE_STORAGE_ACOUNT").is_empty());
+        for name in [
+            "APIM_PROBE_REGION",
+            "APIM_PROBE_UNTIL",
+            "APIM_PROBE_DEMO_AGENT",
+            "REGIN",
+        ] {
+            assert_eq!(said(name), "", "{name}");
+        }
     }
 
     #[test]

@@ -16,12 +16,12 @@ pub(super) fn man(arguments: &ManArgs) -> Result<u8, CommandFailure> {
         None => page(),
     };
     let page = page.map_err(|error| CommandFailure::agent(format!("cannot write the man page: {error}")))?;
-    print(&String::from_utf8_lossy(&page))?;
+    print(&page)?;
     Ok(0)
 }
 
 /// The man page of one command, `apim-probe-run(1)`.
-fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, CommandFailure> {
+fn of_command(name: &str) -> Result<std::io::Result<String>, CommandFailure> {
     let mut program = Cli::command();
     program.build();
     let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
@@ -40,15 +40,51 @@ fn of_command(name: &str) -> Result<std::io::Result<Vec<u8>>, CommandFailure> {
     let title = format!("apim-probe-{name}");
     let mut page = Vec::new();
     let written = Man::new(command.display_name(&title).name(title)).render(&mut page);
-    Ok(written.map(|()| page))
+    Ok(written.map(|()| with_sections(&page)))
 }
 
-fn page() -> std::io::Result<Vec<u8>> {
+/// A page with the text after the flags in sections of its own: clap calls it EXTRA, and all its lines would be filled.
+/// Here only unindented prose is; what is indented keeps its lines, five columns further to the left than prose.
+fn with_sections(page: &[u8]) -> String {
+    const EXTRA: &str = ".SH EXTRA\n";
+    const AS_IS: (&str, &str) = (".nf\n.in -5n\n", ".in\n.fi\n");
+    let page = String::from_utf8_lossy(page);
+    let Some((before, extra)) = page.split_once(EXTRA) else {
+        return page.into_owned();
+    };
+    let (extra, after) = extra.split_at(extra.find("\n.SH ").map_or(extra.len(), |end| end + 1));
+    let mut sections = before.to_owned();
+    let mut is_as_is = false;
+    for line in extra.trim_end().lines() {
+        let is_indented = line.starts_with(' ') || line.is_empty();
+        if is_as_is != is_indented {
+            sections += if is_indented { AS_IS.0 } else { AS_IS.1 };
+            is_as_is = is_indented;
+        }
+        match line
+            .strip_suffix(':')
+            .filter(|it| it.len() < MAX_HEADING && !is_indented)
+        {
+            Some(heading) => sections += &[".SH \"", &heading.to_uppercase(), "\"\n"].concat(),
+            None => sections += &[line.strip_prefix("  ").unwrap_or(line), "\n"].concat(),
+        }
+    }
+    if is_as_is {
+        sections += AS_IS.1;
+    }
+    sections + after
+}
+
+/// Length from which a line that ends in a colon is prose, not a heading.
+const MAX_HEADING: usize = 40;
+
+fn page() -> std::io::Result<String> {
     let mut command = Cli::command();
     // Gives the commands their full names, `apim-probe run`.
     command.build();
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
+    let mut page = with_sections(&page);
     for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
         let man = Man::new(command.clone());
         let mut part = Vec::new();
@@ -59,12 +95,11 @@ fn page() -> std::io::Result<Vec<u8>> {
             man.render_extra_section(&mut part)?;
         }
         let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
-        page.extend(format!(".SH \"{}\"\n", name.to_uppercase()).into_bytes());
+        page += &[".SH \"", &name.to_uppercase(), "\"\n"].concat();
         // A page's sections become subsections here.
-        let part = String::from_utf8_lossy(&part)
+        page += &with_sections(&part)
             .replace("\n.SH ", "\n.SS ")
             .replacen(".SH ", ".SS ", 1);
-        page.extend(part.into_bytes());
     }
     Ok(page)
 }

@@ -76,6 +76,63 @@ fn bash_completes_the_values_of_a_flag() {
     );
 }
 
+/// What a shell offers for a command line whose last word is being typed, as its words and as the shell splits them.
+fn bash_offers(words: &[&str]) -> String {
+    let script = stdout_of(&["completions", "bash"]);
+    let (word, before) = (words[words.len() - 1], words[words.len() - 2]);
+    let asked = format!(
+        "{script}\nCOMP_WORDS=({}) COMP_CWORD={}\n_apim_probe apim-probe '{word}' '{before}'\necho \"${{COMPREPLY[@]}}\"",
+        format_args!("'{}'", words.join("' '")),
+        words.len() - 1
+    );
+    let output = Command::new("bash").args(["-c", &asked]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn bash_completes_lists_flags_with_equals_sign_and_flags_without_command() {
+    for (words, offered) in [
+        (&["apim-probe", "run", "--only", "sql,key"][..], "sql,key-vault"),
+        (&["apim-probe", "run", "--only", "=", "key"], "key-vault"),
+        (&["apim-probe", "watch", "--until", "="], "green change"),
+        (&["apim-probe", "--regio"], "--region"),
+        (&["apim-probe", "--region", "westeu"], "westeurope"),
+        (&["apim-probe", "--vers"], "--version"),
+        (&["apim-probe", "run", "--vnet", "ex"], "external"),
+        (&["apim-probe", "run", "--cloud", "usg"], "usgov"),
+        (&["apim-probe", "expl"], "explain"),
+    ] {
+        assert_eq!(bash_offers(words), offered, "{words:?}");
+    }
+}
+
+#[test]
+fn zsh_and_fish_complete_lists_and_flags_without_command() {
+    let zsh = stdout_of(&["completions", "zsh"]);
+    assert!(zsh.contains(":ID,…:_values -s , id dns storage "), "{zsh}");
+    assert!(zsh.contains("words=(\"${words[1]}\" run "), "{zsh}");
+    let fish = stdout_of(&["completions", "fish"]);
+    assert!(fish.contains("-n __fish_apim_probe_bare -l only "), "{fish}");
+    assert!(fish.contains("\"(__fish_apim_probe_list){dns,storage,"), "{fish}");
+}
+
+#[test]
+fn man_page_keeps_the_lines_of_examples_and_exit_statuses() {
+    for command in ["run", "watch", "serve", "path", "rules"] {
+        let page = stdout_of(&["man", command]);
+        assert!(
+            !page.contains("EXTRA") && page.contains(".SH \"EXAMPLES\"\n.nf\n.in -5n\napim\\-probe "),
+            "{page}"
+        );
+        assert_eq!(
+            page.matches("\n.nf\n").count(),
+            page.matches("\n.fi\n").count(),
+            "{page}"
+        );
+    }
+    assert!(stdout_of(&["man", "run"]).contains(".SH \"EXIT STATUS OF RUN\"\n.nf\n.in -5n\n0    every"));
+}
+
 #[test]
 fn invalid_flags_are_refused_with_status_2() {
     for (arguments, message) in [
@@ -162,6 +219,22 @@ fn typed_flags_override_environment_variables() {
     let (status, _, message) = run_with_env(&list, &[("APIM_PROBE_VNET", "outer")]);
     assert_eq!(status, Some(2));
     assert!(message.contains("APIM_PROBE_VNET"), "{message}");
+    // What only the plan can refuse names its variable as well.
+    for (variable, value) in [
+        ("APIM_PROBE_SKIP", "slq"),
+        ("APIM_PROBE_CLOUD", "usgv"),
+        ("APIM_PROBE_PROBES", "/no/such"),
+    ] {
+        let (status, _, message) = run_with_env(&["list", "--no-metadata"], &[(variable, value)]);
+        assert_eq!(status, Some(2), "{message}");
+        assert!(message.contains(variable), "{message}");
+    }
+    let (status, _, message) = run_with_env(&list, &[("APIM_PROBE_REGIN", "westeurope")]);
+    assert_eq!(status, Some(0), "{message}");
+    assert!(
+        message.contains("APIM_PROBE_REGIN is ignored: did you mean APIM_PROBE_REGION?"),
+        "{message}"
+    );
 }
 
 #[test]
