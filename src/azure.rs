@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn custom_cloud_keeps_its_name() {
+    fn custom_cloud_names_are_parsed_and_kept() {
         let named = |text: &str| text.parse::<Cloud>().map(|cloud| cloud.to_string());
         assert_eq!(named("AzureCloud").as_deref(), Ok("public"));
         assert_eq!(named("bleu").as_deref(), Ok("bleu"));

@@ -301,7 +301,7 @@ mod tests {
     use crate::model::Cause;
 
     #[test]
-    fn untested_endpoints_of_the_other_report_add_nothing() {
+    fn sentence_about_another_report_counts_its_untested_endpoints() {
         let describe = |works: usize, fails: usize, unknown: usize| {
             let results = (0..works).map(|_| RemoteResult::Answers);
             let results = results.chain((0..fails).map(|_| RemoteResult::Fails(Some(Cause::TcpTimeout))));

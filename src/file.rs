@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn file_is_read_whole_despite_wrong_length() {
+    fn file_is_read_whole_if_its_reported_size_is_wrong() {
         for length in [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE] {
             let bytes = vec![b'x'; length];
             for reported_size in [0, 1, length.saturating_sub(1), length, length + 1] {

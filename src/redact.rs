@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn resource_named_like_a_report_word_is_redacted() {
+    fn closed_list_words_are_kept_if_a_resource_has_that_name() {
         let schema = crate::schema::Document::Report.schema();
         let words = words(schema.as_value());
         assert!(words.contains(&("source".into(), "default".into())), "{words:?}");
@@ -422,7 +422,7 @@ mod tests {
             names.forget_beyond(1_000);
             assert!(given.insert(names.learn_address((0x0b00_0000 + n).to_be_bytes().into())));
             let private = names.learn_address((0x0a80_0000 + n).to_be_bytes().into());
-            assert_eq!(names.learn_address(private), private, "a stand-in of a stand-in");
+            assert_eq!(names.learn_address(private), private, "a replacement for a replacement");
             if n % 1_000 == 0 {
                 names.learn_certificate(&format!("CN=cache{n}.far.net, O=Some Company {n}"), "issuer");
             }
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_resource_id_is_not_an_id() {
+    fn truncated_resource_id_does_not_panic() {
         let mut names = Names::new(PublicNames::of(Cloud::Public, None));
         for text in [
             "/subscriptions/x/providers",

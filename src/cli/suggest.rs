@@ -105,7 +105,7 @@ mod tests {
     use crate::cli::Cli;
 
     #[test]
-    fn shell_completion_lists_every_command() {
+    fn command_list_for_suggestions_is_complete() {
         let program = Cli::command();
         let there: BTreeSet<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(BTreeSet::from(COMMANDS), there);

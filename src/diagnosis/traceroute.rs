@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_within_one_hop_suspects_this_machine() {
+    fn answer_within_one_hop_suspects_a_proxy_or_nva() {
         let endpoint = endpoint();
         for (seen, lead, left) in [
             ("++++++++", AzureRoute::Hops, "nsg local-host service proxy nva"),
@@ -557,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn data_reaches_the_last_known_hop() {
+    fn ttl_expiry_of_data_shows_the_last_hop_it_reached() {
         let endpoint = PlannedEndpoint {
             protocol: Protocol::Tds,
             ..endpoint()
@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn larger_ttl_failing_more_gives_no_evidence() {
+    fn uneven_traceroute_gives_no_path() {
         let endpoint = endpoint();
         for seen in ["ab+.++++", "ab+.-.+."] {
             let traced = traceroute("20.1.2.3", seen);

@@ -260,7 +260,7 @@ fn interrupted_run_gives_status_130() {
 }
 
 #[test]
-fn exit_reason_names_the_next_step() {
+fn exit_reason_describes_what_decided() {
     for (words, reason) in [
         ("R:reachable", "every required endpoint is reachable or degraded"),
         ("F:reachable", "every optional endpoint is reachable or degraded"),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn big_endian_bind_ack_is_proof() {
+    fn big_endian_bind_rejection_is_described() {
         let address = b"\0\x051688\0\0";
         let mut reply = [&[0; 8][..], address, &[1, 0, 0, 0], &[0, 2, 0, 1], &NDR].concat();
         reply.splice(0..0, [5, 0, 12, 3, 0, 0, 0, 0, 0, 60, 0, 0, 0, 0, 0, 2]);

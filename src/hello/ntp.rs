@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn unrelated_datagrams_are_ignored() {
+    fn invalid_ntp_datagrams_are_refused_with_the_reason() {
         let table: [(&[u8], &str); 7] = [
             (&reply()[..47], "47 bytes"),
             (b"", "0 bytes"),

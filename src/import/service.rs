@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn inbound_categories_are_recognised() {
+    fn inbound_and_internal_resource_types_are_recognised() {
         assert_eq!(
             of_resource_type("ApiManagement Control Plane - inbound"),
             Some(Meaning::Inbound)

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nic_is_found_by_mac_in_any_notation() {
+    fn nic_json_gives_mac_nsg_and_primary_subnet_first() {
         let nic = r#"{"id":"/nic","properties":{"macAddress":"00-0D-3A-F8-06-EC","networkSecurityGroup":{"id":"/nsg"},
             "ipConfigurations":[{"properties":{"subnet":{"id":"/b"}}},{"properties":{"primary":true,"subnet":{"id":"/a"}}}]}}"#;
         let nic = NetworkInterface::read(nic).unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn subnet_names_its_nsg_and_route_table() {
+    fn subnet_json_gives_route_table_and_endpoint_policies() {
         let subnet = r#"{"id":"/vnet/subnets/a","properties":{"routeTable":{"id":"/rt"},"networkSecurityGroup":null,
             "serviceEndpoints":[{"service":"Microsoft.Storage.Global"}],"serviceEndpointPolicies":[{"id":"/p"}]}}"#;
         let subnet = Subnet::read(subnet).unwrap();

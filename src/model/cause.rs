@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn headlines_name_the_ports_by_transport() {
+    fn headline_depends_on_the_transport() {
         assert_eq!(
             Cause::TcpTimeout.headline("TCP 1433"),
             "TCP 1433 gets no reply (dropped)"

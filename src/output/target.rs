@@ -248,8 +248,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let nobody = OutputTarget::find(&pipe).unwrap_err().to_string();
-        assert!(nobody.contains("this pipe has no reader"), "{nobody}");
+        let no_reader = OutputTarget::find(&pipe).unwrap_err().to_string();
+        assert!(no_reader.contains("this pipe has no reader"), "{no_reader}");
 
         // More than fits into a pipe.
         let report = "report".repeat(100_000);

@@ -40,7 +40,7 @@ mod tests {
     use super::ClockReading;
 
     #[test]
-    fn equal_elapsed_time_on_both_clocks_is_no_jump() {
+    fn clock_drift_is_wall_time_minus_monotonic_time() {
         let began = ClockReading::now();
         let after = |wall, steady| ClockReading {
             wall: began.wall + SignedDuration::from_secs(wall),

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_never_overflows() {
+    fn retry_after_is_parsed_without_overflow() {
         assert_eq!(wait(" 7 "), Some(Duration::from_secs(7)));
         assert_eq!(wait("Fri, 31 Dec 2027 23:59:59 GMT"), None);
         let longest = wait(&u64::MAX.to_string()).unwrap();

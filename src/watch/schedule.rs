@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_start_within_the_interval_without_overlap() {
+    fn next_round_starts_with_jitter_and_never_in_the_past() {
         let started = Instant::now();
         let at = |ms| started + Duration::from_millis(ms);
         for (chance, now, next) in [

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn private_link_zone_is_derived_from_the_name() {
+    fn private_zone_is_recognised_by_authority_alias_or_name() {
         const VAULT_ZONE: &str = "privatelink.vaultcore.azure.net";
         const PRIVATE_DNS_AUTHORITY: &str = "azureprivatedns.net";
         let azure = Some((PRIVATE_DNS_AUTHORITY, PRIVATE_DNS_AUTHORITY));

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn range_of_empty_list_is_none() {
+    fn range_gives_minimum_and_maximum_or_none() {
         assert_eq!(range([3, 1, 2].into_iter()), Some((1, 3)));
         assert_eq!(range(std::iter::empty::<u8>()), None);
     }

@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn fragment_of_one_policy_equals_the_policy() {
+    fn fragment_used_by_one_policy_is_titled_like_the_policy() {
         let uses = of(&instance_with_fragment(1, 1).records, &mut Vec::new());
         let request = uses.iter().find(|of| of.group == UseKind::PolicyTargets).unwrap();
         assert_eq!(request.title, "send-request of API a0");

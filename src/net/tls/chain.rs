@@ -493,12 +493,12 @@ mod tests {
             let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600));
             ChainFacts::gather(&leaf, &[], &["login.microsoftonline.com".into()], roots, now).trust
         };
-        let nobody = RootCertStore::empty;
+        let no_roots = RootCertStore::empty;
         for (store, windows, trust) in [
             (known.clone(), None, Trust::Trusted),
-            (nobody(), Some(known), Trust::OnlyByWindows),
-            (nobody(), Some(nobody()), Trust::UnknownIssuer),
-            (nobody(), None, Trust::UnknownIssuer),
+            (no_roots(), Some(known), Trust::OnlyByWindows),
+            (no_roots(), Some(no_roots()), Trust::UnknownIssuer),
+            (no_roots(), None, Trust::UnknownIssuer),
         ] {
             assert_eq!(judged(&Roots::with(store, windows)), trust);
         }

@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn ca_file_adds_intermediates_of_known_roots() {
+    fn ca_file_adds_roots_and_intermediates() {
         let ca = |name: &str| {
             let mut params = rcgen::CertificateParams::default();
             params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -454,7 +454,7 @@ mod tests {
                 intermediates: 2
             }
         );
-        // These two are self-signed: they are meant as roots.
+        // Without the root that signed them, both count as roots.
         assert_eq!(
             added(&without_root),
             AddedCertificates {

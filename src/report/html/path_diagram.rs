@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn path_diagram_shows_only_measured_hops() {
+    fn path_diagram_marks_where_the_path_stops() {
         let azure = Some(Standing::AzureVm);
         let hop = || Some(path(HopDoes::Forwards, Some("10.1.9.4")));
         let proxy = || Some(path(HopDoes::Accepts, None));

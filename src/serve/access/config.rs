@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn web_config_error_names_line_and_column() {
+    fn web_config_errors_name_the_wrong_setting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.yml");
         let hash = "$2y$04$Q1r5Vt0fGmG0JwJH5eEPOu4lSL3eQSkEzwuF1hxcNzKOGu0mO4lSy";

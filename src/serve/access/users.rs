@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn correct_password_is_accepted() {
+    async fn only_correct_credentials_are_accepted() {
         let users = users();
         for (credentials, allowed) in [
             ("a:secret", true),

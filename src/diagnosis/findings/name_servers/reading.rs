@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn name_server_behaviour_determines_the_fix() {
+    fn query_counts_determine_the_name_server_behaviour() {
         for (udp, tcp, reading) in [
             ([0, 9, 0, 0], [0, 0, 1, 0], ServerBehaviour::AwaitsForwarders),
             ([9, 0, 0, 0], [0, 0, 1, 0], ServerBehaviour::SilentOverTcp),
