@@ -63,7 +63,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     wrong.extend(low_ttl_packets::violations(&sent, low_ttl_packets::may_trace(&report)));
     self::report(&lab, &["--no-control"])?;
     wrong.extend(low_ttl_packets::violations(&lab.sent()[sent.len()..], false));
-    ensure!(wrong.is_empty(), "{}\n\n{}", drawn.story(), wrong.join("\n"));
+    ensure!(wrong.is_empty(), "{}\n\n{}", drawn.description(), wrong.join("\n"));
     Ok(())
 }
 

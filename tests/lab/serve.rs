@@ -132,12 +132,12 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
 const SQL_FAILS: &str = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}";
 
 fn redacted() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    stage.fault(SQL_SILENT)?;
-    let log = stage.path("contoso-agent.jsonl");
-    let web_config = stage.write("contoso-web.yml", "# nothing yet\n")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    network.fault(SQL_SILENT)?;
+    let log = network.path("contoso-agent.jsonl");
+    let web_config = network.write("contoso-web.yml", "# nothing yet\n")?;
     let mut served = serve(
-        &stage,
+        &network,
         &[
             "--redact",
             "--interval",
@@ -160,10 +160,10 @@ fn redacted() -> Result<()> {
     };
     let before = names(&served)?;
     ensure!(before.len() == 2, "{before:?}");
-    stage.repair()?;
+    network.repair()?;
     served.expect(&["blocked tcp-timeout -> reachable"])?;
     // An error in the catalog that quotes a host name.
-    let catalog = stage.path("probes.yaml");
+    let catalog = network.path("probes.yaml");
     let whole = std::fs::read_to_string(&catalog)?;
     std::fs::write(&catalog, whole.replace("port: 1433", "port: web.example"))?;
     served.signal("HUP")?;
@@ -197,7 +197,7 @@ fn redacted() -> Result<()> {
         "no report"
     );
     let host = nix::unistd::gethostname()?.into_string().unwrap_or_default();
-    let address = stage.addresses("sql.example");
+    let address = network.addresses("sql.example");
     for (what, text) in &told {
         ensure!(text.len() > 100, "{what}: {text}");
         for secret in ["web.example", "sql.example", "contoso", &host]
@@ -211,17 +211,17 @@ fn redacted() -> Result<()> {
 }
 
 /// Starts `serve` on a free port, with further flags.
-fn serve(stage: &TestNetwork, flags: &[&str]) -> Result<Served> {
-    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0"])?;
+fn serve(network: &TestNetwork, flags: &[&str]) -> Result<Served> {
+    let mut command = network.command("serve", &["--listen", "127.0.0.1:0"])?;
     command.args(flags);
     Served::start(command)
 }
 
 fn pages_and_metrics() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    stage.fault(SQL_SILENT)?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    network.fault(SQL_SILENT)?;
     let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(1_500));
-    let mut served = serve(&stage, &["--interval", "500ms", "--timeout", "1500ms"])?;
+    let mut served = serve(&network, &["--interval", "500ms", "--timeout", "1500ms"])?;
     for (path, status) in [
         ("/-/healthy", 200),
         ("/-/ready", 503),
@@ -259,17 +259,17 @@ fn pages_and_metrics() -> Result<()> {
         ensure!(served.ask(method, path)?.status == status, "{method} {path}");
     }
 
-    stage.repair()?;
+    network.repair()?;
     served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
     served.until("nothing fails", |it| Ok(it.metric(SQL_FAILS)?.is_none()))?;
     for _ in 0..2 {
         // Waits for the full round that a change causes.
         served.rounds(3.0)?;
-        stage.fault(SQL_SILENT)?;
+        network.fault(SQL_SILENT)?;
         let took = served.until_metric(SQL_FAILS, 1.0)?;
         ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
         served.rounds(3.0)?;
-        stage.repair()?;
+        network.repair()?;
         let well = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
         let took = served.until_metric(well, 1.0)?;
         ensure!(took <= interval + timeout + SLACK, "reachable after {took:?}");
@@ -277,7 +277,7 @@ fn pages_and_metrics() -> Result<()> {
     let changes = served.metric("apim_probe_changes_total")?;
     ensure!(changes == Some(5.0), "{changes:?} changes");
     // Ends it in the middle of a round that waits for a reply.
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     std::thread::sleep(interval * 2);
     let (status, took) = served.terminate()?;
     ensure!(
@@ -288,10 +288,10 @@ fn pages_and_metrics() -> Result<()> {
 }
 
 fn scrapes_start_nothing() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{ link: { count_flows: true } }")?;
-    let served = serve(&stage, &["--interval", "1h"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{ link: { count_flows: true } }")?;
+    let served = serve(&network, &["--interval", "1h"])?;
     served.until_metric("apim_probe_rounds_total", 1.0)?;
-    let before = stage.flows_to("web.example", 443);
+    let before = network.flows_to("web.example", 443);
     for path in [
         "/metrics",
         "/",
@@ -304,7 +304,7 @@ fn scrapes_start_nothing() -> Result<()> {
             served.get(path)?;
         }
     }
-    let after = stage.flows_to("web.example", 443);
+    let after = network.flows_to("web.example", 443);
     ensure!(before == after, "{before} connections became {after}");
     ensure!(
         served.metric("apim_probe_rounds_total")? == Some(1.0),
@@ -314,8 +314,8 @@ fn scrapes_start_nothing() -> Result<()> {
 }
 
 fn hostile_clients() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1500ms"])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
     let held: Vec<TcpStream> = (0..600).map(|_| served.connect()).collect::<Result<_>>()?;
     let mut slow: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect::<Result<_>>()?;
@@ -368,10 +368,10 @@ fn hostile_clients() -> Result<()> {
 }
 
 fn reload() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let catalog = stage.path("probes.yaml");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let catalog = network.path("probes.yaml");
     let whole = std::fs::read_to_string(&catalog)?;
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms"])?;
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1500ms"])?;
     let success = "apim_probe_config_last_reload_successful";
     let web = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
     served.until_metric(web, 1.0)?;
@@ -397,9 +397,9 @@ fn reload() -> Result<()> {
     served.until("the new catalog is in use", |it| Ok(it.metric(web)?.is_none()))?;
 
     // A change caused by a new catalog is reported as well.
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     served.expect(&["service/sql.example:1433: reachable -> blocked tcp-timeout"])?;
-    stage.repair()?;
+    network.repair()?;
     std::fs::write(&catalog, whole)?;
     served.signal("HUP")?;
     served.expect(&["service/sql.example:1433: blocked tcp-timeout -> reachable"])?;
@@ -411,12 +411,12 @@ fn reload() -> Result<()> {
 
 fn series_stay_stable() -> Result<()> {
     // Full rounds identify the firewall by control connections; light rounds make none.
-    let stage = TestNetwork::set(
+    let network = TestNetwork::start(
         "{ host: web.example, port: 443, protocol: https }
 { host: other.example, port: 443, protocol: https }",
         "{ firewalls: [ { ports: [443], rules: [ { fqdns: [web.example], action: { end: reset } } ], default_action: forward } ] }",
     )?;
-    let served = serve(&stage, &["--interval", "200ms", "--timeout", "3s"])?;
+    let served = serve(&network, &["--interval", "200ms", "--timeout", "3s"])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
     let info = |served: &Served| -> Result<Vec<String>> {
         let page = served.get("/metrics")?.body;
@@ -435,7 +435,7 @@ fn series_stay_stable() -> Result<()> {
         "something changed"
     );
     // Another endpoint changes. The previous findings stay until the full round that this causes has finished.
-    stage.fault("{ to: 'other.example:443', action: drop }")?;
+    network.fault("{ to: 'other.example:443', action: drop }")?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/other.example:443\",cause=\"tcp-timeout\"}",
         1.0,
@@ -447,8 +447,8 @@ fn series_stay_stable() -> Result<()> {
 }
 
 fn invalid_flags() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let served = serve(&stage, &["--interval", "1h"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let served = serve(&network, &["--interval", "1h"])?;
     let taken = served.address.to_string();
     for (flags, status, words) in [
         (&["--listen", &taken][..], 4, "cannot listen on"),
@@ -457,7 +457,7 @@ fn invalid_flags() -> Result<()> {
         (&["--interval", "0s"], 2, "expected a time"),
         (&["--probes", "/nonexistent.yaml"], 2, "cannot read /nonexistent.yaml"),
     ] {
-        let output = stage.command("serve", flags)?.output()?;
+        let output = network.command("serve", flags)?.output()?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.code() == Some(status),

@@ -60,22 +60,22 @@ pub(crate) fn run(wanted: &str) -> Result<()> {
 }
 
 fn changes_in_time() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let agent = stage.watch(&["--interval", "400ms", "--timeout", "1500ms"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let agent = network.watch(&["--interval", "400ms", "--timeout", "1500ms"])?;
     let (interval, timeout) = (Duration::from_millis(400), Duration::from_millis(1_500));
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     for _ in 0..2 {
-        stage.fault(SQL_SILENT)?;
+        network.fault(SQL_SILENT)?;
         let (_, took) = agent.expect(&[
             "sql.example:1433 reachable -> blocked tcp-timeout, after ",
             " (required)",
         ])?;
         ensure!(took <= interval + timeout + SLACK, "blocked after {took:?}");
-        stage.repair()?;
+        network.repair()?;
         let (_, took) = agent.expect(&["sql.example:1433 blocked tcp-timeout -> reachable, after "])?;
         ensure!(took <= interval + timeout + SLACK, "reachable after {took:?}");
     }
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     // Interrupts it in the middle of a round that waits for a reply.
     thread::sleep(interval * 2);
     let requests = std::time::Instant::now();
@@ -101,12 +101,12 @@ fn changes_in_time() -> Result<()> {
 
 fn lost_packet() -> Result<()> {
     // With a timeout of 1 s the kernel sends a single SYN, and the fault drops that of one round.
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let agent = stage.watch(&["--interval", "200ms", "--timeout", "1s"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let agent = network.watch(&["--interval", "200ms", "--timeout", "1s"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     thread::sleep(Duration::from_millis(500));
-    stage.repair()?;
+    network.repair()?;
     let line = agent.line_within(Duration::from_millis(2_500));
     ensure!(line.is_none(), "it reported {line:?}");
     let ended = agent.interrupt()?;
@@ -115,16 +115,19 @@ fn lost_packet() -> Result<()> {
 }
 
 fn one_connection() -> Result<()> {
-    let stage = TestNetwork::set(
+    let network = TestNetwork::start(
         WEB_AND_SQL,
         &format!("{{ link: {{ count_flows: true }}, faults: [ {SQL_SILENT} ] }}"),
     )?;
-    let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
+    let agent = network.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 blocked tcp-timeout"])?;
-    while stage.flows_to("web.example", 443) < 5 {
+    while network.flows_to("web.example", 443) < 5 {
         thread::sleep(Duration::from_millis(100));
     }
-    let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
+    let (web, sql) = (
+        network.flows_to("web.example", 443),
+        network.flows_to("sql.example", 1433),
+    );
     // Two in the first round, and two more because the timeout is so short; one in each other round, of which one may
     // have just started.
     ensure!(
@@ -140,12 +143,15 @@ fn differing_connections() -> Result<()> {
         "{{ to: 'sql.example:1433', action: drop, when: {{ nth_flow: [{}] }} }}",
         odd.join(", ")
     );
-    let stage = TestNetwork::set(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
-    let agent = stage.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, &format!("faults: [ {fault} ]"))?;
+    let agent = network.watch(&["--interval", "200ms", "--timeout", "500ms"])?;
     agent.expect(&["sql.example:1433 degraded tcp-timeout"])?;
     let line = agent.line_within(Duration::from_secs(3));
     ensure!(line.is_none(), "it reported {line:?}");
-    let (web, sql) = (stage.flows_to("web.example", 443), stage.flows_to("sql.example", 1433));
+    let (web, sql) = (
+        network.flows_to("web.example", 443),
+        network.flows_to("sql.example", 1433),
+    );
     // Eight in the first round, and eight more because the timeout is so short.
     ensure!(web > 3 && sql <= web + 16, "{sql} connections to SQL in {web} rounds");
     let ended = agent.interrupt()?;
@@ -154,8 +160,8 @@ fn differing_connections() -> Result<()> {
 }
 
 fn passing_reset() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let agent = stage.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let agent = network.watch(&["--interval", "300ms", "--timeout", "1500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     // Resets one connection, and no more.
     nft("add table ip once
@@ -170,10 +176,10 @@ add rule ip once out tcp dport 1433 tcp flags syn limit rate 1/hour burst 1 pack
 }
 
 fn until_green() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    stage.fault(SQL_SILENT)?;
-    let file = stage.path("after.json");
-    let agent = stage.watch(&[
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    network.fault(SQL_SILENT)?;
+    let file = network.path("after.json");
+    let agent = network.watch(&[
         "--interval",
         "300ms",
         "--timeout",
@@ -185,7 +191,7 @@ fn until_green() -> Result<()> {
     ])?;
     agent.expect(&["1 of 2 endpoints are as expected"])?;
     agent.expect(&["  sql.example:1433 blocked tcp-timeout"])?;
-    stage.repair()?;
+    network.repair()?;
     let ended = agent.end()?;
     ensure!(ended.status == Some(0), "{:?}", ended.status);
     ensure!(
@@ -201,7 +207,7 @@ fn until_green() -> Result<()> {
 }
 
 fn until_change() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
     let flags = [
         "--interval",
         "200ms",
@@ -212,9 +218,9 @@ fn until_change() -> Result<()> {
         "--format",
         "jsonl",
     ];
-    let agent = stage.watch(&flags)?;
+    let agent = network.watch(&flags)?;
     thread::sleep(Duration::from_millis(800));
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     let ended = agent.end()?;
     ensure!(ended.status == Some(0), "{:?}", ended.status);
     let change: Value = serde_json::from_str(&ended.rest).context("one change and nothing else")?;
@@ -232,10 +238,10 @@ fn until_change() -> Result<()> {
 }
 
 fn for_duration() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
     let quick = ["--interval", "200ms", "--timeout", "500ms", "--for", "1s"];
     let over = |flags: &[&str]| -> Result<(Option<i32>, String)> {
-        let ended = stage.watch(&[&quick, flags].concat())?.end()?;
+        let ended = network.watch(&[&quick, flags].concat())?.end()?;
         Ok((ended.status, ended.rest.lines().last().unwrap_or_default().to_owned()))
     };
     ensure!(over(&[])? == (Some(0), "exit 0: finished after 1 s".into()));
@@ -244,7 +250,7 @@ fn for_duration() -> Result<()> {
         unchanged == (Some(1), "exit 1: timed out after 1 s; nothing changed".into()),
         "{unchanged:?}"
     );
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     let red = over(&["--until", "green"])?;
     ensure!(
         red == (Some(1), "exit 1: timed out after 1 s; still blocked: A service".into()),
@@ -254,16 +260,16 @@ fn for_duration() -> Result<()> {
 }
 
 fn baseline() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let file = stage.path("before.json");
-    let run = stage.command("run", &["--quiet", "-o", &file])?.output()?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let file = network.path("before.json");
+    let run = network.command("run", &["--quiet", "-o", &file])?.output()?;
     ensure!(run.status.success());
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     let quick = ["--interval", "300ms", "--timeout", "500ms"];
-    let agent = stage.watch(&[&quick[..], &["--baseline", &file]].concat())?;
+    let agent = network.watch(&[&quick[..], &["--baseline", &file]].concat())?;
     agent.expect(&["1 endpoint differs from the baseline of "])?;
     agent.expect(&["  sql.example:1433 reachable -> blocked tcp-timeout"])?;
-    stage.repair()?;
+    network.repair()?;
     agent.expect(&[
         "sql.example:1433 blocked tcp-timeout -> reachable, after ",
         "; as in the baseline",
@@ -284,8 +290,8 @@ fn baseline() -> Result<()> {
         ),
         ("half.json", report[..report.len() / 2].to_owned(), "not JSON"),
     ] {
-        let file = stage.write(name, &text)?;
-        let refused = stage.watch(&["--baseline", &file])?.end()?;
+        let file = network.write(name, &text)?;
+        let refused = network.watch(&["--baseline", &file])?.end()?;
         ensure!(
             refused.status == Some(2) && refused.stderr.contains(said),
             "{name}: {}",
@@ -301,7 +307,7 @@ fn full_rounds_only() -> Result<()> {
     let network =
         "{ name_servers: [ { address: 10.2.0.10 }, { address: 10.2.0.11, names: { web.example: { rcode: 3 } } } ],
   services: { 'cut.example:443': { abort: { after: first-bytes, with: reset } } } }";
-    let stage = TestNetwork::set(
+    let network = TestNetwork::start(
         "{ host: web.example, port: 443, protocol: https }
 { host: cut.example, port: 443, protocol: https }",
         network,
@@ -311,7 +317,7 @@ add chain ip count out { type filter hook output priority 0; }
 add rule ip count out ip daddr 10.2.0.10 udp dport 53 counter comment \"first\"
 add rule ip count out ip daddr 10.2.0.11 udp dport 53 counter comment \"second\"
 add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\"")?;
-    let ended = stage
+    let ended = network
         .watch(&["--interval", "200ms", "--timeout", "1500ms", "--for", "6s"])?
         .end()?;
     ensure!(
@@ -343,8 +349,8 @@ add rule ip count out ip daddr 192.0.2.1 ct state new counter comment \"control\
 }
 
 fn leaks_nothing() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let agent = stage.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let agent = network.watch(&["--interval", "5ms", "--timeout", "500ms"])?;
     agent.expect(&["2 of 2 endpoints are as expected"])?;
     let descriptors = || -> Result<usize> { Ok(fs::read_dir(format!("/proc/{}/fd", agent.id()))?.count()) };
     let mut most = [0, 0];

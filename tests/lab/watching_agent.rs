@@ -33,7 +33,7 @@ pub(crate) struct TestNetwork {
 
 impl TestNetwork {
     /// A network that serves every endpoint of a catalog, with deviations in YAML.
-    pub(crate) fn set(endpoints: &str, deviations: &str) -> Result<Self> {
+    pub(crate) fn start(endpoints: &str, deviations: &str) -> Result<Self> {
         let endpoints: String = endpoints.lines().flat_map(|line| ["- ", line.trim(), "\n"]).collect();
         let deviations: LabNetwork = serde_yaml::from_str(deviations).context("the network")?;
         let lab = Lab::enter(&deviations)?;

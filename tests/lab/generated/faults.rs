@@ -12,23 +12,23 @@ pub(super) enum Broken {
     /// A router has no route (ICMP 3/1).
     Unreachable,
     /// A device on the path resets it.
-    ResetOnTheWay,
+    ResetOnPath,
     /// This VM's own firewall drops it.
-    DroppedHere,
+    LocalDrop,
     /// This VM's own firewall rejects it.
-    RejectedHere,
+    LocalReject,
     /// This VM's own route is of type unreachable.
-    UnreachableHere,
+    LocalUnreachable,
     /// This VM's own route is of type prohibit.
-    ProhibitedHere,
+    LocalProhibit,
     /// This VM's route leads to a next hop that does not exist.
     DeadNextHop,
     /// The service does not listen.
     Closed,
     /// The service accepts, and then ends the connection or hangs at the first data.
-    ServiceCuts,
+    AbortedByService,
     /// The service ends the connection after the TLS handshake.
-    CutInside,
+    AbortedAfterHandshake,
     /// The service's certificate has expired.
     Expired,
     /// The service presents another owner's certificate.
@@ -38,33 +38,33 @@ pub(super) enum Broken {
     /// A firewall on the path blocks its host name.
     FilteredByName,
     /// A firewall on the path blocks everything on the port.
-    Walled,
+    PortBlocked,
     /// A firewall on the path inspects TLS.
     Inspected,
     /// A firewall on the path answers with a block page.
-    DeniedByPage,
+    BlockPage,
     /// The name does not exist.
-    NameDenied,
+    NxDomain,
     /// The name server fails for the name.
-    NameFails,
+    ServFail,
     /// The name server does not answer for the name.
-    NameSilent,
+    NoDnsReply,
     /// The name has no address at all.
-    NameSunk,
+    Sinkholed,
     /// The name resolves to a private address that no host has.
-    NamePrivate,
+    PrivateAddress,
     /// The name server itself does not behave correctly.
-    Server,
+    NameServer,
     /// Every second flow is lost.
-    HalfTheFlows,
+    ShareOfFlows,
     /// A NAT has run out of ports: later flows are lost.
     PortsExhausted,
     /// Everything is lost, but only for a while.
-    ForAWhile,
+    Temporary,
     /// Full-size packets are lost.
     FullSizeLost,
     /// Packets are lost at random.
-    Lossy,
+    PacketLoss,
 }
 
 impl Broken {
@@ -74,32 +74,32 @@ impl Broken {
             Self::Dropped => &[Kind::Silence, Kind::KmsSilence, Kind::NoOutbound],
             Self::Prohibited => &[Kind::IcmpRefusal],
             Self::Unreachable => &[Kind::IcmpUnreachable],
-            Self::ResetOnTheWay => &[Kind::Reset],
-            Self::DroppedHere => &[Kind::LocalFirewall, Kind::LocalLimits],
-            Self::RejectedHere => &[Kind::LocalFirewall],
-            Self::UnreachableHere => &[Kind::NoRoute],
-            Self::ProhibitedHere => &[Kind::LocalLimits],
+            Self::ResetOnPath => &[Kind::Reset],
+            Self::LocalDrop => &[Kind::LocalFirewall, Kind::LocalLimits],
+            Self::LocalReject => &[Kind::LocalFirewall],
+            Self::LocalUnreachable => &[Kind::NoRoute],
+            Self::LocalProhibit => &[Kind::LocalLimits],
             Self::DeadNextHop => &[Kind::DeadNextHop],
-            Self::Closed | Self::ServiceCuts | Self::OneAddressDead | Self::PortsExhausted => &[],
-            Self::CutInside => &[Kind::LateCut],
+            Self::Closed | Self::AbortedByService | Self::OneAddressDead | Self::PortsExhausted => &[],
+            Self::AbortedAfterHandshake => &[Kind::LateCut],
             Self::Expired => &[Kind::ExpiredCertificate],
             Self::WrongName => &[Kind::WrongName],
             Self::FilteredByName => &[Kind::NameFilter],
-            Self::Walled => &[Kind::CutPort],
+            Self::PortBlocked => &[Kind::CutPort],
             Self::Inspected => &[Kind::Inspection],
-            Self::DeniedByPage => &[Kind::DenyPage],
+            Self::BlockPage => &[Kind::DenyPage],
             // Its name server is also found to deny, fail or not reply.
-            Self::NameDenied => &[Kind::NamePolicy, Kind::MissingName, Kind::SomeNames, Kind::NameServer],
-            Self::NameFails => &[Kind::SomeNames, Kind::DnsPolicy, Kind::NameServer],
-            Self::NameSilent => &[Kind::SomeNames, Kind::NameServer],
-            Self::NameSunk => &[Kind::Sinkhole, Kind::NameServer],
-            Self::NamePrivate => &[Kind::PrivateAddress],
-            Self::Server => &[Kind::NoNames, Kind::SomeNames, Kind::NameServer],
-            Self::HalfTheFlows => &[Kind::Flows],
+            Self::NxDomain => &[Kind::NamePolicy, Kind::MissingName, Kind::SomeNames, Kind::NameServer],
+            Self::ServFail => &[Kind::SomeNames, Kind::DnsPolicy, Kind::NameServer],
+            Self::NoDnsReply => &[Kind::SomeNames, Kind::NameServer],
+            Self::Sinkholed => &[Kind::Sinkhole, Kind::NameServer],
+            Self::PrivateAddress => &[Kind::PrivateAddress],
+            Self::NameServer => &[Kind::NoNames, Kind::SomeNames, Kind::NameServer],
+            Self::ShareOfFlows => &[Kind::Flows],
             Self::FullSizeLost => &[Kind::PacketSize],
-            Self::Lossy => &[Kind::Loss],
+            Self::PacketLoss => &[Kind::Loss],
             // During this time its name servers do not reply either.
-            Self::ForAWhile => &[Kind::Loss, Kind::NoNames],
+            Self::Temporary => &[Kind::Loss, Kind::NoNames],
         }
     }
 
@@ -107,7 +107,7 @@ impl Broken {
     pub(super) fn is_local(self) -> bool {
         matches!(
             self,
-            Self::DroppedHere | Self::RejectedHere | Self::UnreachableHere | Self::ProhibitedHere
+            Self::LocalDrop | Self::LocalReject | Self::LocalUnreachable | Self::LocalProhibit
         )
     }
 
@@ -120,12 +120,12 @@ impl Broken {
     pub(super) fn is_everywhere(self) -> bool {
         matches!(
             self,
-            Self::Server
-                | Self::HalfTheFlows
+            Self::NameServer
+                | Self::ShareOfFlows
                 | Self::PortsExhausted
-                | Self::ForAWhile
+                | Self::Temporary
                 | Self::FullSizeLost
-                | Self::Lossy
+                | Self::PacketLoss
         )
     }
 }

@@ -38,14 +38,14 @@ const PRIVATE: &str = "10.9.9.9";
 
 /// Which endpoints a fault affects.
 #[derive(Debug, Clone, Copy)]
-enum Reach {
+enum FaultScope {
     Host,
     Dependency,
     Port,
     TagOnPort,
 }
 
-impl Reach {
+impl FaultScope {
     fn covers(self, chosen: &PlannedEndpoint, other: &PlannedEndpoint) -> bool {
         let same_port = chosen.port == other.port && chosen.transport == other.transport;
         match self {
@@ -71,22 +71,22 @@ impl RandomNetwork {
             faults: Vec::new(),
         };
         drawn.network.link.seed = seed;
-        let mut chances = Random::new(seed);
-        for _ in 0..=chances.below(3) {
-            drawn.add(&mut chances, &endpoints);
+        let mut random = Random::new(seed);
+        for _ in 0..=random.below(3) {
+            drawn.add(&mut random, &endpoints);
         }
-        drawn.settle();
+        drawn.drop_faults_without_host();
         // From a separate source, so that a seed's faults stay the same.
-        drawn.lay(&mut Random::new(!seed));
+        drawn.add_path(&mut Random::new(!seed));
         drawn
     }
 
     /// Adds up to three routers, some of which do not answer, with a NAT among them in every third network; half of the
     /// drops on the path are at one of them.
-    fn lay(&mut self, chances: &mut Random) {
+    fn add_path(&mut self, random: &mut Random) {
         let line = &mut self.network.link;
         line.record_frames = true;
-        for number in 1..=chances.below(4) {
+        for number in 1..=random.below(4) {
             let at = |host: usize| u8::try_from(host).map_or(Ipv4Addr::UNSPECIFIED, |host| [10, 77, host, 2].into());
             let both = [at(number), at(number + 100)];
             let [router, _] = both;
@@ -96,22 +96,22 @@ impl RandomNetwork {
                 PathRouter::Either(both),
                 PathRouter::Silent,
             ];
-            line.hops.push(*chances.one(&hops));
+            line.hops.push(*random.one(&hops));
         }
         let many = line.hops.len();
         if many == 0 {
             return;
         }
-        if chances.below(3) == 0 {
-            let icmp_errors = *chances.one(&[NatErrors::Dropped, NatErrors::Untranslated, NatErrors::FromNat]);
-            let hop = chances.below(many) + 1;
+        if random.below(3) == 0 {
+            let icmp_errors = *random.one(&[NatErrors::Dropped, NatErrors::Untranslated, NatErrors::FromNat]);
+            let hop = random.below(many) + 1;
             line.nat = Some(Nat { hop, icmp_errors });
         }
         let is_plain =
             |fault: &&mut InjectedFault| fault.action == FaultAction::Drop && fault.when == FaultCondition::default();
         for fault in self.network.faults.iter_mut().filter(is_plain) {
-            if chances.below(2) == 0 {
-                fault.when.after_hops = Some(chances.below(many) + 1);
+            if random.below(2) == 0 {
+                fault.when.after_hops = Some(random.below(many) + 1);
             }
         }
     }
@@ -160,7 +160,7 @@ impl RandomNetwork {
     }
 
     /// The faults, in words.
-    pub(super) fn story(&self) -> String {
+    pub(super) fn description(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(_, words)| words.as_str()).collect();
         format!("network {}: {}", self.seed, faults.join("; "))
     }
@@ -178,55 +178,60 @@ impl RandomNetwork {
         }
     }
 
-    fn add(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint]) {
-        let chosen = *chances.one(endpoints);
-        match chances.below(12) {
-            0..=3 => self.on_the_way(chances, endpoints, chosen),
-            4 => self.in_this_vm(chances, endpoints, chosen),
-            5 | 6 => self.at_the_service(chances, endpoints, chosen),
-            7 | 8 => self.by_a_firewall(chances, endpoints, chosen),
-            9 => self.with_names(chances, endpoints, chosen),
-            10 => self.at_the_name_server(chances),
-            _ => self.on_the_line(chances),
+    fn add(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint]) {
+        let chosen = *random.one(endpoints);
+        match random.below(12) {
+            0..=3 => self.on_path(random, endpoints, chosen),
+            4 => self.in_vm(random, endpoints, chosen),
+            5 | 6 => self.at_service(random, endpoints, chosen),
+            7 | 8 => self.by_firewall(random, endpoints, chosen),
+            9 => self.with_names(random, endpoints, chosen),
+            10 => self.at_name_server(random),
+            _ => self.on_link(random),
         }
     }
 
     /// Packets are dropped or refused on the path.
-    fn on_the_way(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        let (broken, action) = *chances.one(&[
+    fn on_path(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+        let (broken, action) = *random.one(&[
             (Broken::Dropped, FaultAction::Drop),
             (Broken::Dropped, FaultAction::Drop),
             (Broken::Prohibited, FaultAction::Icmp(13)),
             (Broken::Unreachable, FaultAction::Icmp(1)),
-            (Broken::ResetOnTheWay, FaultAction::Reset),
+            (Broken::ResetOnPath, FaultAction::Reset),
         ]);
-        let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port, Reach::TagOnPort]);
+        let scope = *random.one(&[
+            FaultScope::Host,
+            FaultScope::Dependency,
+            FaultScope::Port,
+            FaultScope::TagOnPort,
+        ]);
         let is_possible =
             |endpoint: &&PlannedEndpoint| action != FaultAction::Reset || endpoint.transport == Transport::Tcp;
-        let covered = reached(endpoints, chosen, reach)
+        let covered = reached(endpoints, chosen, scope)
             .into_iter()
             .filter(is_possible)
             .collect();
-        let covered = self.free(covered);
-        self.network.icmp_rate_limit |= chances.below(3) == 0;
+        let covered = self.without_fault(covered);
+        self.network.icmp_rate_limit |= random.below(3) == 0;
         self.fault(&covered, action);
         self.note(broken, &covered, "");
     }
 
     /// This VM itself is at fault.
-    fn in_this_vm(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
-        let (broken, action) = *chances.one(&[
-            (Broken::DroppedHere, FaultAction::LocalDrop),
-            (Broken::DroppedHere, FaultAction::LocalDrop),
-            (Broken::RejectedHere, FaultAction::LocalReject),
-            (Broken::UnreachableHere, FaultAction::LocalUnreachable),
-            (Broken::ProhibitedHere, FaultAction::LocalProhibit),
-            (Broken::ProhibitedHere, FaultAction::LocalBlackhole),
+    fn in_vm(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+        let (broken, action) = *random.one(&[
+            (Broken::LocalDrop, FaultAction::LocalDrop),
+            (Broken::LocalDrop, FaultAction::LocalDrop),
+            (Broken::LocalReject, FaultAction::LocalReject),
+            (Broken::LocalUnreachable, FaultAction::LocalUnreachable),
+            (Broken::LocalProhibit, FaultAction::LocalProhibit),
+            (Broken::LocalProhibit, FaultAction::LocalBlackhole),
             (Broken::DeadNextHop, FaultAction::DeadNextHop),
         ]);
         if matches!(action, FaultAction::LocalDrop | FaultAction::LocalReject) {
-            let reach = *chances.one(&[Reach::Host, Reach::Dependency, Reach::Port]);
-            let covered = self.free(reached(endpoints, chosen, reach));
+            let scope = *random.one(&[FaultScope::Host, FaultScope::Dependency, FaultScope::Port]);
+            let covered = self.without_fault(reached(endpoints, chosen, scope));
             self.fault(&covered, action);
             self.note(broken, &covered, "");
         } else {
@@ -245,10 +250,10 @@ impl RandomNetwork {
         }
     }
 
-    fn at_the_service(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn at_service(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         // Faults of services affect one host or dependency, as in practice.
-        let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
-        let covered = reached(endpoints, chosen, reach);
+        let scope = *random.one(&[FaultScope::Host, FaultScope::Dependency]);
+        let covered = reached(endpoints, chosen, scope);
         let tls: Vec<&PlannedEndpoint> = covered
             .iter()
             .filter(|endpoint| endpoint.protocol.speaks_tls())
@@ -259,7 +264,7 @@ impl RandomNetwork {
             .filter(|endpoint| endpoint.transport == Transport::Tcp)
             .copied()
             .collect();
-        let (broken, covered, service) = match chances.below(8) {
+        let (broken, covered, service) = match random.below(8) {
             0 => (
                 Broken::Closed,
                 covered,
@@ -269,14 +274,14 @@ impl RandomNetwork {
                 },
             ),
             1 if !tls.is_empty() => (
-                Broken::CutInside,
+                Broken::AbortedAfterHandshake,
                 tls,
                 abort(AbortMoment::Request, ConnectionEnd::Reset),
             ),
             2 if !tls.is_empty() => (
                 Broken::Expired,
                 tls,
-                shows(ServerCertificate {
+                presents(ServerCertificate {
                     validity: Validity::Expired,
                     ..ServerCertificate::default()
                 }),
@@ -284,7 +289,7 @@ impl RandomNetwork {
             3 if !tls.is_empty() => (
                 Broken::WrongName,
                 tls,
-                shows(ServerCertificate {
+                presents(ServerCertificate {
                     names: Some(vec!["elsewhere.example.net".into()]),
                     ..ServerCertificate::default()
                 }),
@@ -298,12 +303,12 @@ impl RandomNetwork {
                     ConnectionEnd::Silence,
                     ConnectionEnd::Alert(40),
                 ];
-                let how = chances.one(&ways).clone();
-                (Broken::ServiceCuts, tcp, abort(AbortMoment::FirstBytes, how))
+                let how = random.one(&ways).clone();
+                (Broken::AbortedByService, tcp, abort(AbortMoment::FirstBytes, how))
             }
         };
         for endpoint in &covered {
-            for at in ats(endpoint) {
+            for at in service_addresses(endpoint) {
                 self.network.services.insert(at, service.clone());
             }
         }
@@ -311,7 +316,7 @@ impl RandomNetwork {
     }
 
     /// A firewall accepts for any address on a port.
-    fn by_a_firewall(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn by_firewall(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         let port = chosen.port;
         let taken = self
             .network
@@ -319,25 +324,25 @@ impl RandomNetwork {
             .iter()
             .any(|firewall| firewall.ports.contains(&port));
         if taken || chosen.transport != Transport::Tcp {
-            return self.on_the_way(chances, endpoints, chosen);
+            return self.on_path(random, endpoints, chosen);
         }
-        let on_port: Vec<&PlannedEndpoint> = reached(endpoints, chosen, Reach::Port);
-        let reach = *chances.one(&[Reach::Host, Reach::TagOnPort]);
-        let some: Vec<&PlannedEndpoint> = reached(&on_port, chosen, reach);
+        let on_port: Vec<&PlannedEndpoint> = reached(endpoints, chosen, FaultScope::Port);
+        let scope = *random.one(&[FaultScope::Host, FaultScope::TagOnPort]);
+        let some: Vec<&PlannedEndpoint> = reached(&on_port, chosen, scope);
         let fqdns: Vec<String> = some.iter().map(|endpoint| endpoint.host.to_ascii_lowercase()).collect();
         let how = FirewallAction::End(
-            chances
+            random
                 .one(&[ConnectionEnd::Reset, ConnectionEnd::Close, ConnectionEnd::Silence])
                 .clone(),
         );
         let reads_names = matches!(port, 80 | 443);
         // If all tried names are cut, it looks as if the port is cut.
         let by_name = if some.len() == on_port.len() {
-            Broken::Walled
+            Broken::PortBlocked
         } else {
             Broken::FilteredByName
         };
-        let (broken, covered, action, default_action) = match chances.below(6) {
+        let (broken, covered, action, default_action) = match random.below(6) {
             0 | 1 if reads_names => (Some(by_name), some, how, FirewallAction::Forward),
             2 if reads_names && port == 443 => (
                 Some(Broken::Inspected),
@@ -346,10 +351,10 @@ impl RandomNetwork {
                 FirewallAction::Forward,
             ),
             3 if port == 80 => {
-                let deny = FirewallAction::Deny(*chances.one(&[BlockPage::AzureFirewall, BlockPage::Squid]));
-                (Some(Broken::DeniedByPage), some, deny, FirewallAction::Forward)
+                let deny = FirewallAction::Deny(*random.one(&[BlockPage::AzureFirewall, BlockPage::Squid]));
+                (Some(Broken::BlockPage), some, deny, FirewallAction::Forward)
             }
-            4 => (Some(Broken::Walled), on_port, how.clone(), how),
+            4 => (Some(Broken::PortBlocked), on_port, how.clone(), how),
             _ => (None, Vec::new(), FirewallAction::Forward, FirewallAction::Forward),
         };
         let words = format!("on {port}: {action:?}, otherwise {default_action:?}");
@@ -364,18 +369,18 @@ impl RandomNetwork {
             return;
         }
         // It forwards everything, and a service behind it fails.
-        self.at_the_service(chances, endpoints, chosen);
+        self.at_service(random, endpoints, chosen);
     }
 
-    fn with_names(&mut self, chances: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+    fn with_names(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
         if chosen.destination != ProbeTarget::Name {
-            return self.on_the_way(chances, endpoints, chosen);
+            return self.on_path(random, endpoints, chosen);
         }
-        let reach = *chances.one(&[Reach::Host, Reach::Dependency]);
-        if chances.below(5) == 0 {
-            return self.with_one_dead_address(chances, endpoints, chosen);
+        let scope = *random.one(&[FaultScope::Host, FaultScope::Dependency]);
+        if random.below(5) == 0 {
+            return self.with_one_dead_address(random, endpoints, chosen);
         }
-        let named: BTreeSet<String> = reached(endpoints, chosen, reach)
+        let named: BTreeSet<String> = reached(endpoints, chosen, scope)
             .iter()
             .filter(|endpoint| endpoint.destination == ProbeTarget::Name)
             .map(|endpoint| endpoint.host.to_ascii_lowercase())
@@ -384,31 +389,31 @@ impl RandomNetwork {
             addresses: address.parse().into_iter().collect(),
             ..NameResolution::default()
         };
-        let (broken, answer) = chances
+        let (broken, answer) = random
             .one(&[
                 (
-                    Broken::NameDenied,
+                    Broken::NxDomain,
                     NameResolution {
                         rcode: 3,
                         ..NameResolution::default()
                     },
                 ),
                 (
-                    Broken::NameFails,
+                    Broken::ServFail,
                     NameResolution {
                         rcode: 2,
                         ..NameResolution::default()
                     },
                 ),
                 (
-                    Broken::NameSilent,
+                    Broken::NoDnsReply,
                     NameResolution {
                         silent: true,
                         ..NameResolution::default()
                     },
                 ),
-                (Broken::NameSunk, at("0.0.0.0")),
-                (Broken::NamePrivate, at(PRIVATE)),
+                (Broken::Sinkholed, at("0.0.0.0")),
+                (Broken::PrivateAddress, at(PRIVATE)),
             ])
             .clone();
         let covered: Vec<&PlannedEndpoint> = endpoints
@@ -419,26 +424,21 @@ impl RandomNetwork {
         for name in named {
             self.network.names.insert(name, answer.clone());
         }
-        if broken == Broken::NamePrivate {
-            let nobody = ServiceAddress {
+        if broken == Broken::PrivateAddress {
+            let unassigned = ServiceAddress {
                 port: None,
                 ..ServiceAddress::tcp(PRIVATE, 0)
             };
             self.network
                 .faults
-                .push(InjectedFault::always(nobody, FaultAction::Drop));
+                .push(InjectedFault::always(unassigned, FaultAction::Drop));
         }
         self.note(broken, &covered, "");
     }
 
     /// A name has two addresses, and the second one has no host.
-    fn with_one_dead_address(
-        &mut self,
-        chances: &mut Random,
-        endpoints: &[&PlannedEndpoint],
-        chosen: &PlannedEndpoint,
-    ) {
-        let number = chances.below(250) + 1;
+    fn with_one_dead_address(&mut self, random: &mut Random, endpoints: &[&PlannedEndpoint], chosen: &PlannedEndpoint) {
+        let number = random.below(250) + 1;
         let [alive, dead] = [0, 1].map(|third| format!("20.100.{third}.{number}"));
         let addresses = [&alive, &dead]
             .into_iter()
@@ -459,7 +459,7 @@ impl RandomNetwork {
     }
 
     /// A name without its own address has no host there, so no fault can be about it.
-    fn settle(&mut self) {
+    fn drop_faults_without_host(&mut self) {
         let names = &self.network.names;
         let is_nowhere = |at: &ServiceAddress| {
             let answer = names.get(&at.host);
@@ -474,9 +474,9 @@ impl RandomNetwork {
         self.network.services.retain(|at, _| !is_nowhere(at));
     }
 
-    fn at_the_name_server(&mut self, chances: &mut Random) {
+    fn at_name_server(&mut self, random: &mut Random) {
         use DnsBehaviour::{Closed, EveryNth, Good, Rcode, Silent};
-        let (udp, tcp) = *chances.one(&[
+        let (udp, tcp) = *random.one(&[
             (Good, Closed),
             (Good, Silent),
             (Silent, Good),
@@ -492,11 +492,11 @@ impl RandomNetwork {
                 tcp,
                 ..NameServer::default()
             });
-            self.note(Broken::Server, &[], &format!("udp {udp:?}, tcp {tcp:?}"));
+            self.note(Broken::NameServer, &[], &format!("udp {udp:?}, tcp {tcp:?}"));
         }
     }
 
-    fn on_the_line(&mut self, chances: &mut Random) {
+    fn on_link(&mut self, random: &mut Random) {
         let share = |share| FaultCondition {
             flow_share: Some(share),
             ..FaultCondition::default()
@@ -520,8 +520,8 @@ impl RandomNetwork {
         // reloaded.
         let mut moment = |packets, way| {
             let (from, lasts) = (
-                *chances.one(&[0, 50, 100, 200, 400, 1_000]),
-                *chances.one(&[400, 1_500, 2_500, 4_500, 60_000]),
+                *random.one(&[0, 50, 100, 200, 400, 1_000]),
+                *random.one(&[400, 1_500, 2_500, 4_500, 60_000]),
             );
             FaultCondition {
                 from_ms: Some(from),
@@ -537,21 +537,21 @@ impl RandomNetwork {
             (None, Some(PacketDirection::ToVm)),
         ]
         .map(|(packets, way)| moment(packets, way));
-        let (broken, when) = chances
+        let (broken, when) = random
             .one(&[
-                (Broken::HalfTheFlows, share(0.5)),
-                (Broken::HalfTheFlows, share(0.34)),
+                (Broken::ShareOfFlows, share(0.5)),
+                (Broken::ShareOfFlows, share(0.34)),
                 (Broken::PortsExhausted, after(60)),
                 (Broken::PortsExhausted, after(20)),
-                (Broken::ForAWhile, moments[0].clone()),
-                (Broken::ForAWhile, moments[1].clone()),
-                (Broken::ForAWhile, moments[2].clone()),
+                (Broken::Temporary, moments[0].clone()),
+                (Broken::Temporary, moments[1].clone()),
+                (Broken::Temporary, moments[2].clone()),
                 (Broken::FullSizeLost, large),
-                (Broken::Lossy, loss(0.03, None, None)),
-                (Broken::Lossy, loss(0.1, None, None)),
-                (Broken::Lossy, loss(0.2, None, None)),
-                (Broken::Lossy, loss(0.2, Some(PacketDirection::ToVm), None)),
-                (Broken::Lossy, loss(0.3, None, Some(PacketKind::Syn))),
+                (Broken::PacketLoss, loss(0.03, None, None)),
+                (Broken::PacketLoss, loss(0.1, None, None)),
+                (Broken::PacketLoss, loss(0.2, None, None)),
+                (Broken::PacketLoss, loss(0.2, Some(PacketDirection::ToVm), None)),
+                (Broken::PacketLoss, loss(0.3, None, Some(PacketKind::Syn))),
             ])
             .clone();
         let to = ServiceAddress {
@@ -567,7 +567,7 @@ impl RandomNetwork {
 
     /// Adds a fault to these endpoints, once at each place.
     fn fault(&mut self, covered: &[&PlannedEndpoint], action: FaultAction) {
-        for at in covered.iter().flat_map(|endpoint| ats(endpoint)) {
+        for at in covered.iter().flat_map(|endpoint| service_addresses(endpoint)) {
             if !self.has_fault(&at) {
                 self.network.faults.push(InjectedFault::always(at, action));
             }
@@ -579,16 +579,21 @@ impl RandomNetwork {
     }
 
     /// Those of these endpoints without a fault.
-    fn free<'a>(&self, covered: Vec<&'a PlannedEndpoint>) -> Vec<&'a PlannedEndpoint> {
-        let is_free = |endpoint: &&PlannedEndpoint| !ats(endpoint).iter().any(|at| self.has_fault(at));
-        covered.into_iter().filter(is_free).collect()
+    fn without_fault<'a>(&self, covered: Vec<&'a PlannedEndpoint>) -> Vec<&'a PlannedEndpoint> {
+        let has_no_fault =
+            |endpoint: &&PlannedEndpoint| !service_addresses(endpoint).iter().any(|at| self.has_fault(at));
+        covered.into_iter().filter(has_no_fault).collect()
     }
 }
 
-fn reached<'a>(endpoints: &[&'a PlannedEndpoint], chosen: &PlannedEndpoint, reach: Reach) -> Vec<&'a PlannedEndpoint> {
+fn reached<'a>(
+    endpoints: &[&'a PlannedEndpoint],
+    chosen: &PlannedEndpoint,
+    scope: FaultScope,
+) -> Vec<&'a PlannedEndpoint> {
     endpoints
         .iter()
-        .filter(|other| reach.covers(chosen, other))
+        .filter(|other| scope.covers(chosen, other))
         .copied()
         .collect()
 }
@@ -609,7 +614,7 @@ fn hosts(endpoint: &PlannedEndpoint) -> Vec<String> {
     }
 }
 
-fn ats(endpoint: &PlannedEndpoint) -> Vec<ServiceAddress> {
+fn service_addresses(endpoint: &PlannedEndpoint) -> Vec<ServiceAddress> {
     let at = |host| match endpoint.transport {
         Transport::Tcp => ServiceAddress::tcp(host, endpoint.port),
         Transport::Udp => ServiceAddress::udp(host, endpoint.port),
@@ -624,7 +629,7 @@ fn abort(after: AbortMoment, with: ConnectionEnd) -> SimulatedService {
     }
 }
 
-fn shows(certificate: ServerCertificate) -> SimulatedService {
+fn presents(certificate: ServerCertificate) -> SimulatedService {
     SimulatedService {
         tls: TlsSettings {
             certificate,

@@ -78,12 +78,12 @@ impl HttpsClient {
 }
 
 pub(super) fn is_enforced() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
     let (ours, theirs) = (TestCa::new()?, TestCa::new()?);
     let (chain, key) = ours.issue("agent.example")?;
-    stage.write("agent.pem", &chain)?;
-    stage.write("agent.key", &key)?;
-    stage.write("clients.pem", &ours.pem())?;
+    network.write("agent.pem", &chain)?;
+    network.write("agent.key", &key)?;
+    network.write("clients.pem", &ours.pem())?;
     let hash = bcrypt::hash("secret", 4)?;
     let whole = format!(
         "tls_server_config:
@@ -95,8 +95,8 @@ pub(super) fn is_enforced() -> Result<()> {
 basic_auth_users: {{ prometheus: {hash} }}
 "
     );
-    let config = stage.write("web.yml", &whole)?;
-    let mut served = serve(&stage, &["--interval", "300ms", "--web-config", &config])?;
+    let config = network.write("web.yml", &whole)?;
+    let mut served = serve(&network, &["--interval", "300ms", "--web-config", &config])?;
 
     let client = HttpsClient::new(&ours, Some(ours.issue("client.example")?))?;
     for (header, status) in [("", 401), (WRONG, 401), (BASIC, 200), (WRONG, 401), (BASIC, 200)] {
@@ -128,8 +128,8 @@ basic_auth_users: {{ prometheus: {hash} }}
     // A new certificate is used without a signal.
     let next = TestCa::new()?;
     let (chain, key) = next.issue("agent.example")?;
-    stage.write("agent.key", &key)?;
-    stage.write("agent.pem", &chain)?;
+    network.write("agent.key", &key)?;
+    network.write("agent.pem", &chain)?;
     let renewed = HttpsClient::new(&next, Some(ours.issue("client.example")?))?;
     let took = served.until("the new certificate is shown", |it| {
         Ok(renewed
@@ -143,7 +143,7 @@ basic_auth_users: {{ prometheus: {hash} }}
         ("basic_auth_user: {}\n", "basic_auth_user"),
         ("", "no longer requires TLS"),
     ] {
-        stage.write("web.yml", text)?;
+        network.write("web.yml", text)?;
         served.signal("HUP")?;
         served.expect(&["--web-config", "the old one stays in effect", words])?;
     }
@@ -171,8 +171,8 @@ basic_auth_users: {{ prometheus: {hash} }}
             "TLS12 is the oldest",
         ),
     ] {
-        let broken = stage.write("broken.yml", text)?;
-        let output = stage.command("serve", &["--web-config", &broken])?.output()?;
+        let broken = network.write("broken.yml", text)?;
+        let output = network.command("serve", &["--web-config", &broken])?.output()?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.code() == Some(2) && stderr.contains(words),

@@ -24,12 +24,12 @@ const DOCS: &str = include_str!("../../../docs/serve.md");
 
 /// `serve` after its first round, in a network in which SQL does not reply. It writes a log, so that all metrics exist.
 fn served() -> Result<(TestNetwork, Served)> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    stage.fault(SQL_SILENT)?;
-    let log = stage.path("agent.jsonl");
-    let served = serve(&stage, &["--interval", "1s", "--timeout", "1s", "--log", &log])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    network.fault(SQL_SILENT)?;
+    let log = network.path("agent.jsonl");
+    let served = serve(&network, &["--interval", "1s", "--timeout", "1s", "--log", &log])?;
     served.until("the first round is over", |it| Ok(it.get("/-/ready")?.status == 200))?;
-    Ok((stage, served))
+    Ok((network, served))
 }
 
 /// The words in a text that look like metric names.
@@ -119,27 +119,30 @@ impl Drop for Running {
 }
 
 /// `serve` as deploy/prometheus/scrape.yml scrapes it: over TLS, with a password hash of the usual cost.
-fn served_over_tls(stage: &TestNetwork) -> Result<Served> {
+fn served_over_tls(network: &TestNetwork) -> Result<Served> {
     let authority = TestCa::new()?;
     let (chain, key) = authority.issue("127.0.0.1")?;
-    stage.write("ca.pem", &authority.pem())?;
-    stage.write("agent.pem", &chain)?;
-    stage.write("agent.key", &key)?;
-    stage.write("password", "secret\n")?;
+    network.write("ca.pem", &authority.pem())?;
+    network.write("agent.pem", &chain)?;
+    network.write("agent.key", &key)?;
+    network.write("password", "secret\n")?;
     let hash = bcrypt::hash("secret", 10)?;
-    let config = stage.write(
+    let config = network.write(
         "web.yml",
         &format!(
             "tls_server_config: {{ cert_file: agent.pem, key_file: agent.key }}\nbasic_auth_users: {{ prometheus: {hash} }}\n"
         ),
     )?;
-    serve(stage, &["--interval", "1s", "--timeout", "1s", "--web-config", &config])
+    serve(
+        network,
+        &["--interval", "1s", "--timeout", "1s", "--web-config", &config],
+    )
 }
 
 pub(super) fn prometheus() -> Result<()> {
-    let (stage, served) = served()?;
-    let served_over_tls = served_over_tls(&stage)?;
-    let folder = stage.path("prometheus");
+    let (network, served) = served()?;
+    let served_over_tls = served_over_tls(&network)?;
+    let folder = network.path("prometheus");
     fs::create_dir(&folder)?;
     fs::write(format!("{folder}/apim-probe.rules.yml"), RULES)?;
     let mut config: String = SCRAPE
@@ -150,8 +153,8 @@ pub(super) fn prometheus() -> Result<()> {
     for (of, here) in [
         ("evaluation_interval: 1m", "evaluation_interval: 1s"),
         ("scrape_interval: 60s", "scrape_interval: 1s"),
-        ("/etc/prometheus/apim-probe-ca.pem", &stage.path("ca.pem")),
-        ("/etc/prometheus/apim-probe.password", &stage.path("password")),
+        ("/etc/prometheus/apim-probe-ca.pem", &network.path("ca.pem")),
+        ("/etc/prometheus/apim-probe.password", &network.path("password")),
         ("\"10.1.0.4:9733\"", &format!("\"{}\"", served_over_tls.address)),
     ] {
         ensure!(config.contains(of), "{of} is not in\n{config}");
@@ -195,7 +198,7 @@ pub(super) fn prometheus() -> Result<()> {
     ] {
         served.until(query, |_| Ok(ask(query).is_ok_and(|found| found.len() == samples)))?;
     }
-    stage.repair()?;
+    network.repair()?;
     for query in [
         "apim_probe:required_failing:count == 0",
         "probe_success{dependency=\"service\"} == 1",

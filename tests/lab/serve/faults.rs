@@ -21,8 +21,8 @@ use super::{AGENT, SQL_SILENT, TestNetwork, WEB_AND_SQL, serve, serving_agent::S
 
 /// A full disk: incomplete lines are completed once there is space.
 pub(super) fn full_disk() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let disk = stage.path("disk");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let disk = network.path("disk");
     fs::create_dir(&disk)?;
     // All users may write there, as the agent has no privileges.
     let mounted = Command::new("mount")
@@ -30,7 +30,7 @@ pub(super) fn full_disk() -> Result<()> {
         .output()?;
     ensure!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
     let log = format!("{disk}/agent.jsonl");
-    let mut served = serve(&stage, &["--interval", "200ms", "--timeout", "1s", "--log", &log])?;
+    let mut served = serve(&network, &["--interval", "200ms", "--timeout", "1s", "--log", &log])?;
     served.rounds(2.0)?;
     let ballast = format!("{disk}/ballast");
     // dd stops when the disk is full.
@@ -38,7 +38,7 @@ pub(super) fn full_disk() -> Result<()> {
         .args(["if=/dev/zero", &format!("of={ballast}"), "bs=512"])
         .output()?;
     served.expect(&["cannot write to", "agent.jsonl", "No space left"])?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     served.expect(&["reachable -> blocked"])?;
     served.rounds(2.0)?;
     fs::remove_file(ballast)?;
@@ -63,18 +63,18 @@ pub(super) fn full_disk() -> Result<()> {
 
 /// Name servers that stop replying, and recover.
 pub(super) fn dns_outage() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1s"])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1s"])?;
     let well = "probe_success{id=\"service/web.example:443\",dependency=\"service\",need=\"required\"}";
     served.until_metric(well, 1.0)?;
-    stage.fault("{ to: '168.63.129.16:53/udp', action: drop }")?;
+    network.fault("{ to: '168.63.129.16:53/udp', action: drop }")?;
     served.expect(&["service/web.example:443: reachable -> blocked dns-timeout"])?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/web.example:443\",cause=\"dns-timeout\"}",
         1.0,
     )?;
     served.rounds(2.0)?;
-    stage.repair()?;
+    network.repair()?;
     served.expect(&["service/web.example:443: blocked dns-timeout -> reachable"])?;
     served.until_metric(well, 1.0)?;
     Ok(())
@@ -82,18 +82,18 @@ pub(super) fn dns_outage() -> Result<()> {
 
 /// Hundreds of rounds, with a change every now and then and a client that reads.
 pub(super) fn many_rounds() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let log = stage.path("agent.jsonl");
-    let served = serve(&stage, &["--interval", "1ms", "--timeout", "500ms", "--log", &log])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let log = network.path("agent.jsonl");
+    let served = serve(&network, &["--interval", "1ms", "--timeout", "500ms", "--log", &log])?;
     let look = |more: f64| -> Result<(f64, f64)> {
         for _ in 0..4 {
             served.rounds(more / 4.0)?;
             for path in ["/", "/report.json", "/-/ready"] {
                 ensure!(served.get(path)?.status == 200, "{path}");
             }
-            stage.fault(SQL_SILENT)?;
+            network.fault(SQL_SILENT)?;
             served.rounds(1.0)?;
-            stage.repair()?;
+            network.repair()?;
         }
         let number = |series: &str| Ok::<_, anyhow::Error>(served.metric(series)?.unwrap_or_default());
         Ok((
@@ -110,14 +110,14 @@ pub(super) fn many_rounds() -> Result<()> {
 
 /// A stuck journal delays neither rounds nor the shutdown.
 pub(super) fn unread_stderr() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
     let (reader, mut writer) = io::pipe()?;
     // Fills the pipe to its capacity.
     writer.write_all(&vec![b'\n'; 1 << 16])?;
     let address = ([127, 0, 0, 1], 9_733).into();
     let start = |stderr| {
-        let command = stage.command("serve", &["--listen", "127.0.0.1:9733", "--interval", "300ms"])?;
-        Served::start_unheard(command, address, stderr)
+        let command = network.command("serve", &["--listen", "127.0.0.1:9733", "--interval", "300ms"])?;
+        Served::start_unread(command, address, stderr)
     };
     let served = start(writer.try_clone()?.into())?;
     served.rounds(3.0)?;
@@ -143,10 +143,10 @@ pub(super) fn unread_stderr() -> Result<()> {
 
 /// A catalog that is a pipe blocks its reader: rounds continue, threads do not accumulate, and a later file is read.
 pub(super) fn catalog_pipe() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let catalog = stage.path("probes.yaml");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let catalog = network.path("probes.yaml");
     let mut served = serve(
-        &stage,
+        &network,
         &["--interval", "300ms", "--timeout", "500ms", "--deadline", "2s"],
     )?;
     served.rounds(2.0)?;
@@ -194,12 +194,12 @@ pub(super) fn catalog_pipe() -> Result<()> {
 
 /// The notifications to systemd, and when they are sent.
 pub(super) fn systemd_notifications() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let path = stage.path("notify");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let path = network.path("notify");
     let socket = UnixDatagram::bind(&path)?;
     // The agent has no privileges.
     Command::new("chmod").args(["777", &path]).status()?;
-    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
+    let mut command = network.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
     command
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "400000")
@@ -228,7 +228,7 @@ pub(super) fn systemd_notifications() -> Result<()> {
     served.signal("HUP")?;
     wait_for("RELOADING=1")?;
     wait_for("READY=1")?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     let line = served.expect(&["reachable -> blocked"])?;
     ensure!(line.starts_with("<4>"), "no level for the journal: {line}");
     let (status, took) = served.terminate()?;
@@ -240,7 +240,7 @@ pub(super) fn systemd_notifications() -> Result<()> {
     // `@` stands for the zero byte with which the name of an abstract socket begins.
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name("apim-probe-supervisor")?)?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut command = stage.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
+    let mut command = network.command("serve", &["--listen", "127.0.0.1:0", "--interval", "300ms"])?;
     command.env("NOTIFY_SOCKET", "@apim-probe-supervisor");
     let _served = Served::start(command)?;
     let mut datagram = [0; 1024];

@@ -38,15 +38,15 @@ fn of<'a>(lines: &'a [Map<String, Value>], event: &str) -> Vec<&'a Map<String, V
 }
 
 pub(super) fn has_every_event() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let pattern = stage.path("agent-{day}.jsonl");
-    let old = stage.write("agent-2020-01-01.jsonl", "{}\n")?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let pattern = network.path("agent-{day}.jsonl");
+    let old = network.write("agent-2020-01-01.jsonl", "{}\n")?;
     let mut served = serve(
-        &stage,
+        &network,
         &["--interval", "300ms", "--timeout", "1500ms", "--log", &pattern],
     )?;
     served.rounds(2.0)?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     served.expect(&["reachable -> blocked tcp-timeout"])?;
     served.say(b"nonsense\r\n\r\n")?;
     served.expect(&["bad request from"])?;
@@ -134,11 +134,11 @@ pub(super) fn has_every_event() -> Result<()> {
 
 /// A change is logged even if the full round after it, which would name the cause, is interrupted.
 pub(super) fn has_the_last_change() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let log = stage.path("agent.jsonl");
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "5s", "--log", &log])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let log = network.path("agent.jsonl");
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "5s", "--log", &log])?;
     served.rounds(2.0)?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     served.expect(&["reachable -> blocked tcp-timeout"])?;
     // The full round now waits for a reply.
     let (status, _) = served.terminate()?;
@@ -158,13 +158,13 @@ pub(super) fn has_the_last_change() -> Result<()> {
 
 /// Lines that could not be written until the end are reported.
 pub(super) fn reports_lost_lines() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let folder = stage.path("logs");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let folder = network.path("logs");
     fs::create_dir(&folder)?;
     let log = format!("{folder}/agent.jsonl");
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
     served.rounds(2.0)?;
-    fs::rename(&folder, stage.path("elsewhere"))?;
+    fs::rename(&folder, network.path("elsewhere"))?;
     served.expect(&["cannot write to", "agent.jsonl"])?;
     served.rounds(2.0)?;
     served.signal("TERM")?;
@@ -175,9 +175,9 @@ pub(super) fn reports_lost_lines() -> Result<()> {
 
 /// All heartbeats, including the first, name the host and cloud, and the count continues after a reload.
 pub(super) fn continues_heartbeats() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let log = stage.path("agent.jsonl");
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let log = network.path("agent.jsonl");
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
     for _ in 0..2 {
         served.rounds(3.0)?;
         served.signal("HUP")?;
@@ -201,10 +201,10 @@ pub(super) fn continues_heartbeats() -> Result<()> {
 
 /// A round in which an endpoint was not tested reports that, and does not count as a success.
 pub(super) fn has_untried_endpoints() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let log = stage.path("agent.jsonl");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let log = network.path("agent.jsonl");
     let served = serve(
-        &stage,
+        &network,
         &[
             "--interval",
             "500ms",
@@ -217,7 +217,7 @@ pub(super) fn has_untried_endpoints() -> Result<()> {
         ],
     )?;
     served.rounds(2.0)?;
-    stage.fault(SQL_SILENT)?;
+    network.fault(SQL_SILENT)?;
     let untried = "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"deadline\"}";
     served.until_metric(untried, 1.0)?;
     let success = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
@@ -232,16 +232,16 @@ pub(super) fn has_untried_endpoints() -> Result<()> {
 }
 
 pub(super) fn waits_for_its_folder() -> Result<()> {
-    let stage = TestNetwork::set(WEB_AND_SQL, "{}")?;
-    let folder = stage.path("logs");
+    let network = TestNetwork::start(WEB_AND_SQL, "{}")?;
+    let folder = network.path("logs");
     fs::create_dir(&folder)?;
     let path = Path::new(&folder).join("agent.jsonl");
     let log = path.display().to_string();
-    let mut served = serve(&stage, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
+    let mut served = serve(&network, &["--interval", "300ms", "--timeout", "1500ms", "--log", &log])?;
     served.rounds(2.0)?;
     // The folder disappears, and an endpoint changes meanwhile.
-    fs::rename(&folder, stage.path("elsewhere"))?;
-    stage.fault(SQL_SILENT)?;
+    fs::rename(&folder, network.path("elsewhere"))?;
+    network.fault(SQL_SILENT)?;
     served.expect(&["cannot write to", "agent.jsonl"])?;
     served.until_metric(
         "apim_probe_failure_info{id=\"service/sql.example:1433\",cause=\"tcp-timeout\"}",
@@ -265,7 +265,7 @@ pub(super) fn waits_for_its_folder() -> Result<()> {
         of(&late, "change").len() == 1 && !of(&late, "fault").is_empty(),
         "{late:?}"
     );
-    let early = lines(&Path::new(&stage.path("elsewhere")).join("agent.jsonl"))?;
+    let early = lines(&Path::new(&network.path("elsewhere")).join("agent.jsonl"))?;
     let rounds: Vec<u64> = [early, late]
         .concat()
         .iter()
@@ -285,13 +285,13 @@ pub(super) fn waits_for_its_folder() -> Result<()> {
     let (status, _) = served.terminate()?;
     ensure!(status == Some(0), "{status:?}");
 
-    let nowhere = stage.path("nowhere/agent.jsonl");
+    let nowhere = network.path("nowhere/agent.jsonl");
     for (log, status) in [
         (nowhere.as_str(), 4),
         ("/tmp/{day}/{day}.jsonl", 2),
         ("/tmp/{date}.jsonl", 2),
     ] {
-        let output = stage.command("serve", &["--log", log])?.output()?;
+        let output = network.command("serve", &["--log", log])?.output()?;
         ensure!(output.status.code() == Some(status), "{log}: {:?}", output.status);
     }
     Ok(())

@@ -66,7 +66,7 @@ impl Served {
     }
 
     /// Starts it on a known port; its output is not read.
-    pub(super) fn start_unheard(mut command: Command, address: SocketAddr, stderr: Stdio) -> Result<Self> {
+    pub(super) fn start_unread(mut command: Command, address: SocketAddr, stderr: Stdio) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
