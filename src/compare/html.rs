@@ -116,7 +116,7 @@ fn view(row: &ComparedEndpoint) -> ComparedRowView<'_> {
     };
     ComparedRowView {
         target: TargetText(display::target(row)),
-        need: row.need.as_str(),
+        need: row.need.label(),
         is_unhealthy: display::is_unhealthy(row),
         cells: row.seen.iter().map(cell).collect(),
     }

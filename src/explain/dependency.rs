@@ -140,7 +140,7 @@ fn write_endpoint(
     };
     let mut text = format!("{}, {transport} {}", target(endpoint, catalog, cloud), ports.join(", "));
     if let Some(need) = endpoint.need.filter(|need| *need != dependency.need) {
-        let _ = write!(text, " ({})", need.as_str());
+        let _ = write!(text, " ({})", need.label());
     }
     if let Some(retired) = &endpoint.retired {
         let instead = retired

@@ -98,7 +98,7 @@ fn protocol_name(endpoint: &EndpointSpec, dependency: &Dependency) -> String {
         .map(|(port, protocol)| format!("{transport} {port} {}", protocol.as_str()))
         .collect();
     let own_need = endpoint.need.filter(|need| *need != dependency.need);
-    let own_need = own_need.map_or_else(String::new, |need| format!(" ({})", need.as_str()));
+    let own_need = own_need.map_or_else(String::new, |need| format!(" ({})", need.label()));
     ports.join(", ") + &own_need
 }
 

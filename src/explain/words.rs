@@ -73,9 +73,8 @@ pub(super) fn tier(tier: Tier) -> String {
     section(&mut page, "DEPENDENCIES");
     for dependency in &catalog.dependencies {
         let need = match dependency.need {
-            Need::Required => "",
-            Need::Feature => " (a feature)",
-            Need::Documented => " (documented)",
+            Need::Required => String::new(),
+            need => format!(" ({})", need.label()),
         };
         entry(&mut page, &dependency.id, &format!("{}{need}", dependency.title));
     }

@@ -27,6 +27,14 @@ impl Need {
             Self::Documented => "documented",
         }
     }
+
+    /// The word in text: what only the users of a feature need is optional.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Required | Self::Documented => self.as_str(),
+            Self::Feature => "optional",
+        }
+    }
 }
 
 /// The network mode of the instance.

@@ -167,6 +167,7 @@ struct EndpointView<'a> {
     verdict: Verdict,
     tone: &'static str,
     need: &'static str,
+    need_label: &'static str,
     target: TargetText<'a>,
     feature: Option<EscapedText<'a>>,
     cause: Option<Cause>,
@@ -388,6 +389,7 @@ fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explain
             tone(status)
         },
         need: endpoint.need.as_str(),
+        need_label: endpoint.need.label(),
         target: TargetText(endpoint.target()),
         feature: endpoint.feature.as_deref().map(EscapedText),
         cause: endpoint.cause,

@@ -121,11 +121,7 @@ pub fn places(finding: &Finding) -> Vec<Cow<'static, str>> {
 
 /// The effect of a finding on the instance: `required` and `stops activation`, `optional`; a hint is marked as such.
 pub fn weight(finding: &Finding) -> impl Iterator<Item = &'static str> {
-    let need = finding.need.map(|need| match need {
-        Need::Required => "required",
-        Need::Feature => "optional",
-        Need::Documented => "documented",
-    });
+    let need = finding.need.map(Need::label);
     let stops = finding.stops_activation.then_some("stops activation");
     let hint = (finding.confidence == Confidence::Low).then_some("hint");
     [need, stops, hint].into_iter().flatten()

@@ -80,7 +80,7 @@ fn row(page: &mut TextPage, endpoint: &EndpointReport, timings: usize) {
     let need = if endpoint.need == Need::Required {
         ""
     } else {
-        endpoint.need.as_str()
+        endpoint.need.label()
     };
     let dot = if need.is_empty() { "" } else { page.dot() };
     let about = format!("{need}{dot}{cause}{}", endpoint.detail);
