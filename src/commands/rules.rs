@@ -80,6 +80,9 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
     if basis.own_servers && any_own && arguments.kind != RuleFamily::Routes {
         print_line("notice", OWN_SERVERS);
     }
+    if report.as_ref().is_some_and(|report| report.redacted) && !rules.is_empty() {
+        print_line("notice", REDACTED);
+    }
     for notice in notices(&rules, subnet.is_none(), network.as_ref()) {
         print_line("notice", &notice);
     }
@@ -100,6 +103,10 @@ pub(super) fn rules(mut arguments: RulesArgs) -> Result<u8, CommandFailure> {
 /// The notice if this machine may not be in the network.
 const OWN_SERVERS: &str = "no rules are generated for this machine's own name servers, because it is not known to be \
                            an Azure VM: pass the network's name servers with --dns-server";
+
+/// The notice if a report has other names than the network.
+const REDACTED: &str = "the report was made with --redact: rules for your own hosts and addresses contain the names that \
+                        replace them, and have no effect; use the original report";
 
 fn notices(rules: &RenderedRules, any_source: bool, network: Option<&NetworkRules>) -> Vec<String> {
     let mut notices = Vec::new();

@@ -108,6 +108,14 @@ pub(super) const TESTS: &[AgentTest] = &[
                 let text_of = vm.output("run", &flags(&rules, &[&["--redact"], detail].concat()))?;
                 clean("text", &text(&text_of.stdout), &own)?;
             }
+            // Rules for names that replace others would have no effect.
+            for (report, is_said) in [(&redacted, true), (&plain, false)] {
+                let report = vm.lab.write("report.json", &report.to_string())?.display().to_string();
+                let rules = vm.output("rules", &["--kind", "firewall", "--report", &report])?;
+                let message = text(&rules.stderr);
+                ensure!(rules.status.success(), "{message}");
+                ensure!(message.contains("use the original report") == is_said, "{message}");
+            }
             still_reads(&redacted)
         },
     },
