@@ -14,7 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use self::request::ManagementRequest;
+use self::request::PlatformRequest;
 use crate::network::{
     DocumentSource, Identities, LabNetwork, Management, ManagementFault, NameResolution, Operation, ServiceAddress,
     ServiceProtocol, SimulatedService,
@@ -148,7 +148,7 @@ where
 }
 
 impl Platform {
-    fn metadata(&self, request: &ManagementRequest) -> Reply {
+    fn metadata(&self, request: &PlatformRequest) -> Reply {
         if request.header("metadata") != Some("true") {
             return Reply::error(400, "bad_request_102", "Required metadata header not specified");
         }
@@ -184,7 +184,7 @@ impl Platform {
     }
 
     /// The answer to a request; `None` for no reply.
-    fn management(&self, request: &ManagementRequest) -> Option<Reply> {
+    fn management(&self, request: &PlatformRequest) -> Option<Reply> {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Some(Reply::error(401, "AuthenticationFailed", "Authentication failed."));
         }
@@ -213,7 +213,7 @@ impl Platform {
         })
     }
 
-    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &ManagementRequest) -> Reply {
+    fn faulty(&self, fault: &ManagementFault, key: &str, before: u32, request: &PlatformRequest) -> Reply {
         let path = request.path();
         let page = |link: String| {
             let mut page = self.list(key, request).unwrap_or_else(|| json!({ "value": [] }));
@@ -248,7 +248,7 @@ impl Platform {
         }
     }
 
-    fn document(&self, key: &str, request: &ManagementRequest) -> Reply {
+    fn document(&self, key: &str, request: &PlatformRequest) -> Reply {
         match self.list(key, request) {
             Some(page) => Reply::json(200, &page),
             None if key.is_empty() => Reply::json(200, &instance()),
@@ -259,7 +259,7 @@ impl Platform {
     }
 
     /// A document, or the requested page of a list.
-    fn list(&self, key: &str, request: &ManagementRequest) -> Option<Value> {
+    fn list(&self, key: &str, request: &PlatformRequest) -> Option<Value> {
         let skip: usize = request.query("%24skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let (all, page) = match found(&self.what.documents, key)? {
             // A network status is the only list that is returned unchanged.
@@ -286,7 +286,7 @@ impl Platform {
     }
 
     /// The answer to a request for the result of an operation.
-    fn polled(&self, key: &str, request: &ManagementRequest) -> Reply {
+    fn polled(&self, key: &str, request: &PlatformRequest) -> Reply {
         let Some(operation) = found(&self.what.operations, key) else {
             return Reply::missing();
         };

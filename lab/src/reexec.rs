@@ -60,7 +60,7 @@ pub fn job() -> Option<String> {
 
 /// Checks whether a lab can be created, by creating one in a child.
 pub fn probe() -> Result<(), Forbidden> {
-    let output = rerun(PROBE).and_then(|mut child| child.output().context("starting this program anew"));
+    let output = rerun(PROBE).and_then(|mut child| child.output().context("starting this program again"));
     match output {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(Forbidden {
@@ -88,7 +88,7 @@ pub fn lacks(program: &str) -> Option<Forbidden> {
 
 /// Runs a job in a separate lab, and returns its output if it failed.
 pub fn do_job(job: &str) -> Result<()> {
-    let output = rerun(job)?.output().context("starting this program anew")?;
+    let output = rerun(job)?.output().context("starting this program again")?;
     if !output.status.success() {
         bail!(
             "{}{}",

@@ -154,9 +154,9 @@ fn catalog_of(endpoints: impl IntoIterator<Item = String>) -> String {
 }
 
 pub(crate) fn trials(forbidden: Option<&Forbidden>) -> Vec<Trial> {
-    let nobody = threads::obstacle();
+    let no_user = threads::obstacle();
     let obstacle = |test: &AgentTest| match forbidden {
-        None if is_about_threads(test) => nobody.as_ref(),
+        None if is_about_threads(test) => no_user.as_ref(),
         _ => forbidden,
     };
     tests()
@@ -168,7 +168,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let test = tests()
         .find(|test| test.name == name)
         .with_context(|| format!("no test is called {name}"))?;
-    if is_about_threads(test) && threads::done_by_nobody()? {
+    if is_about_threads(test) && threads::run_as_nobody()? {
         return Ok(());
     }
     (test.check)(&TestVm::enter(test)?)

@@ -204,7 +204,7 @@ fn redacted() -> Result<()> {
             .into_iter()
             .chain(address.iter().map(String::as_str))
         {
-            ensure!(!text.contains(secret), "{what} tells {secret}");
+            ensure!(!text.contains(secret), "{what} contains {secret}");
         }
     }
     Ok(())

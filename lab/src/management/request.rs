@@ -8,7 +8,7 @@ const MAX_REQUEST: usize = 64 * 1024;
 
 /// One request.
 #[derive(Debug)]
-pub(super) struct ManagementRequest {
+pub(super) struct PlatformRequest {
     pub(super) method: String,
     /// Path and query, as received.
     pub(super) target: String,
@@ -16,7 +16,7 @@ pub(super) struct ManagementRequest {
     pub(super) body: String,
 }
 
-impl ManagementRequest {
+impl PlatformRequest {
     pub(super) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
@@ -64,14 +64,14 @@ impl ManagementRequest {
 pub(super) async fn read<S: AsyncRead + Unpin>(
     io: &mut S,
     unread: &mut Vec<u8>,
-) -> io::Result<Option<ManagementRequest>> {
+) -> io::Result<Option<PlatformRequest>> {
     let Some(end) = until(io, unread, |bytes| bytes.windows(4).position(|end| end == b"\r\n\r\n")).await? else {
         return Ok(None);
     };
     let head = String::from_utf8_lossy(&unread[..end]).into_owned();
     unread.drain(..end + 4);
     let mut words = head.split_whitespace();
-    let mut request = ManagementRequest {
+    let mut request = PlatformRequest {
         method: words.next().unwrap_or_default().to_owned(),
         target: words.next().unwrap_or_default().to_owned(),
         head: head.clone(),

@@ -16,17 +16,21 @@ use rustls::{
 
 use super::{LabTest, clients::open, test};
 
-pub(crate) type TlsClient<S> = StreamOwned<ClientConnection, S>;
+pub(crate) type TestTlsClient<S> = StreamOwned<ClientConnection, S>;
 
 /// Makes a handshake, trusting the roots that an instance trusts.
-pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<TlsClient<TcpStream>>> {
+pub(crate) fn shake_hands(lab: &Lab, to: &str, name: &str) -> Result<io::Result<TestTlsClient<TcpStream>>> {
     let stream = open(to)?;
     stream.set_read_timeout(Some(Duration::from_millis(700)))?;
     shake_hands_over(stream, lab, name)
 }
 
 /// Makes a handshake over any stream.
-pub(crate) fn shake_hands_over<S: Read + Write>(stream: S, lab: &Lab, name: &str) -> Result<io::Result<TlsClient<S>>> {
+pub(crate) fn shake_hands_over<S: Read + Write>(
+    stream: S,
+    lab: &Lab,
+    name: &str,
+) -> Result<io::Result<TestTlsClient<S>>> {
     let mut roots = RootCertStore::empty();
     // The three roots are followed by a cross-signed certificate, which is not a root.
     for certificate in CertificateDer::pem_file_iter(lab.ca_file()?)?.take(3) {

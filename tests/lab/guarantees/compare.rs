@@ -113,8 +113,9 @@ fn is_about(id: &Value, word: &str) -> bool {
 fn elsewhere(vm: &TestVm) -> Result<()> {
     let spoke = run(vm, "spoke.json")?;
     let hub = hub_report(vm, &spoke, |_, _| {})?;
-    let beside = |other: &str| json(&vm.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
-    let report = beside(&hub)?;
+    let run_with =
+        |other: &str| json(&vm.output("run", &["--timeout", "1s", "--format", "json", "--elsewhere", other])?);
+    let report = run_with(&hub)?;
     let suspects = |report: &Value| {
         let about = |it: &&Value| list(it, "endpoints").iter().any(|id| is_about(id, "sql.example"));
         let finding = list(report, "findings").iter().find(about);
@@ -169,14 +170,14 @@ fn elsewhere(vm: &TestVm) -> Result<()> {
         }),
     ];
     for (doubt, change) in doubts {
-        let report = beside(&hub_report(vm, &spoke, change)?)?;
+        let report = run_with(&hub_report(vm, &spoke, change)?)?;
         let says = format!("hub.json, from another place, reaches it: it answered there, {doubt}.");
         ensure!(report["findings"].to_string().contains(&says), "{says}: {report:#}");
         let suspects = suspects(&report).context("no finding")?;
         ensure!(suspects.contains("\"service\""), "{doubt}: {suspects}");
     }
     // A redacted report shows nothing about the user's own hosts.
-    let report = beside(&hub_report(vm, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
+    let report = run_with(&hub_report(vm, &spoke, |hub, _| hub["redacted"] = value!(true))?)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("made with --redact"), "{notices}");
     ensure!(
@@ -184,7 +185,7 @@ fn elsewhere(vm: &TestVm) -> Result<()> {
         "{report:#}"
     );
     // A report from the same machine is not from another place.
-    let report = beside(&spoke)?;
+    let report = run_with(&spoke)?;
     let notices = report["vantage"]["notices"].to_string();
     ensure!(notices.contains("it is not another place"), "{notices}");
     ensure!(

@@ -314,7 +314,7 @@ fn known(value: &Value, path: &str, shape: Shape, what: &str) -> Result<()> {
                     .strip_prefix(&path)
                     .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
             });
-            ensure!(is_known, "{what}: nobody knows the key {path}");
+            ensure!(is_known, "{what}: the key {path} is not in the table");
             known(value, &path, shape, what)
         }),
         Value::Array(items) => items

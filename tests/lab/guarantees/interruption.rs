@@ -281,7 +281,7 @@ fn start(vm: &TestVm, command: &str, flags: &[&str]) -> Result<Child> {
 /// Waits until the pipe has a reader, and keeps it open without writing.
 fn reader_is_there(pipe: &Path) -> Result<File> {
     let mut writer = None;
-    until("somebody reads the pipe", || {
+    until("the pipe has a reader", || {
         writer = OpenOptions::new()
             .write(true)
             .custom_flags(libc::O_NONBLOCK)

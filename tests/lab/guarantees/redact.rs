@@ -213,13 +213,13 @@ fn still_reads(redacted: &Value) -> Result<()> {
     }
     ensure!(
         known.iter().any(|id| id.ends_with("/login.microsoftonline.com:443")),
-        "what everybody knows is kept back: {known:?}"
+        "a public name was redacted: {known:?}"
     );
     ensure!(
         known
             .iter()
             .any(|id| id.ends_with("storage-account-1.blob.core.windows.net:443")),
-        "nothing tells what a host is: {known:?}"
+        "no replacement shows what kind of host it is: {known:?}"
     );
     Ok(())
 }

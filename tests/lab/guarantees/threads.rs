@@ -55,13 +55,14 @@ pub(super) fn obstacle() -> Option<Forbidden> {
         let test = nobody(Path::new("test")).arg("-x").arg(folder.path()).status();
         test.is_ok_and(|status| status.success())
     };
-    (is_root() && !public_folder().is_ok_and(is_reachable))
-        .then(|| Forbidden::because("root's threads are not limited, and nobody else may start what was built here"))
+    (is_root() && !public_folder().is_ok_and(is_reachable)).then(|| {
+        Forbidden::because("root's threads are not limited, and other users cannot execute what was built here")
+    })
 }
 
 /// Runs the job of this process as a user with a thread limit, if this is root; otherwise returns false. The build may
 /// be in a folder that only root can read, so copies of it are started.
-pub(super) fn done_by_nobody() -> Result<bool> {
+pub(super) fn run_as_nobody() -> Result<bool> {
     if !is_root() {
         return Ok(false);
     }

@@ -42,9 +42,10 @@ faults: [ {{ to: '*:1433', action: drop }} ]"
     let mut agent = agent.spawn()?;
     let management = ("20.0.0.9".parse()?, 443);
     let requests = || lab.flows().iter().any(|flow| flow.destination == management);
-    until("the management endpoint is asked, and nobody can look", || {
-        Ok(requests() && !is_open(&lab, &agent)?)
-    })?;
+    until(
+        "the management endpoint is queried, and no other program can read the memory",
+        || Ok(requests() && !is_open(&lab, &agent)?),
+    )?;
     until("everybody may look again", || is_open(&lab, &agent))?;
     ensure!(agent.try_wait()?.is_none(), "it was over by then");
     agent.kill()?;

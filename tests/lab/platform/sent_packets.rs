@@ -15,7 +15,9 @@ use anyhow::{Context, Result, ensure};
 use apim_probe_lab::{Lab, LabNetwork, VM};
 use serde_json::Value;
 
-use self::packet_capture::{CapturedTraffic, Conversation, Destination, question, questions, request, server_name};
+use self::packet_capture::{
+    CapturedConnection, CapturedTraffic, Destination, question, questions, request, server_name,
+};
 use super::{AGENT, INSTANCE, TOKEN, network, token_reply};
 
 /// The flags with which each kind of packet is sent.
@@ -324,12 +326,12 @@ fn everything(seen: CapturedTraffic) -> Result<Vec<SentMessage>> {
             None => SentMessage::Datagram { to, bytes },
         });
     }
-    for Conversation {
+    for CapturedConnection {
         to,
         segments,
         ttl,
         bytes,
-    } in seen.conversations
+    } in seen.connections
     {
         if ttl < USUAL_TTL {
             said.push(SentMessage::LowTtl { to, ttl });

@@ -222,7 +222,7 @@ pub(super) fn has_untried_endpoints() -> Result<()> {
     served.until_metric(untried, 1.0)?;
     let success = "probe_success{id=\"service/sql.example:1433\",dependency=\"service\",need=\"required\"}";
     ensure!(served.metric(success)?.is_none(), "it was not tried");
-    served.until("the log says so", |_| {
+    served.until("the log reports it", |_| {
         let lines = lines(Path::new(&log))?;
         Ok(of(&lines, "round")
             .iter()

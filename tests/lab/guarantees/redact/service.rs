@@ -1,5 +1,4 @@
-//! An instance of which the management endpoint tells everything, in resources with names that are hard to tell from
-//! text.
+//! An instance whose every detail the management endpoint returns, with resource names that look like ordinary words.
 
 use std::{collections::BTreeSet, fs};
 

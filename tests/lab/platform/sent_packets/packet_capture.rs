@@ -11,7 +11,7 @@ pub(super) struct CapturedTraffic {
     /// UDP datagrams and their destinations.
     pub datagrams: Vec<(Destination, Vec<u8>)>,
     /// The TCP connections.
-    pub conversations: Vec<Conversation>,
+    pub connections: Vec<CapturedConnection>,
     /// IPv4 packets of other kinds: protocol and destination.
     pub others: Vec<(u8, Ipv4Addr)>,
     /// Frames that are neither IPv4 nor a kernel's messages to its neighbours (ARP, ICMPv6).
@@ -22,7 +22,7 @@ pub(super) struct CapturedTraffic {
 
 /// One TCP connection.
 #[derive(Debug)]
-pub(super) struct Conversation {
+pub(super) struct CapturedConnection {
     pub to: Destination,
     /// The MSS in its SYN (RFC 9293 §3.7.1).
     pub segments: u16,
@@ -46,13 +46,13 @@ impl CapturedTraffic {
                 seen.odd.push(frame.clone());
             }
         }
-        let conversation = |((_, to), stream): ((u16, Destination), Stream)| Conversation {
+        let connection = |((_, to), stream): ((u16, Destination), Stream)| CapturedConnection {
             to,
             segments: stream.segments,
             ttl: stream.ttl.unwrap_or_default(),
             bytes: stream.bytes(),
         };
-        seen.conversations = streams.into_iter().map(conversation).collect();
+        seen.connections = streams.into_iter().map(connection).collect();
         seen
     }
 
