@@ -140,7 +140,7 @@ pub struct EndpointSpec {
     pub vnet: Option<Vnet>,
     /// The path of the request (http and https).
     pub path: Option<String>,
-    /// A remark for people.
+    /// A remark for readers.
     pub note: Option<String>,
     /// Whether it should be reachable or must be blocked.
     pub expect: Expect,

@@ -56,10 +56,10 @@ record! {
     /// One thing that the instance needs. In an overlay, an entry with a known id and without `endpoints` changes only
     /// the keys that it contains; with `endpoints` it replaces the known one.
     Dependency {
-        /// The name that flags and reports use: lowercase letters, digits and dashes.
+        /// The name that flags and reports use: lowercase letters, digits and hyphens.
         #[schemars(required)]
         id: LocatedText,
-        /// The title for people.
+        /// The title that reports show.
         title: LocatedText,
         /// How much its endpoints count.
         need: Located<Need>,
@@ -126,7 +126,7 @@ record! {
         vnet: Located<Vnet>,
         /// The path to request, for http and https.
         path: LocatedText,
-        /// A remark for people.
+        /// A remark for readers.
         note: LocatedText,
         /// `blocked` makes it a negative test: it must not get out.
         expect: Located<Expect>,

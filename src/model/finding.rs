@@ -12,7 +12,7 @@ use super::{Cause, FindingKind, Handover, Need, Path};
 pub struct Finding {
     /// `kind/scope`, the same in every run that finds the same.
     pub id: String,
-    /// The kind of root cause; null in reports from agents that did not name one.
+    /// The kind of root cause; null in reports from older agents.
     #[serde(default)]
     pub kind: Option<FindingKind>,
     /// The cause; null if the endpoints have several.
@@ -39,7 +39,7 @@ pub struct Finding {
     pub path: Option<Path>,
     /// Where to look, the most likely first.
     pub suspects: Vec<Suspect>,
-    /// What the instance cannot do meanwhile.
+    /// What the instance cannot do until this is fixed.
     pub impact: String,
     /// What to change.
     pub fix: Fix,
@@ -55,8 +55,8 @@ impl Finding {
     }
 }
 
-/// What to change. Words in capitals in a command are placeholders for names that only the reader knows; nothing is
-/// shortened.
+/// What to change, with nothing shortened. Words in capitals in a command are placeholders for names that only the
+/// reader knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Fix {

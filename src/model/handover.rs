@@ -98,9 +98,9 @@ pub struct Request {
     pub owner: Owner,
     /// How much it counts.
     pub need: Need,
-    /// Whether the instance cannot be activated meanwhile.
+    /// Whether the instance cannot be activated until this is fixed.
     pub stops_activation: bool,
-    /// What the instance cannot do meanwhile.
+    /// What the instance cannot do until this is fixed.
     pub impact: String,
     /// What to allow or to change, one item each.
     pub allow: Vec<String>,
@@ -118,7 +118,7 @@ pub struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
-    /// The firewall, or any other appliance that judges traffic.
+    /// The firewall, or any other appliance that filters traffic.
     Firewall,
     /// NSGs, security admin rules, routes and outbound access.
     NsgAndRoutes,

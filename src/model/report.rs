@@ -20,7 +20,7 @@ pub const SCHEMA: &str = "apim-probe/report/v1";
 pub struct Report {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// Which program and catalog made it.
+    /// The program and the catalog that made it.
     pub agent: Agent,
     /// When the run began, UTC.
     #[serde(serialize_with = "json::to_the_millisecond")]
@@ -122,7 +122,7 @@ pub struct VantageReport {
     /// What that place shows about the instance's network; null if not known.
     #[serde(default)]
     pub standing: Option<Standing>,
-    /// Why the VM's metadata service told nothing, if it was queried: one sentence.
+    /// Why the VM's metadata service gave no usable answer, if it was queried: one sentence.
     #[serde(default)]
     pub metadata_failure: Option<String>,
     /// The resource id of the instance's subnet, if it is known to differ from this VM's.
@@ -174,7 +174,7 @@ pub struct Imported {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VantageSource {
-    /// A flag of the user's.
+    /// A flag.
     Flags,
     /// The VM's metadata service.
     Metadata,

@@ -191,7 +191,7 @@ const NO_SUBJECTS: [&str; 8] = ["what", "who", "whoever", "it", "they", "nothing
 const MAX_TEST_NAME: usize = 60;
 
 /// Documents that users read.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -205,6 +205,7 @@ const DOCUMENTS: [&str; 13] = [
     "templates",
     "scripts",
     ".github/ISSUE_TEMPLATE",
+    "schemas",
 ];
 
 /// Files with other people's words, such as those on block pages.
