@@ -131,12 +131,12 @@ struct Compute {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct NetworkMetadata {
-    interface: Vec<Interface>,
+    interface: Vec<InterfaceMetadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Interface {
+struct InterfaceMetadata {
     ipv4: Ipv4,
     #[serde(rename = "macAddress")]
     mac: String,
@@ -146,13 +146,13 @@ struct Interface {
 #[serde(default)]
 struct Ipv4 {
     #[serde(rename = "ipAddress")]
-    addresses: Vec<Address>,
+    addresses: Vec<AddressMetadata>,
     subnet: Vec<SubnetMetadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Address {
+struct AddressMetadata {
     #[serde(rename = "privateIpAddress")]
     private: String,
 }
@@ -164,7 +164,7 @@ struct SubnetMetadata {
     prefix: String,
 }
 
-impl Interface {
+impl InterfaceMetadata {
     fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.ipv4
             .addresses
@@ -218,7 +218,7 @@ pub(super) fn read(reply: &ApiReply, leaving: Option<IpAddr>) -> Result<VmMetada
         ));
     }
     // The service lists interfaces in no particular order.
-    let mut interfaces: Vec<&Interface> = document.network.interface.iter().collect();
+    let mut interfaces: Vec<&InterfaceMetadata> = document.network.interface.iter().collect();
     interfaces.sort_by_key(|interface| !interface.addresses().any(|address| Some(address) == leaving));
     Ok(VmMetadata {
         cloud,
