@@ -151,24 +151,19 @@ impl DnsQuestion {
         })
     }
 
-    /// Queries `server`, over UDP first and over TCP if the reply is truncated, or over a single TCP connection.
+    /// Queries `server` over UDP, and over TCP if the reply is truncated.
     ///
     /// Each transport has until `limit` after its own start, and nothing lasts beyond `end_of_run`. The caller holds a
     /// permit for one socket; those for repetitions come from `spare_sockets`.
     pub async fn ask(
         &self,
         server: SocketAddr,
-        transport: Transport,
         limit: Duration,
         end_of_run: tokio::time::Instant,
-        permits: &Semaphore,
+        spare_sockets: &Semaphore,
     ) -> DnsExchange {
         let started = Instant::now();
-        let mut exchange = match transport {
-            Transport::Udp => self.ask_udp(server, limit, end_of_run, permits).await,
-            // Boxed: it is seldom needed, and would make every query as large as itself.
-            Transport::Tcp => Box::pin(self.ask_tcp(server, limit, end_of_run, None)).await,
-        };
+        let mut exchange = self.ask_udp(server, limit, end_of_run, spare_sockets).await;
         exchange.duration = started.elapsed();
         exchange
     }
@@ -188,7 +183,8 @@ impl DnsQuestion {
         let trace = udp::ask(server, prepare, deadline, spare_sockets).await;
         let end = match trace.end {
             UdpEnd::Replied(None) => {
-                let over_tcp = Box::pin(self.ask_tcp(server, limit, end_of_run, Some(spare_sockets))).await;
+                // Boxed: it is seldom needed, and would make every query as large as itself.
+                let over_tcp = Box::pin(self.ask_over_connections(server, limit, end_of_run, spare_sockets)).await;
                 let ignored = [trace.ignored, over_tcp.ignored].concat();
                 return DnsExchange {
                     transport: Transport::Udp,

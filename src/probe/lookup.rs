@@ -31,7 +31,7 @@ use super::{
     ProbeDepth, RunLimits,
     trace::{NameTrace, ServerReply},
 };
-use crate::{model::Transport, net::dns::DnsQuestion};
+use crate::net::dns::DnsQuestion;
 
 /// How long an answer of a later server waits for the servers before it.
 const SERVER_GRACE: Duration = Duration::from_secs(1);
@@ -316,7 +316,7 @@ impl Lookups {
                 let permit = tokio::time::timeout_at(end, sockets.acquire()).await;
                 // Boxed: the task is moved before it starts and after it has ended, with all the memory that it may
                 // need.
-                let exchange = Box::pin(question.ask(server, Transport::Udp, limit, end, &sockets)).await;
+                let exchange = Box::pin(question.ask(server, limit, end, &sockets)).await;
                 drop(permit);
                 exchange
             };

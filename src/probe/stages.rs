@@ -145,9 +145,16 @@ impl ProbeContext {
         match endpoint.protocol {
             Protocol::Dns => {
                 if let Some(question) = DnsQuestion::new(&self.control, false) {
-                    let (limit, end) = (self.limits.timeout, self.end);
-                    let asking = question.ask(address, endpoint.transport, limit, end, &self.sockets);
-                    let exchange = Box::pin(asking).await;
+                    let exchange = match endpoint.transport {
+                        Transport::Udp => {
+                            Box::pin(question.ask(address, self.limits.timeout, self.end, &self.sockets)).await
+                        }
+                        Transport::Tcp => {
+                            let connect = progress.enter(ConnectionStage::Connect);
+                            let reply = || progress.enter(ConnectionStage::Converse);
+                            Box::pin(question.ask_over_tcp(address, connect, reply)).await
+                        }
+                    };
                     if !matches!(exchange.end, DnsEnd::Answered(_)) {
                         self.lookups.control(&self.control);
                     }

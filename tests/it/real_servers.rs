@@ -197,9 +197,14 @@ async fn ask(port: u16, name: &str, transport: Transport) -> DnsExchange {
     let question = DnsQuestion::new(name, false).unwrap();
     let server = SocketAddr::from(([127, 0, 0, 1], port));
     let spare = Semaphore::new(8);
-    question
-        .ask(server, transport, Duration::from_secs(2), generous_deadline(), &spare)
-        .await
+    let limit = Duration::from_secs(2);
+    match transport {
+        Transport::Udp => question.ask(server, limit, generous_deadline(), &spare).await,
+        Transport::Tcp => {
+            let until = tokio::time::Instant::now() + limit;
+            question.ask_over_tcp(server, until, || until).await
+        }
+    }
 }
 
 /// The first reply that settles a name, once the server is up.

@@ -48,12 +48,12 @@ impl StageLimits {
 impl DnsQuestion {
     /// Queries over one connection, or over further ones if `spare_sockets` has sockets for them, until one brings a reply. If
     /// none does, the first of those that got furthest determines the reason.
-    pub(super) async fn ask_tcp(
+    pub(super) async fn ask_over_connections(
         &self,
         server: SocketAddr,
         limit: Duration,
         end_of_run: Time,
-        spare_sockets: Option<&Semaphore>,
+        spare_sockets: &Semaphore,
     ) -> DnsExchange {
         let now = Time::now();
         let limits = &StageLimits {
@@ -63,11 +63,11 @@ impl DnsQuestion {
             reply: OnceLock::new(),
         };
         let ask = |permit| async move {
-            let exchange = self.ask_once(server, limits).await;
+            let exchange = self.ask_over_tcp(server, limits.connect, || limits.reply()).await;
             drop(permit);
             exchange
         };
-        let mut most = if spare_sockets.is_some() { MAX_CONNECTIONS } else { 1 };
+        let mut most = MAX_CONNECTIONS;
         let mut made = 1;
         let mut running = FuturesUnordered::from_iter([ask(None)]);
         let mut failed: Vec<DnsExchange> = Vec::new();
@@ -86,16 +86,13 @@ impl DnsQuestion {
             }
             let now = Time::now();
             if made < most && next <= now {
-                match spare_sockets
-                    .filter(|_| now < limits.connect)
-                    .and_then(|spare_sockets| spare_sockets.try_acquire().ok())
-                {
-                    Some(permit) => {
+                match spare_sockets.try_acquire() {
+                    Ok(permit) if now < limits.connect => {
                         running.push(ask(Some(permit)));
                         made += 1;
                         next = now + limit / START_SHARE;
                     }
-                    None => most = made,
+                    _ => most = made,
                 }
             }
         };
@@ -107,16 +104,17 @@ impl DnsQuestion {
         }
     }
 
-    /// Queries over one connection.
-    async fn ask_once(&self, server: SocketAddr, limits: &StageLimits) -> DnsExchange {
+    /// Queries over a single connection, which must be open until `connect`, and answered until `reply`, which is called
+    /// once it is open.
+    pub async fn ask_over_tcp(&self, server: SocketAddr, connect: Time, reply: impl FnOnce() -> Time) -> DnsExchange {
         let started = Instant::now();
         let mut ignored = Vec::new();
-        let (opened, stream) = tcp::connect(server, ConnectOptions::default(), limits.connect).await;
+        let (opened, stream) = tcp::connect(server, ConnectOptions::default(), connect).await;
         let source = opened.source;
         let (connection, end) = match stream {
             Some(mut stream) => {
                 let conversation = self.converse(&mut stream, &mut ignored);
-                let end = match tokio::time::timeout_at(limits.reply(), conversation).await {
+                let end = match tokio::time::timeout_at(reply(), conversation).await {
                     Err(_) => DnsEnd::Unanswered {
                         how: "no reply on the open connection".into(),
                     },

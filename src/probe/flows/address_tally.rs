@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::{ConnectionResult, EarlierResult, Flows, FlowsSoFar, MAX_CONNECTIONS};
 use crate::{
-    model::{Need, Transport},
+    model::{Need, Protocol, Transport},
     plan::PlannedEndpoint,
     probe::trace::Attempt,
 };
@@ -126,6 +126,8 @@ impl AddressTally {
         flows.controls
             && flows.shown.borrow().open
             && endpoint.need != Need::Documented
+            // A query fits any segment.
+            && endpoint.protocol != Protocol::Dns
             && self.proved == self.proved_then_silent
             && self.small < SMALL
             && self.went_silent + mute >= SMALL

@@ -9,10 +9,7 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::{
-    model::Transport,
-    net::dns::{DnsEnd, DnsQuestion},
-};
+use crate::net::dns::{DnsEnd, DnsQuestion};
 
 /// How long one name server has to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,9 +53,7 @@ async fn addresses(host: &str, name_servers: &[SocketAddr]) -> Result<Vec<IpAddr
     for server in name_servers {
         let end = tokio::time::Instant::from(Instant::now() + TIMEOUT);
         let spare_sockets = Semaphore::new(REPETITIONS);
-        let exchange = question
-            .ask(*server, Transport::Udp, TIMEOUT, end, &spare_sockets)
-            .await;
+        let exchange = question.ask(*server, TIMEOUT, end, &spare_sockets).await;
         if let DnsEnd::Answered(answer) = exchange.end
             && !answer.addresses.is_empty()
         {
