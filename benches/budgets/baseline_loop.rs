@@ -28,6 +28,9 @@ pub(crate) const BARE: &str = "--bare";
 /// The agent's default.
 pub(crate) const IN_FLIGHT: usize = 128;
 
+/// A certificate's name that covers every [`host`].
+pub(crate) const WILDCARD: &str = "*.bench.example";
+
 /// The name of one host.
 pub(crate) fn host(number: u16) -> String {
     format!("h{number:04}.bench.example")

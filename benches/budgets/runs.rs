@@ -16,14 +16,22 @@ use apim_probe_lab::{
 };
 
 use crate::{
-    baseline_loop::{BARE, host},
+    baseline_loop::{BARE, WILDCARD, host},
     blackbox::Blackbox,
     lab_network::INSTANCE,
     row::Row,
 };
 
 /// The measurements, in the order of the result.
-pub(crate) const NAMES: [&str; 6] = ["silent", "no-dns", "healthy", "deadline", "endpoints", "resolver"];
+pub(crate) const NAMES: [&str; 7] = [
+    "silent",
+    "no-dns",
+    "healthy",
+    "deadline",
+    "endpoints",
+    "own-certificates",
+    "resolver",
+];
 
 const TIMEOUT_MS: f64 = 5000.0;
 /// What a run may take in addition to one timeout if nothing replies, in milliseconds.
@@ -58,6 +66,7 @@ pub(crate) fn run(name: &str, agent: &Path) -> Result<bool> {
         "healthy" => all_healthy(agent),
         "deadline" => deadline(agent),
         "endpoints" => endpoints(agent),
+        "own-certificates" => own_certificates(agent),
         "resolver" => resolver(agent),
         _ => bail!("no measurement is called {name}"),
     }
@@ -172,65 +181,112 @@ fn deadline(agent: &Path) -> Result<bool> {
 
 /// The agent, the bare loop and `blackbox_exporter` in turns, so that the machine's state is the same for all, each on
 /// one core.
+/// Hosts that present the same wildcard certificate, as those of one Azure service do.
 fn endpoints(agent: &Path) -> Result<bool> {
-    let lab = Lab::enter(&LabNetwork::default())?;
-    let catalog = lab.write("probes.yaml", &catalog())?;
-    let plan = ["--no-builtin", "--no-metadata", "--probes"].map(String::from);
-    let plan = plan.into_iter().chain([catalog.display().to_string()]).collect();
-    let bench = Bench {
-        lab,
-        agent: agent.to_owned(),
-        plan,
+    let mut service = SimulatedService::default();
+    service.tls.certificate.names = Some(vec![WILDCARD.into()]);
+    let network = LabNetwork {
+        services: [(ServiceAddress::tcp("*", 443), service)].into(),
+        ..LabNetwork::default()
     };
-    bench.serve(&LabNetwork::default())?;
-
-    let mut bare = on_one_core(&env::current_exe()?);
-    bare.arg(BARE)
-        .arg(bench.lab.ca_file()?)
-        .arg(format!("{PLATFORM_DNS}:53"))
-        .arg(ENDPOINTS.to_string());
-    // The lab makes its certificates on the first connection.
-    bench.cost(&bare, 0)?;
-    let mut agent = on_one_core(&bench.agent);
-    agent.args(["run", "--quiet", "--format", "json"]).args(&bench.plan);
-    agent.arg("--ca-file").arg(bench.lab.ca_file()?);
-    let blackbox = Blackbox::start(&bench.lab)?;
-    let (mut agents, mut bares, mut blackboxes) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        agents.push(bench.cost(&agent, 0)?);
-        bares.push(bench.cost(&bare, 0)?);
-        if let Some(blackbox) = &blackbox {
-            blackboxes.push(blackbox.visit(ENDPOINTS)?.as_secs_f64() * 1e3);
-        }
-    }
-    let each = |costs: &[ResourceUsage]| median(costs.iter().map(|cost| cost.cpu_ms / f64::from(ENDPOINTS)).collect());
-    let peak = |costs: &[ResourceUsage]| largest(costs.iter().map(|cost| cost.peak_mb));
-    // Of neighbours, because a machine's speed varies over time.
-    let ratios = agents
-        .iter()
-        .zip(&bares)
-        .map(|(agent, bare)| agent.cpu_ms / bare.cpu_ms);
-    let memory = Row::new("2,000 https endpoints, peak memory", peak(&agents), "MB").at_most(MAX_MEMORY_OF_MANY);
+    let costs = EndpointCosts::measure(agent, &network)?;
+    let memory = Row::new("2,000 https endpoints, peak memory", costs.peak(), "MB").at_most(MAX_MEMORY_OF_MANY);
     let mut within = memory.print();
-    Row::new("  the bare loop's", peak(&bares), "MB").print();
-    Row::new("  processor time for each, the median", each(&agents), "ms").print();
-    Row::new("  the bare loop's", each(&bares), "ms").print();
-    let ratio = Row::new("  ratio of processor time, the median", median(ratios.collect()), "x");
+    Row::new(
+        "  the bare loop's",
+        largest(costs.bare.iter().map(|cost| cost.peak_mb)),
+        "MB",
+    )
+    .print();
+    Row::new("  processor time for each, the median", each(&costs.agent), "ms").print();
+    Row::new("  the bare loop's", each(&costs.bare), "ms").print();
+    let ratio = Row::new("  ratio of processor time, the median", costs.ratio(), "x");
     within &= ratio.at_most(MAX_RATIO).print();
-    if blackbox.is_none() {
+    let Some(ratio) = costs.ratio_to_blackbox() else {
         println!("  blackbox_exporter is not installed, and not compared with");
         return Ok(within);
-    }
-    let ratios = agents
-        .iter()
-        .zip(&blackboxes)
-        .map(|(agent, other)| agent.cpu_ms / other);
-    let ratio = Row::new(
-        "  ratio to blackbox_exporter's, the median",
-        median(ratios.collect()),
-        "x",
-    );
+    };
+    let ratio = Row::new("  ratio to blackbox_exporter's, the median", ratio, "x");
     Ok(ratio.at_most(MAX_RATIO_TO_BLACKBOX).print() && within)
+}
+
+/// The same with a certificate for each host: none of their signatures has been verified before, and there are no
+/// limits.
+fn own_certificates(agent: &Path) -> Result<bool> {
+    let costs = EndpointCosts::measure(agent, &LabNetwork::default())?;
+    Row::new("2,000 certificates as well, peak memory", costs.peak(), "MB").print();
+    Row::new("  ratio of processor time to the bare loop's", costs.ratio(), "x").print();
+    Ok(true)
+}
+
+/// The costs of agent, loop and `blackbox_exporter`, which take turns.
+struct EndpointCosts {
+    agent: Vec<ResourceUsage>,
+    bare: Vec<ResourceUsage>,
+    /// Processor time in milliseconds; empty if it is not installed.
+    blackbox: Vec<f64>,
+}
+
+impl EndpointCosts {
+    fn measure(agent: &Path, network: &LabNetwork) -> Result<Self> {
+        let lab = Lab::enter(network)?;
+        let catalog = lab.write("probes.yaml", &catalog())?;
+        let plan = ["--no-builtin", "--no-metadata", "--probes"].map(String::from);
+        let plan = plan.into_iter().chain([catalog.display().to_string()]).collect();
+        let bench = Bench {
+            lab,
+            agent: agent.to_owned(),
+            plan,
+        };
+        bench.serve(network)?;
+
+        let mut bare = on_one_core(&env::current_exe()?);
+        bare.arg(BARE)
+            .arg(bench.lab.ca_file()?)
+            .arg(format!("{PLATFORM_DNS}:53"))
+            .arg(ENDPOINTS.to_string());
+        // The lab makes its certificates on the first connection.
+        bench.cost(&bare, 0)?;
+        let mut agent = on_one_core(&bench.agent);
+        agent.args(["run", "--quiet", "--format", "json"]).args(&bench.plan);
+        agent.arg("--ca-file").arg(bench.lab.ca_file()?);
+        let blackbox = Blackbox::start(&bench.lab)?;
+        let mut costs = Self {
+            agent: Vec::new(),
+            bare: Vec::new(),
+            blackbox: Vec::new(),
+        };
+        for _ in 0..TURNS {
+            costs.agent.push(bench.cost(&agent, 0)?);
+            costs.bare.push(bench.cost(&bare, 0)?);
+            if let Some(blackbox) = &blackbox {
+                costs.blackbox.push(blackbox.visit(ENDPOINTS)?.as_secs_f64() * 1e3);
+            }
+        }
+        Ok(costs)
+    }
+
+    fn peak(&self) -> f64 {
+        largest(self.agent.iter().map(|cost| cost.peak_mb))
+    }
+
+    /// The median ratio to the loop's processor time, of neighbours: a machine's speed varies over time.
+    fn ratio(&self) -> f64 {
+        let pairs = self.agent.iter().zip(&self.bare);
+        median(pairs.map(|(agent, bare)| agent.cpu_ms / bare.cpu_ms).collect())
+    }
+
+    /// The same for `blackbox_exporter`, if it is installed.
+    fn ratio_to_blackbox(&self) -> Option<f64> {
+        let pairs = self.agent.iter().zip(&self.blackbox);
+        let ratios: Vec<f64> = pairs.map(|(agent, other)| agent.cpu_ms / other).collect();
+        (!ratios.is_empty()).then(|| median(ratios))
+    }
+}
+
+/// The median processor time for one endpoint, in milliseconds.
+fn each(costs: &[ResourceUsage]) -> f64 {
+    median(costs.iter().map(|cost| cost.cpu_ms / f64::from(ENDPOINTS)).collect())
 }
 
 /// A single-threaded program uses no other core, so all of them have only one.
