@@ -62,7 +62,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(ExitStatus::USAGE);
         }
     };
-    let is_quiet = |argument: &OsString| matches!(argument.to_str(), Some("-q" | "--quiet"));
+    let is_quiet = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument == "--quiet" || (argument.starts_with('-') && !argument.starts_with("--") && argument.contains('q'))
+    };
     if !arguments.iter().any(is_quiet) {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for misspelling in environment::misspelled(names, &Cli::command()) {

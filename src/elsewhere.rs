@@ -153,8 +153,8 @@ impl ReportElsewhere {
         }
         if there.vantage.is_place_unknown() {
             notices.push(format!(
-                "--elsewhere {name}: the metadata service gave no answer there, so it is unknown whether it was made \
-                 on an Azure VM"
+                "--elsewhere {name}: the metadata service gave no usable answer there, so it is unknown whether it was \
+                 made on an Azure VM"
             ));
         }
         let flags = there.selection.flags();

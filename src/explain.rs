@@ -77,10 +77,13 @@ fn unknown(word: &str, catalog: &Catalog) -> String {
     /// Below this two words have nothing in common (Jaro-Winkler similarity, 0 to 1).
     const NEAR: f64 = 0.75;
     let asked = word.to_ascii_lowercase();
-    let near = |other: &str| match nearest(&asked, &[other]) {
-        // A typing mistake in a short word, such as `slq`.
-        Some(_) => 1.0,
-        None => strsim::jaro_winkler(&asked, &other.to_ascii_lowercase()),
+    let near = |other: &str| {
+        let similarity = strsim::jaro_winkler(&asked, &other.to_ascii_lowercase());
+        // A typing mistake in a short word, such as `slq`, has a low similarity.
+        match nearest(&asked, &[other]) {
+            Some(_) => similarity.max(NEAR),
+            None => similarity,
+        }
     };
     let dependencies = catalog.dependencies.iter().map(|dependency| {
         let tag = dependency

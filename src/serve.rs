@@ -1,11 +1,11 @@
 //! Serving: the results of the rounds over HTTP.
 //!
 //! ```text
-//! rounds ─▶ board ─▶ metrics, pages ─▶ web ─▶ Prometheus, a browser
+//! rounds ─▶ state ─▶ metrics, pages ─▶ web ─▶ Prometheus, a browser
 //!             ▲ faults
 //! ```
 //!
-//! Rounds and readers share only the board. Readers take the last round from it and cannot start, delay or end one: the
+//! Rounds and readers share only the state. Readers take the last round from it and cannot start, delay or end one: the
 //! web server runs on a separate thread.
 
 pub(crate) mod access;

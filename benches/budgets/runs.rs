@@ -182,8 +182,6 @@ fn deadline(agent: &Path) -> Result<bool> {
     )
 }
 
-/// The agent, the bare loop and `blackbox_exporter` in turns, so that the machine's state is the same for all, each on
-/// one core.
 /// Hosts with the same address and the same wildcard certificate, as storage accounts of one region can have.
 fn endpoints(agent: &Path) -> Result<bool> {
     let mut service = SimulatedService::default();
@@ -239,6 +237,7 @@ struct EndpointCosts {
 }
 
 impl EndpointCosts {
+    /// Measures them in turns, so that the machine's state is the same for all, each on one core.
     fn measure(agent: &Path, network: &LabNetwork) -> Result<Self> {
         let lab = Lab::enter(network)?;
         let catalog = lab.write("probes.yaml", &catalog())?;

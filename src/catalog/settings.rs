@@ -26,7 +26,7 @@ pub const SETTINGS: [SettingDefinition; 8] = [
         name: "sql_server",
         what: "the name of the instance's SQL server, without its suffix",
         dependency: "sql",
-        how: "or pass --network-status or --dependencies; without it, the region's documented gateways are tested",
+        how: "or pass --network-status or --dependencies; without any of these, the region's documented gateways are tested",
     },
     SettingDefinition {
         name: "key_vault",

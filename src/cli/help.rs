@@ -38,7 +38,7 @@ Exit status of run:
   4    the agent itself failed, nothing could be tried, or this machine has
        no route to anything in the plan
   130  interrupted; the partial report was still written
-With --fail-on any, endpoints of features count as required.";
+With --fail-on any, optional endpoints count like required ones.";
 
 /// After the flags of the program.
 pub(super) fn program() -> String {

@@ -39,7 +39,7 @@ pub(super) fn notices(reports: &[NamedReport], rows: &[ComparedEndpoint]) -> Vec
     }
     if let Some(names) = of(&|named| named.report.vantage.is_place_unknown()) {
         notices.push(format!(
-            "{names}: the metadata service gave no answer, so it is unknown whether that was an Azure VM"
+            "{names}: the metadata service gave no usable answer, so it is unknown whether that was an Azure VM"
         ));
     }
     if let Some(names) = of(&|named| named.report.redacted) {

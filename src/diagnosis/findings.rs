@@ -19,6 +19,7 @@ use super::{
 use crate::{
     import::OWN_HOSTNAMES,
     model::{Cause, Confidence, FailureMode, Finding, FindingKind, Need, Stage, Suspect, Verdict},
+    probe::own_network::Outage,
 };
 
 mod backend_ca;
@@ -226,31 +227,38 @@ impl<'a> FindingDraft<'a> {
             impact: explanation.impact.unwrap_or_else(|| phrases::impact(&rows)),
             handover: None,
         };
-        Finding {
-            handover: handover::handover(&finding, &rows, view),
-            ..finding
+        let handover = handover::handover(&finding, &rows, view);
+        let mut finding = Finding { handover, ..finding };
+        // After the hand-over: requests to other teams do not depend on it.
+        if !kind.is_about_the_link() && outage_meanwhile(view, &rows).is_some() {
+            finding.fix.summary = format!(
+                "Run again: this VM's own network was down during the run. If the result is the same: {}",
+                finding.fix.summary
+            );
         }
+        finding
     }
 }
 
-/// On a line that loses packets or is slow, a missing reply is less certain evidence; if the line loses many, it is
-/// none.
-fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], explanation: &mut Explanation) {
-    if let Some((outage, _)) = rows
-        .iter()
-        .find_map(|row| view.outage(row).filter(|_| row.cause().is_some()))
-    {
+/// An outage of this machine's own network that may explain missing replies.
+fn outage_meanwhile<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<&'a Outage> {
+    let failed = rows.iter().filter(|row| row.cause().is_some());
+    failed
+        .filter_map(|row| view.outage(row))
+        .map(|(outage, _)| outage)
+        .next()
+}
+
+/// A missing reply is less certain evidence if this machine's own network was down meanwhile, or on a line that loses
+/// packets or is slow; if the line loses many, it is none.
+fn doubt<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], explanation: &mut Explanation) {
+    if let Some(outage) = outage_meanwhile(view, rows) {
         explanation.grounds.add(
             EvidenceWeight::Contradicts,
             format!(
                 "this VM's own {}, so the missing replies may be its fault",
                 outage::sentence(outage)
             ),
-        );
-        let summary = &mut explanation.fix.summary;
-        *summary = format!(
-            "Run again: this VM's own network was down during the run. If the result is the same: \
-                            {summary}"
         );
     }
     let is_silence = |row: &ProbedEndpoint<'_>| {

@@ -24,7 +24,7 @@ use crate::{
         Run,
         clock::{self, ClockOffset},
         control::Controls,
-        own_network::{FirstHop, Outage, OutageCoverage, OwnNetwork},
+        own_network::{KernelNextHop, Outage, OutageCoverage, OwnNetwork},
         trace::{NameTrace, ServerReply},
         traceroute::Traceroute,
     },
@@ -148,7 +148,7 @@ impl<'a> RunView<'a> {
     }
 
     /// The next hops to what was silent in a row, as far as they do not answer for their hardware address.
-    pub fn unanswered_hops(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a FirstHop> + use<'a> {
+    pub fn unanswered_hops(&self, row: &ProbedEndpoint<'a>) -> impl Iterator<Item = &'a KernelNextHop> + use<'a> {
         let own = self.own_network;
         row.silent_addresses()
             .into_iter()

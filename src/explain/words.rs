@@ -34,7 +34,7 @@ pub(super) fn kind(kind: FindingKind, scope: Option<&str>) -> String {
     label(&mut page, "Id", &format!("{kind}/SCOPE"));
     label(&mut page, "Scope", kind.scope());
     if let Some(scope) = scope {
-        label(&mut page, "This scope", scope);
+        label(&mut page, "In this id", scope);
     }
     section(&mut page, "HOW IT IS RECOGNISED");
     paragraph(&mut page, INDENT, kind.seen());

@@ -114,7 +114,7 @@ fn ids(references: Option<Vec<Reference>>) -> Vec<String> {
 }
 
 /// The network interfaces of a VM, the primary one first.
-pub fn cards_of(machine: &str) -> Vec<String> {
+pub fn nic_ids_of(machine: &str) -> Vec<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct VirtualMachine {
@@ -271,7 +271,7 @@ mod tests {
             (Some("/nsg"), &["/a".to_string(), "/b".into()][..])
         );
         let machine = r#"{"properties":{"networkProfile":{"networkInterfaces":[{"id":"/1"},{"id":"/2","properties":{"primary":true}}]}}}"#;
-        assert_eq!(cards_of(machine), ["/2", "/1"]);
+        assert_eq!(nic_ids_of(machine), ["/2", "/1"]);
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_does_not_panic(text: String) {
-            let _ = (cards_of(&text), NetworkInterface::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
+            let _ = (nic_ids_of(&text), NetworkInterface::read(&text), Subnet::read(&text), EndpointPolicy::read(&text));
         }
     }
 }

@@ -74,12 +74,12 @@ pub struct RouteDecision {
     /// The address.
     pub to: IpAddr,
     /// The next hop, or the error number with which the kernel refuses to route.
-    pub next: Result<FirstHop, i32>,
+    pub next: Result<KernelNextHop, i32>,
 }
 
-/// The first device on the path.
+/// The next hop of a route: the gateway, or the target itself if it is on the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirstHop {
+pub struct KernelNextHop {
     /// Its address.
     pub address: IpAddr,
     /// The interface that it is behind.
@@ -199,11 +199,11 @@ fn is_own(failure: &SocketFailure) -> bool {
 }
 
 /// Where packets go, in words.
-fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> FirstHop {
+fn next_hop(to: IpAddr, answer: &RouteAnswer, interfaces: &[Interface], neighbours: &[Neighbour]) -> KernelNextHop {
     let address = answer.gateway.unwrap_or(to);
     let is_it = |other: &&Neighbour| other.address == address && other.interface == answer.interface;
     let name = interfaces.iter().find(|interface| interface.index == answer.interface);
-    FirstHop {
+    KernelNextHop {
         address,
         interface: name.map_or_else(String::new, |interface| interface.name.clone()),
         unanswered: neighbours

@@ -31,7 +31,8 @@ pub fn render(report: &Report, options: &Options) -> String {
     let (findings, _) = view::split_findings(report);
     let lines = findings.iter().zip(1..).map(|(finding, number)| {
         let weight = words::join(view::weight(finding), ", ");
-        let marks = format!("({weight}; {})", finding.confidence.as_str());
+        let parts = [weight.as_str(), finding.confidence.as_str()].into_iter();
+        let marks = format!("({})", words::join(parts.filter(|part| !part.is_empty()), "; "));
         let title = shorten(&finding.title, WIDTH - 6 - columns(&marks), "...");
         // A fix is complete or omitted.
         let mut lines = vec![format!("{number}. {title} {marks}")];

@@ -31,7 +31,7 @@ const MAX_LINKS: usize = 50;
 const MAX_FLOWS: usize = 12;
 /// The site of the documentation: no other links are made.
 const DOCS: &str = "https://learn.microsoft.com/";
-/// Number of endpoints from which a browser only draws the rows in sight. A screenshot of the whole page shows the others
+/// With more endpoints than this, a browser draws only the rows in sight. A screenshot of the whole page shows the others
 /// as empty.
 const MANY_ROWS: usize = 1_000;
 /// The width of a row's timings, in units of the drawing.

@@ -45,7 +45,7 @@ impl Families {
     /// The number of endpoints of a report with each verdict: those that count, which `help` describes, and those that
     /// are only documented.
     pub(crate) fn verdicts(&mut self, help: &str, report: Option<&Report>) {
-        let documented = "Endpoints that are only documented, which are informational, by verdict.";
+        let documented = "Endpoints that are only documented (informational), by verdict.";
         for (name, help, is_documented) in [
             ("apim_probe_endpoints", help, false),
             ("apim_probe_documented_endpoints", documented, true),

@@ -57,7 +57,7 @@ impl LogLine {
 pub(crate) struct Log(Arc<LogQueue>);
 
 impl Log {
-    /// Opens the file, and starts to write lines from now on. Errors after that are faults on the board.
+    /// Opens the file, and starts to write lines from now on. Errors after that are recorded as faults.
     ///
     /// # Errors
     ///

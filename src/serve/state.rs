@@ -90,7 +90,7 @@ impl PublishedRound {
 }
 
 impl ServeState {
-    /// An empty board. `patience` is how long may pass between the ends of two rounds before the agent counts as stuck.
+    /// No round yet. `stale_after` is how long may pass between the ends of two rounds before the agent counts as stuck.
     pub(crate) fn new(stale_after: Duration) -> Self {
         let now = Timestamp::now();
         let state = StateInner {
@@ -128,7 +128,7 @@ impl ServeState {
 
     /// Writes to a log from now on.
     pub(crate) fn keep(&self, log: Log) {
-        // There is one for the life of the board.
+        // There is one log for the life of the state.
         let _ = self.log.set(log);
     }
 
@@ -168,9 +168,9 @@ impl ServeState {
     }
 
     /// Records whether a part was read successfully.
-    pub(crate) fn reloaded(&self, part: ReloadedPart, is_well: bool) {
+    pub(crate) fn reloaded(&self, part: ReloadedPart, is_valid: bool) {
         let mut state = self.read();
-        state.broken[part as usize] = !is_well;
+        state.broken[part as usize] = !is_valid;
         if state.is_reloaded() {
             state.reloaded_at = Timestamp::now();
         }

@@ -46,7 +46,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// How long no connection is accepted after the system refused one.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Starts to serve a board to clients with access, over at most `most` connections at once.
+/// Starts to serve the state to clients with access, over at most `most` connections at once.
 ///
 /// # Errors
 ///

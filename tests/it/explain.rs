@@ -147,7 +147,7 @@ fn finding_kind_and_finding_id_have_a_page() {
     }
     let finding = page("silence/tcp-1433");
     assert!(finding.starts_with("silence\n"), "{finding}");
-    assert!(finding.contains("This scope   tcp-1433"), "{finding}");
+    assert!(finding.contains("In this id   tcp-1433"), "{finding}");
 }
 
 #[test]

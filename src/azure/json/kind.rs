@@ -149,7 +149,7 @@ impl DocumentKind {
             Self::NetworkInterface => "a network interface itself (az network nic show)",
             Self::VirtualNetwork => "a virtual network itself (az network vnet show)",
             Self::Instance => "the instance itself (az apim show)",
-            Self::Report => "a report from this program, for diff, compare and rules --report",
+            Self::Report => "a report from this program, for diff, compare, rules --report and --elsewhere",
             Self::Own => "another document from this program",
             Self::Operation => "an Azure operation that had not finished",
             Self::Template => "an Azure Resource Manager template",

@@ -108,9 +108,9 @@ fn inspected<'a>(_: &RunView<'a>, group: &FindingGroup<'a>) -> Explanation {
     };
     Explanation {
         title,
-        grounds: grounds
-            .note(store)
-            .note("you cannot add a company CA to an instance for these hosts, so it rejects inspected traffic"),
+        grounds: grounds.note(store).note(
+            "a company's CA cannot be added to an instance for these hosts, so the instance rejects inspected traffic",
+        ),
         suspects: vec![Suspect::TlsInspection],
         fix: Fix::new(format!(
             "Exempt the instance's subnet from TLS inspection, at least for {}.",

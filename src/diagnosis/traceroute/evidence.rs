@@ -219,8 +219,8 @@ impl TracerouteReading<'_> {
         }
         if let (Some((cut, _)), Some(accepts)) = (self.cuts, self.accepts) {
             return Some(format!(
-                "the device that cuts the connection is no nearer than the one that accepts it: a SYN needs a TTL of \
-                 {accepts}, and the data that is cut a TTL of {cut}"
+                "whatever cuts the connection is no nearer than what accepts it: a SYN needs a TTL of {accepts}, and \
+                 the data that is cut a TTL of {cut}"
             ));
         }
         if self.is_uneven() || self.unequal_hops().is_some() {

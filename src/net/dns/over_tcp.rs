@@ -104,8 +104,8 @@ impl DnsQuestion {
         }
     }
 
-    /// Queries over a single connection, which must be open until `connect`, and answered until `reply`, which is called
-    /// once it is open.
+    /// Queries over a single connection, which must be open by the time `connect`. Once it is, `reply` is called: it
+    /// returns the time by which the answer must be complete.
     pub async fn ask_over_tcp(&self, server: SocketAddr, connect: Time, reply: impl FnOnce() -> Time) -> DnsExchange {
         let started = Instant::now();
         let mut ignored = Vec::new();

@@ -45,7 +45,7 @@ pub(super) fn write_untested(page: &mut TextPage, report: &Report, detail: Detai
     }
 }
 
-/// Writes in one line how many endpoints no run from here can test, by cause.
+/// Writes in one line how many endpoints this run does not probe by design, by cause.
 fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointReport>)]) {
     let all: usize = causes.iter().map(|(_, endpoints)| endpoints.len()).sum();
     if all == 0 {
@@ -60,7 +60,7 @@ fn write_folded(page: &mut TextPage, causes: &[(Option<Cause>, Vec<&EndpointRepo
         };
         format!("{} {word}", endpoints.len())
     });
-    let text = format!("cannot be tested from here: {}", words::join(parts, ", "));
+    let text = format!("excluded from this run: {}", words::join(parts, ", "));
     let number = StyledLine::default().text(&format!("{all:>5}")).to(TEXT);
     page.paragraph(number, style::NORMAL, &text);
 }
@@ -142,8 +142,10 @@ pub(super) fn write_noted(page: &mut TextPage, report: &Report, detail: Detail) 
     };
     page.line(StyledLine::default().styled(style::HEADING, "NOTED"));
     let verb = if noted_count == 1 { "is" } else { "are" };
-    let text =
-        format!("{counted} documented, but not known to be used, {verb} not reachable or not tested (informational)");
+    let text = format!(
+        "{counted} documented, but not known to be used, {verb} not fully reachable, not verified or not tested \
+         (informational)"
+    );
     page.paragraph(StyledLine::at(2), style::NORMAL, &text);
     if detail == Detail::Brief {
         return;

@@ -109,9 +109,9 @@ fn short(page: &mut TextPage, finding: &Finding, number: usize, fold: Fold) {
     }
     if fold < Fold::Hints || finding.confidence > Confidence::Low {
         page.paragraph(StyledLine::at(INDENT), style::NORMAL, &finding.fix.summary);
-    }
-    if let Some(there) = elsewhere::result_for(finding) {
-        page.paragraph(StyledLine::at(INDENT), style::NORMAL, there);
+        if let Some(there) = elsewhere::result_for(finding) {
+            page.paragraph(StyledLine::at(INDENT), style::NORMAL, there);
+        }
     }
 }
 

@@ -118,7 +118,7 @@ async fn nic(session: &ManagementSession, machine: &Identity) -> Result<NetworkI
     let vm = asked
         .and_then(|vm| vm.ok_or_else(gone))
         .map_err(|trouble| refused("this VM", id, &trouble))?;
-    let nics = subnets::cards_of(&vm);
+    let nics = subnets::nic_ids_of(&vm);
     let read = nics.iter().map(|nic| {
         let version = if is_of_scale_set(nic) { SCALE_SET } else { NETWORK };
         let path = format!("{nic}?api-version={version}");

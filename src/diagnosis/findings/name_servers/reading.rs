@@ -156,7 +156,8 @@ impl ServerBehaviour {
                 Fix::new(format!("Start the DNS service on {server}, for UDP and TCP 53.")).look([SERVERS])
             }
             Self::AwaitsForwarders => Fix::new(format!(
-                "{server} is running but waits for its own forwarders: repair them, or have it forward to {PLATFORM}."
+                "{server} is running but waits for its own forwarders: make sure that it can reach them and that they \
+                 answer, or have it forward to {PLATFORM}."
             ))
             .look([ask]),
             Self::Sometimes | Self::AtTimes(Cause::DnsRefused) => Fix::new(format!(
