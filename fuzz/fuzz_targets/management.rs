@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!harmful(&said), "{said:?}");
         }
     }
-    subnets::cards_of(text);
+    subnets::nic_ids_of(text);
     let _ = (NetworkInterface::read(text), Subnet::read(text), EndpointPolicy::read(text));
     // The result has the form of Azure's own rules.
     let groups = [(NsgAttachment::Subnet, text.to_owned())];
