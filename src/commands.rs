@@ -54,7 +54,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // Probing everything is the main job.
         arguments.insert(arguments.len().min(1), "run".into());
     }
-    let with_flags = environment::with_flags(arguments, &Cli::command(), |name| std::env::var_os(name));
+    let program = Cli::command();
+    let with_flags = environment::with_flags(arguments, &program, |name| std::env::var_os(name));
     let (arguments, variables) = match with_flags {
         Ok(made) => made,
         Err(why) => {
@@ -62,13 +63,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(ExitStatus::USAGE);
         }
     };
-    let is_quiet = |argument: &OsString| {
-        let argument = argument.to_string_lossy();
-        argument == "--quiet" || (argument.starts_with('-') && !argument.starts_with("--") && argument.contains('q'))
-    };
-    if !arguments.iter().any(is_quiet) {
+    if !environment::has_flag(&arguments, &program, "quiet") {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for misspelling in environment::misspelled(names, &Cli::command()) {
+        for misspelling in environment::misspelled(names, &program) {
             print_line("notice", &misspelling);
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn with_flags(
     program: &Command,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(Vec<OsString>, Vec<String>), String> {
-    let command = arguments.get(1).and_then(|name| program.find_subcommand(name));
+    let command = command_in(&arguments, program);
     let (mut flags, mut used) = (Vec::new(), Vec::new());
     for flag in command.iter().flat_map(|command| command.get_arguments()) {
         let Some(long) = flag.get_long() else { continue };
@@ -43,24 +43,41 @@ pub(super) fn with_flags(
     Ok((arguments, used))
 }
 
+/// Whether the command line contains this flag of its command.
+pub(super) fn has_flag(arguments: &[OsString], program: &Command, long: &str) -> bool {
+    let mut flags = command_in(arguments, program)
+        .into_iter()
+        .flat_map(Command::get_arguments);
+    let flag = flags.find(|flag| flag.get_long() == Some(long));
+    flag.is_some_and(|flag| arguments[2..].iter().any(|argument| is_typed(argument, flag, long)))
+}
+
+/// The command of a command line; `None` if it has none that is known.
+fn command_in<'p>(arguments: &[OsString], program: &'p Command) -> Option<&'p Command> {
+    arguments.get(1).and_then(|name| program.find_subcommand(name))
+}
+
 /// A sentence for each variable that looks like a flag's and is none.
 pub(super) fn misspelled(names: impl Iterator<Item = String>, program: &Command) -> Vec<String> {
+    let names: Vec<String> = names.filter(|name| name.starts_with(PREFIX)).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
     let flags = program
         .get_subcommands()
         .flat_map(Command::get_arguments)
         .filter_map(Arg::get_long);
     let known: BTreeSet<String> = flags.map(variable_of).collect();
     let known: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
-    let unknown = names.filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !known.contains(&rest)));
-    unknown
-        .filter_map(|name| {
-            let meant = nearest(name.strip_prefix(PREFIX)?, &known)?;
-            Some(format!(
-                "the environment variable {} is ignored: did you mean {PREFIX}{meant}?",
-                escape(&name)
-            ))
-        })
-        .collect()
+    let unknown = names.iter().filter_map(|name| {
+        let rest = name.strip_prefix(PREFIX)?;
+        let meant = nearest(rest, &known).filter(|_| !known.contains(&rest))?;
+        Some(format!(
+            "the environment variable {} is ignored: did you mean {PREFIX}{meant}?",
+            escape(name)
+        ))
+    });
+    unknown.collect()
 }
 
 /// The variable of a flag.
