@@ -134,6 +134,8 @@ struct FindingDraft<'a> {
     group: FindingGroup<'a>,
     explanation: Explanation,
     confidence: Confidence,
+    /// Whether an outage of this machine's own network may explain missing replies.
+    is_in_outage: bool,
 }
 
 /// The root causes of a run, the most important first. Every endpoint that is not as expected belongs to exactly one.
@@ -163,11 +165,13 @@ impl<'a> FindingDraft<'a> {
     fn by(rule: &FindingRule, view: &RunView<'a>, group: FindingGroup<'a>, are_rules_refuted: bool) -> Option<Self> {
         let mut explanation = (rule.describe)(view, &group);
         remote_side(&group.rows, &mut explanation);
+        let mut outage = None;
         if !rule.kind.is_about_the_link() {
             if !are_rules_refuted {
                 reconcile::refine(&group.rows, &mut explanation);
             }
-            doubt(view, &group.rows, &mut explanation);
+            outage = outage_meanwhile(view, &group.rows);
+            doubt(view, &group.rows, outage, &mut explanation);
         }
         traceroute::evidence::refine(view, &group.rows, &mut explanation);
         let confidence = explanation.grounds.confidence()?;
@@ -177,6 +181,7 @@ impl<'a> FindingDraft<'a> {
             confidence: if only_documented { Confidence::Low } else { confidence },
             group,
             explanation,
+            is_in_outage: outage.is_some(),
         })
     }
 
@@ -206,6 +211,7 @@ impl<'a> FindingDraft<'a> {
             group: FindingGroup { scope, rows },
             explanation,
             confidence,
+            is_in_outage,
         } = self;
         let fix = explanation.fix.verify(fix::check_from_instance(&rows, view));
         let mut evidence = explanation.grounds.sentences();
@@ -230,7 +236,7 @@ impl<'a> FindingDraft<'a> {
         let handover = handover::handover(&finding, &rows, view);
         let mut finding = Finding { handover, ..finding };
         // After the hand-over: requests to other teams do not depend on it.
-        if !kind.is_about_the_link() && outage_meanwhile(view, &rows).is_some() {
+        if is_in_outage {
             finding.fix.summary = format!(
                 "Run again: this VM's own network was down during the run. If the result is the same: {}",
                 finding.fix.summary
@@ -242,17 +248,14 @@ impl<'a> FindingDraft<'a> {
 
 /// An outage of this machine's own network that may explain missing replies.
 fn outage_meanwhile<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>]) -> Option<&'a Outage> {
-    let failed = rows.iter().filter(|row| row.cause().is_some());
-    failed
-        .filter_map(|row| view.outage(row))
-        .map(|(outage, _)| outage)
-        .next()
+    let mut failed = rows.iter().filter(|row| row.cause().is_some());
+    failed.find_map(|row| view.outage(row)).map(|(outage, _)| outage)
 }
 
 /// A missing reply is less certain evidence if this machine's own network was down meanwhile, or on a line that loses
 /// packets or is slow; if the line loses many, it is none.
-fn doubt<'a>(view: &RunView<'a>, rows: &[ProbedEndpoint<'a>], explanation: &mut Explanation) {
-    if let Some(outage) = outage_meanwhile(view, rows) {
+fn doubt(view: &RunView<'_>, rows: &[ProbedEndpoint<'_>], outage: Option<&Outage>, explanation: &mut Explanation) {
+    if let Some(outage) = outage {
         explanation.grounds.add(
             EvidenceWeight::Contradicts,
             format!(
