@@ -163,18 +163,6 @@ impl DnsQuestion {
         spare_sockets: &Semaphore,
     ) -> DnsExchange {
         let started = Instant::now();
-        let mut exchange = self.ask_udp(server, limit, end_of_run, spare_sockets).await;
-        exchange.duration = started.elapsed();
-        exchange
-    }
-
-    async fn ask_udp(
-        &self,
-        server: SocketAddr,
-        limit: Duration,
-        end_of_run: tokio::time::Instant,
-        spare_sockets: &Semaphore,
-    ) -> DnsExchange {
         let prepare = || {
             let id = random_id();
             (self.encode(id), move |reply: &[u8]| self.parse_datagram(id, reply))
@@ -189,6 +177,7 @@ impl DnsQuestion {
                 return DnsExchange {
                     transport: Transport::Udp,
                     truncated: true,
+                    duration: started.elapsed(),
                     source: trace.source,
                     sent: trace.sent + over_tcp.sent - 1,
                     ignored,
@@ -203,7 +192,7 @@ impl DnsQuestion {
             server,
             transport: Transport::Udp,
             truncated: false,
-            duration: trace.duration,
+            duration: started.elapsed(),
             source: trace.source,
             sent: trace.sent,
             ignored: trace.ignored,
