@@ -223,8 +223,16 @@ fn endpoints(agent: &Path) -> Result<bool> {
 /// no limits.
 fn own_certificates(agent: &Path) -> Result<bool> {
     let costs = EndpointCosts::measure(agent, &LabNetwork::default())?;
-    Row::new("2,000 addresses and certificates, peak memory", costs.peak(), "MB").print();
+    Row::new(
+        "2,000 addresses and certificates, peak memory, the median",
+        costs.peak(),
+        "MB",
+    )
+    .print();
     Row::new("  ratio of processor time to the bare loop's", costs.ratio(), "x").print();
+    if let Some(ratio) = costs.ratio_to_blackbox() {
+        Row::new("  ratio to blackbox_exporter's", ratio, "x").print();
+    }
     Ok(true)
 }
 
