@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::{CommandFailure, print};
@@ -63,6 +63,12 @@ const FOR_ZSH: &str = r#"
     fi
 "#;
 
+/// Where clap's script for zsh lists the values of a flag, and what completes them instead.
+const ZSH_VALUES: [(&str, &str); 2] = [
+    (":ID,…:(", ":ID,…:_values -s , id "),
+    ("[,VALUE…]:(", "[,VALUE…]: compadd -S \"\" - "),
+];
+
 /// Functions for fish: whether no command was typed, and the list before the id that is being typed.
 const FOR_FISH: &str = r"
 function __fish_apim_probe_bare
@@ -89,16 +95,12 @@ fn for_zsh(script: &str) -> String {
     let head = "\n_apim-probe() {\n";
     let script = script.replacen(head, &format!("{}{}", head.trim_end(), FOR_ZSH), 1);
     let lines = script.lines().map(|line| {
-        let values = |start: &str| line.split_once(start).zip(line.rfind(")'"));
-        if let Some(((before, values), end)) = values(":ID,…:(") {
-            let (values, after) = values.split_at(end + values.len() - line.len());
-            format!("{before}:ID,…:_values -s , id {values}{}", &after[1..])
-        } else if let Some(((before, values), end)) = values("[,VALUE…]:(") {
-            let (values, after) = values.split_at(end + values.len() - line.len());
-            format!("{before}[,VALUE…]: compadd -S \"\" - {values}{}", &after[1..])
-        } else {
-            line.to_owned()
-        }
+        let completed = ZSH_VALUES.iter().find_map(|(list, completion)| {
+            let (before, rest) = line.split_once(list)?;
+            let (values, after) = rest.rsplit_once(")'")?;
+            Some(format!("{before}{completion}{values}'{after}"))
+        });
+        completed.unwrap_or_else(|| line.to_owned())
     });
     lines.fold(String::new(), |script, line| script + &line + "\n")
 }
@@ -106,26 +108,25 @@ fn for_zsh(script: &str) -> String {
 /// The script for fish with flags without a command, lists of ids, and the values of arguments without a flag: the words
 /// of `explain`, the documents of `schema`.
 fn for_fish(script: &str, program: &Command) -> String {
-    let run = "-n \"__fish_apim_probe_using_subcommand run\"";
+    let of_run = "-n \"__fish_apim_probe_using_subcommand run\"";
     let mut bare = String::new();
-    for entry in script.split("\ncomplete ").filter(|entry| entry.contains(run)) {
-        let _ = writeln!(bare, "complete {}", entry.replace(run, "-n __fish_apim_probe_bare"));
+    for entry in script.split("\ncomplete ").filter(|entry| entry.contains(of_run)) {
+        let _ = writeln!(bare, "complete {}", entry.replace(of_run, "-n __fish_apim_probe_bare"));
     }
     let script = with_positionals(script, program) + FOR_FISH + &bare;
-    let ids = values(program, "run", "only");
+    let run = program.find_subcommand("run");
+    let only = run.and_then(|run| run.get_arguments().find(|flag| flag.get_long() == Some("only")));
+    let ids = only.map(values).unwrap_or_default();
     let listed = ids.iter().map(|id| format!("{id}\\t''")).collect::<Vec<_>>().join("\n");
     let completed = format!("\"(__fish_apim_probe_list){{{}}}\"", ids.join(","));
     script.replace(&format!("\"{listed}\""), &completed)
 }
 
-/// The values that a flag's help suggests.
-fn values(program: &Command, command: &str, flag: &str) -> Vec<String> {
-    let command = program.find_subcommand(command);
-    let argument = command.and_then(|command| command.get_arguments().find(|it| it.get_long() == Some(flag)));
-    let values = argument.and_then(|argument| argument.get_value_parser().possible_values());
+/// The values that a shell offers for an argument.
+fn values(argument: &Arg) -> Vec<String> {
+    let values = argument.get_value_parser().possible_values().into_iter().flatten();
     values
-        .into_iter()
-        .flatten()
+        .filter(|value| !value.is_hide_set())
         .map(|value| value.get_name().to_owned())
         .collect()
 }
@@ -134,13 +135,7 @@ fn with_positionals(script: &str, program: &Command) -> String {
     let mut script = script.to_owned();
     for command in program.get_subcommands() {
         for argument in command.get_positionals() {
-            let values = argument.get_value_parser().possible_values();
-            let values: Vec<String> = values
-                .into_iter()
-                .flatten()
-                .filter(|value| !value.is_hide_set())
-                .map(|value| value.get_name().to_owned())
-                .collect();
+            let values = values(argument);
             if !values.is_empty() {
                 // Writing to a String cannot fail.
                 let _ = writeln!(

@@ -1,6 +1,6 @@
 //! Shared by all formats for people: the headline, the text of a cell, which rows are shown.
 
-use super::{ComparedEndpoint, Comparison, Conclusion, DifferenceKind, Place};
+use super::{ComparedEndpoint, Comparison, DifferenceKind, Place};
 use crate::{
     diff::EndpointState,
     model::{Cause, Need, Verdict},
@@ -77,14 +77,6 @@ pub(super) fn place(place: &Place) -> String {
     let time = place.started_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let items = [Some(time), place.region.clone(), place.host.clone()];
     items.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// How much a conclusion matters to the instance, in the word of reports.
-pub(super) fn weight(conclusion: &Conclusion) -> &'static str {
-    match conclusion.need {
-        Need::Required => "required",
-        Need::Feature | Need::Documented => "optional",
-    }
 }
 
 /// The result at a place, in one word.

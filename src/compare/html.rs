@@ -42,7 +42,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
             .iter()
             .map(|it| ConclusionView {
                 text: EscapedText(&it.text),
-                weight: display::weight(it),
+                weight: it.need.label(),
                 kind: it.kind.as_str(),
                 endpoints: it.endpoints.iter().map(|id| TargetText(id)).collect(),
             })

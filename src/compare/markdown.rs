@@ -37,7 +37,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
             out,
             "\n{number}. {}\n   {}: {}{more}\n",
             text(&conclusion.text),
-            display::weight(conclusion),
+            conclusion.need.label(),
             named.join(", ")
         );
     }

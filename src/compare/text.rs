@@ -60,7 +60,7 @@ pub fn render(comparison: &Comparison, options: &Options) -> String {
         let start = StyledLine::at(2).text(&number.to_string()).to(INDENT);
         page.paragraph(start, style::NORMAL, &conclusion.text);
         let targets: Vec<&str> = conclusion.endpoints.iter().map(String::as_str).collect();
-        let targets = format!("{}{}{}", display::weight(conclusion), page.dot(), list(&targets, NAMED));
+        let targets = format!("{}{}{}", conclusion.need.label(), page.dot(), list(&targets, NAMED));
         page.paragraph(StyledLine::at(INDENT), style::DIM, &targets);
     }
     page.gap();

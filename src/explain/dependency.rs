@@ -98,6 +98,12 @@ pub(super) fn needed_by(dependency: &Dependency, tier: Tier) -> String {
     }
 }
 
+/// The need of an endpoint, to follow its ports: ` (optional)`; empty if it is its dependency's.
+pub(super) fn own_need(endpoint: &EndpointSpec, dependency: &Dependency) -> String {
+    let own = endpoint.need.filter(|need| *need != dependency.need);
+    own.map_or_else(String::new, |need| format!(" ({})", need.label()))
+}
+
 /// The page that it is from, and the page's own date.
 fn source(page: &mut String, dependency: &Dependency, catalog: &Catalog) {
     let source = &catalog.source;
@@ -139,9 +145,7 @@ fn write_endpoint(
         "TCP"
     };
     let mut text = format!("{}, {transport} {}", target(endpoint, catalog, cloud), ports.join(", "));
-    if let Some(need) = endpoint.need.filter(|need| *need != dependency.need) {
-        let _ = write!(text, " ({})", need.label());
-    }
+    text += &own_need(endpoint, dependency);
     if let Some(retired) = &endpoint.retired {
         let instead = retired
             .replaced_by

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    dependency::{fill, needed_by},
+    dependency::{fill, needed_by, own_need},
     page::{label, line, section},
     words::flag,
 };
@@ -97,9 +97,7 @@ fn protocol_name(endpoint: &EndpointSpec, dependency: &Dependency) -> String {
         .iter()
         .map(|(port, protocol)| format!("{transport} {port} {}", protocol.as_str()))
         .collect();
-    let own_need = endpoint.need.filter(|need| *need != dependency.need);
-    let own_need = own_need.map_or_else(String::new, |need| format!(" ({})", need.label()));
-    ports.join(", ") + &own_need
+    ports.join(", ") + &own_need(endpoint, dependency)
 }
 
 #[cfg(test)]

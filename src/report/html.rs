@@ -395,13 +395,7 @@ fn endpoint_view(endpoint: &EndpointReport, index: usize, scale: f64, is_explain
         cause: endpoint.cause,
         detail: EscapedText(&endpoint.detail),
         facts: facts(&endpoint.stages),
-        // The row shows the detail already.
-        evidence: endpoint
-            .evidence
-            .iter()
-            .filter(|sentence| **sentence != endpoint.detail)
-            .map(|sentence| EscapedText(sentence))
-            .collect(),
+        evidence: view::further_evidence(endpoint).map(EscapedText).collect(),
         open: endpoint.need != Need::Documented
             && matches!(status, GroupStatus::Blocked | GroupStatus::Open | GroupStatus::Unproven),
         is_explained,

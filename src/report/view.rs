@@ -127,6 +127,12 @@ pub fn weight(finding: &Finding) -> impl Iterator<Item = &'static str> {
     [need, stops, hint].into_iter().flatten()
 }
 
+/// The evidence of an endpoint beyond its detail, which every row shows already.
+pub fn further_evidence(endpoint: &EndpointReport) -> impl Iterator<Item = &str> {
+    let evidence = endpoint.evidence.iter().map(String::as_str);
+    evidence.filter(|sentence| *sentence != endpoint.detail)
+}
+
 /// The meaning of the placeholders that remain in the commands of a fix: `NSG: the NSG of the instance's subnet`.
 pub fn open_words(fix: &Fix) -> impl Iterator<Item = String> {
     fix.placeholders

@@ -92,11 +92,7 @@ fn row(page: &mut TextPage, endpoint: &EndpointReport, timings: usize) {
             &text,
         );
     }
-    for sentence in endpoint
-        .evidence
-        .iter()
-        .filter(|sentence| **sentence != endpoint.detail)
-    {
+    for sentence in view::further_evidence(endpoint) {
         page.paragraph(
             StyledLine::at(TARGET).styled(style::DIM, "-").to(TARGET + 2),
             style::DIM,

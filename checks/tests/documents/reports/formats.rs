@@ -156,14 +156,16 @@ fn html_escapes_markup_and_loads_nothing() {
     assert!(html.contains("default-src 'none'"));
 }
 
+/// Every text between these two.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
+    let rests = text.split(start).skip(1);
+    rests.filter_map(|rest| rest.split(end).next()).collect()
+}
+
 #[test]
 fn html_copy_buttons_have_distinct_labels() {
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
-    let buttons: Vec<&str> = html
-        .split("class=\"copy\"")
-        .skip(1)
-        .filter_map(|rest| rest.split("</button>").next())
-        .collect();
+    let buttons = between(&html, "class=\"copy\"", "</button>");
     assert!(buttons.len() > 4, "{buttons:?}");
     let different: BTreeSet<&str> = buttons.iter().copied().collect();
     assert_eq!(different.len(), buttons.len(), "{buttons:?}");
@@ -193,11 +195,7 @@ fn html_skips_drawing_hidden_rows_only_for_thousands() {
 #[test]
 fn html_breaks_an_endpoint_before_its_port() {
     let html = rendered(&samples::broken_firewall(), Format::Html, &PLAIN);
-    let targets: Vec<&str> = html
-        .split("<summary class=\"host\">")
-        .skip(1)
-        .filter_map(|rest| rest.split("</summary>").next())
-        .collect();
+    let targets = between(&html, "<summary class=\"host\">", "</summary>");
     assert!(targets.len() > 20);
     for target in targets {
         let (_, port) = target.split_once("<wbr>:").unwrap_or_else(|| panic!("{target}"));
