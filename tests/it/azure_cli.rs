@@ -272,8 +272,13 @@ fn environment_does_not_override_the_storage_account() {
 }
 
 /// Runs a script up to a command, which hangs, and does there what Ctrl-C does: signals every process of the group.
-fn interrupt_at(azure: &Azure, mut script: Command, command: &str) -> Finished {
+fn interrupt_at(azure: &Azure, script: &Command, command: &str) -> Finished {
     azure.write(&format!("hang/{}", command.replace(' ', "-")), "");
+    // A shell cannot catch a signal that was ignored when it started, as Ctrl-C is for tests in the background.
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(script.get_program());
+    env.args(script.get_args());
+    let mut script = in_place_of(script, env);
     script.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut running = script.spawn().unwrap();
     azure.wait_for(command, || {
@@ -328,11 +333,21 @@ fn in_terminal(script: &Command) -> Command {
         &format!("exec {}", words.join(" ")),
         "/dev/null",
     ]);
-    terminal.envs(script.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    terminal
+    in_place_of(script, terminal)
+}
+
+/// A command that runs another one, with its variables, in its folder and without input.
+fn in_place_of(script: &Command, mut command: Command) -> Command {
+    for (name, value) in script.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
         .current_dir(script.get_current_dir().unwrap())
         .stdin(Stdio::null());
-    terminal
+    command
 }
 
 fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -105,7 +105,7 @@ fn ctrl_c_at_any_step_deletes_the_blob_and_lists_the_rest() {
         let azure = Azure::new();
         let mut script = azure.script("vm-application.sh", &["--agent", &agent()]);
         script.args(FLAGS.split_whitespace());
-        let ended = interrupt_at(&azure, script, &step);
+        let ended = interrupt_at(&azure, &script, &step);
         assert_eq!(walk(&azure.path("blobs")).count(), 0, "{step}");
         let made: Vec<String> = azure
             .steps()

@@ -146,7 +146,7 @@ fn ctrl_c_at_any_step_deletes_run_command_and_blob() {
             let azure = Azure::new();
             let mut script = azure.script("managed-run.sh", &FLAGS);
             script.args(["--agent", &agent()]).args(&flags);
-            let ended = interrupt_at(&azure, script, &step);
+            let ended = interrupt_at(&azure, &script, &step);
             let expected = if step.ends_with(" delete") { 1 } else { 130 };
             assert_eq!(ended.status, Some(expected), "{step}: {}", ended.err);
             let calls = azure.read("calls");

@@ -106,7 +106,7 @@ fn ctrl_c_at_any_step_deletes_the_vm() {
         for step in steps {
             let azure = Azure::new();
             let script = script(&azure, flags);
-            let ended = interrupt_at(&azure, script, &step);
+            let ended = interrupt_at(&azure, &script, &step);
             let changes = azure.changes();
             if changes.is_empty() {
                 continue;
